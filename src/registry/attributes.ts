@@ -1,0 +1,45 @@
+/** Who asks, and what for: what authorization and admission decide on. */
+export interface UserInfo {
+  name: string;
+  uid?: string;
+  groups: readonly string[];
+  extra?: Readonly<Record<string, readonly string[]>>;
+}
+
+export interface ResourceAttributes {
+  user: UserInfo;
+  /** get, list, watch, create, update, patch, delete, deletecollection, or a special verb such as bind, escalate, impersonate. */
+  verb: string;
+  group: string;
+  version: string;
+  resource: string;
+  subresource: string;
+  namespace: string;
+  name: string;
+}
+
+export interface PathAttributes {
+  user: UserInfo;
+  /** The HTTP method in lower case. */
+  verb: string;
+  path: string;
+}
+
+export interface Decision {
+  allowed: boolean;
+  /** Why, for the Forbidden message and for access reviews. */
+  reason: string;
+}
+
+export interface Authorizer {
+  authorize(attributes: ResourceAttributes): Decision;
+  authorizePath(attributes: PathAttributes): Decision;
+}
+
+/** One request on its way through the registry. */
+export interface RequestContext {
+  user: UserInfo;
+  /** Adds a `Warning: 299` header to the response. */
+  warn(text: string): void;
+  signal?: AbortSignal;
+}
