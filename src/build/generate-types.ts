@@ -94,7 +94,8 @@ function generateKubernetes(): void {
 }
 
 interface ProtoField { type: string; id: number; rule?: string; keyType?: string }
-type ProtoEntry = { fields?: Record<string, ProtoField>; values?: Record<string, number>; methods?: Record<string, unknown> };
+interface ProtoMethod { requestType: string; responseType: string; responseStream?: boolean }
+type ProtoEntry = { fields?: Record<string, ProtoField>; values?: Record<string, number>; methods?: Record<string, ProtoMethod> };
 
 function generateCri(): void {
   const entries = JSON.parse(readFileSync(join(root, "agents/cri/cri-v1.json"), "utf8")) as Record<string, ProtoEntry>;
@@ -114,7 +115,20 @@ function generateCri(): void {
     for (const [inner, nested] of Object.entries(entry.nested ?? {})) emit(inner, nested);
   };
   for (const [name, entry] of Object.entries(entries)) if (!entry.methods) emit(name, entry);
+  body.push("/** `timeoutMs` becomes the gRPC deadline. */\nexport interface CallOptions {\n  timeoutMs?: number;\n  signal?: AbortSignal;\n}");
+  for (const [name, entry] of Object.entries(entries)) if (entry.methods) body.push(service(name, entry.methods));
   writeFileSync(join(root, "agents/cri/generated/messages.ts"), [header.trimEnd(), ...body].join("\n\n") + "\n");
+}
+
+/** Unary calls return the response; server streams hand each message to `onMessage` and resolve when the stream ends. */
+function service(name: string, methods: Record<string, ProtoMethod>): string {
+  const lines = Object.entries(methods).map(([method, { requestType, responseType, responseStream }]) => {
+    const call = method.charAt(0).toLowerCase() + method.slice(1);
+    return responseStream
+      ? `  ${call}(request: ${requestType}, onMessage: (message: ${responseType}) => void, options?: CallOptions): Promise<void>;`
+      : `  ${call}(request: ${requestType}, options?: CallOptions): Promise<${responseType}>;`;
+  });
+  return `export interface ${name} {\n${lines.join("\n")}\n}`;
 }
 
 generateKubernetes();

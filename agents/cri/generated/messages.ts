@@ -1022,3 +1022,56 @@ export interface UpdatePodSandboxResourcesRequest {
 export interface UpdatePodSandboxResourcesResponse {
 
 }
+
+/** `timeoutMs` becomes the gRPC deadline. */
+export interface CallOptions {
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface RuntimeService {
+  version(request: VersionRequest, options?: CallOptions): Promise<VersionResponse>;
+  runPodSandbox(request: RunPodSandboxRequest, options?: CallOptions): Promise<RunPodSandboxResponse>;
+  stopPodSandbox(request: StopPodSandboxRequest, options?: CallOptions): Promise<StopPodSandboxResponse>;
+  removePodSandbox(request: RemovePodSandboxRequest, options?: CallOptions): Promise<RemovePodSandboxResponse>;
+  podSandboxStatus(request: PodSandboxStatusRequest, options?: CallOptions): Promise<PodSandboxStatusResponse>;
+  listPodSandbox(request: ListPodSandboxRequest, options?: CallOptions): Promise<ListPodSandboxResponse>;
+  streamPodSandboxes(request: StreamPodSandboxesRequest, onMessage: (message: StreamPodSandboxesResponse) => void, options?: CallOptions): Promise<void>;
+  createContainer(request: CreateContainerRequest, options?: CallOptions): Promise<CreateContainerResponse>;
+  startContainer(request: StartContainerRequest, options?: CallOptions): Promise<StartContainerResponse>;
+  stopContainer(request: StopContainerRequest, options?: CallOptions): Promise<StopContainerResponse>;
+  removeContainer(request: RemoveContainerRequest, options?: CallOptions): Promise<RemoveContainerResponse>;
+  listContainers(request: ListContainersRequest, options?: CallOptions): Promise<ListContainersResponse>;
+  streamContainers(request: StreamContainersRequest, onMessage: (message: StreamContainersResponse) => void, options?: CallOptions): Promise<void>;
+  containerStatus(request: ContainerStatusRequest, options?: CallOptions): Promise<ContainerStatusResponse>;
+  updateContainerResources(request: UpdateContainerResourcesRequest, options?: CallOptions): Promise<UpdateContainerResourcesResponse>;
+  reopenContainerLog(request: ReopenContainerLogRequest, options?: CallOptions): Promise<ReopenContainerLogResponse>;
+  execSync(request: ExecSyncRequest, options?: CallOptions): Promise<ExecSyncResponse>;
+  exec(request: ExecRequest, options?: CallOptions): Promise<ExecResponse>;
+  attach(request: AttachRequest, options?: CallOptions): Promise<AttachResponse>;
+  portForward(request: PortForwardRequest, options?: CallOptions): Promise<PortForwardResponse>;
+  containerStats(request: ContainerStatsRequest, options?: CallOptions): Promise<ContainerStatsResponse>;
+  listContainerStats(request: ListContainerStatsRequest, options?: CallOptions): Promise<ListContainerStatsResponse>;
+  streamContainerStats(request: StreamContainerStatsRequest, onMessage: (message: StreamContainerStatsResponse) => void, options?: CallOptions): Promise<void>;
+  podSandboxStats(request: PodSandboxStatsRequest, options?: CallOptions): Promise<PodSandboxStatsResponse>;
+  listPodSandboxStats(request: ListPodSandboxStatsRequest, options?: CallOptions): Promise<ListPodSandboxStatsResponse>;
+  streamPodSandboxStats(request: StreamPodSandboxStatsRequest, onMessage: (message: StreamPodSandboxStatsResponse) => void, options?: CallOptions): Promise<void>;
+  updateRuntimeConfig(request: UpdateRuntimeConfigRequest, options?: CallOptions): Promise<UpdateRuntimeConfigResponse>;
+  status(request: StatusRequest, options?: CallOptions): Promise<StatusResponse>;
+  checkpointContainer(request: CheckpointContainerRequest, options?: CallOptions): Promise<CheckpointContainerResponse>;
+  getContainerEvents(request: GetEventsRequest, onMessage: (message: ContainerEventResponse) => void, options?: CallOptions): Promise<void>;
+  listMetricDescriptors(request: ListMetricDescriptorsRequest, options?: CallOptions): Promise<ListMetricDescriptorsResponse>;
+  listPodSandboxMetrics(request: ListPodSandboxMetricsRequest, options?: CallOptions): Promise<ListPodSandboxMetricsResponse>;
+  streamPodSandboxMetrics(request: StreamPodSandboxMetricsRequest, onMessage: (message: StreamPodSandboxMetricsResponse) => void, options?: CallOptions): Promise<void>;
+  runtimeConfig(request: RuntimeConfigRequest, options?: CallOptions): Promise<RuntimeConfigResponse>;
+  updatePodSandboxResources(request: UpdatePodSandboxResourcesRequest, options?: CallOptions): Promise<UpdatePodSandboxResourcesResponse>;
+}
+
+export interface ImageService {
+  listImages(request: ListImagesRequest, options?: CallOptions): Promise<ListImagesResponse>;
+  streamImages(request: StreamImagesRequest, onMessage: (message: StreamImagesResponse) => void, options?: CallOptions): Promise<void>;
+  imageStatus(request: ImageStatusRequest, options?: CallOptions): Promise<ImageStatusResponse>;
+  pullImage(request: PullImageRequest, options?: CallOptions): Promise<PullImageResponse>;
+  removeImage(request: RemoveImageRequest, options?: CallOptions): Promise<RemoveImageResponse>;
+  imageFsInfo(request: ImageFsInfoRequest, options?: CallOptions): Promise<ImageFsInfoResponse>;
+}

@@ -1,0 +1,34 @@
+import type { ImageService, RuntimeService } from "./generated/messages.ts";
+
+export type { ImageService, RuntimeService } from "./generated/messages.ts";
+
+/** gRPC status codes that callers tell apart (https://grpc.github.io/grpc/core/md_doc_statuscodes.html). */
+export const GrpcCode = { Cancelled: 1, Unknown: 2, DeadlineExceeded: 4, NotFound: 5, AlreadyExists: 6, FailedPrecondition: 9, Unimplemented: 12, Unavailable: 14 } as const;
+
+/** A failed CRI call: the runtime's own message, and its gRPC code. */
+export class CriError extends Error {
+  override readonly name = "CriError";
+  constructor(readonly code: number, message: string, readonly method: string, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
+
+/** Something happened to a container or sandbox of the runtime; look at its status to learn what. */
+export interface RuntimeEvent {
+  /** The id of the container or sandbox. */
+  id: string;
+  type: "created" | "started" | "exited" | "oom" | "removed";
+  exitCode?: number;
+}
+
+/** A container runtime that speaks CRI v1. All calls throw `CriError`. */
+export interface ContainerRuntime {
+  readonly runtime: RuntimeService;
+  readonly images: ImageService;
+  /**
+   * Pushes lifecycle events until `signal` aborts, from GetContainerEvents, or containerd's own event stream where that is UNIMPLEMENTED.
+   * Rejects when the stream breaks (the runtime restarted): relist, then subscribe again.
+   */
+  events(onEvent: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<void>;
+  close(): void;
+}
