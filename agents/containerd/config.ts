@@ -1,0 +1,77 @@
+import { existsSync, readFileSync } from "node:fs";
+import { pauseReference } from "./pause.ts";
+
+export interface ContainerdPaths {
+  /** Images and snapshots; survives reboots. */
+  root: string;
+  /** Running tasks; best on a tmpfs. */
+  state: string;
+  socket: string;
+  cniConfDir: string;
+}
+
+/** Where distributions put the standard CNI plugins. */
+const cniBinDirs = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"];
+
+export const findCniBinDir = (): string => cniBinDirs.find((dir) => existsSync(`${dir}/ptp`)) ?? cniBinDirs[0]!;
+
+/** What of the host changes the configuration. */
+export interface HostFeatures {
+  cniBinDir: string;
+  /** CAP_SYS_RESOURCE: without it nobody may lower an oom_score_adj, and runc fails obscurely. */
+  canLowerOomScore: boolean;
+  apparmor: boolean;
+}
+
+export function hostFeatures(): HostFeatures {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
+  const capSysResource = 24n;
+  return {
+    cniBinDir: findCniBinDir(),
+    canLowerOomScore: ((BigInt(`0x${effective}`) >> capSysResource) & 1n) === 1n,
+    apparmor: existsSync("/sys/kernel/security/apparmor/profiles"),
+  };
+}
+
+/** containerd's configuration, version 2: understood by 1.5 up to 2.x. */
+export function containerdConfig({ root, state, socket, cniConfDir }: ContainerdPaths, host: HostFeatures): string {
+  const text = JSON.stringify;
+  return `# Written by skiff at every start; changes here are lost.
+version = 2
+root = ${text(root)}
+state = ${text(state)}
+disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs"]
+
+[grpc]
+  address = ${text(socket)}
+
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = ${text(pauseReference)}
+  restrict_oom_score_adj = ${!host.canLowerOomScore}
+  netns_mounts_under_state_dir = true
+  disable_apparmor = ${!host.apparmor}
+  stream_server_address = "127.0.0.1"
+  stream_server_port = "0"
+  enable_unprivileged_ports = true
+  enable_unprivileged_icmp = true
+
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = ${text(host.cniBinDir)}
+    conf_dir = ${text(cniConfDir)}
+
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "overlayfs"
+    default_runtime_name = "runc"
+
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+        SystemdCgroup = false
+
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.crun]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.crun.options]
+        BinaryName = "crun"
+        SystemdCgroup = false
+`;
+}

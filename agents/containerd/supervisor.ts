@@ -1,0 +1,146 @@
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "../../src/base/clock.ts";
+import type { Logger } from "../../src/base/log.ts";
+import { connectRuntime } from "../cri/containerd.ts";
+import type { ContainerRuntime } from "../cri/cri.ts";
+import { containerdConfig, hostFeatures, type ContainerdPaths } from "./config.ts";
+
+export interface ContainerdOptions {
+  /** `<data-dir>/agent/containerd`: configuration, log and pid file. */
+  directory: string;
+  paths: ContainerdPaths;
+  clock: Clock;
+  log: Logger;
+}
+
+const maxLogBytes = 5 * 1024 * 1024;
+const startTimeoutMs = 60_000;
+const stopTimeoutMs = 10_000;
+const restartBackoff = { firstMs: 200, maxMs: 10_000 };
+
+/**
+ * Runs containerd as a child with its own root, state and socket, and starts it again whenever it ends.
+ * Its shims, and so the pods, outlive it: stopping or killing it leaves every container running.
+ * A containerd left over by a Skiff that was killed is replaced, so that the configuration is always the current one.
+ */
+export class Containerd {
+  readonly runtime: ContainerRuntime;
+  readonly socket: string;
+  #child: ReturnType<typeof Bun.spawn> | undefined;
+  constructor(private readonly options: ContainerdOptions) {
+    this.socket = options.paths.socket;
+    this.runtime = connectRuntime({ socket: this.socket, log: options.log });
+  }
+
+  /** Starts containerd and resolves when its CRI service answers. Throws a sentence with the end of its log when it does not. */
+  async start(signal: AbortSignal): Promise<void> {
+    const { directory, paths } = this.options;
+    for (const dir of [directory, paths.root, paths.state, paths.cniConfDir]) mkdirSync(dir, { recursive: true, mode: 0o711 });
+    writeFileSync(this.#configFile, containerdConfig(paths, hostFeatures()));
+    await this.#stopLeftover();
+    this.#spawn();
+    await this.#untilReady(signal);
+  }
+
+  /** Keeps containerd alive until `signal` aborts, then ends it. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.options;
+    let backoffMs = restartBackoff.firstMs;
+    while (!signal.aborted) {
+      const startedAt = clock.now();
+      const stop = new Promise<"stop">((resolve) => signal.addEventListener("abort", () => resolve("stop"), { once: true }));
+      if (await Promise.race([this.#child!.exited, stop]) === "stop") break;
+      log.warn("containerd ended, starting it again", { exitCode: this.#child!.exitCode, log: this.#logFile });
+      if (clock.now() - startedAt > restartBackoff.maxMs) backoffMs = restartBackoff.firstMs;
+      await clock.sleep(backoffMs, signal).catch(() => undefined);
+      backoffMs = Math.min(backoffMs * 2, restartBackoff.maxMs);
+      if (!signal.aborted) this.#spawn();
+    }
+    this.runtime.close();
+    await this.#end(this.#child!.pid);
+    unlinkSync(this.#pidFile);
+  }
+
+  get #configFile(): string {
+    return join(this.options.directory, "config.toml");
+  }
+  get #logFile(): string {
+    return join(this.options.directory, "containerd.log");
+  }
+  get #pidFile(): string {
+    return join(this.options.directory, "containerd.pid");
+  }
+
+  #spawn(): void {
+    if (existsSync(this.#logFile) && statSync(this.#logFile).size > maxLogBytes) truncateSync(this.#logFile);
+    const out = openSync(this.#logFile, "a", 0o600);
+    chmodSync(this.#logFile, 0o600);
+    try {
+      this.#child = Bun.spawn(["containerd", "--config", this.#configFile, "--log-level", "warn"], { stdin: "ignore", stdout: out, stderr: out, detached: true });
+    } catch (error) {
+      throw new Error("containerd could not be started: install the containerd package, or name another runtime with --container-runtime-endpoint", { cause: error });
+    } finally {
+      closeSync(out);
+    }
+    writeFileSync(this.#pidFile, String(this.#child.pid));
+  }
+
+  async #untilReady(signal: AbortSignal): Promise<void> {
+    const { clock } = this.options;
+    const deadline = clock.now() + startTimeoutMs;
+    let last: unknown;
+    while (clock.now() < deadline) {
+      signal.throwIfAborted();
+      if (this.#child!.exitCode !== null) break;
+      try {
+        await this.runtime.runtime.version({}, { timeoutMs: 2000, signal });
+        return;
+      } catch (error) {
+        last = error;
+        await clock.sleep(25, signal);
+      }
+    }
+    throw new Error(`containerd did not become ready; the end of ${this.#logFile} says: ${this.#logTail()}`, { cause: last });
+  }
+
+  #logTail(): string {
+    const text = existsSync(this.#logFile) ? readFileSync(this.#logFile, "utf8").trimEnd() : "";
+    return text.split("\n").slice(-3).join(" | ") || "nothing";
+  }
+
+  async #stopLeftover(): Promise<void> {
+    if (!existsSync(this.#pidFile)) return;
+    const pid = Number(readFileSync(this.#pidFile, "utf8"));
+    if (this.#isOurs(pid)) await this.#end(pid);
+  }
+
+  /** Process ids are reused: only a process that runs with our configuration file is ours. */
+  #isOurs(pid: number): boolean {
+    if (!Number.isInteger(pid) || pid <= 1) return false;
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(this.#configFile);
+    } catch {
+      return false;
+    }
+  }
+
+  async #end(pid: number): Promise<void> {
+    const { clock } = this.options;
+    if (this.#isOurs(pid)) trySignal(pid, "SIGTERM");
+    const killAt = clock.now() + stopTimeoutMs;
+    for (let killed = false; this.#isOurs(pid); await clock.sleep(20)) {
+      if (killed || clock.now() < killAt) continue;
+      trySignal(pid, "SIGKILL");
+      killed = true;
+    }
+  }
+}
+
+function trySignal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended in the meantime.
+  }
+}

@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { zstdCompressSync, gzipSync } from "node:zlib";
+import { CriError, GrpcCode, type RuntimeEvent } from "../../agents/cri/cri.ts";
+import { NamespaceMode } from "../../agents/cri/generated/messages.ts";
+import { startContainerd, type TestContainerd } from "../support/containerd.ts";
+import { busyboxImage, busyboxReference } from "../support/images.ts";
+
+let node: TestContainerd;
+beforeAll(async () => {
+  node = await startContainerd();
+});
+afterAll(() => node?.dispose());
+
+const hostNetworkPod = (name: string) => ({
+  metadata: { name, namespace: "default", uid: name, attempt: 0 },
+  linux: { cgroupParent: "/skiff-test/cri", securityContext: { namespaceOptions: { network: NamespaceMode.NODE } } },
+});
+
+test("version and status", async () => {
+  expect((await node.runtime.runtime.version({})).runtimeName).toBe("containerd");
+  const { status } = await node.runtime.runtime.status({});
+  expect(status?.conditions?.find((c) => c.type === "RuntimeReady")?.status).toBe(true);
+});
+
+test("errors carry the gRPC code and the runtime's words", async () => {
+  const error = await node.runtime.runtime.containerStatus({ containerId: "nope" }).catch((e: unknown) => e);
+  expect(error).toBeInstanceOf(CriError);
+  expect((error as CriError).code).toBe(GrpcCode.NotFound);
+  expect((error as CriError).message).toContain("nope");
+});
+
+test("archives of the image directory are imported, compressed or not", async () => {
+  const images = join(node.directory, "images");
+  mkdirSync(images, { recursive: true });
+  const write = async (file: string, reference: string, compress: (tar: Uint8Array) => Uint8Array) => writeFileSync(join(images, file), compress(await busyboxImage(reference)));
+  await write("plain.tar", busyboxReference, (tar) => tar);
+  await write("zipped.tar.gz", "localhost/zipped:1", (tar) => gzipSync(tar));
+  await write("zstd.tar.zst", "localhost/zstd:1", (tar) => zstdCompressSync(tar));
+  writeFileSync(join(images, "broken.tar"), "not a tar");
+  while (await node.importer.importAll() === "settling") await Bun.sleep(50);
+  const { images: found = [] } = await node.runtime.images.listImages({});
+  expect(found.flatMap((image) => image.repoTags ?? []).sort()).toContain(busyboxReference);
+  expect(node.importer.references()).toContain("localhost/zipped:1");
+  expect(node.importer.references()).toContain("localhost/zstd:1");
+});
+
+test("a container's life: events, exit code, exec", async () => {
+  const seen: RuntimeEvent[] = [];
+  const stop = new AbortController();
+  const events = node.runtime.events((event) => seen.push(event), stop.signal).catch((error: unknown) => error);
+  const config = hostNetworkPod("life");
+  const { podSandboxId } = await node.runtime.runtime.runPodSandbox({ config });
+  const { containerId } = await node.runtime.runtime.createContainer({
+    podSandboxId, sandboxConfig: config,
+    config: { metadata: { name: "main", attempt: 0 }, image: { image: busyboxReference }, command: ["sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.05; done"], linux: { securityContext: { namespaceOptions: { pid: NamespaceMode.CONTAINER, network: NamespaceMode.NODE } } } },
+  });
+  await node.runtime.runtime.startContainer({ containerId });
+  const exec = await node.runtime.runtime.execSync({ containerId, cmd: ["sh", "-c", "echo out; echo err >&2; exit 3"], timeout: 10 });
+  expect(exec.exitCode).toBe(3);
+  expect(Buffer.from(exec.stdout!).toString()).toBe("out\n");
+  expect(Buffer.from(exec.stderr!).toString()).toBe("err\n");
+  await node.runtime.runtime.stopContainer({ containerId, timeout: 10 });
+  const { status } = await node.runtime.runtime.containerStatus({ containerId });
+  expect(status?.exitCode).toBe(7);
+  const deadline = Date.now() + 5000;
+  while (!seen.some((e) => e.id === containerId && e.type === "exited") && Date.now() < deadline) await Bun.sleep(10);
+  expect(seen.filter((e) => e.id === containerId).map((e) => e.type)).toContain("started");
+  expect(seen.find((e) => e.id === containerId && e.type === "exited")?.exitCode).toBe(7);
+  stop.abort();
+  await events;
+});
+
+test("pods survive containerd's death", async () => {
+  const config = hostNetworkPod("survivor");
+  const { podSandboxId } = await node.runtime.runtime.runPodSandbox({ config });
+  const pid = Number(await Bun.file(join(node.directory, "containerd/containerd.pid")).text());
+  process.kill(pid, "SIGKILL");
+  const deadline = Date.now() + 30_000;
+  let state: number | undefined;
+  while (Date.now() < deadline) {
+    try {
+      const { status } = await node.runtime.runtime.podSandboxStatus({ podSandboxId });
+      state = status?.state ?? 0;
+      if (Number(await Bun.file(join(node.directory, "containerd/containerd.pid")).text()) !== pid) break;
+    } catch {
+      await Bun.sleep(50);
+    }
+  }
+  expect(state).toBe(0); // SANDBOX_READY
+});

@@ -1,0 +1,24 @@
+import { readFileSync } from "node:fs";
+import { buildOciImage } from "../../agents/containerd/oci-image.ts";
+import { nodeArchitecture } from "../../agents/containerd/pause.ts";
+
+export const busyboxReference = "localhost/busybox:1";
+
+/** An image of Debian's static busybox, with every applet, for tests and the README's example. */
+export async function busyboxImage(reference = busyboxReference): Promise<Uint8Array> {
+  const busybox = readFileSync("/bin/busybox");
+  const applets = Bun.spawnSync(["/bin/busybox", "--list"]).stdout.toString().trim().split("\n").filter((name) => name !== "busybox");
+  return buildOciImage({
+    reference, architecture: nodeArchitecture,
+    files: [
+      ...["bin", "etc", "root", "proc", "sys", "dev", "var", "www"].map((path) => ({ path, directory: true })),
+      { path: "tmp", directory: true, mode: 0o1777 },
+      { path: "bin/busybox", mode: 0o755, data: busybox },
+      { path: "etc/passwd", data: "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n" },
+      { path: "etc/group", data: "root:x:0:\nnogroup:x:65534:\n" },
+      { path: "www/index.html", data: "hello from busybox\n" },
+      ...applets.map((name) => ({ path: `bin/${name}`, link: "busybox" })),
+    ],
+    config: { Cmd: ["sh"], Env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] },
+  });
+}
