@@ -1,0 +1,148 @@
+import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
+import { apiVersionOf, type AnyResource, type ResourceCard } from "../apimachinery/resource.ts";
+import { serviceUnavailable, StatusError } from "../apimachinery/status.ts";
+import type { Client, ObjectKey, ObjectList, WatchEvent, WatchOptions, WriteOptions } from "./client.ts";
+
+export interface HttpClientOptions {
+  /** Such as `https://127.0.0.1:6443`, or `http://localhost` with `unix`. */
+  server: string;
+  /** PEM. Without `ca` the system's authorities are trusted. */
+  tls?: { ca?: string; cert?: string; key?: string };
+  /** The path of a Unix socket to go through. */
+  unix?: string;
+  /** Read for each request, because tokens are renewed. */
+  token?: () => string | undefined;
+  userAgent?: string;
+  /** For everything but watches, in milliseconds. Default 30 s. */
+  timeout?: number;
+}
+
+interface Call {
+  method: string;
+  path: string;
+  query?: Record<string, string>;
+  body?: unknown;
+  contentType?: string;
+  signal?: AbortSignal;
+  /** Without a timeout: watches. */
+  endless?: boolean;
+}
+
+/** A Client over HTTPS or a Unix socket, for components that don't run in the server process. */
+export function createHttpClient(options: HttpClientOptions): Client {
+  const json = async <R>(call: Call): Promise<R> => (await (await send(options, call)).json()) as R;
+  return {
+    get: (card, key, { subresource, signal } = {}) => json({ method: "GET", path: objectPath(card, key, subresource), signal }),
+    list: (card, listOptions = {}) => json<ObjectList<any>>({ method: "GET", path: collectionPath(card, listOptions.namespace), query: listQuery(listOptions) }).then((list) => withKinds(card, list)),
+    create: (card, object, writeOptions) => json({ method: "POST", path: collectionPath(card, object.metadata.namespace), query: writeQuery(writeOptions), body: withKind(card, object), signal: writeOptions?.signal }),
+    createSubresource: (card, key, subresource, body, writeOptions) => json({ method: "POST", path: objectPath(card as AnyResource, key, subresource), query: writeQuery(writeOptions), body, signal: writeOptions?.signal }),
+    update: (card, object, writeOptions) =>
+      json({ method: "PUT", path: objectPath(card, { namespace: object.metadata.namespace, name: object.metadata.name! }, writeOptions?.subresource), query: writeQuery(writeOptions), body: withKind(card, object), signal: writeOptions?.signal }),
+    patch: (card, key, patch, writeOptions) =>
+      json({ method: "PATCH", path: objectPath(card, key, writeOptions?.subresource), query: writeQuery(writeOptions), body: patch.body, contentType: patch.type, signal: writeOptions?.signal }),
+    async delete(card, key, deleteOptions) {
+      await json({ method: "DELETE", path: objectPath(card, key), body: { kind: "DeleteOptions", apiVersion: "v1", ...deleteOptions } });
+    },
+    async deleteCollection(card, { delete: deleteOptions, ...listOptions } = {}) {
+      await json({ method: "DELETE", path: collectionPath(card, listOptions.namespace), query: listQuery(listOptions), body: { kind: "DeleteOptions", apiVersion: "v1", ...deleteOptions } });
+    },
+    watch: (card, watchOptions, signal) => watch(options, card, watchOptions, signal),
+  };
+}
+
+function collectionPath(card: AnyResource, namespace: string | undefined): string {
+  const root = card.group ? `/apis/${card.group}/${card.version}` : `/api/${card.version}`;
+  return card.scope === "Namespaced" && namespace ? `${root}/namespaces/${encodeURIComponent(namespace)}/${card.resource}` : `${root}/${card.resource}`;
+}
+
+function objectPath(card: AnyResource, { namespace, name }: ObjectKey, subresource?: string): string {
+  return `${collectionPath(card, namespace)}/${encodeURIComponent(name)}${subresource ? `/${subresource}` : ""}`;
+}
+
+function listQuery(options: WatchOptions): Record<string, string> {
+  return Object.fromEntries(Object.entries(options).filter(([name, value]) => name !== "namespace" && value !== undefined && value !== "").map(([name, value]) => [name, String(value)]));
+}
+
+function writeQuery(options: WriteOptions | undefined): Record<string, string> {
+  return { ...(options?.dryRun ? { dryRun: "All" } : {}), ...(options?.fieldManager ? { fieldManager: options.fieldManager } : {}) };
+}
+
+const withKind = <T extends KubeObject>(card: AnyResource, object: T | Frozen<T>): T => ({ ...object, apiVersion: apiVersionOf(card), kind: card.kind }) as T;
+
+/** The items of a typed list carry no kind of their own. */
+function withKinds<T extends KubeObject>(card: ResourceCard<T>, list: ObjectList<T>): ObjectList<T> {
+  return { metadata: list.metadata, items: (list.items ?? []).map((item) => withKind<T>(card, item) as Frozen<T>) };
+}
+
+async function send(options: HttpClientOptions, call: Call): Promise<Response> {
+  const query = new URLSearchParams(call.query).toString();
+  const token = options.token?.();
+  const timeout = call.endless ? undefined : AbortSignal.timeout(options.timeout ?? 30_000);
+  const signals = [call.signal, timeout].filter((signal) => signal !== undefined);
+  let response: Response;
+  try {
+    response = await fetch(options.server + call.path + (query && `?${query}`), {
+      method: call.method,
+      headers: {
+        accept: "application/json",
+        "user-agent": options.userAgent ?? "skiff",
+        ...(call.body === undefined ? {} : { "content-type": call.contentType ?? "application/json" }),
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
+      },
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      signal: signals.length > 0 ? AbortSignal.any(signals) : undefined,
+      ...(options.tls ? { tls: options.tls } : {}),
+      ...(options.unix ? { unix: options.unix } : {}),
+      // Bun ends a silent response after five minutes otherwise.
+      timeout: false,
+    } as BunFetchRequestInit);
+  } catch (error) {
+    if (call.signal?.aborted) throw error;
+    throw unreachable(options, error);
+  }
+  if (response.ok) return response;
+  throw await refusal(response);
+}
+
+function unreachable({ server }: HttpClientOptions, cause: unknown): StatusError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new StatusError(serviceUnavailable(`cannot reach ${server}: ${reason}`).status, { cause });
+}
+
+async function refusal(response: Response): Promise<StatusError> {
+  const text = await response.text().catch(() => "");
+  try {
+    const status = JSON.parse(text) as StatusError["status"];
+    if (status.kind === "Status") return new StatusError({ ...status, code: status.code ?? response.status, message: status.message ?? "" });
+  } catch {
+    // Not a Status: a proxy in between, or a path nobody serves.
+  }
+  return new StatusError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: text.slice(0, 500) || response.statusText, reason: "", code: response.status });
+}
+
+async function* watch<T extends KubeObject>(options: HttpClientOptions, card: ResourceCard<T>, watchOptions: WatchOptions, signal: AbortSignal): AsyncGenerator<WatchEvent<T>> {
+  const call: Call = { method: "GET", path: collectionPath(card, watchOptions.namespace), query: { ...listQuery(watchOptions), watch: "1" }, signal, endless: true };
+  try {
+    const response = await send(options, call);
+    if (!response.body) return;
+    for await (const line of lines(response.body)) {
+      const event = JSON.parse(line) as WatchEvent<T> | { type: "ERROR"; object: StatusError["status"] };
+      if (event.type === "ERROR") throw new StatusError(event.object);
+      yield event;
+    }
+  } catch (error) {
+    if (signal.aborted) return;
+    throw error instanceof StatusError ? error : unreachable(options, error);
+  }
+}
+
+async function* lines(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of body) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = parts.pop()!;
+    for (const line of parts) if (line) yield line;
+  }
+}
+

@@ -1,0 +1,76 @@
+import { Backoff } from "../base/backoff.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/log.ts";
+import { keyOf, type Frozen, type KubeObject } from "../apimachinery/meta.ts";
+import type { ResourceCard } from "../apimachinery/resource.ts";
+import { StatusError } from "../apimachinery/status.ts";
+import type { Client, ListOptions } from "./client.ts";
+import type { ObjectStore } from "./object-store.ts";
+
+export interface ReflectorOptions<T extends KubeObject> {
+  client: Client;
+  card: ResourceCard<T>;
+  scope: Pick<ListOptions, "namespace" | "fieldSelector" | "labelSelector">;
+  store: ObjectStore<T>;
+  clock: Clock;
+  log: Logger;
+  /** Called after each complete list. */
+  onListed(): void;
+}
+
+const pageSize = 500;
+/** A watch is renewed after five to ten minutes, so that many of them don't renew at once (client-go's minWatchTimeout). */
+const watchSeconds = (): number => Math.round(300 * (1 + Math.random()));
+
+/** Keeps `store` like the server's: list, then watch from that resourceVersion on; lists again when the server forgot it (410). Ends with `signal`. */
+export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>, signal: AbortSignal): Promise<void> {
+  const { clock, log, card, store } = options;
+  const backoff = new Backoff({ base: 800, max: 30_000, jitter: 1 });
+  let listed = false;
+  while (!signal.aborted) {
+    try {
+      if (!listed) await list(options);
+      listed = true;
+      if (await watch(options, signal)) backoff.reset();
+      else await clock.sleep(backoff.next(), signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (listed && isExpired(error)) {
+        log.debug("Listing again, the watch is too old", { resource: card.resource, resourceVersion: store.resourceVersion });
+        listed = false;
+        continue;
+      }
+      log.warn("Cannot list or watch, will try again", { resource: card.resource, error });
+      await clock.sleep(backoff.next(), signal).catch(() => {});
+    }
+  }
+}
+
+async function list<T extends KubeObject>({ client, card, scope, store, onListed }: ReflectorOptions<T>): Promise<void> {
+  const items: Frozen<T>[] = [];
+  let page = await client.list(card, { ...scope, limit: pageSize });
+  items.push(...page.items);
+  while (page.metadata.continue) {
+    page = await client.list(card, { ...scope, limit: pageSize, continue: page.metadata.continue });
+    items.push(...page.items);
+  }
+  store.resourceVersion = page.metadata.resourceVersion;
+  store.replace(items);
+  onListed();
+}
+
+/** True when the watch told anything: only then is the server well, and the next may begin at once. */
+async function watch<T extends KubeObject>({ client, card, scope, store }: ReflectorOptions<T>, signal: AbortSignal): Promise<boolean> {
+  let told = false;
+  const options = { ...scope, resourceVersion: store.resourceVersion, allowWatchBookmarks: true, timeoutSeconds: watchSeconds() };
+  for await (const event of client.watch(card, options, signal)) {
+    told = true;
+    const object = event.object as Frozen<KubeObject>;
+    store.resourceVersion = object.metadata.resourceVersion ?? store.resourceVersion;
+    if (event.type === "DELETED") store.delete(keyOf(object), event.object);
+    else if (event.type !== "BOOKMARK") store.set(event.object);
+  }
+  return told;
+}
+
+const isExpired = (error: unknown): boolean => error instanceof StatusError && error.code === 410;
