@@ -19,9 +19,11 @@ export interface Storage {
   /**
    * All events of `prefix` after `fromRevision`, in revision order, in batches that share a commit.
    * History first, then live, with no gap and no repeat. Ends when `signal` aborts; throws "compacted" when `fromRevision` is too old.
+   * `revision` says how far the watch has got: no event of `prefix` up to it is still to come. A batch may be empty while history is read,
+   * and the batch that ends the history tells the revision reached.
    */
-  watch(prefix: string, fromRevision: number, onEvents: (events: readonly StorageEvent[]) => void, signal: AbortSignal): Promise<void>;
-  /** Forgets history up to `revision`, in slices, while serving. */
+  watch(prefix: string, fromRevision: number, onEvents: (events: readonly StorageEvent[], revision: number) => void, signal: AbortSignal): Promise<void>;
+  /** Forgets history up to `revision` (or the newest one, if lower), in slices, while serving. */
   compact(revision: number): Promise<void>;
   /** Flushes and closes; later calls throw "closed". */
   close(): Promise<void>;

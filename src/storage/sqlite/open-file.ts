@@ -1,0 +1,96 @@
+import { Database } from "bun:sqlite";
+import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { StorageError } from "../storage.ts";
+import { codeOf, toStorageError } from "./errors.ts";
+import { applicationId, schemaVersion, tables, type FileState } from "./schema.ts";
+
+/** Checking a damaged-looking file reads all of it; past this size a start must not wait for that. */
+const quickCheckLimitBytes = 256 * 1024 * 1024;
+
+/**
+ * Keeps other processes (and other storages of this one) off the file while held: an exclusive transaction on an empty database beside it,
+ * which the kernel drops with the process. SQLite's own locks on the file cannot do it, because the main thread reads beside the writer.
+ */
+export function lockFile(path: string): { release(): void } {
+  const lockPath = `${path}.lock`;
+  const lock = atTheDoor(lockPath, () => {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    closeSync(openSync(lockPath, "a", 0o600));
+    return new Database(lockPath, { readwrite: true, create: false });
+  });
+  try {
+    lock.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+  } catch (error) {
+    lock.close();
+    if (codeOf(error) !== "io") throw toStorageError(lockPath, error);
+    throw new StorageError("io", `${path} is in use by another server: stop it first, or give this one a data directory of its own`, { cause: error });
+  }
+  return { release: () => lock.close() };
+}
+
+/** Makes the file when it is missing, refuses a foreign or damaged one without touching it, and says where it stands. */
+export function prepareFile(path: string): FileState {
+  return atTheDoor(path, () => {
+    closeSync(openSync(path, "a", 0o600));
+    if (!hasHeader(path) || existsSync(`${path}-journal`)) create(path);
+    // Read-only: closing it does not move the log of a crashed server into a file we may refuse.
+    const db = new Database(path, { readonly: true });
+    try {
+      return inspect(db, path);
+    } finally {
+      db.close();
+    }
+  });
+}
+
+/** False for an empty file; throws for anything that is not ours. Reads the header only: https://sqlite.org/fileformat.html#the_database_header. */
+function hasHeader(path: string): boolean {
+  const header = Buffer.alloc(100);
+  const fd = openSync(path, "r");
+  const read = readSync(fd, header, 0, 100, 0);
+  closeSync(fd);
+  if (read === 0) return false;
+  if (read < 100 || header.toString("latin1", 0, 16) !== "SQLite format 3\0") throw foreign(path, "is not a SQLite database");
+  const [version, application] = [header.readUInt32BE(60), header.readUInt32BE(68)];
+  if (application !== applicationId) throw foreign(path, "belongs to another program");
+  if (version > schemaVersion) throw new StorageError("corrupt", `${path} was written by a newer Skiff (its schema is ${version}, this one reads ${schemaVersion}): install that version again; the file has not been changed`);
+  return true;
+}
+
+const foreign = (path: string, what: string): StorageError =>
+  new StorageError("corrupt", `${path} ${what}: move it away and restore a backup, or choose another data directory; the file has not been changed`);
+
+/** Makes the tables in one transaction; opening the file has rolled back an earlier try that a crash cut short. */
+function create(path: string): void {
+  const db = new Database(path, { readwrite: true, create: false });
+  try {
+    const { n } = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number };
+    if (n === 0) db.exec(`PRAGMA auto_vacuum = INCREMENTAL; BEGIN; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; ${tables} COMMIT`);
+    db.exec("PRAGMA journal_mode = WAL");
+  } finally {
+    db.close();
+  }
+}
+
+function inspect(db: Database, path: string): FileState {
+  const rows = db.prepare("SELECT name, value FROM meta").all() as { name: string; value: number }[];
+  const meta = Object.fromEntries(rows.map(({ name, value }) => [name, value]));
+  const clean = meta.clean === 1, compacted = meta.compacted ?? 0;
+  if (!clean && statSync(path).size <= quickCheckLimitBytes) quickCheck(db, path);
+  const newest = db.prepare("SELECT max((SELECT ifnull(max(revision), 0) FROM history), ?1, ?2) AS revision").get(compacted, (clean ? meta.revision : meta.reserved) ?? 0) as { revision: number };
+  return { revision: newest.revision, compacted, clean };
+}
+
+function quickCheck(db: Database, path: string): void {
+  const [finding] = db.prepare("PRAGMA quick_check(1)").values() as [string][];
+  if (finding?.[0] !== "ok") throw new StorageError("corrupt", `${path} is damaged (${finding?.[0]}): move it away and restore a backup, or start empty; the file has not been changed`);
+}
+
+function atTheDoor<T>(path: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    throw toStorageError(path, error);
+  }
+}

@@ -1,0 +1,75 @@
+import { Database, type Statement } from "bun:sqlite";
+import type { Stored, StorageEvent } from "../storage.ts";
+
+/** Rows of history read at once: bounds the pause and the memory of a watch that catches up. */
+const pageRows = 200;
+
+interface HistoryRow {
+  revision: number;
+  key: string;
+  deleted: number;
+  value: Uint8Array;
+  previous: Uint8Array | null;
+}
+
+/**
+ * The main thread's read-only handle. The writer may have committed more than watchers have seen, so everything here reads
+ * at a revision; see `schema.ts` for how the past is told.
+ */
+export class Reader {
+  #db: Database;
+  #head: Statement;
+  #get: Statement;
+  #list: Statement;
+  #pageEnd: Statement;
+  #page: Statement;
+
+  constructor(path: string) {
+    const db = this.#db = new Database(path, { readonly: true });
+    db.exec("PRAGMA busy_timeout = 5000");
+    this.#head = db.prepare("SELECT revision, value FROM current WHERE key = ?1");
+    this.#get = db.prepare(`SELECT key, revision, value FROM current WHERE key = ?1 AND revision <= ?2
+      UNION ALL SELECT key, previous_revision, previous FROM history WHERE key = ?1 AND revision > ?2 AND previous_revision <= ?2`);
+    this.#list = db.prepare(`SELECT key, revision, value FROM current WHERE key >= ?1 AND key > ?2 AND key < ?3 AND revision <= ?4
+      UNION ALL SELECT key, previous_revision, previous FROM history WHERE key >= ?1 AND key > ?2 AND key < ?3 AND revision > ?4 AND previous_revision <= ?4
+      ORDER BY key LIMIT ?5`);
+    this.#pageEnd = db.prepare(`SELECT count(*) AS rows, max(revision) AS last FROM (SELECT revision FROM history WHERE revision > ?1 AND revision <= ?2 ORDER BY revision LIMIT ${pageRows})`);
+    // The unary plus keeps the planner on the revision range instead of sorting all history of the keys.
+    this.#page = db.prepare(`SELECT revision, key, deleted, previous, CASE WHEN deleted THEN previous ELSE coalesce(
+        (SELECT next.previous FROM history next WHERE next.key = event.key AND next.revision > event.revision ORDER BY next.revision LIMIT 1),
+        (SELECT value FROM current WHERE current.key = event.key)) END AS value
+      FROM history event WHERE revision > ?1 AND revision <= ?2 AND +key >= ?3 AND +key < ?4 ORDER BY revision`);
+  }
+
+  /** The newest committed state of a key. */
+  head(key: string): { revision: number; value: Uint8Array } | undefined {
+    return (this.#head.get(key) as { revision: number; value: Uint8Array } | null) ?? undefined;
+  }
+
+  get(key: string, revision: number): Stored | undefined {
+    return (this.#get.get(key, revision) as Stored | null) ?? undefined;
+  }
+
+  list(prefix: string, after: string, revision: number, limit: number): Stored[] {
+    return this.#list.all(prefix, after, prefixEnd(prefix), revision, limit) as Stored[];
+  }
+
+  history(prefix: string, from: number, to: number): { events: StorageEvent[]; reached: number } {
+    const { rows, last } = this.#pageEnd.get(from, to) as { rows: number; last: number | null };
+    const reached = rows < pageRows ? to : last!;
+    const found = rows === 0 ? [] : this.#page.all(from, reached, prefix, prefixEnd(prefix)) as HistoryRow[];
+    return { events: found.map(toEvent), reached };
+  }
+
+  close(): void {
+    for (const statement of [this.#head, this.#get, this.#list, this.#pageEnd, this.#page]) statement.finalize();
+    this.#db.close();
+  }
+}
+
+const toEvent = ({ revision, key, deleted, value, previous }: HistoryRow): StorageEvent => ({
+  type: deleted ? "delete" : "put", key, revision, value, ...(previous ? { previous } : {}),
+});
+
+/** The first string behind all that start with `prefix`. */
+const prefixEnd = (prefix: string): string => `${prefix}\u{10FFFF}`;

@@ -1,0 +1,258 @@
+import { StorageError, type Listed, type Storage, type Stored, type StorageEvent } from "../storage.ts";
+import { Watchers, type OnEvents } from "../watchers.ts";
+import { toStorageError } from "./errors.ts";
+import { lockFile, prepareFile } from "./open-file.ts";
+import type { WriteCommand } from "./protocol.ts";
+import { Reader } from "./reader.ts";
+import { Writer } from "./writer.ts";
+
+/** Writes in one transaction at most; more wait for the next, so that no commit takes long. */
+const batchWrites = 512;
+
+export interface SqliteOptions {
+  /** The database file. Made, with its directory, when missing. SQLite's `-wal` and `-shm` and our `.lock` lie beside it. */
+  path: string;
+  /** Refuse writes with "full" when the file has grown to this. */
+  maxBytes?: number;
+  /** The writer thread died: nothing can be written any more, and the server had better stop. */
+  onFatal?: (error: StorageError) => void;
+}
+
+/** A write that has been decided and waits for the disk. */
+interface Write {
+  command: WriteCommand;
+  event: StorageEvent;
+  resolve(revision: number): void;
+  reject(error: unknown): void;
+  /** Called when it has been committed or has failed; made when somebody's answer depends on that. */
+  whenSettled?: ((committed: boolean) => void)[];
+}
+
+interface State {
+  revision: number;
+  value: Uint8Array;
+}
+
+/**
+ * Storage in one SQLite file. Conflicts are decided here, on the main thread, against the newest state including writes still in flight;
+ * the writer thread then commits everything that has gathered while it was busy in one transaction (group commit).
+ */
+export class SqliteStorage implements Storage {
+  #reader: Reader;
+  #writer: Writer;
+  #release: () => void;
+  #watchers = new Watchers();
+  #revision: number;
+  #compacted: number;
+  /** The last revision given to a write; `#revision` follows when it is durable. */
+  #assigned: number;
+  #queue: Write[] = [];
+  #committing: Promise<void> | undefined;
+  #compacting: Promise<void> | undefined;
+  /** The newest write in flight of each key. */
+  #inFlight = new Map<string, Write>();
+  #failure: StorageError | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** Throws "corrupt" for a damaged or foreign file, "io" when the file cannot be used or another process has it. */
+  static async open(options: SqliteOptions): Promise<SqliteStorage> {
+    const { path, maxBytes } = options;
+    const lock = lockFile(path);
+    let storage: SqliteStorage | undefined;
+    const writer = new Writer((error) => {
+      if (storage) storage.#fail(error);
+      options.onFatal?.(error);
+    });
+    try {
+      const state = prepareFile(path);
+      await writer.call({ type: "open", path, ...(maxBytes === undefined ? {} : { maxBytes }) });
+      return (storage = new SqliteStorage(new Reader(path), writer, () => lock.release(), state));
+    } catch (error) {
+      writer.stop();
+      lock.release();
+      throw toStorageError(path, error);
+    }
+  }
+
+  private constructor(reader: Reader, writer: Writer, release: () => void, state: { revision: number; compacted: number }) {
+    this.#reader = reader;
+    this.#writer = writer;
+    this.#release = release;
+    this.#revision = this.#assigned = state.revision;
+    this.#compacted = state.compacted;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get compactedRevision(): number {
+    return this.#compacted;
+  }
+
+  async get(key: string): Promise<Stored | undefined> {
+    this.#mustBeOpen();
+    return this.#reader.get(key, this.#revision);
+  }
+
+  async list(prefix: string, { limit, after = "", revision = this.#revision }: { limit?: number; after?: string; revision?: number } = {}): Promise<Listed> {
+    this.#mustBeOpen();
+    if (revision < this.#compacted) throw new StorageError("compacted", `revision ${revision} has been compacted; the oldest available is ${this.#compacted}`);
+    const items = this.#reader.list(prefix, after, Math.min(revision, this.#revision), limit === undefined ? -1 : limit + 1);
+    const more = limit !== undefined && items.length > limit;
+    if (more) items.pop();
+    return { items, revision, more };
+  }
+
+  create(key: string, value: Uint8Array): Promise<number> {
+    return this.#write(key, (state) => {
+      if (state) throw new StorageError("exists", `${key} exists already`);
+      return { type: "create", value };
+    });
+  }
+
+  update(key: string, expectedRevision: number, value: Uint8Array): Promise<number> {
+    return this.#write(key, (state) => {
+      mustBeAt(key, expectedRevision, state);
+      return { type: "update", value };
+    });
+  }
+
+  delete(key: string, expectedRevision: number): Promise<number> {
+    return this.#write(key, (state) => {
+      mustBeAt(key, expectedRevision, state);
+      return { type: "delete" };
+    });
+  }
+
+  async watch(prefix: string, fromRevision: number, onEvents: OnEvents, signal: AbortSignal): Promise<void> {
+    const position = (): { revision: number; compacted: number } => {
+      this.#mustBeOpen();
+      return { revision: this.#revision, compacted: this.#compacted };
+    };
+    await this.#watchers.watch(prefix, fromRevision, onEvents, signal, position, (of, from, to) => this.#reader.history(of, from, to));
+  }
+
+  async compact(revision: number): Promise<void> {
+    this.#mustBeOpen();
+    this.#compacted = Math.max(this.#compacted, Math.min(revision, this.#revision));
+    await (this.#compacting ??= this.#compact());
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    while (this.#committing || this.#compacting) await Promise.allSettled([this.#committing, this.#compacting]);
+    this.#watchers.fail(new StorageError("closed", "the storage has been closed"));
+    this.#reader.close();
+    try {
+      if (!this.#failure) await this.#writer.call({ type: "close", revision: this.#assigned });
+    } finally {
+      this.#writer.stop();
+      this.#release();
+    }
+  }
+
+  #mustBeOpen(): void {
+    if (this.#failure) throw this.#failure;
+    if (this.#closed) throw new StorageError("closed", "the storage has been closed");
+  }
+
+  #fail(error: StorageError): void {
+    this.#failure = error;
+    this.#watchers.fail(error);
+  }
+
+  /** `decide` throws, or says what to write, given the key's newest state. Called in order, writes to a key happen in order. */
+  async #write(key: string, decide: Decide): Promise<number> {
+    for (;;) {
+      this.#mustBeOpen();
+      const ahead = this.#inFlight.get(key);
+      const state = ahead ? stateAfter(ahead) : this.#reader.head(key);
+      let change: Change;
+      try {
+        change = decide(state);
+      } catch (error) {
+        // A refusal that rests on a write in flight stands only once that write does.
+        if (ahead && !(await settled(ahead))) continue;
+        throw error;
+      }
+      return await this.#enqueue(key, change, state);
+    }
+  }
+
+  #enqueue(key: string, change: Change, state: State | undefined): Promise<number> {
+    const revision = ++this.#assigned;
+    const event: StorageEvent = change.type === "delete"
+      ? { type: "delete", key, revision, value: state!.value, previous: state!.value }
+      : { type: "put", key, revision, value: change.value, ...(state ? { previous: state.value } : {}) };
+    const command: WriteCommand = change.type === "delete" ? { type: "delete", key, revision } : { type: change.type, key, revision, value: tight(change.value) };
+    return new Promise((resolve, reject) => {
+      const write: Write = { command, event, resolve, reject };
+      this.#inFlight.set(key, write);
+      this.#queue.push(write);
+      this.#committing ??= this.#drain();
+    });
+  }
+
+  async #drain(): Promise<void> {
+    // What is written in the same turn shares the first commit.
+    await Promise.resolve();
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0, batchWrites);
+      try {
+        await this.#writer.call({ type: "commit", writes: batch.map(({ command }) => command) });
+        this.#committed(batch);
+      } catch (error) {
+        // Writes behind a failed one were decided as if it had happened; their callers try again.
+        this.#refused([...batch, ...this.#queue.splice(0)], error);
+      }
+    }
+    this.#committing = undefined;
+  }
+
+  #committed(batch: readonly Write[]): void {
+    this.#revision = batch.at(-1)!.event.revision;
+    this.#watchers.publish(batch.map(({ event }) => event), this.#revision);
+    for (const write of batch) this.#settle(write, true).resolve(write.event.revision);
+  }
+
+  #refused(writes: readonly Write[], error: unknown): void {
+    for (const write of writes) this.#settle(write, false).reject(error);
+  }
+
+  #settle(write: Write, committed: boolean): Write {
+    if (this.#inFlight.get(write.event.key) === write) this.#inFlight.delete(write.event.key);
+    for (const tell of write.whenSettled ?? []) tell(committed);
+    return write;
+  }
+
+  async #compact(): Promise<void> {
+    let done = false, target = 0;
+    try {
+      while (!this.#closed && !(done && target === this.#compacted)) {
+        target = this.#compacted;
+        done = (await this.#writer.call({ type: "compact", revision: target })).done === true;
+      }
+    } finally {
+      this.#compacting = undefined;
+    }
+  }
+}
+
+type Change = { type: "create" | "update"; value: Uint8Array } | { type: "delete" };
+type Decide = (state: State | undefined) => Change;
+
+function mustBeAt(key: string, expectedRevision: number, state: State | undefined): void {
+  if (!state) throw new StorageError("notFound", `${key} does not exist`);
+  if (state.revision !== expectedRevision) throw new StorageError("conflict", `${key} is at revision ${state.revision}, not ${expectedRevision}`);
+}
+
+const stateAfter = ({ event }: Write): State | undefined => (event.type === "delete" ? undefined : { revision: event.revision, value: event.value });
+
+const settled = (write: Write): Promise<boolean> => new Promise((resolve) => (write.whenSettled ??= []).push(resolve));
+
+/** Posting a view to a thread copies the whole buffer under it. */
+const tight = (value: Uint8Array): Uint8Array => (value.byteLength === value.buffer.byteLength ? value : value.slice());

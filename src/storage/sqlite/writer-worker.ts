@@ -1,0 +1,120 @@
+/** The writer thread: the only connection that changes the file. Commits, fsyncs and checkpoints block here and not in the server. */
+import { Database, type Statement } from "bun:sqlite";
+import { codeOf, describe } from "./errors.ts";
+import type { WriteCommand, WriterReply, WriterRequest } from "./protocol.ts";
+import { revisionBlock, setMeta } from "./schema.ts";
+
+declare const self: Worker;
+
+/** How long one slice of compaction may hold up the writes behind it, and how many rows it deletes between looks at the clock. */
+const sliceMs = 5;
+const sliceRows = 32;
+/** Free pages worth keeping for the next writes, as a share of the file; what is beyond is given back to the disk. */
+const keepFreeShare = 0.25;
+const vacuumPages = 64;
+
+let path = "";
+let db: Database;
+let reserved = 0;
+let statements: ReturnType<typeof prepare>;
+
+function prepare(database: Database) {
+  const sql = (text: string): Statement => database.prepare(text);
+  return {
+    insert: sql("INSERT INTO current (key, revision, value) VALUES (?1, ?2, ?3)"),
+    created: sql("INSERT INTO history (revision, key, deleted) VALUES (?2, ?1, 0)"),
+    changed: sql("INSERT INTO history (revision, key, deleted, previous_revision, previous) SELECT ?2, key, ?3, revision, value FROM current WHERE key = ?1"),
+    update: sql("UPDATE current SET revision = ?2, value = ?3 WHERE key = ?1"),
+    remove: sql("DELETE FROM current WHERE key = ?1"),
+    forget: sql(`DELETE FROM history WHERE revision IN (SELECT revision FROM history WHERE revision <= ?1 ORDER BY revision LIMIT ${sliceRows})`),
+    meta: sql(setMeta),
+    reserved: sql("SELECT value FROM meta WHERE name = 'reserved'"),
+    pages: sql("SELECT (SELECT freelist_count FROM pragma_freelist_count) AS free, (SELECT page_count FROM pragma_page_count) AS total"),
+  };
+}
+
+function open(request: { path: string; maxBytes?: number }): void {
+  path = request.path;
+  db = new Database(path, { readwrite: true, create: false });
+  db.exec("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 8388608");
+  if (request.maxBytes !== undefined) db.exec(`PRAGMA max_page_count = ${Math.floor(request.maxBytes / 4096)}`);
+  statements = prepare(db);
+  reserved = (statements.reserved.get() as { value: number }).value;
+  transaction(() => statements.meta.run("clean", 0));
+}
+
+function transaction(body: () => void): void {
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    body();
+    db.exec("COMMIT");
+  } catch (error) {
+    if (db.inTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+function commit(writes: readonly WriteCommand[]): void {
+  const last = writes.at(-1)!.revision;
+  const promise = last > reserved - revisionBlock / 2 ? last + revisionBlock : reserved;
+  transaction(() => {
+    for (const write of writes) apply(write);
+    if (promise !== reserved) statements.meta.run("reserved", promise);
+  });
+  reserved = promise;
+}
+
+function apply(write: WriteCommand): void {
+  if (write.type === "create") {
+    statements.insert.run(write.key, write.revision, write.value);
+    statements.created.run(write.key, write.revision);
+    return;
+  }
+  statements.changed.run(write.key, write.revision, write.type === "delete" ? 1 : 0);
+  if (write.type === "update") statements.update.run(write.key, write.revision, write.value);
+  else statements.remove.run(write.key);
+}
+
+function compact(revision: number): boolean {
+  const deadline = performance.now() + sliceMs;
+  let done = false;
+  transaction(() => {
+    statements.meta.run("compacted", revision);
+    while (!done && performance.now() < deadline) done = statements.forget.run(revision).changes === 0;
+  });
+  if (!done) return false;
+  const { free, total } = statements.pages.get() as { free: number; total: number };
+  if (free < vacuumPages * 2 || free < total * keepFreeShare) return true;
+  db.exec(`PRAGMA incremental_vacuum(${vacuumPages})`);
+  return false;
+}
+
+function close(revision: number): void {
+  transaction(() => {
+    statements.meta.run("revision", revision);
+    statements.meta.run("clean", 1);
+  });
+  for (const statement of Object.values(statements)) statement.finalize();
+  db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  db.close();
+}
+
+function answer(request: WriterRequest): WriterReply {
+  switch (request.type) {
+    case "open": open(request); return { ok: true };
+    case "commit": commit(request.writes); return { ok: true };
+    case "compact": return { ok: true, done: compact(request.revision) };
+    case "close": close(request.revision); return { ok: true };
+  }
+}
+
+self.onmessage = ({ data }: MessageEvent<WriterRequest>) => {
+  let reply: WriterReply;
+  try {
+    reply = answer(data);
+  } catch (error) {
+    const code = codeOf(error);
+    reply = { ok: false, code, message: describe(code, path, error) };
+  }
+  self.postMessage(reply);
+};

@@ -1,0 +1,48 @@
+import { StorageError } from "../storage.ts";
+import type { WriterReply, WriterRequest } from "./protocol.ts";
+
+interface Waiting {
+  resolve(reply: WriterReply & { ok: true }): void;
+  reject(error: StorageError): void;
+}
+
+/** The main thread's end of the writer thread. Requests are answered in order; when the thread dies, all of them fail and `onFatal` is told. */
+export class Writer {
+  #worker: Worker;
+  #waiting: Waiting[] = [];
+  #failure: StorageError | undefined;
+  #stopped = false;
+
+  constructor(private readonly onFatal: (error: StorageError) => void) {
+    // The build lists this file as an entry point of its own; the compiled program finds it by the same URL.
+    this.#worker = new Worker(new URL("./writer-worker.ts", import.meta.url).href, { smol: true });
+    this.#worker.onmessage = ({ data }: MessageEvent<WriterReply>) => {
+      const waiting = this.#waiting.shift()!;
+      if (data.ok) waiting.resolve(data);
+      else waiting.reject(new StorageError(data.code, data.message));
+    };
+    this.#worker.onerror = (event) => this.#fail(event.message);
+    this.#worker.addEventListener("close", () => this.#fail("it ended unexpectedly"));
+  }
+
+  call(request: WriterRequest): Promise<WriterReply & { ok: true }> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#worker.postMessage(request);
+    });
+  }
+
+  /** Ends the thread without a goodbye; `call({ type: "close" })` first. */
+  stop(): void {
+    this.#stopped = true;
+    this.#worker.terminate();
+  }
+
+  #fail(detail: string): void {
+    if (this.#stopped || this.#failure) return;
+    this.#failure = new StorageError("io", `the storage writer thread failed: ${detail}; nothing can be written until the server is restarted`);
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(this.#failure);
+    this.onFatal(this.#failure);
+  }
+}
