@@ -1,0 +1,40 @@
+import type { AnyResource } from "../apimachinery/resource.ts";
+import { deployments } from "./apps/deployment.ts";
+import { replicasets } from "./apps/replicaset.ts";
+import { selfsubjectreviews } from "./authentication/selfsubjectreview.ts";
+import { tokenreviews } from "./authentication/tokenreview.ts";
+import { localsubjectaccessreviews, selfsubjectaccessreviews, selfsubjectrulesreviews, subjectaccessreviews } from "./authorization/accessreviews.ts";
+import { leases } from "./coordination/lease.ts";
+import { configmaps } from "./core/configmap.ts";
+import { endpoints } from "./core/endpoints.ts";
+import { events } from "./core/event.ts";
+import { namespaces } from "./core/namespace.ts";
+import { nodes } from "./core/node.ts";
+import { pods } from "./core/pod/pod.ts";
+import { secrets } from "./core/secret.ts";
+import { services } from "./core/service/service.ts";
+import { serviceaccounts } from "./core/serviceaccount.ts";
+import { endpointslices } from "./discovery/endpointslice.ts";
+import { clusterrolebindings } from "./rbac/clusterrolebinding.ts";
+import { clusterroles } from "./rbac/clusterrole.ts";
+import { rolebindings } from "./rbac/rolebinding.ts";
+import { roles } from "./rbac/role.ts";
+import { priorityclasses } from "./scheduling/priorityclass.ts";
+
+/** All kinds that are built in, in the order of discovery: the core group first, then by group and resource. */
+export const builtins: readonly AnyResource[] = [
+  configmaps, endpoints, events, namespaces, nodes, pods, secrets, serviceaccounts, services,
+  deployments, replicasets,
+  selfsubjectreviews, tokenreviews,
+  localsubjectaccessreviews, selfsubjectaccessreviews, selfsubjectrulesreviews, subjectaccessreviews,
+  leases,
+  endpointslices,
+  clusterrolebindings, clusterroles, rolebindings, roles,
+  priorityclasses,
+];
+
+export {
+  clusterrolebindings, clusterroles, configmaps, deployments, endpoints, endpointslices, events, leases, localsubjectaccessreviews, namespaces, nodes, pods,
+  priorityclasses, replicasets, rolebindings, roles, secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts, services,
+  subjectaccessreviews, tokenreviews,
+};

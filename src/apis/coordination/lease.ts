@@ -1,0 +1,27 @@
+import { invalidValue, type FieldError } from "../../apimachinery/field-errors.ts";
+import type { Frozen } from "../../apimachinery/meta.ts";
+import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
+import type { Lease } from "../generated/coordination/v1.ts";
+export type { Lease } from "../generated/coordination/v1.ts";
+
+export const leases = defineResource<Lease>({
+  group: "coordination.k8s.io", version: "v1", kind: "Lease", resource: "leases", scope: "Namespaced",
+  schema: "io.k8s.api.coordination.v1.Lease",
+  default(lease) {
+    lease.spec ??= {};
+  },
+  strategy: { validate, validateUpdate: (lease) => validate(lease), allowCreateOnUpdate: true, allowUnconditionalUpdate: false, generationChanged: () => false },
+  columns: [
+    nameColumn(),
+    { name: "Holder", type: "string", description: "holderIdentity contains the identity of the holder of a current lease.", value: (lease) => lease.spec.holderIdentity ?? "" },
+    ageColumn(),
+  ],
+  example: () => ({ apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name: "example", namespace: "default" }, spec: {} }),
+});
+
+function validate({ spec }: Frozen<Lease>): FieldError[] {
+  const errors: FieldError[] = [];
+  if (spec.leaseDurationSeconds !== undefined && spec.leaseDurationSeconds <= 0) errors.push(invalidValue("spec.leaseDurationSeconds", spec.leaseDurationSeconds, "must be greater than 0"));
+  if (spec.leaseTransitions !== undefined && spec.leaseTransitions < 0) errors.push(invalidValue("spec.leaseTransitions", spec.leaseTransitions, "must be greater than or equal to 0"));
+  return errors;
+}

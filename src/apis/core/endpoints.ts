@@ -1,0 +1,29 @@
+import type { Frozen } from "../../apimachinery/meta.ts";
+import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
+import type { Endpoints, EndpointSubset } from "../generated/core/v1.ts";
+import { validateEndpoints } from "./endpoints-validation.ts";
+import { withMore } from "./with-more.ts";
+export type { Endpoints } from "../generated/core/v1.ts";
+
+export const endpoints = defineResource<Endpoints>({
+  group: "", version: "v1", kind: "Endpoints", resource: "endpoints", scope: "Namespaced", singular: "endpoints", shortNames: ["ep"],
+  schema: "io.k8s.api.core.v1.Endpoints",
+  default(object) {
+    for (const subset of object.subsets ?? []) for (const port of subset.ports ?? []) port.protocol ||= "TCP";
+  },
+  strategy: { validate: validateEndpoints, validateUpdate: (object) => validateEndpoints(object), allowCreateOnUpdate: true, generationChanged: () => false },
+  columns: [
+    nameColumn(),
+    { name: "Endpoints", type: "string", description: "The set of all endpoints is the union of all subsets.", value: (object) => withMore(addressesOf(object.subsets)) },
+    ageColumn(),
+  ],
+  example: () => ({ apiVersion: "v1", kind: "Endpoints", metadata: { name: "example", namespace: "default" } }),
+});
+
+/** `ip:port` of every ready address, or the bare address where a subset has no ports. */
+function addressesOf(subsets: readonly Frozen<EndpointSubset>[] | undefined): string[] {
+  return (subsets ?? []).flatMap(({ addresses = [], ports = [] }) =>
+    ports.length === 0
+      ? addresses.map(({ ip }) => ip)
+      : ports.flatMap(({ port }) => addresses.map(({ ip }) => (ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`))));
+}

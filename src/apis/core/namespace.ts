@@ -1,0 +1,41 @@
+import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
+import type { Namespace } from "../generated/core/v1.ts";
+export type { Namespace } from "../generated/core/v1.ts";
+
+/** Set on every namespace, so that selectors can name one. */
+export const namespaceNameLabel = "kubernetes.io/metadata.name";
+
+export const namespaces = defineResource<Namespace>({
+  group: "", version: "v1", kind: "Namespace", resource: "namespaces", scope: "Cluster", shortNames: ["ns"],
+  subresources: { status: true, others: ["finalize"] },
+  schema: "io.k8s.api.core.v1.Namespace",
+  default(namespace) {
+    namespace.spec ??= {};
+    namespace.status ??= {};
+    namespace.status.phase ||= "Active";
+    if (namespace.metadata.name) namespace.metadata.labels = { ...namespace.metadata.labels, [namespaceNameLabel]: namespace.metadata.name };
+  },
+  strategy: {
+    prepareForCreate(namespace) {
+      namespace.status = { phase: "Active" };
+      namespace.metadata.labels = { ...namespace.metadata.labels, [namespaceNameLabel]: namespace.metadata.name! };
+      const finalizers = namespace.spec.finalizers ?? [];
+      if (!finalizers.includes("kubernetes")) namespace.spec.finalizers = [...finalizers, "kubernetes"];
+    },
+    /** Finalizers change through the finalize subresource alone. */
+    prepareForUpdate(namespace, old) {
+      namespace.spec = structuredClone(old.spec) as Namespace["spec"];
+    },
+    beginDeletion(namespace) {
+      namespace.status = { ...namespace.status, phase: "Terminating" };
+    },
+    generationChanged: () => false,
+  },
+  fieldSelectors: { "status.phase": (namespace) => namespace.status?.phase ?? "" },
+  columns: [
+    nameColumn(),
+    { name: "Status", type: "string", description: "The status of the namespace", value: (namespace) => namespace.status?.phase ?? "" },
+    ageColumn(),
+  ],
+  example: () => ({ apiVersion: "v1", kind: "Namespace", metadata: { name: "example" }, spec: {} }),
+});

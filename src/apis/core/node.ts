@@ -1,0 +1,52 @@
+import type { Frozen } from "../../apimachinery/meta.ts";
+import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
+import type { Node } from "../generated/core/v1.ts";
+import { validateNode, validateNodeUpdate } from "./node-validation.ts";
+export type { Node } from "../generated/core/v1.ts";
+
+export const nodes = defineResource<Node>({
+  group: "", version: "v1", kind: "Node", resource: "nodes", scope: "Cluster", shortNames: ["no"],
+  subresources: { status: true, others: ["proxy"] },
+  schema: "io.k8s.api.core.v1.Node",
+  default(node) {
+    node.spec ??= {};
+    if (node.status?.capacity) node.status.allocatable ??= { ...node.status.capacity };
+  },
+  // A node's status may be given when it is created: the kubelet registers itself with what it has.
+  strategy: { validate: validateNode, validateUpdate: validateNodeUpdate, validateStatusUpdate: validateNodeUpdate, generationChanged: () => false },
+  fieldSelectors: { "spec.unschedulable": (node) => String(node.spec.unschedulable ?? false) },
+  columns: [
+    nameColumn(),
+    { name: "Status", type: "string", description: "The status of the node", value: statusOf },
+    { name: "Roles", type: "string", description: "The roles of the node", value: (node) => rolesOf(node).join(",") || "<none>" },
+    ageColumn(),
+    { name: "Version", type: "string", description: "Kubelet Version reported by the node.", value: (node) => node.status?.nodeInfo?.kubeletVersion ?? "" },
+    { name: "Internal-IP", type: "string", priority: 1, description: "List of addresses reachable to the node.", value: (node) => addressOf(node, "InternalIP") },
+    { name: "External-IP", type: "string", priority: 1, description: "List of addresses reachable to the node.", value: (node) => addressOf(node, "ExternalIP") },
+    { name: "OS-Image", type: "string", priority: 1, description: "OS Image reported by the node from /etc/os-release.", value: (node) => node.status?.nodeInfo?.osImage || "<unknown>" },
+    { name: "Kernel-Version", type: "string", priority: 1, description: "Kernel Version reported by the node from 'uname -r'.", value: kernelOf },
+    { name: "Container-Runtime", type: "string", priority: 1, description: "ContainerRuntime Version reported by the node.", value: (node) => node.status?.nodeInfo?.containerRuntimeVersion || "<unknown>" },
+  ],
+  example: () => ({ apiVersion: "v1", kind: "Node", metadata: { name: "example" }, spec: {} }),
+});
+
+function statusOf(node: Frozen<Node>): string {
+  const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
+  const status = !ready ? "Unknown" : ready.status === "True" ? "Ready" : "NotReady";
+  return node.spec.unschedulable ? `${status},SchedulingDisabled` : status;
+}
+
+const rolePrefix = "node-role.kubernetes.io/";
+
+function rolesOf(node: Frozen<Node>): string[] {
+  const labels = Object.entries(node.metadata.labels ?? {});
+  const roles = labels.map(([key, value]) => (key.startsWith(rolePrefix) ? key.slice(rolePrefix.length) : key === "kubernetes.io/role" ? value : ""));
+  return [...new Set(roles.filter((role) => role !== ""))].toSorted();
+}
+
+const addressOf = (node: Frozen<Node>, type: string): string => node.status?.addresses?.find((address) => address.type === type)?.address ?? "<none>";
+
+function kernelOf(node: Frozen<Node>): string {
+  const { kernelVersion, architecture } = node.status?.nodeInfo ?? {};
+  return (kernelVersion || "<unknown>") + (architecture ? ` (${architecture})` : "");
+}

@@ -1,0 +1,66 @@
+import { nameIsDns1035Label } from "../../../apimachinery/validation/names.ts";
+import type { Frozen } from "../../../apimachinery/meta.ts";
+import { ageColumn, defineResource, nameColumn } from "../../../apimachinery/resource.ts";
+import { formatSelector, fromSet } from "../../../apimachinery/selectors/labels.ts";
+import type { Service, ServicePort } from "../../generated/core/v1.ts";
+import { defaultService, dropFieldsOfOldType, keepAllocations } from "./defaults.ts";
+import { validateService, validateServiceUpdate } from "./validation.ts";
+export type { Service, ServicePort } from "../../generated/core/v1.ts";
+
+export const services = defineResource<Service>({
+  group: "", version: "v1", kind: "Service", resource: "services", scope: "Namespaced", shortNames: ["svc"], categories: ["all"],
+  subresources: { status: true, others: ["proxy"] },
+  schema: "io.k8s.api.core.v1.Service",
+  default: defaultService,
+  strategy: {
+    prepareForCreate(service) {
+      service.status = { loadBalancer: {} };
+      syncClusterIPs(service);
+    },
+    prepareForUpdate(service, old) {
+      keepAllocations(service, old);
+      dropFieldsOfOldType(service, old);
+      syncClusterIPs(service, old);
+    },
+    validate: validateService,
+    validateUpdate: validateServiceUpdate,
+    allowCreateOnUpdate: true,
+    generationChanged: () => false,
+  },
+  fieldSelectors: { "spec.clusterIP": (service) => service.spec.clusterIP ?? "", "spec.type": (service) => service.spec.type ?? "" },
+  columns: [
+    nameColumn(),
+    { name: "Type", type: "string", description: "type determines how the Service is exposed.", value: (service) => service.spec.type ?? "" },
+    { name: "Cluster-IP", type: "string", description: "clusterIP is the IP address of the service.", value: (service) => service.spec.clusterIPs?.[0] || "<none>" },
+    { name: "External-IP", type: "string", description: "externalIPs is a list of IP addresses for which nodes in the cluster will also accept traffic for this service.", value: externalIP },
+    { name: "Port(s)", type: "string", description: "The list of ports that are exposed by this service.", value: (service) => (service.spec.ports ?? []).map(portOf).join(",") || "<none>" },
+    ageColumn(),
+    { name: "Selector", type: "string", priority: 1, description: "Route service traffic to pods with label keys and values matching this selector.", value: (service) => formatSelector(fromSet(service.spec.selector)) || "<none>" },
+  ],
+  validateName: nameIsDns1035Label,
+  example: () => ({ apiVersion: "v1", kind: "Service", metadata: { name: "example", namespace: "default" }, spec: { ports: [{ port: 80 }] } }),
+});
+
+const portOf = ({ port, nodePort, protocol }: Frozen<ServicePort>): string => (nodePort ? `${port}:${nodePort}/${protocol}` : `${port}/${protocol}`);
+
+function externalIP({ spec, status }: Frozen<Service>): string {
+  if (spec.type === "ExternalName") return spec.externalName ?? "";
+  const external = [...(spec.externalIPs ?? [])];
+  if (spec.type !== "LoadBalancer") return external.join(",") || "<none>";
+  const ingress = (status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip || hostname || "").filter((address) => address !== "");
+  return [...new Set(ingress)].toSorted().concat(external).join(",") || "<pending>";
+}
+
+/** `clusterIP` and the first of `clusterIPs` are one value; a client that knows only the former changes both. */
+function syncClusterIPs(service: Service, old?: Frozen<Service>): void {
+  const { spec } = service;
+  if (!old) {
+    if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
+    else if (!spec.clusterIP && spec.clusterIPs?.length) spec.clusterIP = spec.clusterIPs[0];
+    return;
+  }
+  const unchangedList = Bun.deepEquals(spec.clusterIPs ?? [], old.spec.clusterIPs ?? []);
+  if ((spec.clusterIP ?? "") === (old.spec.clusterIP ?? "") || !unchangedList) return;
+  if (!spec.clusterIP) delete spec.clusterIPs;
+  else spec.clusterIPs = [spec.clusterIP];
+}
