@@ -1,0 +1,126 @@
+import { containerHash } from "../runtime/labels.ts";
+import { currentSandbox, type RuntimeContainer, type RuntimePod, type RuntimeSandbox } from "../runtime/runtime-status.ts";
+import { allContainers, ephemeralContainers, initContainers, isHostNetwork, isSidecar, restartPolicyOf, type Container, type Pod } from "./pod.ts";
+
+/** What probes say of a running container; absent means no verdict yet, or no such probe. */
+export interface ProbeVerdict {
+  liveness?: "success" | "failure";
+  startup?: "success" | "failure";
+}
+
+export interface ContainerToKill {
+  container: RuntimeContainer;
+  reason: "ContainerChanged" | "LivenessProbeFailed" | "StartupProbeFailed" | "Unknown";
+}
+
+/** What to do next for a pod that should run. Pure data: `sync.ts` does it. */
+export interface PodActions {
+  /** Stop everything first: the sandbox is lost or must be made anew. */
+  killPod: boolean;
+  createSandbox: boolean;
+  /** The attempt number of a new sandbox, unique for the pod. */
+  attempt: number;
+  kill: readonly ContainerToKill[];
+  /** To be started in this order, each waiting for the one before. */
+  start: readonly Container[];
+  /** Ended containers that wait for their back-off, and when that ends. */
+  backOff: readonly { container: Container; until: number }[];
+}
+
+export interface PlanView {
+  now: number;
+  probes(containerId: string): ProbeVerdict;
+  /** Milliseconds before a container that ended at `finishedAt` may start again. */
+  backOffRemaining(container: Container, finishedAt: number): number;
+}
+
+/**
+ * Decides the next step of a pod that is neither deleted nor finished.
+ * Follows kubelet's computePodActions (pkg/kubelet/kuberuntime/kuberuntime_manager.go): sandbox, init containers in order, then the others at once.
+ */
+export function computePodActions(pod: Pod, runtime: RuntimePod, view: PlanView): PodActions {
+  const sandbox = currentSandbox(runtime);
+  if (!sandbox || !usable(pod, runtime, sandbox)) return planNewSandbox(pod, runtime);
+
+  const actions: Draft = { killPod: false, createSandbox: false, attempt: sandbox.attempt, kill: [], start: [], backOff: [] };
+  const own = runtime.containers.filter((container) => container.sandboxId === sandbox.id);
+  const latest = (container: Container): RuntimeContainer | undefined => own.find((candidate) => candidate.name === container.name);
+  const step = (container: Container): void => decide(pod, container, latest(container), view, actions);
+
+  const initialized = pod.spec.containers.some((container) => latest(container) !== undefined);
+  const initDone = planInit(pod, initialized, latest, step, view);
+  for (const container of ephemeralContainers(pod)) if (!latest(container)) actions.start.push(container);
+  if (initDone) pod.spec.containers.forEach(step);
+  return actions;
+}
+
+type Draft = { -readonly [K in keyof PodActions]: PodActions[K] extends readonly (infer E)[] ? E[] : PodActions[K] };
+
+/** Never more than one sandbox, ready, of the right network mode, and with an address unless it shares the node's. */
+function usable(pod: Pod, runtime: RuntimePod, sandbox: RuntimeSandbox): boolean {
+  if (!sandbox.ready || runtime.sandboxes.filter((each) => each.ready).length > 1) return false;
+  return sandbox.hostNetwork === isHostNetwork(pod) && (isHostNetwork(pod) || sandbox.ips.length > 0);
+}
+
+function planNewSandbox(pod: Pod, runtime: RuntimePod): PodActions {
+  const attempt = runtime.sandboxes.length === 0 ? 0 : Math.max(...runtime.sandboxes.map((sandbox) => sandbox.attempt)) + 1;
+  const nothing: PodActions = { killPod: true, createSandbox: false, attempt, kill: [], start: [], backOff: [] };
+  const startable = pod.spec.containers.filter((container) => mayRunAgain(pod, container, runtime.containers.find((each) => each.name === container.name)));
+  // A pod whose containers have all ended for good needs no new sandbox.
+  if (runtime.containers.length > 0 && startable.length === 0) return nothing;
+  const first = initContainers(pod)[0];
+  return { ...nothing, createSandbox: true, start: first ? [first] : startable };
+}
+
+/** Plans the init containers; true when the others may run. */
+function planInit(pod: Pod, initialized: boolean, latest: (container: Container) => RuntimeContainer | undefined, step: (container: Container) => void, view: PlanView): boolean {
+  for (const container of initContainers(pod)) {
+    const current = latest(container);
+    if (isSidecar(container)) {
+      step(container);
+      if (!initialized && !(current?.state === "running" && hasStarted(container, view.probes(current.id)))) return false;
+    } else if (!initialized && !(current?.state === "exited" && current.exitCode === 0)) {
+      step(container);
+      return false;
+    }
+  }
+  return true;
+}
+
+const hasStarted = (container: Container, probe: ProbeVerdict): boolean => !container.startupProbe || probe.startup === "success";
+
+function decide(pod: Pod, container: Container, current: RuntimeContainer | undefined, view: PlanView, actions: Draft): void {
+  if (current?.state === "running") {
+    const reason = killReason(container, current, view.probes(current.id));
+    if (!reason) return;
+    actions.kill.push({ container: current, reason });
+    // A changed container is replaced whatever the policy; one that failed a probe comes back as the policy says.
+    if (reason === "ContainerChanged" || restartPolicyOf(pod, container) !== "Never") actions.start.push(container);
+    return;
+  }
+  if (current?.state === "unknown") actions.kill.push({ container: current, reason: "Unknown" });
+  if (!mayRunAgain(pod, container, current)) return;
+  const remaining = current?.state === "exited" ? view.backOffRemaining(container, current.finishedAt) : 0;
+  if (remaining > 0) actions.backOff.push({ container, until: view.now + remaining });
+  else actions.start.push(container);
+}
+
+function killReason(container: Container, current: RuntimeContainer, probe: ProbeVerdict): ContainerToKill["reason"] | undefined {
+  if (current.hash && current.hash !== containerHash(container)) return "ContainerChanged";
+  if (probe.startup === "failure") return "StartupProbeFailed";
+  return probe.liveness === "failure" ? "LivenessProbeFailed" : undefined;
+}
+
+/** Whether the restart policy lets a container start, given how it last ended. */
+function mayRunAgain(pod: Pod, container: Container, current: RuntimeContainer | undefined): boolean {
+  if (!current || current.state === "created" || current.state === "running") return true;
+  const policy = restartPolicyOf(pod, container);
+  if (policy === "Never") return false;
+  return policy === "Always" || current.exitCode !== 0 || current.state === "unknown";
+}
+
+/** Containers the runtime runs for this pod that its spec no longer names. */
+export const strangers = (pod: Pod, runtime: RuntimePod): RuntimeContainer[] => {
+  const names = new Set(allContainers(pod).map((container) => container.name));
+  return runtime.containers.filter((container) => container.state === "running" && !names.has(container.name));
+};
