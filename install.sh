@@ -1,0 +1,503 @@
+#!/bin/sh
+# Installs Skiff, or upgrades it in place.
+#
+#   from a clone:      sudo ./install.sh
+#   from a release:    curl -sfL <release URL>/install.sh | INSTALL_SKIFF_RELEASE_URL=<release URL> sh -
+#
+# Variables, all optional:
+#   INSTALL_SKIFF_EXEC         command and flags of the service: "server --node-name edge-1"; default "server", or "agent" when SKIFF_URL is set
+#   INSTALL_SKIFF_BIN_DIR      where the executable and the scripts go; default /usr/local/bin
+#   INSTALL_SKIFF_SYSTEMD_DIR  where the systemd unit goes; default /etc/systemd/system
+#   INSTALL_SKIFF_RELEASE_URL  where releases are downloaded from
+#   INSTALL_SKIFF_VERSION      which release; default: the latest
+#   INSTALL_SKIFF_BINARY       install this executable; nothing is downloaded or built
+#   INSTALL_SKIFF_SKIP_DOWNLOAD=true  keep the executable that is installed
+#   INSTALL_SKIFF_SKIP_DEPS=true      install no packages
+#   INSTALL_SKIFF_SKIP_ENABLE=true    do not start Skiff at boot, nor now
+#   INSTALL_SKIFF_SKIP_START=true     do not start Skiff now
+#   SKIFF_URL, SKIFF_TOKEN     join this server as an agent
+#   SKIFF_*                    settings of Skiff itself, kept in /etc/skiff/skiff.env
+set -eu
+
+SCRIPT_DIR=
+case "$0" in
+  */*) SCRIPT_DIR=$(cd "$(dirname "$0")" && pwd) ;;
+esac
+BIN_DIR=${INSTALL_SKIFF_BIN_DIR:-/usr/local/bin}
+SYSTEMD_DIR=${INSTALL_SKIFF_SYSTEMD_DIR:-/etc/systemd/system}
+CONFIG_DIR=/etc/skiff
+RUN_DIR=/run/skiff
+LOG_FILE=/var/log/skiff.log
+PACKAGES="containerd runc nftables iproute2 containernetworking-plugins conntrack mount"
+
+step() { printf '\033[1m==>\033[0m %s\n' "$*"; }
+note() { printf '    %s\n' "$*"; }
+warn() { printf '    warning: %s\n' "$*" >&2; }
+fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+is_true() { case "${1:-}" in true|1|yes) return 0 ;; *) return 1 ;; esac; }
+
+# --- what this machine is -------------------------------------------------------------------------------------------
+
+check_machine() {
+  [ "$(id -u)" = 0 ] || fail "run it as root: sudo $0"
+  [ "$(uname -s)" = Linux ] || fail "Skiff runs on Linux only"
+  case "$(uname -m)" in
+    x86_64|amd64) ARCH=x64 ;;
+    aarch64|arm64) ARCH=arm64 ;;
+    armv6l|armv7l) fail "this is a 32-bit ARM system, and Skiff needs a 64-bit one: on a Raspberry Pi 3 or newer install the 64-bit Raspberry Pi OS" ;;
+    *) fail "there is no Skiff for the processor type $(uname -m): x86-64 and 64-bit ARM are supported" ;;
+  esac
+  for musl in /lib/ld-musl-*.so.1; do [ ! -e "$musl" ] || ARCH=$ARCH-musl; done
+  check_memory_controller
+  kernel_has overlay "overlay filesystem (CONFIG_OVERLAY_FS)" grep -qw overlay /proc/filesystems
+}
+
+# A Raspberry Pi boots with the memory controller off unless its command line says otherwise.
+check_memory_controller() {
+  if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+    for controller in cpu memory pids; do
+      grep -qw "$controller" /sys/fs/cgroup/cgroup.controllers || missing_controller "$controller"
+    done
+  elif [ -f /proc/cgroups ] && [ -d /sys/fs/cgroup/memory ]; then
+    awk '$1 == "memory" && $4 == 1 { found = 1 } END { exit !found }' /proc/cgroups || missing_controller memory
+  else
+    missing_controller memory
+  fi
+}
+
+missing_controller() {
+  if [ "$1" = memory ]; then
+    for file in /boot/firmware/cmdline.txt /boot/cmdline.txt; do
+      [ ! -f "$file" ] || fail "the kernel's memory controller is off: add cgroup_memory=1 cgroup_enable=memory to the end of the one line in $file, reboot, and run this again"
+    done
+    fail "the kernel's memory controller is off: boot with cgroup_enable=memory on the kernel command line, and run this again"
+  fi
+  fail "the kernel's $1 controller is missing: use a kernel that has it (CONFIG_CGROUPS and its $1 controller)"
+}
+
+# kernel_has MODULE DESCRIPTION TEST...: loads the module when the test fails, and tests again
+kernel_has() {
+  module=$1 description=$2
+  shift 2
+  "$@" 2>/dev/null && return
+  have modprobe && modprobe "$module" 2>/dev/null || true
+  "$@" 2>/dev/null || fail "this kernel lacks $description: use your distribution's standard kernel, or load the module $module"
+}
+
+check_kernel_network() {
+  kernel_has nf_tables "nftables (CONFIG_NF_TABLES)" nft list tables
+  kernel_has veth "virtual Ethernet pairs (CONFIG_VETH)" test_veth
+}
+
+test_veth() {
+  ip link add skiff-probe0 type veth peer name skiff-probe1 2>/dev/null && ip link del skiff-probe0
+}
+
+# --- what Skiff needs -----------------------------------------------------------------------------------------------
+
+install_packages() {
+  is_true "${INSTALL_SKIFF_SKIP_DEPS:-}" && return
+  missing=
+  for package in $PACKAGES; do
+    package_present "$package" || missing="$missing $package"
+  done
+  [ -n "$missing" ] || return 0
+  have apt-get || fail "please install these first:$missing"
+  step "Installing$missing"
+  apt_install "$missing"
+  # Debian starts a containerd of its own, which nobody here uses.
+  case "$missing" in
+    *containerd*) [ ! -d /run/systemd/system ] || systemctl disable --now containerd >/dev/null 2>&1 || true ;;
+  esac
+}
+
+package_present() {
+  case "$1" in
+    containerd) have containerd && have ctr ;;
+    runc) have runc || have crun ;;
+    nftables) have nft ;;
+    iproute2) have ip ;;
+    containernetworking-plugins) [ -x /usr/lib/cni/ptp ] || [ -x /opt/cni/bin/ptp ] || [ -x /usr/libexec/cni/ptp ] ;;
+    conntrack) have conntrack ;;
+    mount) have mount ;;
+    *) have "$1" ;;
+  esac
+}
+
+apt_install() {
+  log=$(mktemp)
+  # shellcheck disable=SC2086
+  if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $1; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    rm -f "$log"
+    fail "the packages could not be installed; the end of what apt-get said is above"
+  fi
+  rm -f "$log"
+}
+
+# --- the executable -------------------------------------------------------------------------------------------------
+
+get_binary() {
+  if [ -n "${INSTALL_SKIFF_BINARY:-}" ]; then
+    [ -f "$INSTALL_SKIFF_BINARY" ] || fail "INSTALL_SKIFF_BINARY names $INSTALL_SKIFF_BINARY, which does not exist"
+    BINARY=$INSTALL_SKIFF_BINARY
+  elif is_true "${INSTALL_SKIFF_SKIP_DOWNLOAD:-}"; then
+    [ -x "$BIN_DIR/skiff" ] || fail "INSTALL_SKIFF_SKIP_DOWNLOAD is set, and there is no $BIN_DIR/skiff to keep"
+    BINARY=$BIN_DIR/skiff
+  elif [ -n "$SCRIPT_DIR" ] && [ -f "$SCRIPT_DIR/src/main.ts" ]; then
+    build_binary
+  else
+    download_binary
+  fi
+}
+
+build_binary() {
+  step "Building Skiff from $SCRIPT_DIR (a minute or two)"
+  if ! have npm; then
+    have apt-get || fail "building needs Node.js with npm: please install them"
+    apt_install "nodejs npm"
+  fi
+  log=$(mktemp)
+  if ! (cd "$SCRIPT_DIR" && npm install --no-audit --no-fund && npm run build -- --host) >"$log" 2>&1; then
+    tail -n 30 "$log" >&2
+    rm -f "$log"
+    fail "the build failed; the end of its output is above"
+  fi
+  rm -f "$log"
+  BINARY=$SCRIPT_DIR/dist/skiff-linux-$ARCH
+}
+
+download_binary() {
+  base=${INSTALL_SKIFF_RELEASE_URL:-}
+  [ -n "$base" ] || fail "set INSTALL_SKIFF_RELEASE_URL to where the releases are, or run install.sh from a clone"
+  base=${base%/}${INSTALL_SKIFF_VERSION:+/$INSTALL_SKIFF_VERSION}
+  TEMPORARY=$(mktemp -d)
+  trap 'rm -rf "$TEMPORARY"' EXIT
+  step "Downloading skiff-linux-$ARCH"
+  fetch "$base/skiff-linux-$ARCH" "$TEMPORARY/skiff-linux-$ARCH"
+  fetch "$base/sha256sums.txt" "$TEMPORARY/sha256sums.txt"
+  (cd "$TEMPORARY" && grep " skiff-linux-$ARCH\$" sha256sums.txt | sha256sum -c - >/dev/null 2>&1) || fail "the checksum of the download is wrong: try again"
+  BINARY=$TEMPORARY/skiff-linux-$ARCH
+}
+
+fetch() {
+  if have curl; then curl -fsSL --retry 3 -o "$2" "$1"
+  elif have wget; then wget -q -O "$2" "$1"
+  else fail "downloading needs curl or wget: please install one of them"
+  fi || fail "$1 could not be downloaded"
+}
+
+install_binary() {
+  chmod 755 "$BINARY"
+  "$BINARY" version >/dev/null || fail "$BINARY does not run on this machine"
+  mkdir -p "$BIN_DIR"
+  CHANGED=false
+  if ! cmp -s "$BINARY" "$BIN_DIR/skiff"; then
+    # Beside it and renamed: the running executable cannot be written to, and a power cut leaves the old or the new one.
+    cp "$BINARY" "$BIN_DIR/.skiff.new"
+    sync "$BIN_DIR/.skiff.new" 2>/dev/null || sync
+    mv "$BIN_DIR/.skiff.new" "$BIN_DIR/skiff"
+    chmod 755 "$BIN_DIR/skiff"
+    CHANGED=true
+  fi
+}
+
+# --- configuration and service --------------------------------------------------------------------------------------
+
+choose_command() {
+  EXEC=${INSTALL_SKIFF_EXEC:-}
+  if [ -z "$EXEC" ]; then
+    if [ -n "${SKIFF_URL:-}" ]; then EXEC=agent; else EXEC=server; fi
+  fi
+  case "$EXEC" in
+    -*) if [ -n "${SKIFF_URL:-}" ]; then EXEC="agent $EXEC"; else EXEC="server $EXEC"; fi ;;
+  esac
+  ROLE=${EXEC%% *}
+  case "$ROLE" in
+    server) ;;
+    agent)
+      "$BIN_DIR/skiff" agent --help >/dev/null 2>&1 || fail "this version of Skiff cannot join another server yet: unset SKIFF_URL to install a server of its own"
+      [ -n "${SKIFF_URL:-}" ] && [ -n "${SKIFF_TOKEN:-}" ] || fail "an agent needs SKIFF_URL and SKIFF_TOKEN: the token is printed by \"skiff token\" on the server" ;;
+    *) fail "INSTALL_SKIFF_EXEC must begin with server or agent, not $ROLE" ;;
+  esac
+}
+
+# replace FILE MODE: writes standard input there when it differs
+replace() {
+  umask 077
+  cat >"$1.new"
+  chmod "$2" "$1.new"
+  if cmp -s "$1.new" "$1"; then rm -f "$1.new"; else mv "$1.new" "$1"; CHANGED=true; fi
+}
+
+write_config() {
+  mkdir -p "$CONFIG_DIR/config.yaml.d"
+  [ -f "$CONFIG_DIR/config.yaml" ] || printf '# Settings of Skiff, one "name: value" a line; "skiff server --help" lists them.\n' >"$CONFIG_DIR/config.yaml"
+  chmod 600 "$CONFIG_DIR/config.yaml"
+  # Variables given to an earlier run stay, unless they are given anew.
+  { env | grep '^SKIFF_' || true; [ ! -f "$CONFIG_DIR/skiff.env" ] || cat "$CONFIG_DIR/skiff.env"; } | awk -F= '!seen[$1]++' | sort | replace "$CONFIG_DIR/skiff.env" 600
+}
+
+data_dir() {
+  dir=$(printf '%s\n' "$EXEC" | sed -n 's/.*--data-dir[ =]\([^ ]*\).*/\1/p')
+  [ -n "$dir" ] || dir=$(sed -n 's/^SKIFF_DATA_DIR=//p' "$CONFIG_DIR/skiff.env")
+  [ -n "$dir" ] || dir=$(cat "$CONFIG_DIR/config.yaml" "$CONFIG_DIR"/config.yaml.d/*.yaml 2>/dev/null | sed -n 's/^data-dir:[ ]*//p' | tail -n 1 | tr -d "\"'")
+  printf '%s\n' "${dir:-/var/lib/skiff}"
+}
+
+write_service() {
+  if [ -d /run/systemd/system ] || [ "${INSTALL_SKIFF_INIT:-}" = systemd ]; then
+    INIT=systemd
+    mkdir -p "$SYSTEMD_DIR"
+    replace "$SYSTEMD_DIR/skiff.service" 644 <<EOF
+[Unit]
+Description=Skiff, Kubernetes for the edge
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=notify
+EnvironmentFile=-$CONFIG_DIR/skiff.env
+ExecStartPre=-/sbin/modprobe overlay
+ExecStartPre=-/sbin/modprobe nf_tables
+ExecStart=$BIN_DIR/skiff $EXEC
+KillMode=process
+Delegate=yes
+LimitNOFILE=1048576
+LimitNPROC=infinity
+LimitCORE=infinity
+TasksMax=infinity
+TimeoutStartSec=0
+Restart=always
+RestartSec=2s
+
+[Install]
+WantedBy=multi-user.target
+EOF
+  elif [ -x /sbin/openrc-run ]; then
+    INIT=openrc
+    replace /etc/init.d/skiff 755 <<EOF
+#!/sbin/openrc-run
+description="Skiff, Kubernetes for the edge"
+supervisor=supervise-daemon
+command=$BIN_DIR/skiff
+command_args="$EXEC"
+output_log=$LOG_FILE
+error_log=$LOG_FILE
+respawn_delay=2
+respawn_max=0
+depend() {
+  want net
+}
+start_pre() {
+  set -a
+  [ ! -f $CONFIG_DIR/skiff.env ] || . $CONFIG_DIR/skiff.env
+  set +a
+}
+EOF
+  else
+    INIT=none
+    replace "$CONFIG_DIR/supervise.sh" 755 <<EOF
+#!/bin/sh
+# Runs Skiff and starts it again whenever it ends, where there is no init system to do so. Ended by SIGTERM.
+mkdir -p $RUN_DIR
+exec 9>$RUN_DIR/supervise.lock
+flock -n 9 || exit 0
+echo \$\$ >$RUN_DIR/supervise.pid
+set -a
+[ ! -f $CONFIG_DIR/skiff.env ] || . $CONFIG_DIR/skiff.env
+set +a
+stopping=
+trap 'stopping=1; kill -TERM "\$child" 2>/dev/null' TERM INT
+while [ -z "\$stopping" ]; do
+  $BIN_DIR/skiff $EXEC 9>&- &
+  child=\$!
+  echo \$child >$RUN_DIR/skiff.pid
+  wait "\$child" || true
+  [ -z "\$stopping" ] || wait "\$child" || true
+  [ -n "\$stopping" ] || sleep 2
+done
+rm -f $RUN_DIR/supervise.pid $RUN_DIR/skiff.pid
+EOF
+  fi
+}
+
+write_scripts() {
+  replace "$BIN_DIR/skiff-killall.sh" 755 <<EOF
+#!/bin/sh
+# Stops Skiff and everything that it started: pods, containerd, mounts, interfaces and nftables rules. Data stays.
+DATA_DIR=$DATA_DIR
+CONFIG_DIR=$CONFIG_DIR
+RUN_DIR=$RUN_DIR
+EOF
+  cat >>"$BIN_DIR/skiff-killall.sh" <<'EOF'
+[ "$(id -u)" = 0 ] || { echo "run it as root: sudo $0" >&2; exit 1; }
+
+# pids_with TEXT: processes that have TEXT as a whole argument, or at its start followed by a slash
+pids_with() {
+  for dir in /proc/[0-9]*; do
+    tr '\0' '\n' <"$dir/cmdline" 2>/dev/null | awk -v text="$1" '$0 == text || index($0, text "/") == 1 { found = 1 } END { exit !found }' && echo "${dir#/proc/}"
+  done
+}
+
+end_processes() {
+  [ -n "$*" ] || return 0
+  kill -TERM "$@" 2>/dev/null
+  for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    kill -0 "$@" 2>/dev/null || return 0
+    sleep 0.1
+  done
+  kill -KILL "$@" 2>/dev/null
+}
+
+stop_service() {
+  [ ! -d /run/systemd/system ] || systemctl stop skiff.service 2>/dev/null
+  [ ! -x /etc/init.d/skiff ] || rc-service skiff stop 2>/dev/null
+  if [ -f "$RUN_DIR/supervise.pid" ]; then
+    pid=$(cat "$RUN_DIR/supervise.pid")
+    kill -TERM "$pid" 2>/dev/null
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+      kill -0 "$pid" 2>/dev/null || break
+      sleep 1
+    done
+  fi
+}
+
+# Every cgroup of ours, deepest first, on v1 and v2.
+cgroups() { find /sys/fs/cgroup -depth -type d -path "*/skiff*" 2>/dev/null | grep -E '/skiff(-[0-9a-f]{6})?(/|$)'; }
+
+stop_service
+# Containers first, so that their shims see them end; then shims and containerd.
+for group in $(cgroups); do
+  [ ! -f "$group/cgroup.procs" ] || xargs -r kill -KILL <"$group/cgroup.procs" 2>/dev/null
+done
+end_processes $(pids_with "$RUN_DIR/containerd.sock") $(pids_with "$DATA_DIR/agent/containerd/config.toml")
+
+# Mounts below our directories, deepest first. What is mounted twice is listed twice.
+awk '{ print $2 }' /proc/self/mounts | grep -E "^($RUN_DIR|$DATA_DIR)/" | sort -r | while read -r mount; do umount "$mount" 2>/dev/null || umount -l "$mount"; done
+for group in $(cgroups); do rmdir "$group" 2>/dev/null; done
+ip -o link show 2>/dev/null | sed -n 's/^[0-9]*: \(skiff-[^:@]*\).*/\1/p' | while read -r link; do ip link del "$link" 2>/dev/null; done
+if command -v nft >/dev/null 2>&1; then
+  nft list tables 2>/dev/null | awk '$3 ~ /^skiff/ { print $2, $3 }' | while read -r family table; do nft delete table "$family" "$table"; done
+fi
+rm -rf "$RUN_DIR"
+rm -f /var/lib/cni/results/skiff-* 2>/dev/null
+rmdir /var/lib/cni/results /var/lib/cni 2>/dev/null
+true
+EOF
+  replace "$BIN_DIR/skiff-uninstall.sh" 755 <<EOF
+#!/bin/sh
+# Removes Skiff and all of its data.
+DATA_DIR=$DATA_DIR
+CONFIG_DIR=$CONFIG_DIR
+BIN_DIR=$BIN_DIR
+SYSTEMD_DIR=$SYSTEMD_DIR
+LOG_FILE=$LOG_FILE
+EOF
+  cat >>"$BIN_DIR/skiff-uninstall.sh" <<'EOF'
+[ "$(id -u)" = 0 ] || { echo "run it as root: sudo $0" >&2; exit 1; }
+"$BIN_DIR/skiff-killall.sh"
+if [ -d /run/systemd/system ]; then
+  systemctl disable skiff.service 2>/dev/null
+  rm -f "$SYSTEMD_DIR/skiff.service"
+  systemctl daemon-reload
+else
+  rm -f "$SYSTEMD_DIR/skiff.service"
+fi
+if [ -x /etc/init.d/skiff ]; then
+  rc-update del skiff default 2>/dev/null
+  rm -f /etc/init.d/skiff
+fi
+# Logs of our own pods only: another kubelet may use the directory too.
+for pod in "$DATA_DIR"/agent/kubelet/pods/*; do
+  [ ! -d "$pod" ] || rm -rf /var/log/pods/*_"${pod##*/}"
+done
+rmdir /var/log/pods 2>/dev/null
+rm -rf "$DATA_DIR" "$CONFIG_DIR" "$LOG_FILE"
+rm -f "$BIN_DIR/skiff" "$BIN_DIR/skiff-killall.sh" "$BIN_DIR/skiff-uninstall.sh"
+echo "Skiff has been removed."
+EOF
+}
+
+# --- starting -------------------------------------------------------------------------------------------------------
+
+enable_service() {
+  is_true "${INSTALL_SKIFF_SKIP_ENABLE:-}" && return
+  case "$INIT" in
+    systemd) systemctl daemon-reload && systemctl enable skiff.service >/dev/null 2>&1 ;;
+    openrc) rc-update add skiff default >/dev/null ;;
+    none) warn "there is no init system here: Skiff runs until the next reboot; to start it at boot run $CONFIG_DIR/supervise.sh" ;;
+  esac
+}
+
+running() {
+  case "$INIT" in
+    systemd) systemctl is-active --quiet skiff.service ;;
+    openrc) rc-service skiff status >/dev/null 2>&1 ;;
+    none) [ -f "$RUN_DIR/supervise.pid" ] && kill -0 "$(cat "$RUN_DIR/supervise.pid")" 2>/dev/null ;;
+  esac
+}
+
+start_service() {
+  if running; then
+    if [ "$CHANGED" = false ]; then
+      step "Skiff is installed and running, and nothing has changed"
+      return
+    fi
+    step "Restarting Skiff; pods keep running"
+  else
+    step "Starting Skiff"
+  fi
+  case "$INIT" in
+    systemd) systemctl restart --no-block skiff.service ;;
+    openrc) rc-service skiff restart >/dev/null ;;
+    none)
+      if running; then
+        pid=$(cat "$RUN_DIR/supervise.pid")
+        kill -TERM "$pid"
+        while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done
+      fi
+      setsid "$CONFIG_DIR/supervise.sh" >>"$LOG_FILE" 2>&1 </dev/null & ;;
+  esac
+}
+
+show_log_hint() {
+  case "$INIT" in
+    systemd) echo "journalctl -u skiff" ;;
+    *) echo "$LOG_FILE" ;;
+  esac
+}
+
+finish() {
+  if [ "$ROLE" = server ]; then
+    "$BIN_DIR/skiff" status --wait 180 --data-dir "$DATA_DIR" || fail "Skiff did not become ready in three minutes; its log: $(show_log_hint)"
+    step "Skiff is ready"
+    note "Use it:      export KUBECONFIG=$CONFIG_DIR/skiff.yaml; kubectl get nodes"
+    have kubectl || note "kubectl:     apt-get install kubernetes-client, or any other kubectl"
+  else
+    step "Skiff runs and joins $SKIFF_URL"
+  fi
+  note "Configure:   $CONFIG_DIR/config.yaml, then run this again"
+  note "Logs:        $(show_log_hint)"
+  note "Stop all:    $BIN_DIR/skiff-killall.sh"
+  note "Remove:      $BIN_DIR/skiff-uninstall.sh"
+}
+
+check_machine
+install_packages
+check_kernel_network
+get_binary
+install_binary
+choose_command
+write_config
+DATA_DIR=$(data_dir)
+write_service
+write_scripts
+enable_service
+if is_true "${INSTALL_SKIFF_SKIP_ENABLE:-}" || is_true "${INSTALL_SKIFF_SKIP_START:-}"; then
+  step "Skiff is installed and not started, as asked"
+  exit 0
+fi
+start_service
+finish

@@ -1,0 +1,37 @@
+// Compiles the executables into dist/: `bun src/build/build.ts` makes all four, `--host` only the one for this machine.
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import packageJson from "../../package.json" with { type: "json" };
+
+const root = join(import.meta.dir, "../..");
+const targets: Record<string, string> = {
+  "skiff-linux-x64": "bun-linux-x64", "skiff-linux-arm64": "bun-linux-arm64",
+  "skiff-linux-x64-musl": "bun-linux-x64-musl", "skiff-linux-arm64-musl": "bun-linux-arm64-musl",
+};
+/** Worker files are bundles of their own. */
+const entrypoints = ["src/main.ts", "src/storage/sqlite/writer-worker.ts"];
+
+const hostTarget = `skiff-linux-${process.arch}${existsSync(`/lib/ld-musl-${process.arch === "x64" ? "x86_64" : "aarch64"}.so.1`) ? "-musl" : ""}`;
+const wanted = process.argv.includes("--host") ? [hostTarget] : Object.keys(targets);
+
+async function run(command: string[], what: string): Promise<string> {
+  const child = Bun.spawn(command, { cwd: root, stdout: "pipe", stderr: "pipe" });
+  const [output, problems] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  if (await child.exited !== 0) throw new Error(`${what} failed:\n${problems || output}`);
+  return output.trim();
+}
+
+const commit = await run(["git", "rev-parse", "HEAD"], "git rev-parse").catch(() => "");
+const build = { version: packageJson.version, commit, builtAt: Date.now() };
+mkdirSync(join(root, "dist"), { recursive: true });
+await run([process.execPath, "src/build/descriptions.ts"], "collecting the field descriptions");
+
+for (const name of wanted) {
+  const outfile = join("dist", name);
+  await run([
+    process.execPath, "build", "--compile", "--minify", "--bytecode", "--format=esm", `--target=${targets[name]}`, "--compile-exec-argv=--smol",
+    "--no-compile-autoload-bunfig", "--no-compile-autoload-dotenv", "--define", `SKIFF_BUILD=${JSON.stringify(build)}`, "--outfile", outfile, ...entrypoints,
+  ], `building ${name}`);
+  const megabytes = (Bun.file(join(root, outfile)).size / 1e6).toFixed(1);
+  process.stdout.write(`${outfile}  ${megabytes} MB\n`);
+}

@@ -1,0 +1,31 @@
+import { Command, CommanderError } from "commander";
+import { UsageError } from "../server/settings.ts";
+import { addServerCommand } from "./server.ts";
+import { addTokenCommand } from "./token.ts";
+import { addVersionCommand } from "./version.ts";
+
+/** Runs one command line. Resolves with the exit code; mistakes are one sentence on stderr. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const program = new Command("skiff")
+    .description("Kubernetes for the edge in one executable.\n\nRun a cluster with `skiff server`, then use kubectl with the kubeconfig it writes.")
+    .showHelpAfterError("(run with --help to see what there is)")
+    .exitOverride();
+  addServerCommand(program);
+  addTokenCommand(program);
+  addVersionCommand(program);
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return 0;
+  } catch (error) {
+    // Help and version are not failures, and commander has printed its own messages.
+    if (error instanceof CommanderError) return error.exitCode;
+    process.stderr.write(`skiff: ${describe(error)}\n`);
+    return 1;
+  }
+}
+
+function describe(error: unknown): string {
+  if (error instanceof UsageError) return error.message;
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+}

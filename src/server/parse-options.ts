@@ -1,0 +1,89 @@
+import { hostname } from "node:os";
+import { cidrContains, cidrsOverlap, cidrSize, formatIpv4, parseCidr, parseIpv4, type Cidr } from "../base/cidr.ts";
+import type { ServerOptions, SettingValues } from "./options.ts";
+import { UsageError } from "./settings.ts";
+
+/** Checks the settings and works out what was left open. Throws `UsageError` for the first mistake. */
+export function parseServerOptions(values: SettingValues, host: { defaultAddress(): string | undefined; hostname?: () => string } ): ServerOptions {
+  const text = (name: string): string => String(values[name]);
+  const optional = (name: string): string | undefined => (values[name] === undefined || values[name] === "" ? undefined : String(values[name]));
+  const clusterCidr = network(text("cluster-cidr"), "--cluster-cidr", 24);
+  const serviceCidr = network(text("service-cidr"), "--service-cidr", 28);
+  if (cidrsOverlap(clusterCidr, serviceCidr)) throw new UsageError(`--cluster-cidr ${text("cluster-cidr")} and --service-cidr ${text("service-cidr")} overlap: choose two networks apart`);
+  const clusterDns = optional("cluster-dns") ?? formatIpv4(serviceCidr.base + 10);
+  if (!cidrContains(serviceCidr, address(clusterDns, "--cluster-dns"))) throw new UsageError(`--cluster-dns ${clusterDns} must be inside --service-cidr ${text("service-cidr")}`);
+  const nodeName = (optional("node-name") ?? (host.hostname ?? hostname)()).toLowerCase();
+  if (!/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(nodeName)) throw new UsageError(`the node name ${JSON.stringify(nodeName)} must be lower-case letters, digits, "-" or ".": set one with --node-name`);
+  const nodeIp = optional("node-ip") ?? host.defaultAddress();
+  if (!nodeIp) throw new UsageError("this machine has no address but loopback: connect a network, or name one with --node-ip");
+  address(nodeIp, "--node-ip");
+  const advertiseAddress = optional("advertise-address");
+  if (advertiseAddress) address(advertiseAddress, "--advertise-address");
+  const runtime = optional("container-runtime-endpoint")?.replace(/^unix:\/\//, "");
+  return {
+    dataDir: absolute(text("data-dir"), "--data-dir"), writeKubeconfig: absolute(text("write-kubeconfig"), "--write-kubeconfig"),
+    writeKubeconfigMode: mode(text("write-kubeconfig-mode")),
+    bindAddress: text("bind-address"), httpsListenPort: port(values["https-listen-port"], "--https-listen-port"),
+    ...(advertiseAddress ? { advertiseAddress } : {}), tlsSan: (values["tls-san"] as string[] | undefined) ?? [], front: oneOf(text("front"), ["bun", "node"], "--front"),
+    ...(optional("token") ? { token: optional("token") } : {}),
+    clusterCidr: text("cluster-cidr"), serviceCidr: text("service-cidr"), nodePortRange: portRange(text("service-node-port-range")), clusterDns, clusterDomain: text("cluster-domain"),
+    disableAgent: values["disable-agent"] === true, nodeName, nodeIp,
+    nodeLabels: labels((values["node-label"] as string[] | undefined) ?? []), nodeTaints: ((values["node-taint"] as string[] | undefined) ?? []).map(taint),
+    kubeletPort: port(values["kubelet-port"], "--kubelet-port"), ...(runtime ? { containerRuntimeEndpoint: runtime } : {}), podLogDir: absolute(text("pod-log-dir"), "--pod-log-dir"),
+  };
+}
+
+function network(text: string, flag: string, smallest: number): Cidr {
+  const cidr = parseCidr(text);
+  if (!cidr) throw new UsageError(`${flag} must be an IPv4 network such as 10.42.0.0/16, not ${JSON.stringify(text)}`);
+  if (cidr.prefix > smallest) throw new UsageError(`${flag} ${text} has room for ${cidrSize(cidr)} addresses only: take a /${smallest} or larger`);
+  return cidr;
+}
+
+function address(text: string, flag: string): number {
+  const parsed = parseIpv4(text);
+  if (parsed === undefined) throw new UsageError(`${flag} must be an IPv4 address, not ${JSON.stringify(text)}`);
+  return parsed;
+}
+
+function absolute(path: string, flag: string): string {
+  if (!path.startsWith("/")) throw new UsageError(`${flag} must be an absolute path, not ${JSON.stringify(path)}`);
+  return path.length > 1 ? path.replace(/\/+$/, "") : path;
+}
+
+function port(value: unknown, flag: string): number {
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 0 || number > 65535) throw new UsageError(`${flag} must be a port number from 0 to 65535, not ${JSON.stringify(value)}`);
+  return number;
+}
+
+function portRange(text: string): { from: number; to: number } {
+  const [from = NaN, to = NaN] = text.split("-").map(Number);
+  if (!(from >= 1 && to <= 65535 && from <= to)) throw new UsageError(`--service-node-port-range must be two ports such as 30000-32767, not ${JSON.stringify(text)}`);
+  return { from, to };
+}
+
+function mode(text: string): number {
+  if (!/^0?[0-7]{3}$/.test(text)) throw new UsageError(`--write-kubeconfig-mode must be an octal file mode such as 0640, not ${JSON.stringify(text)}`);
+  return Number.parseInt(text, 8);
+}
+
+function oneOf<T extends string>(text: string, allowed: readonly T[], flag: string): T {
+  const found = allowed.find((value) => value === text);
+  if (!found) throw new UsageError(`${flag} must be one of ${allowed.join(", ")}, not ${JSON.stringify(text)}`);
+  return found;
+}
+
+function labels(items: readonly string[]): Record<string, string> {
+  return Object.fromEntries(items.map((item) => {
+    const [key = "", value = ""] = item.split(/=(.*)/s);
+    if (!/^([a-z0-9.-]+\/)?[A-Za-z0-9][A-Za-z0-9._-]*$/.test(key)) throw new UsageError(`--node-label ${JSON.stringify(item)} must look like key=value`);
+    return [key, value];
+  }));
+}
+
+function taint(item: string): { key: string; value?: string; effect: string } {
+  const match = /^([^=:]+)(?:=([^:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/.exec(item);
+  if (!match) throw new UsageError(`--node-taint ${JSON.stringify(item)} must look like key=value:NoSchedule`);
+  return { key: match[1]!, ...(match[2] ? { value: match[2] } : {}), effect: match[3]! };
+}

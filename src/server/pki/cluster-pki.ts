@@ -1,0 +1,96 @@
+import { createHash, X509Certificate } from "node:crypto";
+import { join } from "node:path";
+import { readIfExists, writeFileAtomic } from "../files.ts";
+import { createCa, createLeaf, createSigningKey, isCurrent, type KeyPair, type Subject } from "./certificate.ts";
+
+export interface ClusterPki {
+  serverCa: KeyPair;
+  clientCa: KeyPair;
+  /** The API server's serving certificate, followed by its CA. */
+  serving: KeyPair;
+  /** The kubelet's serving certificate. */
+  kubeletServing: KeyPair;
+  admin: KeyPair;
+  /** What the API server shows to kubelets. */
+  kubeletClient: KeyPair;
+  /** PKCS#8 PEM, ES256. */
+  serviceAccountKey: string;
+}
+
+export interface PkiOptions {
+  /** `<data-dir>/server/tls`. */
+  directory: string;
+  /** DNS names and addresses that the API server answers to. */
+  servingNames: readonly string[];
+  nodeName: string;
+  nodeAddresses: readonly string[];
+  /** Milliseconds since the epoch. */
+  now: number;
+  /** When this binary was built, in milliseconds: no honest clock shows less. */
+  builtAt: number;
+}
+
+const day = 24 * 60 * 60 * 1000;
+const caDays = 20 * 365;
+const leafDays = 365;
+/** A leaf with less than this left is renewed at start, and by the daily check. */
+const renewBeforeDays = 120;
+
+/**
+ * Loads the cluster's keys and certificates, makes what is missing, and renews leaves that end soon or lack a name.
+ * A CA or key that is there is never replaced. `renewed` tells whether anything in use has changed.
+ */
+export async function ensurePki(options: PkiOptions): Promise<ClusterPki & { renewed: boolean }> {
+  const { directory } = options;
+  const time = Math.max(options.now, options.builtAt);
+  const path = (name: string): string => join(directory, name);
+  let renewed = false;
+
+  const ca = async (name: string, commonName: string): Promise<KeyPair> => {
+    const existing = readPair(path(name));
+    if (existing) return existing;
+    if (readIfExists(path(`${name}.crt`))) throw new Error(`${path(`${name}.key`)} is missing beside its certificate: put the key back from a backup, or remove both files to make a new CA that no client trusts yet`);
+    return writePair(path(name), await createCa(commonName, new Date(time + caDays * day)));
+  };
+  const leaf = async (name: string, issuer: KeyPair, usage: "server" | "client", subject: Subject, names: readonly string[] = []): Promise<KeyPair> => {
+    const existing = readPair(path(name));
+    if (existing && isCurrent(existing, issuer, { until: new Date(time + renewBeforeDays * day), names })) return existing;
+    renewed = true;
+    return writePair(path(name), await createLeaf({ issuer, usage, subject, names, notAfter: new Date(time + leafDays * day) }));
+  };
+  const signingKey = async (name: string): Promise<string> => {
+    const existing = readIfExists(path(name));
+    if (existing) return existing;
+    const key = await createSigningKey();
+    writeFileAtomic(path(name), key);
+    return key;
+  };
+
+  const serverCa = await ca("server-ca", "skiff-server-ca");
+  const clientCa = await ca("client-ca", "skiff-client-ca");
+  return {
+    serverCa, clientCa,
+    serving: await leaf("serving-kube-apiserver", serverCa, "server", { commonName: "kube-apiserver" }, options.servingNames),
+    kubeletServing: await leaf("serving-kubelet", serverCa, "server", { commonName: `system:node:${options.nodeName}`, organizations: ["system:nodes"] }, [options.nodeName, ...options.nodeAddresses]),
+    admin: await leaf("client-admin", clientCa, "client", { commonName: "system:admin", organizations: ["system:masters"] }),
+    kubeletClient: await leaf("client-kube-apiserver", clientCa, "client", { commonName: "system:kube-apiserver", organizations: ["system:masters"] }),
+    serviceAccountKey: await signingKey("service-account.key"),
+    renewed,
+  };
+}
+
+/** SHA-256 of the CA's DER form in lower-case hex: what a join token pins. */
+export const caHash = (certificate: string): string => createHash("sha256").update(new X509Certificate(certificate).raw).digest("hex");
+
+function readPair(base: string): KeyPair | undefined {
+  const certificate = readIfExists(`${base}.crt`);
+  const key = readIfExists(`${base}.key`);
+  return certificate && key ? { certificate, key } : undefined;
+}
+
+/** The key first: a certificate without its key would be taken for missing and replaced, a key alone is harmless. */
+function writePair(base: string, pair: KeyPair): KeyPair {
+  writeFileAtomic(`${base}.key`, pair.key);
+  writeFileAtomic(`${base}.crt`, pair.certificate);
+  return pair;
+}

@@ -1,0 +1,58 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { serverSettings } from "./options.ts";
+import { parseServerOptions } from "./parse-options.ts";
+import { readSettings } from "./settings.ts";
+
+const directories: string[] = [];
+afterEach(() => directories.splice(0).forEach((d) => rmSync(d, { recursive: true })));
+
+function read({ flags = {}, environment = {}, files = {} }: { flags?: Record<string, string | number>; environment?: Record<string, string>; files?: Record<string, string> }) {
+  const directory = mkdtempSync(join(tmpdir(), "skiff-config-"));
+  directories.push(directory);
+  mkdirSync(join(directory, "config.yaml.d"));
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), content);
+  return readSettings(serverSettings, { flags, environment, configFile: join(directory, "config.yaml"), configRequired: false });
+}
+const host = { defaultAddress: () => "192.0.2.7", hostname: () => "Edge-1" };
+const parse = (sources: Parameters<typeof read>[0]) => parseServerOptions(read(sources), host);
+
+test("a flag wins over the environment, that over drop-ins, those over the file, that over the default", () => {
+  const files = { "config.yaml": "node-name: file\nlog-level: debug\ncluster-domain: file.example", "config.yaml.d/10.yaml": "node-name: dropin\ncluster-domain: dropin.example" };
+  expect(read({ files })["node-name"]).toBe("dropin");
+  const values = read({ files, environment: { SKIFF_NODE_NAME: "env", SKIFF_CLUSTER_DOMAIN: "" }, flags: { "node-name": "flag" } });
+  expect(values).toMatchObject({ "node-name": "flag", "cluster-domain": "dropin.example", "log-level": "debug", "https-listen-port": 6443 });
+});
+
+test("defaults are worked out from the host", () => {
+  expect(parse({})).toMatchObject({ nodeName: "edge-1", nodeIp: "192.0.2.7", clusterDns: "10.43.0.10", nodePortRange: { from: 30000, to: 32767 }, writeKubeconfigMode: 0o600 });
+});
+
+test("lists come from YAML lists, repeated flags and comma-separated variables", () => {
+  expect(parse({ files: { "config.yaml": "tls-san:\n  - a.example\n  - 10.0.0.1\nnode-label: [zone=a, \"role=\"]" } })).toMatchObject({ tlsSan: ["a.example", "10.0.0.1"], nodeLabels: { zone: "a", role: "" } });
+  expect(parse({ environment: { SKIFF_TLS_SAN: "a, b" } }).tlsSan).toEqual(["a", "b"]);
+  expect(parse({ environment: { SKIFF_NODE_TAINT: "dedicated=db:NoExecute,quiet:NoSchedule" } }).nodeTaints).toEqual([{ key: "dedicated", value: "db", effect: "NoExecute" }, { key: "quiet", effect: "NoSchedule" }]);
+});
+
+describe("mistakes are told in one sentence", () => {
+  const cases: [string, Parameters<typeof read>[0], RegExp][] = [
+    ["unknown key", { files: { "config.yaml": "nod-name: x" } }, /unknown setting "nod-name".*--help/],
+    ["bad YAML", { files: { "config.yaml": "a: [1" } }, /config\.yaml is not valid YAML/],
+    ["not a mapping", { files: { "config.yaml": "- a" } }, /name: value/],
+    ["port", { flags: { "https-listen-port": 70000 } }, /--https-listen-port must be a port number/],
+    ["word for a number", { environment: { SKIFF_HTTPS_LISTEN_PORT: "http" } }, /SKIFF_HTTPS_LISTEN_PORT must be a whole number/],
+    ["overlap", { flags: { "service-cidr": "10.42.128.0/20" } }, /overlap/],
+    ["small network", { flags: { "cluster-cidr": "10.42.0.0/28" } }, /take a \/24/],
+    ["DNS outside", { flags: { "cluster-dns": "10.99.0.10" } }, /must be inside --service-cidr/],
+    ["relative path", { flags: { "data-dir": "data" } }, /--data-dir must be an absolute path/],
+    ["taint", { environment: { SKIFF_NODE_TAINT: "x" } }, /key=value:NoSchedule/],
+    ["mode as a YAML number", { files: { "config.yaml": "write-kubeconfig-mode: 640" } }, /in quotes/],
+    ["node name", { flags: { "node-name": "a_b" } }, /--node-name/],
+  ];
+  test.each(cases)("%s", (_, sources, message) => {
+    expect(() => parse(sources)).toThrow(message);
+    expect(() => parse(sources)).toThrow(expect.objectContaining({ name: "UsageError" }));
+  });
+});
