@@ -1,0 +1,40 @@
+import type { AnyResource } from "../../apimachinery/resource.ts";
+import { badRequest } from "../../apimachinery/status.ts";
+import type { ListMeta, Table, TableRow } from "../../apis/generated/meta/v1.ts";
+import { objectValue, type AnyObject } from "./object-json.ts";
+import { partialMetadata } from "./partial-metadata.ts";
+
+export type IncludeObject = "None" | "Metadata" | "Object";
+
+/** The `includeObject` query parameter: what of the object each row carries. */
+export function includeObjectOf(query: URLSearchParams): IncludeObject {
+  const asked = query.get("includeObject") || "Metadata";
+  if (asked !== "None" && asked !== "Metadata" && asked !== "Object") throw badRequest(`unrecognized includeObject value: ${JSON.stringify(asked)}`);
+  return asked;
+}
+
+export interface TableOptions {
+  includeObject: IncludeObject;
+  metaVersion: "v1" | "v1beta1";
+  /** Milliseconds, for ages. */
+  now: number;
+}
+
+/** Server-side printing: the card's columns over these objects. Source: k8s.io/kubernetes/pkg/printers. */
+export function table(card: AnyResource, objects: readonly AnyObject[], metadata: ListMeta, options: TableOptions): Table {
+  return {
+    kind: "Table", apiVersion: `meta.k8s.io/${options.metaVersion}`, metadata,
+    columnDefinitions: card.columns.map(({ name, type, format = "", description = "", priority = 0 }) => ({ name, type: type === "date" ? "string" : type, format, description, priority })),
+    rows: objects.map((object) => row(card, object, options)),
+  };
+}
+
+/** A Table of one object, with its resourceVersion, as GET and watch events carry it. */
+export const tableOfOne = (card: AnyResource, object: AnyObject, options: TableOptions): Table =>
+  table(card, [object], { resourceVersion: object.metadata.resourceVersion }, options);
+
+function row(card: AnyResource, object: AnyObject, { includeObject, metaVersion, now }: TableOptions): TableRow {
+  const cells = card.columns.map((column) => column.value(object, now));
+  if (includeObject === "None") return { cells, object: null } as unknown as TableRow;
+  return { cells, object: (includeObject === "Object" ? objectValue(card, object) : partialMetadata(object, metaVersion)) as Record<string, unknown> };
+}

@@ -1,0 +1,61 @@
+import type { HeaderFields, HttpRequest, HttpResponse } from "../base/http.ts";
+import type { RequestContext, UserInfo } from "../registry/attributes.ts";
+import type { RequestInfo } from "./request-info.ts";
+
+/** One request on its way through the chain: what filters have found out about it, and where handlers answer. */
+export interface Exchange {
+  readonly request: HttpRequest;
+  readonly response: HttpResponse;
+  /** Percent-decoded. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Set by the request-info filter. */
+  info: RequestInfo;
+  /** Set by authentication, replaced by impersonation. */
+  user: UserInfo;
+  /** Texts for `Warning: 299` headers. */
+  readonly warnings: string[];
+  /** The status code sent, 0 before that; for metrics. */
+  status: number;
+}
+
+export type ExchangeHandler = (exchange: Exchange) => void | Promise<void>;
+/** A step of the chain: answers, throws a StatusError, or calls `next`. */
+export type Filter = (exchange: Exchange, next: ExchangeHandler) => void | Promise<void>;
+
+const nobody: UserInfo = { name: "", groups: [] };
+const unknown: RequestInfo = { isResource: false, verb: "", path: "", apiPrefix: "", group: "", version: "", namespace: "", resource: "", subresource: "", name: "", parts: [] };
+
+/** Throws a URIError for a path with malformed percent-encoding. */
+export function newExchange(request: HttpRequest, response: HttpResponse): Exchange {
+  const mark = request.url.indexOf("?");
+  const raw = mark < 0 ? request.url : request.url.slice(0, mark);
+  return {
+    request, response,
+    path: raw.includes("%") ? decodeURIComponent(raw) : raw,
+    query: new URLSearchParams(mark < 0 ? "" : request.url.slice(mark + 1)),
+    info: unknown, user: nobody, warnings: [], status: 0,
+  };
+}
+
+/** The only way handlers answer at once: adds warnings, remembers the code, and does nothing when a timeout has answered before. */
+export function reply(exchange: Exchange, status: number, headers: HeaderFields, body?: string | Uint8Array): void {
+  if (exchange.response.started || exchange.status !== 0) return;
+  exchange.status = status;
+  exchange.response.send(status, withWarnings(exchange, headers), body);
+}
+
+export function withWarnings(exchange: Exchange, headers: HeaderFields): HeaderFields {
+  if (exchange.warnings.length === 0) return headers;
+  return { ...headers, Warning: exchange.warnings.map((text) => `299 - "${text.replace(/[\r\n]+/g, " ").replace(/["\\]/g, "\\$&")}"`) };
+}
+
+/** What the registry needs to know of the request. Equal warnings are given once. */
+export function requestContext(exchange: Exchange): RequestContext {
+  return {
+    user: exchange.user,
+    warn: (text) => {
+      if (!exchange.warnings.includes(text)) exchange.warnings.push(text);
+    },
+  };
+}

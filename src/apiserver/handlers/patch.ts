@@ -1,0 +1,35 @@
+import { parseJson } from "../../apimachinery/schema/json.ts";
+import { badRequest, unsupportedMediaType } from "../../apimachinery/status.ts";
+import type { Patch } from "../../client/client.ts";
+import { textOf } from "../encoding/body.ts";
+import { parseMediaType } from "../encoding/media-type.ts";
+import { negotiate } from "../encoding/negotiation.ts";
+import { replyObject } from "../encoding/reply-encoded.ts";
+import { requestContext, type Exchange } from "../exchange.ts";
+import { keyOfPath, type ResourceHandler } from "./handler.ts";
+import { writeOptions } from "./options.ts";
+
+const patchTypes = ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"] as const;
+
+/** PATCH of an object, or of one of its subresources that has the same kind, such as status. */
+export const patch: ResourceHandler = async ({ registry }, exchange, card) => {
+  const media = negotiate(exchange, { metadata: true, table: true });
+  const options = { ...writeOptions(exchange), subresource: exchange.info.subresource || undefined };
+  const body = await readPatch(exchange);
+  const { object, created } = await registry.patch(requestContext(exchange), card, keyOfPath(exchange, card), body, options);
+  await replyObject(exchange, media, created ? 201 : 200, card, object);
+};
+
+/** Throws 415 for a kind of patch that isn't served, 400 for a body that can't be one. */
+export async function readPatch({ request }: Exchange): Promise<Patch> {
+  const { type } = parseMediaType(request.headers["content-type"] ?? "");
+  const known = patchTypes.find((each) => each === type);
+  if (!known) throw unsupportedMediaType(`the body of the request was in an unknown format - accepted media types include: ${patchTypes.join(", ")}`);
+  const { value } = parseJson(textOf(await request.body()));
+  if (known !== "application/json-patch+json") {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) throw badRequest("error decoding patch: the patch must be a JSON object");
+    return { type: known, body: value };
+  }
+  if (!Array.isArray(value)) throw badRequest("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch");
+  return { type: known, body: value };
+}
