@@ -1,3 +1,4 @@
+import { setOwn, type JsonObject } from "../own.ts";
 import { canonicalQuantity } from "../quantity.ts";
 import { badRequest } from "../status.ts";
 import { canonicalMicroTime, canonicalTime } from "../time.ts";
@@ -50,8 +51,6 @@ interface Reader {
   struct: StructType;
 }
 
-type Json = Record<string, unknown>;
-
 function describe(schemaName: string, json: unknown, message: string): string {
   const { kind, apiVersion } = (typeof json === "object" && json !== null ? json : {}) as { kind?: unknown; apiVersion?: unknown };
   const parts = schemaName.split(".");
@@ -63,26 +62,26 @@ function describe(schemaName: string, json: unknown, message: string): string {
 const isTopLevel = (struct: StructType): boolean => struct.fields.has("apiVersion") && struct.fields.has("metadata");
 
 /** Every object has the structs that its readers may count on. */
-function addEmptyStructs(object: Json, struct: StructType): void {
+function addEmptyStructs(object: JsonObject, struct: StructType): void {
   for (const name of ["metadata", "spec", "status"]) {
     const field = struct.fields.get(name);
     if (field && !field.ptr && field.type.kind === "struct") object[name] ??= {};
   }
 }
 
-function decodeStruct(reader: Reader, struct: StructType, json: unknown): Json {
+function decodeStruct(reader: Reader, struct: StructType, json: unknown): JsonObject {
   if (typeof json !== "object" || json === null || Array.isArray(json)) throw mismatch(reader, struct, json);
   const outer = reader.struct;
   reader.struct = struct;
   const { fields } = struct;
-  const object: Json = {};
+  const object: JsonObject = {};
   for (const name of Object.keys(json)) {
     const field = fields.get(name);
     if (!field) {
       noteUnknown(reader, name);
       continue;
     }
-    const given = (json as Json)[name];
+    const given = (json as JsonObject)[name];
     if (given === null || given === undefined) continue;
     reader.path.push(name);
     const value = decodeValue(reader, field.type, given);
@@ -162,16 +161,15 @@ function decodeList(reader: Reader, type: Type & { kind: "list" }, json: unknown
   return list;
 }
 
-function decodeMap(reader: Reader, type: Type & { kind: "map" }, json: unknown): Json {
+function decodeMap(reader: Reader, type: Type & { kind: "map" }, json: unknown): JsonObject {
   if (typeof json !== "object" || json === null || Array.isArray(json)) throw mismatch(reader, type, json);
-  const map: Json = {};
+  const map: JsonObject = {};
   for (const key of Object.keys(json)) {
-    const given = (json as Json)[key];
+    const given = (json as JsonObject)[key];
     reader.path.push(key);
     const value = given === null ? zeroOf(type.value) : decodeValue(reader, type.value, given);
     reader.path.pop();
-    if (key === "__proto__") Object.defineProperty(map, key, { value, enumerable: true, writable: true, configurable: true });
-    else map[key] = value;
+    setOwn(map, key, value);
   }
   return map;
 }
