@@ -1,75 +1,64 @@
-import { StorageError, type StorageEvent } from "./storage.ts";
+/** Called with what concerns one watcher of a commit; `revision` is how far its watch has got. */
+export type Deliver<E> = (events: readonly E[], revision: number) => void;
 
-export type OnEvents = (events: readonly StorageEvent[], revision: number) => void;
-
-/** What a store can say about its past: the events after `from` up to `to`, and the revision they reach, which may be short of `to`. */
-export type ReadHistory = (prefix: string, from: number, to: number) => { events: StorageEvent[]; reached: number };
-
-interface Watcher {
+interface Watcher<E> {
   prefix: string;
-  /** Events up to here are not this watcher's: it asked for a revision yet to come. */
+  /** Events up to here are not for this watcher. */
   from: number;
-  onEvents: OnEvents;
+  deliver: Deliver<E>;
   fail(error: unknown): void;
 }
 
-/** The watch of a store with one process: history handed over in pages, then every commit as it happens. */
-export class Watchers {
-  #live = new Set<Watcher>();
+/** The live end of watches: who wants which keys, and handing each commit round, synchronously. */
+export class Watchers<E extends { key: string; revision: number }> {
+  #live = new Set<Watcher<E>>();
 
-  /** `position` is read anew for every page: the store's newest revision and the oldest it can serve from. */
-  async watch(prefix: string, fromRevision: number, onEvents: OnEvents, signal: AbortSignal, position: () => { revision: number; compacted: number }, history: ReadHistory): Promise<void> {
-    let from = fromRevision;
-    for (;;) {
-      if (signal.aborted) return;
-      const { revision, compacted } = position();
-      if (from < compacted) throw new StorageError("compacted", `revision ${from} has been compacted; the oldest available is ${compacted}`);
-      if (from >= revision) break;
-      const { events, reached } = history(prefix, from, revision);
-      onEvents(events, reached);
-      from = reached;
-      // No turn of the event loop between the last page and joining the live watchers: nothing can happen unseen.
-      if (reached >= revision && position().revision === revision) break;
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    await this.#follow({ prefix, from, onEvents }, signal);
-  }
-
-  #follow(watch: Omit<Watcher, "fail">, signal: AbortSignal): Promise<void> {
+  /** From the next commit on, until `signal` aborts. Rejects with what `deliver` throws, or with what `fail` is called with. */
+  follow(prefix: string, from: number, deliver: Deliver<E>, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const stop = (): void => {
+      const end = (): void => {
         this.#live.delete(watcher);
         signal.removeEventListener("abort", onAbort);
       };
       const onAbort = (): void => {
-        stop();
+        end();
         resolve();
       };
-      const watcher: Watcher = { ...watch, fail: (error) => {
-        stop();
+      const fail = (error: unknown): void => {
+        end();
         reject(error);
-      } };
+      };
+      const watcher: Watcher<E> = { prefix, from, deliver, fail };
       this.#live.add(watcher);
       signal.addEventListener("abort", onAbort, { once: true });
     });
   }
 
-  /** Hands one commit to everybody it concerns. A watcher that throws ends its own watch. */
-  publish(events: readonly StorageEvent[], revision: number): void {
+  /** Watchers of the same prefix get the same array. */
+  publish(events: readonly E[], revision: number): void {
+    const first = events[0];
+    if (!first) return;
+    const byPrefix = new Map<string, readonly E[]>();
     for (const watcher of this.#live) {
-      const wanted = events.filter((event) => event.revision > watcher.from && event.key.startsWith(watcher.prefix));
-      if (wanted.length === 0) continue;
-      try {
-        watcher.onEvents(wanted, revision);
-      } catch (error) {
-        watcher.fail(error);
-      }
+      let wanted = byPrefix.get(watcher.prefix);
+      if (!wanted) byPrefix.set(watcher.prefix, (wanted = events.filter(({ key }) => key.startsWith(watcher.prefix))));
+      if (watcher.from >= first.revision) wanted = wanted.filter((event) => event.revision > watcher.from);
+      if (wanted.length > 0) this.#deliver(watcher, wanted, revision);
+    }
+  }
+
+  #deliver(watcher: Watcher<E>, events: readonly E[], revision: number): void {
+    try {
+      watcher.deliver(events, revision);
+    } catch (error) {
+      watcher.fail(error);
     }
   }
 
   /** Ends all watches with `error`. */
-  fail(error: StorageError): void {
-    for (const watcher of [...this.#live]) watcher.fail(error);
+  fail(error: Error): void {
+    const watchers = Array.from(this.#live);
+    for (const watcher of watchers) watcher.fail(error);
   }
 }

@@ -1,33 +1,13 @@
 import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
-import type { Storage } from "../storage.ts";
+import { logger } from "../../base/log.ts";
+import { StorageError, type Storage, type StorageEvent } from "../storage.ts";
+import { Watchers } from "../watchers.ts";
+import { at, decode, deletedAt, encode, JsonCache } from "./codec.ts";
+import type { CacheEvent, Entry, EntryHandler, Page } from "./entry.ts";
+import { ResourceSet, resourceOf } from "./resource-set.ts";
+import { EventWindow } from "./window.ts";
 
-/** An object as the cache holds it: decoded once, shared by everybody, `metadata.resourceVersion` set to `revision`. */
-export interface Entry<T extends KubeObject = KubeObject> {
-  readonly key: string;
-  readonly object: Frozen<T>;
-  readonly revision: number;
-}
-
-/** `object` of a DELETED event is the last state with the deletion's revision as resourceVersion; `previous` is missing when ADDED. */
-export interface CacheEvent<T extends KubeObject = KubeObject> {
-  readonly type: "ADDED" | "MODIFIED" | "DELETED";
-  readonly key: string;
-  readonly object: Frozen<T>;
-  readonly previous?: Frozen<T>;
-  readonly revision: number;
-}
-
-/** `old` is undefined when added, `current` when deleted. */
-export type EntryHandler<T extends KubeObject = KubeObject> = (old: Frozen<T> | undefined, current: Frozen<T> | undefined, revision: number) => void;
-
-export interface Page<T extends KubeObject = KubeObject> {
-  items: readonly Entry<T>[];
-  /** The revision the page was read at. */
-  revision: number;
-  /** Entries after those returned; undefined where counting would cost. */
-  remaining?: number;
-  more: boolean;
-}
+export type { CacheEvent, Entry, EntryHandler, Page } from "./entry.ts";
 
 /**
  * The one decoded copy of every object in a Storage, with recent history. Reads are synchronous and never touch the disk.
@@ -41,46 +21,252 @@ export interface Page<T extends KubeObject = KubeObject> {
  * Keys and prefixes are storage's: `/registry/<group or "core">/<resource>/[<namespace>/]<name>`; prefixes end in "/".
  * Errors are StorageErrors.
  */
-export declare class Cacher {
-  constructor(dependencies: { storage: Storage; onFatal?: (error: Error) => void; windowSize?: number });
-  start(): Promise<void>;
-  close(): Promise<void>;
+export class Cacher {
+  #storage: Storage;
+  #onFatal: (error: Error) => void;
+  #resources = new Map<string, ResourceSet>();
+  #window: EventWindow;
+  #windowSize: number;
+  #revision = 0;
+  #watchers = new Watchers<CacheEvent>();
+  #revisionHandlers = new Set<(revision: number) => void>();
+  /** The decoded object behind the bytes of a write on its way through storage. */
+  #written = new WeakMap<Uint8Array, KubeObject>();
+  #json: JsonCache;
+  #stop = new AbortController();
+  #following: Promise<void> | undefined;
+
+  constructor({ storage, onFatal = () => {}, windowSize = 512, jsonBytes = 4 << 20 }: CacherDependencies) {
+    this.#storage = storage;
+    this.#onFatal = onFatal;
+    this.#windowSize = windowSize;
+    this.#window = new EventWindow(windowSize, 0);
+    this.#json = new JsonCache(jsonBytes);
+  }
+
+  /** Loads everything and follows the storage from there. Resolves when all is loaded. */
+  async start(): Promise<void> {
+    let after = "", revision: number | undefined;
+    for (;;) {
+      const page = await this.#storage.list(root, { limit: loadPage, after, ...(revision === undefined ? {} : { revision }) });
+      revision = page.revision;
+      for (const { key, value, revision: written } of page.items) this.#resource(key).put({ key, object: decode(value, written), revision: written });
+      if (!page.more) break;
+      after = page.items.at(-1)!.key;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#revision = revision;
+    this.#window = new EventWindow(this.#windowSize, revision);
+    this.#following = this.#storage.watch(root, revision, (events, reached) => this.#apply(events, reached), this.#stop.signal).catch((error: Error) => {
+      this.#watchers.fail(error);
+      this.#onFatal(error);
+    });
+  }
+
+  /** Ends all watches. The storage stays open. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#watchers.fail(new StorageError("closed", "the cache has been closed"));
+    await this.#following;
+  }
 
   /** The newest revision shown to readers and watchers. */
-  readonly revision: number;
-  /** Resolves when `revision` has been shown. Rejects with the signal's reason when it aborts first. */
-  reached(revision: number, signal?: AbortSignal): Promise<void>;
+  get revision(): number {
+    return this.#revision;
+  }
 
-  get<T extends KubeObject = KubeObject>(key: string): Entry<T> | undefined;
+  /** Resolves when `revision` has been shown. Rejects with the signal's reason when it aborts first. */
+  async reached(revision: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.#revision >= revision) return;
+    await new Promise<void>((resolve, reject) => {
+      const unsubscribe = this.onRevision((now) => {
+        if (now < revision) return;
+        unsubscribe();
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      });
+      const onAbort = (): void => {
+        unsubscribe();
+        reject(signal!.reason);
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+
+  get<T extends KubeObject = KubeObject>(key: string): Entry<T> | undefined {
+    return this.#resources.get(resourceOf(key))?.get(key) as Entry<T> | undefined;
+  }
+
   /** In key order, at `this.revision`; starts behind the key `after`. `prefix` names at least a resource. The array is the caller's. */
-  list<T extends KubeObject = KubeObject>(prefix: string, options?: { after?: string }): Entry<T>[];
+  list<T extends KubeObject = KubeObject>(prefix: string, { after }: { after?: string } = {}): Entry<T>[] {
+    return (this.#resources.get(resourceOf(prefix))?.list(prefix, after) ?? []) as Entry<T>[];
+  }
+
   /** How many objects `prefix` holds. */
-  count(prefix: string): number;
+  count(prefix: string): number {
+    return this.#resources.get(resourceOf(prefix))?.count(prefix) ?? 0;
+  }
+
   /** A list as it was at a past revision, for the later pages of a chunked list. Throws "compacted" when that is gone. */
-  snapshot<T extends KubeObject = KubeObject>(prefix: string, revision: number, options?: { after?: string; limit?: number }): Promise<Page<T>>;
+  async snapshot<T extends KubeObject = KubeObject>(prefix: string, revision: number, { after, limit }: { after?: string; limit?: number } = {}): Promise<Page<T>> {
+    if (revision > this.#revision) throw new StorageError("compacted", `revision ${revision} is ahead of the newest one, ${this.#revision}`);
+    if (revision < this.#window.start) return this.#pastSnapshot(prefix, revision, after, limit);
+    const entries = this.#window.undo(this.list(prefix), revision, prefix) as Entry<T>[];
+    const rest = after ? entries.slice(entries.findLastIndex(({ key }) => key <= after) + 1) : entries;
+    const items = limit ? rest.slice(0, limit) : rest;
+    return { items, revision, remaining: rest.length - items.length, more: rest.length > items.length };
+  }
 
   /** Registers an index over a resource's objects; also what exists already. Registering a name again does nothing. */
-  index<T extends KubeObject>(resourcePrefix: string, name: string, values: (object: Frozen<T>) => readonly string[]): void;
-  /** In key order. */
-  byIndex<T extends KubeObject = KubeObject>(resourcePrefix: string, name: string, value: string): Entry<T>[];
+  index<T extends KubeObject>(resourcePrefix: string, name: string, values: (object: Frozen<T>) => readonly string[]): void {
+    this.#resource(resourcePrefix).addIndex(name, values as (object: Frozen<KubeObject>) => readonly string[]);
+  }
+
+  /** The entries that have `value` in the index, in key order. */
+  byIndex<T extends KubeObject = KubeObject>(resourcePrefix: string, name: string, value: string): Entry<T>[] {
+    return this.#resource(resourcePrefix).byIndex(name, value) as Entry<T>[];
+  }
 
   /** The cacher takes the object over (it becomes the shared one); throws "exists". */
-  create<T extends KubeObject>(key: string, object: T): Promise<Entry<T>>;
-  /** Throws "conflict" or "notFound". */
-  update<T extends KubeObject>(key: string, expectedRevision: number, object: T): Promise<Entry<T>>;
+  create<T extends KubeObject>(key: string, object: T): Promise<Entry<T>> {
+    return this.#write(key, object, (value) => this.#storage.create(key, value));
+  }
+
+  /** The cacher takes the object over. Throws "conflict" or "notFound". */
+  update<T extends KubeObject>(key: string, expectedRevision: number, object: T): Promise<Entry<T>> {
+    return this.#write(key, object, (value) => this.#storage.update(key, expectedRevision, value));
+  }
+
   /** Resolves with the last state, carrying the deletion's revision. */
-  delete<T extends KubeObject = KubeObject>(key: string, expectedRevision: number): Promise<Entry<T>>;
+  async delete<T extends KubeObject = KubeObject>(key: string, expectedRevision: number): Promise<Entry<T>> {
+    const last = this.get<T>(key);
+    const revision = await this.#storage.delete(key, expectedRevision);
+    await this.reached(revision);
+    // The storage took the revision expected, so the state it deleted is the one seen here.
+    return { key, object: deletedAt(last!.object as Frozen<KubeObject>, revision) as Frozen<T>, revision };
+  }
 
   /**
    * All events of `prefix` after `fromRevision`, in order, in batches: from memory, or from storage's history when older, then live.
    * No gap, no repeat. `onEvents` runs synchronously, before the writer's promise resolves. Resolves when `signal` aborts; throws "compacted" when too old.
    */
-  watch<T extends KubeObject = KubeObject>(prefix: string, fromRevision: number, onEvents: (events: readonly CacheEvent<T>[]) => void, signal: AbortSignal): Promise<void>;
-  /** Every change from now on, synchronously, after the whole commit is readable. Handlers must not throw or block. Returns the unsubscription. */
-  onChange<T extends KubeObject = KubeObject>(prefix: string, handler: EntryHandler<T>): () => void;
-  /** Called after each commit has been delivered to everyone: what bookmarks need. Returns the unsubscription. */
-  onRevision(handler: (revision: number) => void): () => void;
+  async watch<T extends KubeObject = KubeObject>(prefix: string, fromRevision: number, onEvents: (events: readonly CacheEvent<T>[]) => void, signal: AbortSignal): Promise<void> {
+    const deliver = onEvents as (events: readonly CacheEvent[]) => void;
+    let from = fromRevision;
+    while (from < this.#window.start && !signal.aborted) from = await this.#replayHistory(prefix, from, deliver, signal);
+    if (signal.aborted) return;
+    // From here to following nothing is awaited, so nothing can be missed.
+    const recent = this.#window.after(from, prefix);
+    if (recent.length > 0) deliver(recent);
+    await this.#watchers.follow(prefix, Math.max(from, this.#revision), deliver, signal);
+  }
 
-  /** The object's JSON with resourceVersion. Shared: do not change it. Works for any object, caches by identity. */
-  jsonOf(object: Frozen<KubeObject>): Buffer;
+  /** Every change from now on, synchronously, after the whole commit is readable. Handlers must not throw or block. Returns the unsubscription. */
+  onChange<T extends KubeObject = KubeObject>(prefix: string, handler: EntryHandler<T>): () => void {
+    return this.#resource(prefix).onChange(prefix, handler as EntryHandler);
+  }
+
+  /** Called after each commit has been delivered to everyone: what bookmarks need. Returns the unsubscription. */
+  onRevision(handler: (revision: number) => void): () => void {
+    const own = (revision: number): void => handler(revision);
+    this.#revisionHandlers.add(own);
+    return () => this.#revisionHandlers.delete(own);
+  }
+
+  /** The object's JSON with resourceVersion. Shared: do not change it. Works for any object, remembers by identity. */
+  jsonOf(object: Frozen<KubeObject>): Buffer {
+    return this.#json.of(object);
+  }
+
+  #resource(key: string): ResourceSet {
+    const name = resourceOf(key);
+    let set = this.#resources.get(name);
+    if (!set) this.#resources.set(name, (set = new ResourceSet()));
+    return set;
+  }
+
+  async #write<T extends KubeObject>(key: string, object: T, write: (value: Uint8Array) => Promise<number>): Promise<Entry<T>> {
+    const value = encode(object);
+    this.#written.set(value, object);
+    const revision = await write(value);
+    await this.reached(revision);
+    return { key, object: object as Frozen<T>, revision };
+  }
+
+  /** A commit: first all of it is readable, then everybody is told. */
+  #apply(events: readonly StorageEvent[], revision: number): void {
+    const changes = events.map((event) => this.#change(event));
+    this.#window.push(changes);
+    this.#revision = revision;
+    for (const change of changes) this.#resource(change.key).notify(change, guarded);
+    this.#watchers.publish(changes, revision);
+    for (const handler of this.#revisionHandlers) guarded(() => handler(revision));
+  }
+
+  #change({ type, key, value, revision }: StorageEvent): CacheEvent {
+    const resource = this.#resource(key);
+    const previous = resource.get(key)?.object;
+    if (previous) this.#json.drop(previous);
+    if (type === "delete") {
+      resource.remove(key);
+      return { type: "DELETED", key, object: deletedAt(previous ?? decode(value, revision), revision), ...(previous ? { previous } : {}), revision };
+    }
+    const written = this.#written.get(value);
+    const object = (written ? at(written, revision) : decode(value, revision)) as Frozen<KubeObject>;
+    resource.put({ key, object, revision });
+    return previous ? { type: "MODIFIED", key, object, previous, revision } : { type: "ADDED", key, object, revision };
+  }
+
+  /** Delivers from storage's history until the window has the rest; says how far it got. */
+  async #replayHistory(prefix: string, fromRevision: number, deliver: (events: readonly CacheEvent[]) => void, signal: AbortSignal): Promise<number> {
+    let reached = fromRevision;
+    const enough = new AbortController();
+    await this.#storage.watch(prefix, fromRevision, (events, revision) => {
+      if (enough.signal.aborted) return;
+      // What the cache itself has not seen yet comes with the window.
+      const shown = events.filter((event) => event.revision <= this.#revision);
+      if (shown.length > 0) deliver(shown.map(pastEvent));
+      reached = Math.min(revision, this.#revision);
+      if (reached >= this.#window.start) enough.abort();
+    }, AbortSignal.any([signal, enough.signal]));
+    return reached;
+  }
+
+  async #pastSnapshot<T extends KubeObject>(prefix: string, revision: number, after: string | undefined, limit: number | undefined): Promise<Page<T>> {
+    const { items, more, remaining } = await this.#storage.list(prefix, { revision, ...(after ? { after } : {}), ...(limit ? { limit } : {}) });
+    const entries = items.map(({ key, value, revision: written }) => ({ key, object: decode(value, written), revision: written }) as Entry as Entry<T>);
+    return { items: entries, revision, more, ...(remaining === undefined ? {} : { remaining }) };
+  }
+}
+
+export interface CacherDependencies {
+  storage: Storage;
+  /** The storage's watch ended: the cache is frozen in time, and the server had better stop. */
+  onFatal?: (error: Error) => void;
+  /** Recent events kept in memory; older ones are read from storage's history. */
+  windowSize?: number;
+  /** How much JSON `jsonOf` keeps, about. */
+  jsonBytes?: number;
+}
+
+const root = "/registry/";
+const loadPage = 500;
+const log = logger("cacher");
+
+/** One handler's failure must not keep the others, or the cache, from going on. */
+function guarded(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    log.error("A change handler failed", { error });
+  }
+}
+
+function pastEvent({ type, key, value, previous, revision }: StorageEvent): CacheEvent {
+  const object = decode(value, revision) as Frozen<KubeObject>;
+  // Which revision the previous state had is not told; nobody compares it.
+  const before = previous && (decode(previous, 0) as Frozen<KubeObject>);
+  const kind = type === "delete" ? "DELETED" : before ? "MODIFIED" : "ADDED";
+  return { type: kind, key, object, ...(before ? { previous: before } : {}), revision };
 }

@@ -1,5 +1,5 @@
 import { StorageError, type Listed, type Storage, type Stored, type StorageEvent } from "../storage.ts";
-import { Watchers, type OnEvents } from "../watchers.ts";
+import { Watchers, type Deliver } from "../watchers.ts";
 import { toStorageError } from "./errors.ts";
 import { lockFile, prepareFile } from "./open-file.ts";
 import type { WriteCommand } from "./protocol.ts";
@@ -41,7 +41,7 @@ export class SqliteStorage implements Storage {
   #reader: Reader;
   #writer: Writer;
   #release: () => void;
-  #watchers = new Watchers();
+  #watchers = new Watchers<StorageEvent>();
   #revision: number;
   #compacted: number;
   /** The last revision given to a write; `#revision` follows when it is durable. */
@@ -97,7 +97,7 @@ export class SqliteStorage implements Storage {
 
   async list(prefix: string, { limit, after = "", revision = this.#revision }: { limit?: number; after?: string; revision?: number } = {}): Promise<Listed> {
     this.#mustBeOpen();
-    if (revision < this.#compacted) throw new StorageError("compacted", `revision ${revision} has been compacted; the oldest available is ${this.#compacted}`);
+    this.#mustBeKept(revision);
     const items = this.#reader.list(prefix, after, Math.min(revision, this.#revision), limit === undefined ? -1 : limit + 1);
     const more = limit !== undefined && items.length > limit;
     if (more) items.pop();
@@ -125,12 +125,20 @@ export class SqliteStorage implements Storage {
     });
   }
 
-  async watch(prefix: string, fromRevision: number, onEvents: OnEvents, signal: AbortSignal): Promise<void> {
-    const position = (): { revision: number; compacted: number } => {
+  async watch(prefix: string, fromRevision: number, onEvents: Deliver<StorageEvent>, signal: AbortSignal): Promise<void> {
+    this.#mustBeOpen();
+    let from = fromRevision;
+    do {
+      this.#mustBeKept(from);
+      // Between the last page of history and joining the live watchers nothing is awaited, so nothing can be missed.
+      if (from >= this.#revision) break;
+      const page = this.#reader.history(prefix, from, this.#revision);
+      onEvents(page.events, page.reached);
+      from = page.reached;
+      if (from < this.#revision) await new Promise((resolve) => setImmediate(resolve));
       this.#mustBeOpen();
-      return { revision: this.#revision, compacted: this.#compacted };
-    };
-    await this.#watchers.watch(prefix, fromRevision, onEvents, signal, position, (of, from, to) => this.#reader.history(of, from, to));
+    } while (!signal.aborted);
+    await this.#watchers.follow(prefix, from, onEvents, signal);
   }
 
   async compact(revision: number): Promise<void> {
@@ -158,6 +166,10 @@ export class SqliteStorage implements Storage {
   #mustBeOpen(): void {
     if (this.#failure) throw this.#failure;
     if (this.#closed) throw new StorageError("closed", "the storage has been closed");
+  }
+
+  #mustBeKept(revision: number): void {
+    if (revision < this.#compacted) throw new StorageError("compacted", `revision ${revision} has been compacted; the oldest available is ${this.#compacted}`);
   }
 
   #fail(error: StorageError): void {
