@@ -53,6 +53,8 @@ export interface StorageEvent {
   value: Uint8Array;
   /** The value before this write; undefined for a create. */
   previous?: Uint8Array;
+  /** The revision of `previous`. */
+  previousRevision?: number;
 }
 
 export type StorageErrorCode = "exists" | "notFound" | "conflict" | "compacted" | "full" | "closed" | "corrupt" | "io";

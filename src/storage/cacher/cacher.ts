@@ -263,10 +263,9 @@ function guarded(call: () => void): void {
   }
 }
 
-function pastEvent({ type, key, value, previous, revision }: StorageEvent): CacheEvent {
+function pastEvent({ type, key, value, previous, previousRevision, revision }: StorageEvent): CacheEvent {
   const object = decode(value, revision) as Frozen<KubeObject>;
-  // Which revision the previous state had is not told; nobody compares it.
-  const before = previous && (decode(previous, 0) as Frozen<KubeObject>);
+  const before = previous && (decode(previous, previousRevision!) as Frozen<KubeObject>);
   const kind = type === "delete" ? "DELETED" : before ? "MODIFIED" : "ADDED";
   return { type: kind, key, object, ...(before ? { previous: before } : {}), revision };
 }

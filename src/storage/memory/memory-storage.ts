@@ -31,12 +31,12 @@ export class MemoryStorage implements Storage {
 
   async update(key: string, expectedRevision: number, value: Uint8Array): Promise<number> {
     const previous = this.#mustBeAt(key, expectedRevision);
-    return this.#commit({ type: "put", key, revision: this.revision + 1, value, previous: previous.value });
+    return this.#commit({ type: "put", key, revision: this.revision + 1, value, previous: previous.value, previousRevision: previous.revision });
   }
 
   async delete(key: string, expectedRevision: number): Promise<number> {
-    const { value } = this.#mustBeAt(key, expectedRevision);
-    return this.#commit({ type: "delete", key, revision: this.revision + 1, value, previous: value });
+    const { value, revision: previousRevision } = this.#mustBeAt(key, expectedRevision);
+    return this.#commit({ type: "delete", key, revision: this.revision + 1, value, previous: value, previousRevision });
   }
 
   async watch(prefix: string, fromRevision: number, onEvents: Deliver<StorageEvent>, signal: AbortSignal): Promise<void> {
@@ -74,19 +74,15 @@ export class MemoryStorage implements Storage {
     return state;
   }
 
-  /** The present state with later events undone, newest first; the revision before an event is told by the one before it. */
+  /** The present state with later events undone, newest first. */
   #stateAt(revision: number): Map<string, Stored> {
     const state = new Map(this.#current);
     for (const event of this.#history.toReversed()) {
       if (event.revision <= revision) break;
       if (event.previous === undefined) state.delete(event.key);
-      else state.set(event.key, { key: event.key, value: event.previous, revision: this.#revisionBefore(event) });
+      else state.set(event.key, { key: event.key, value: event.previous, revision: event.previousRevision! });
     }
     return state;
-  }
-
-  #revisionBefore({ key, revision }: StorageEvent): number {
-    return this.#history.findLast((event) => event.key === key && event.revision < revision)?.revision ?? this.compactedRevision;
   }
 
   #commit(event: StorageEvent): number {

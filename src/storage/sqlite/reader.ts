@@ -10,6 +10,7 @@ interface HistoryRow {
   deleted: number;
   value: Uint8Array;
   previous: Uint8Array | null;
+  previousRevision: number | null;
 }
 
 /**
@@ -35,7 +36,7 @@ export class Reader {
       ORDER BY key LIMIT ?5`);
     this.#pageEnd = db.prepare(`SELECT count(*) AS rows, max(revision) AS last FROM (SELECT revision FROM history WHERE revision > ?1 AND revision <= ?2 ORDER BY revision LIMIT ${pageRows})`);
     // The unary plus keeps the planner on the revision range instead of sorting all history of the keys.
-    this.#page = db.prepare(`SELECT revision, key, deleted, previous, CASE WHEN deleted THEN previous ELSE coalesce(
+    this.#page = db.prepare(`SELECT revision, key, deleted, previous, previous_revision AS previousRevision, CASE WHEN deleted THEN previous ELSE coalesce(
         (SELECT next.previous FROM history next WHERE next.key = event.key AND next.revision > event.revision ORDER BY next.revision LIMIT 1),
         (SELECT value FROM current WHERE current.key = event.key)) END AS value
       FROM history event WHERE revision > ?1 AND revision <= ?2 AND +key >= ?3 AND +key < ?4 ORDER BY revision`);
@@ -67,8 +68,8 @@ export class Reader {
   }
 }
 
-const toEvent = ({ revision, key, deleted, value, previous }: HistoryRow): StorageEvent => ({
-  type: deleted ? "delete" : "put", key, revision, value, ...(previous ? { previous } : {}),
+const toEvent = ({ revision, key, deleted, value, previous, previousRevision }: HistoryRow): StorageEvent => ({
+  type: deleted ? "delete" : "put", key, revision, value, ...(previous ? { previous, previousRevision: previousRevision! } : {}),
 });
 
 /** The first string behind all that start with `prefix`. */

@@ -197,9 +197,10 @@ export class SqliteStorage implements Storage {
 
   #enqueue(key: string, change: Change, state: State | undefined): Promise<number> {
     const revision = ++this.#assigned;
+    const before = state && { previous: state.value, previousRevision: state.revision };
     const event: StorageEvent = change.type === "delete"
-      ? { type: "delete", key, revision, value: state!.value, previous: state!.value }
-      : { type: "put", key, revision, value: change.value, ...(state ? { previous: state.value } : {}) };
+      ? { type: "delete", key, revision, value: state!.value, ...before }
+      : { type: "put", key, revision, value: change.value, ...before };
     const command: WriteCommand = change.type === "delete" ? { type: "delete", key, revision } : { type: change.type, key, revision, value: tight(change.value) };
     return new Promise((resolve, reject) => {
       const write: Write = { command, event, resolve, reject };
