@@ -16,6 +16,8 @@ export interface ResourceAttributes {
   subresource: string;
   namespace: string;
   name: string;
+  /** Of a list, watch or deletecollection, as sent: what narrows a node's view to its own pods. */
+  fieldSelector?: string;
 }
 
 export interface PathAttributes {

@@ -1,0 +1,65 @@
+import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
+import type { AnyResource } from "../../apimachinery/resource.ts";
+import type { RequestContext } from "../attributes.ts";
+
+export type Operation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
+
+/** One write as admission sees it. */
+export interface AdmissionAttributes {
+  context: RequestContext;
+  operation: Operation;
+  card: AnyResource;
+  /** Empty for the main resource. */
+  subresource: string;
+  /** Empty for cluster-scoped kinds. For a Namespace itself, its own name, as in Kubernetes. */
+  namespace: string;
+  /** Empty while generateName has not been resolved, and for deletecollection. */
+  name: string;
+  /** Absent for DELETE. The subresource's own kind for binding, eviction and token. */
+  object?: KubeObject;
+  /** Absent for CREATE. */
+  oldObject?: Frozen<KubeObject>;
+  dryRun: boolean;
+}
+
+/** A step that may change or refuse a write. Throws `StatusError` to refuse. */
+export interface Admission {
+  name: string;
+  operations: readonly Operation[];
+  /** `pods`, `services/status`, `roles.rbac.authorization.k8s.io`, or `*` for every main resource and subresource. */
+  resources: readonly string[];
+  /** May change `object`. */
+  admit?(attributes: AdmissionAttributes): void | Promise<void>;
+  /** Runs after validation, when nothing changes the object any more. */
+  validate?(attributes: AdmissionAttributes): void | Promise<void>;
+}
+
+/** Gives a plugin its type; the place to put defaults should plugins ever share some. */
+export const defineAdmission = (admission: Admission): Admission => admission;
+
+/** The ordered plugins as one: all mutating steps, later all validating ones. */
+export interface AdmissionChain {
+  admit(attributes: AdmissionAttributes): Promise<void>;
+  validate(attributes: AdmissionAttributes): Promise<void>;
+}
+
+export function chainAdmission(plugins: readonly Admission[]): AdmissionChain {
+  const mutating = plugins.filter((plugin) => plugin.admit);
+  const validating = plugins.filter((plugin) => plugin.validate);
+  return {
+    async admit(attributes) {
+      for (const plugin of mutating) if (handles(plugin, attributes)) await plugin.admit!(attributes);
+    },
+    async validate(attributes) {
+      for (const plugin of validating) if (handles(plugin, attributes)) await plugin.validate!(attributes);
+    },
+  };
+}
+
+/** Whether a plugin asked for this operation on this resource. */
+export function handles(plugin: Admission, { operation, card, subresource }: AdmissionAttributes): boolean {
+  if (!plugin.operations.includes(operation)) return false;
+  const resource = card.group ? `${card.resource}.${card.group}` : card.resource;
+  const path = subresource ? `${resource}/${subresource}` : resource;
+  return plugin.resources.some((wanted) => wanted === "*" || wanted === path);
+}

@@ -1,0 +1,74 @@
+import type { Frozen } from "../../../apimachinery/meta.ts";
+import { badRequest, forbidden } from "../../../apimachinery/status.ts";
+import type { Container, Pod, PodSpec, ServiceAccount, Volume } from "../../../apis/generated/core/v1.ts";
+import type { Listers } from "../../listers.ts";
+import { defineAdmission, type Admission } from "../admission.ts";
+
+const tokenDirectory = "/var/run/secrets/kubernetes.io/serviceaccount";
+const volumePrefix = "kube-api-access-";
+const mirrorAnnotation = "kubernetes.io/config.mirror";
+
+/**
+ * Gives each pod a service account and mounts its token, unless pod or account say not to.
+ * `randomSuffix` makes the five characters that end the volume's name.
+ */
+export function serviceAccount({ listers, randomSuffix }: { listers: Listers; randomSuffix: () => string }): Admission {
+  const accounts = listers<ServiceAccount>("", "serviceaccounts");
+
+  return defineAdmission({
+    name: "ServiceAccount",
+    operations: ["CREATE"],
+    resources: ["pods"],
+    admit({ object, namespace, name }) {
+      const pod = object as Pod;
+      if (!pod.spec || isMirror(pod)) return;
+      const accountName = (pod.spec.serviceAccountName ||= pod.spec.serviceAccount || "default");
+      pod.spec.serviceAccount = accountName;
+      const account = accounts.get(`${namespace}/${accountName}`);
+      if (!account) {
+        throw forbidden({ group: "", resource: "pods" }, name, `error looking up service account ${namespace}/${accountName}: serviceaccount ${JSON.stringify(accountName)} not found`);
+      }
+      if (shouldAutomount(pod.spec, account)) mountToken(pod.spec, volumePrefix + randomSuffix());
+      if (!pod.spec.imagePullSecrets?.length && account.imagePullSecrets?.length) {
+        pod.spec.imagePullSecrets = account.imagePullSecrets.map(({ name: secret }) => ({ name: secret }));
+      }
+    },
+    validate({ object }) {
+      const pod = object as Pod;
+      if (!isMirror(pod)) return;
+      if (pod.spec.serviceAccountName) throw badRequest("a mirror pod may not reference service accounts");
+      if (pod.spec.volumes?.some(({ secret }) => secret)) throw badRequest("a mirror pod may not reference secrets");
+    },
+  });
+}
+
+const isMirror = (pod: Pod): boolean => pod.metadata.annotations?.[mirrorAnnotation] !== undefined;
+
+const shouldAutomount = (spec: PodSpec, account: Frozen<ServiceAccount>): boolean => spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true;
+
+function mountToken(spec: PodSpec, fallbackName: string): void {
+  const existing = spec.volumes?.find(({ name }) => name.startsWith(volumePrefix));
+  const volume = existing?.name ?? fallbackName;
+  let needed = false;
+  for (const container of [...(spec.initContainers ?? []), ...spec.containers ?? []]) needed = mountInto(container, volume) || needed;
+  if (needed && !existing) (spec.volumes ??= []).push(tokenVolume(volume));
+}
+
+function mountInto(container: Container, volume: string): boolean {
+  if (container.volumeMounts?.some(({ mountPath }) => mountPath === tokenDirectory)) return false;
+  (container.volumeMounts ??= []).push({ name: volume, readOnly: true, mountPath: tokenDirectory });
+  return true;
+}
+
+/** 3607 seconds tell tokens mounted by admission from those that a user asked an hour for. */
+const tokenVolume = (name: string): Volume => ({
+  name,
+  projected: {
+    sources: [
+      { serviceAccountToken: { expirationSeconds: 3607, path: "token" } },
+      { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+      { downwardAPI: { items: [{ path: "namespace", fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" } }] } },
+    ],
+    defaultMode: 0o644,
+  },
+});

@@ -1,0 +1,113 @@
+import { randomUUID } from "node:crypto";
+import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
+import type { AnyResource } from "../apimachinery/resource.ts";
+import { methodNotAllowed, notFound } from "../apimachinery/status.ts";
+import type { Scale } from "../apis/generated/autoscaling/v1.ts";
+import type { Clock } from "../base/clock.ts";
+import type { ObjectKey } from "../client/client.ts";
+import type { Cacher } from "../storage/cacher/cacher.ts";
+import { chainAdmission, type Admission, type AdmissionAttributes } from "./admission/admission.ts";
+import type { RequestContext } from "./attributes.ts";
+import { Bookmarks } from "./bookmarks.ts";
+import { createObject } from "./create.ts";
+import { deleteCollection } from "./delete-collection.ts";
+import { deleteObject } from "./delete.ts";
+import { getObject, listObjects } from "./list.ts";
+import type { Machinery, WriteHooks } from "./machinery.ts";
+import { takeKind, takeNamespace } from "./metadata.ts";
+import { patched, patchObject } from "./patch.ts";
+import { randomSuffix } from "./random-suffix.ts";
+import type { Registry, WriteRequest } from "./registry.ts";
+import type { Reviews } from "./reviews.ts";
+import { createStore } from "./store.ts";
+import { creators } from "./subresources/creator.ts";
+import { isProjection } from "./subresources/projections.ts";
+import { scaleOf, scaleSchema, updateScale } from "./subresources/scale.ts";
+import type { TokenIssuer } from "./token-issuer.ts";
+import { updateObject } from "./update.ts";
+import { watchObjects } from "./watch.ts";
+
+export interface RegistryDependencies {
+  /** Started. */
+  cacher: Cacher;
+  cards: readonly AnyResource[];
+  /** In order; see `admission/index.ts`. */
+  admission: readonly Admission[];
+  clock: Clock;
+  /** What kinds need around their writes; see `hooks.ts`. */
+  hooks?: WriteHooks;
+  /** Kinds that are answered, not stored; see `reviews.ts`. */
+  reviews?: Reviews;
+  /** Without one, serviceaccounts/token answers 405. */
+  tokenIssuer?: TokenIssuer;
+}
+
+/** The registry over one cacher. */
+export function createRegistry({ cacher, cards, admission, clock, hooks = {}, reviews = {}, tokenIssuer }: RegistryDependencies): Registry {
+  const machinery: Machinery = { store: createStore(cacher), admission: chainAdmission(admission), clock, hooks, newUid: randomUUID, randomSuffix };
+  const byName = new Map(cards.map((card) => [nameOf(card.group, card.version, card.resource), card]));
+  const watching = { cacher, bookmarks: new Bookmarks(() => cacher.revision) };
+
+  return {
+    cards,
+    find: (group, version, resource) => byName.get(nameOf(group, version, resource)),
+    get: (card, key, options) => getObject(cacher, card, key, options),
+    list: (card, options) => listObjects(cacher, card, options),
+    watch: (card, options, onEvents, signal) => watchObjects(watching, card, options, onEvents, signal),
+    create: async (context, card, namespace, object, options) => {
+      const review = reviews[`${card.resource}.${card.group}`];
+      return review ? review(context, reviewed(card, namespace, object)) as never : createObject(machinery, context, card, namespace, object, options);
+    },
+    update: (context, card, key, object, options = {}) => updateObject(machinery, context, card, key, { ...options, change: onceThenCopies(object) }),
+    patch: (context, card, key, patch, options) => patchObject(machinery, context, card, key, patch, options),
+    delete: (context, card, key, options) => deleteObject(machinery, context, card, key, options),
+    deleteCollection: (context, card, options, deleteOptions) => deleteCollection(machinery, context, card, options, deleteOptions),
+
+    async getSubresource(_, card, key, subresource) {
+      const { object } = machinery.store.mustGet<KubeObject>(card, key);
+      if (subresource === "scale" && card.subresources.scale) return scaleOf(card, object);
+      if (isProjection(subresource)) return object;
+      throw notFound(card, key.name);
+    },
+    async createSubresource(context, card, key, subresource, body, options = {}) {
+      const create = creators[`${card.resource}/${subresource}`];
+      if (!create) throw methodNotAllowed(card, "create");
+      const attributes = subresourceAttributes(context, card, key, subresource, body, options);
+      await machinery.admission.admit(attributes);
+      await machinery.admission.validate(attributes);
+      return create({ machinery, context, card, key, body, options, tokenIssuer });
+    },
+    async updateSubresource(context, card, key, subresource, body, options) {
+      if (subresource !== "scale") throw methodNotAllowed(card, "update");
+      return updateScale(machinery, context, card, key, () => body as Scale, options);
+    },
+    async patchSubresource(context, card, key, subresource, patch, options = {}) {
+      if (subresource !== "scale") throw methodNotAllowed(card, "patch");
+      return updateScale(machinery, context, card, key, (current) => patched<Scale>(scaleSchema, current, patch, options, context.warn), options);
+    },
+  };
+}
+
+const nameOf = (group: string, version: string, resource: string): string => `${group}/${version}/${resource}`;
+
+function reviewed(card: AnyResource, namespace: string | undefined, object: KubeObject): KubeObject {
+  object.metadata ??= {};
+  takeKind(card, object);
+  takeNamespace(card, object, namespace);
+  return object;
+}
+
+/** An update that lost a race starts over from what the client sent, which the first try may have changed. */
+function onceThenCopies<T extends KubeObject>(object: T): (current: Frozen<T> | undefined) => T {
+  const original = structuredClone(object);
+  let used = false;
+  return () => {
+    if (used) return structuredClone(original);
+    used = true;
+    return object;
+  };
+}
+
+function subresourceAttributes(context: RequestContext, card: AnyResource, key: ObjectKey, subresource: string, body: unknown, { dryRun = false }: WriteRequest): AdmissionAttributes {
+  return { context, operation: "CREATE", card, subresource, namespace: key.namespace ?? "", name: key.name, object: body as KubeObject, dryRun };
+}

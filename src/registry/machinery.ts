@@ -1,0 +1,33 @@
+import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
+import type { Clock } from "../base/clock.ts";
+import type { AdmissionChain } from "./admission/admission.ts";
+import type { Store } from "./store.ts";
+
+/** What the verbs share. */
+export interface Machinery {
+  store: Store;
+  admission: AdmissionChain;
+  clock: Clock;
+  hooks: WriteHooks;
+  newUid(): string;
+  /** Five characters that end a generated name. */
+  randomSuffix(): string;
+}
+
+/** What a kind needs around its writes beyond its strategy, such as taking an address. Keyed by `resource` or `resource.group`. */
+export type WriteHooks = Readonly<Record<string, WriteHook<any>>>;
+
+export interface WriteHook<T extends KubeObject> {
+  /**
+   * Runs before preparation and validation, and may change `object`; `old` is missing on create.
+   * Returns what undoes its reservations or confirms them: called once, after the write, with whether it was stored.
+   */
+  beforeWrite?(object: T, old: Frozen<T> | undefined): (stored: boolean) => void;
+  /** Whether something other than metadata.finalizers still holds an object that is being deleted. */
+  holdsDeletion?(object: Frozen<T>): boolean;
+}
+
+export const hookOf = ({ hooks }: Machinery, card: { group: string; resource: string }): WriteHook<any> =>
+  hooks[card.group ? `${card.resource}.${card.group}` : card.resource] ?? none;
+
+const none: WriteHook<KubeObject> = {};

@@ -1,0 +1,36 @@
+import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
+
+type Loose = KubeObject & { spec?: Record<string, unknown>; status?: unknown };
+
+/**
+ * Subresources that are views of the object itself: what of `wanted` each lets through, laid over the stored object.
+ * Neither argument is changed; the result shares nothing with `old`.
+ */
+const projections: Readonly<Record<string, (wanted: Loose, old: Loose) => Loose>> = {
+  /** Labels, annotations and finalizers pass as well: Kubernetes' status strategies take over the spec alone. */
+  status: (wanted, old) => {
+    const { metadata: oldMetadata, status: _, ...rest } = structuredClone(old);
+    const metadata = { ...wanted.metadata };
+    if (oldMetadata.ownerReferences) metadata.ownerReferences = oldMetadata.ownerReferences;
+    else delete metadata.ownerReferences;
+    return { ...rest, metadata, ...(wanted.status === undefined ? {} : { status: wanted.status }) };
+  },
+  /** Of namespaces: spec.finalizers alone. */
+  finalize: (wanted, old) => {
+    const object = structuredClone(old);
+    return { ...object, spec: { ...object.spec, finalizers: wanted.spec?.finalizers ?? [] } };
+  },
+  /** Of pods: added debug containers. */
+  ephemeralcontainers: (wanted, old) => {
+    const object = structuredClone(old);
+    return { ...object, spec: { ...object.spec, ephemeralContainers: wanted.spec?.ephemeralContainers } };
+  },
+};
+
+export const isProjection = (subresource: string): boolean => Object.hasOwn(projections, subresource);
+
+export function projectSubresource<T extends KubeObject>(subresource: string, wanted: T, old: Frozen<T>): T {
+  const project = projections[subresource];
+  if (!project) throw new Error(`no projection for subresource ${subresource}`);
+  return project(wanted as Loose, old as Loose) as T;
+}

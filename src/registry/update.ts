@@ -1,0 +1,123 @@
+import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
+import { invalidValue } from "../apimachinery/field-errors.ts";
+import type { ResourceCard } from "../apimachinery/resource.ts";
+import { invalid, isConflict, notFound } from "../apimachinery/status.ts";
+import { validateObjectMetaUpdate } from "../apimachinery/validation/object-meta.ts";
+import type { ObjectKey } from "../client/client.ts";
+import type { Entry } from "../storage/cacher/cacher.ts";
+import type { AdmissionAttributes } from "./admission/admission.ts";
+import type { RequestContext } from "./attributes.ts";
+import { createObject, namespaceItself } from "./create.ts";
+import { hookOf, type Machinery } from "./machinery.ts";
+import { bumpGeneration, carryMetadata, checkPreconditions, takeKind, takeName, takeNamespace } from "./metadata.ts";
+import type { WriteRequest } from "./registry.ts";
+import { projectSubresource } from "./subresources/projections.ts";
+
+/** Writers race for the same object; each try starts over from the newest state. */
+const attempts = 5;
+
+export interface UpdateRequest<T extends KubeObject> extends WriteRequest {
+  subresource?: string;
+  /** PATCH never makes an object, whatever the kind allows. */
+  mustExist?: boolean;
+  /** The wanted object from the current one, which is missing when the kind may be created by PUT. The result is the registry's to change. */
+  change(current: Frozen<T> | undefined): T;
+}
+
+export interface Updated<T extends KubeObject> {
+  object: Frozen<T>;
+  created: boolean;
+}
+
+/** PUT and PATCH of the main resource and of subresources that are views of the same object. */
+export async function updateObject<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, key: ObjectKey, request: UpdateRequest<T>): Promise<Updated<T>> {
+  for (let attempt = 1; ; attempt++) {
+    const entry = machinery.store.get(card, key);
+    if (!entry) return { object: await createMissing(machinery, context, card, key, request), created: true };
+    try {
+      return { object: await updateOnce(machinery, context, card, key, entry, request), created: false };
+    } catch (error) {
+      const raced = isConflict(error) && machinery.store.get(card, key)?.revision !== entry.revision;
+      if (!raced || attempt === attempts) throw error;
+    }
+  }
+}
+
+async function createMissing<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, key: ObjectKey, request: UpdateRequest<T>): Promise<Frozen<T>> {
+  if (request.subresource || request.mustExist || !card.strategy.allowCreateOnUpdate) throw notFound(card, key.name);
+  const object = request.change(undefined);
+  takeName(object, key);
+  return createObject(machinery, context, card, key.namespace, object, request);
+}
+
+async function updateOnce<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, key: ObjectKey, entry: Entry<T>, request: UpdateRequest<T>): Promise<Frozen<T>> {
+  const old = entry.object;
+  const { subresource = "", dryRun = false } = request;
+  const wanted = request.change(old);
+  checkRequest(card, key, wanted, old);
+  const object = subresource ? projectSubresource(subresource, wanted, old) : wanted;
+  carryMetadata(object, old);
+  object.metadata.resourceVersion = old.metadata.resourceVersion;
+  if (!subresource) card.default?.(object);
+  const attributes: AdmissionAttributes = { context, operation: "UPDATE", card, subresource, object, oldObject: old, dryRun, namespace: key.namespace ?? namespaceItself(card, key.name), name: key.name };
+  await machinery.admission.admit(attributes);
+  const settle = subresource ? undefined : hookOf(machinery, card).beforeWrite?.(object, old);
+  let stored = false;
+  try {
+    prepare(card, object, old, subresource);
+    validateChange(card, object, old, subresource);
+    await machinery.admission.validate(attributes);
+    for (const text of card.strategy.warnings?.(object as Frozen<T>, old) ?? []) context.warn(text);
+    if (Bun.deepEquals(object, old)) return old;
+    if (dryRun) return object as Frozen<T>;
+    const result = deletionIsComplete(machinery, card, object, old)
+      ? await machinery.store.delete(card, key, entry.revision)
+      : await machinery.store.update(card, key, entry.revision, object);
+    stored = true;
+    return result;
+  } finally {
+    settle?.(stored);
+  }
+}
+
+function checkRequest<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey, wanted: T, old: Frozen<T>): void {
+  takeKind(card, wanted);
+  takeName(wanted, key);
+  takeNamespace(card, wanted, key.namespace);
+  const { uid, resourceVersion } = wanted.metadata;
+  if (!resourceVersion && card.strategy.allowUnconditionalUpdate === false) {
+    throw invalid(card, key.name, [invalidValue("metadata.resourceVersion", 0, "must be specified for an update")]);
+  }
+  checkPreconditions(card, old as Frozen<KubeObject>, { uid, resourceVersion });
+}
+
+function prepare<T extends KubeObject>(card: ResourceCard<T>, object: T, old: Frozen<T>, subresource: string): void {
+  if (subresource === "status") return card.strategy.prepareForStatusUpdate?.(object, old);
+  if (!subresource) {
+    if (card.subresources.status) keepStatus(object as WithStatus, old as WithStatus);
+    card.strategy.prepareForUpdate?.(object, old);
+  }
+  bumpGeneration(card, object, old);
+}
+
+type WithStatus = { status?: unknown };
+
+/** The main resource leaves status alone. */
+function keepStatus(object: WithStatus, old: WithStatus): void {
+  if (old.status === undefined) delete object.status;
+  else object.status = structuredClone(old.status);
+}
+
+function validateChange<T extends KubeObject>(card: ResourceCard<T>, object: T, old: Frozen<T>, subresource: string): void {
+  const { validateUpdate, validateStatusUpdate } = card.strategy;
+  const validate = subresource === "status" ? validateStatusUpdate : validateUpdate;
+  const errors = [...validateObjectMetaUpdate(object.metadata, (old as Frozen<KubeObject>).metadata), ...validate?.(object as Frozen<T>, old) ?? []];
+  if (errors.length) throw invalid(card, object.metadata.name!, errors);
+}
+
+/** An update that takes away the last thing an object being deleted waited for ends it. */
+function deletionIsComplete<T extends KubeObject>(machinery: Machinery, card: ResourceCard<T>, object: T, old: Frozen<T>): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds } = (old as Frozen<KubeObject>).metadata;
+  if (!deletionTimestamp || deletionGracePeriodSeconds || object.metadata.finalizers?.length) return false;
+  return !hookOf(machinery, card).holdsDeletion?.(object as Frozen<T>);
+}

@@ -1,0 +1,101 @@
+import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
+import type { ResourceCard } from "../apimachinery/resource.ts";
+import type { WatchEvent, WatchOptions } from "../client/client.ts";
+import type { CacheEvent, Cacher } from "../storage/cacher/cacher.ts";
+import { bookmarkOf, type Bookmarks } from "./bookmarks.ts";
+import { atLeast, parseRevision, validateWatchOptions } from "./list-options.ts";
+import { parseSelection, type Selection } from "./selection.ts";
+import { prefixOf, translate } from "./store.ts";
+
+const initialEventsEnd = { "k8s.io/initial-events-end": "true" };
+
+/** WATCH: what exists where asked, then what happens, until `signal` aborts. */
+export async function watchObjects<T extends KubeObject>({ cacher, bookmarks }: { cacher: Cacher; bookmarks: Bookmarks }, card: ResourceCard<T>, options: WatchOptions, onEvents: (events: readonly WatchEvent<T>[]) => void, signal: AbortSignal): Promise<void> {
+  validateWatchOptions(options);
+  const prefix = prefixOf(card, options.namespace);
+  const selection = parseSelection(card, options);
+  const asked = parseRevision(options.resourceVersion);
+  if (asked > cacher.revision) await atLeast(cacher, asked, signal);
+  if (signal.aborted) return;
+
+  const now = cacher.revision;
+  const sendInitial = options.sendInitialEvents ?? asked === 0;
+  const from = sendInitial || asked === 0 ? now : asked;
+  if (sendInitial) {
+    const initial = initialEvents(cacher, prefix, selection);
+    if (options.sendInitialEvents && options.allowWatchBookmarks) initial.push({ type: "BOOKMARK", object: bookmarkOf(card, now, initialEventsEnd) as Frozen<KubeObject> });
+    if (initial.length) onEvents(initial);
+  }
+  const progress = new Progress(from, now);
+  const ended = options.allowWatchBookmarks ? bookmarks.add({
+    card,
+    send: (object, revision) => {
+      if (progress.mayBookmark(revision)) onEvents([{ type: "BOOKMARK", object: object as Frozen<KubeObject> }]);
+    },
+  }) : undefined;
+  try {
+    await cacher.watch<T>(prefix, from, (events) => {
+      progress.delivered(events.at(-1)!.revision);
+      const selected = selection.all ? events : select(events, selection);
+      if (selected.length) onEvents(selected);
+    }, signal);
+  } catch (error) {
+    throw translate(error, card, "");
+  } finally {
+    ended?.();
+  }
+}
+
+function initialEvents<T extends KubeObject>(cacher: Cacher, prefix: string, selection: Selection<T>): WatchEvent<T>[] {
+  const events: WatchEvent<T>[] = [];
+  for (const { object } of cacher.list<T>(prefix)) if (selection.matches(object)) events.push({ type: "ADDED", object });
+  return events;
+}
+
+/** With a selector, an object that starts to match is added, and one that stops to is deleted. */
+function select<T extends KubeObject>(events: readonly CacheEvent<T>[], { matches }: Selection<T>): WatchEvent<T>[] {
+  const selected: WatchEvent<T>[] = [];
+  for (const event of events) {
+    const is = matches(event.object);
+    const was = event.type === "MODIFIED" ? matches(event.previous!) : is;
+    if (is && was) selected.push(event);
+    else if (is) selected.push({ type: "ADDED", object: event.object });
+    else if (was) selected.push({ type: "DELETED", object: leaving(event) });
+  }
+  return selected;
+}
+
+const departed = new WeakMap<object, object>();
+
+/** The last state that matched, carrying the revision at which it stopped to; one object for all watchers of the event. */
+function leaving<T extends KubeObject>({ object, previous }: CacheEvent<T>): Frozen<T> {
+  let last = departed.get(object) as Frozen<T> | undefined;
+  if (!last) {
+    const { metadata } = previous as Frozen<KubeObject>;
+    last = { ...previous, metadata: { ...metadata, resourceVersion: (object as Frozen<KubeObject>).metadata.resourceVersion } } as Frozen<T>;
+    departed.set(object, last as object);
+  }
+  return last;
+}
+
+/** How far a watch has come; a bookmark must not promise events that history has yet to deliver. */
+class Progress {
+  #live: boolean;
+  #revision: number;
+
+  constructor(from: number, private readonly now: number) {
+    this.#live = from >= now;
+    this.#revision = from;
+  }
+
+  delivered(revision: number): void {
+    this.#revision = revision;
+    if (revision > this.now) this.#live = true;
+  }
+
+  mayBookmark(revision: number): boolean {
+    if (!this.#live || revision <= this.#revision) return false;
+    this.#revision = revision;
+    return true;
+  }
+}
