@@ -1,11 +1,10 @@
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import type { Container as ContainerSpec, EphemeralContainer, Pod as PodSpecObject } from "../../../src/apis/generated/core/v1.ts";
-import { parseQuantity } from "../../../src/apimachinery/quantity.ts";
+import { isRestartableInitContainer } from "../../../src/apis/core/pod/resources.ts";
 
 /** A pod as the API has it; shared, so never changed. */
 export type Pod = Frozen<PodSpecObject>;
 export type Container = Frozen<ContainerSpec>;
-export type QosClass = "Guaranteed" | "Burstable" | "BestEffort";
 
 /** An ephemeral container has a container's fields, less those that need a restart to be meaningful. */
 const asContainer = (container: Frozen<EphemeralContainer>): Container => container as Container;
@@ -16,7 +15,7 @@ export const allContainers = (pod: Pod): readonly Container[] => [...initContain
 export const findContainer = (pod: Pod, name: string): Container | undefined => allContainers(pod).find((container) => container.name === name);
 
 /** A restartable init container ("sidecar"): starts in order with the init containers, runs beside the others. */
-export const isSidecar = (container: Container): boolean => container.restartPolicy === "Always";
+export const isSidecar = (container: Container): boolean => isRestartableInitContainer(container);
 export const isInitContainer = (pod: Pod, name: string): boolean => initContainers(pod).some((container) => container.name === name);
 
 /** `namespace/name(uid)`, as Kubernetes' events and logs write it. */
@@ -38,26 +37,4 @@ export function restartPolicyOf(pod: Pod, container: Container): "Always" | "OnF
 /** Seconds a pod is granted to end, from its deletion or its spec. */
 export function gracePeriodSeconds(pod: Pod): number {
   return pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30;
-}
-
-/** Source: k8s.io/kubernetes/pkg/apis/core/v1/helper/qos ComputePodQOS. */
-export function qosClass(pod: Pod): QosClass {
-  const containers = [...initContainers(pod), ...pod.spec.containers];
-  let guaranteed = true;
-  let anything = false;
-  for (const { resources } of containers) {
-    for (const name of ["cpu", "memory"]) {
-      const limit = positive(resources?.limits?.[name]);
-      const request = positive(resources?.requests?.[name]) ?? limit;
-      if (limit !== undefined || request !== undefined) anything = true;
-      if (limit === undefined || request !== limit) guaranteed = false;
-    }
-  }
-  if (!anything) return "BestEffort";
-  return guaranteed ? "Guaranteed" : "Burstable";
-}
-
-function positive(quantity: string | number | undefined): bigint | undefined {
-  const { nano } = parseQuantity(quantity ?? 0);
-  return nano > 0n ? nano : undefined;
 }

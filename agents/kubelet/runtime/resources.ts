@@ -1,6 +1,7 @@
 import { milliValue, value } from "../../../src/apimachinery/quantity.ts";
+import { qosClassOf } from "../../../src/apis/core/pod/qos.ts";
 import type { LinuxContainerResources } from "../../cri/generated/messages.ts";
-import { initContainers, isSidecar, qosClass, type Container, type Pod } from "../pod/pod.ts";
+import { initContainers, isSidecar, type Container, type Pod } from "../pod/pod.ts";
 
 /** Source: k8s.io/kubernetes/pkg/kubelet/cm/helpers_linux.go. */
 const minShares = 2;
@@ -52,7 +53,7 @@ export function containerResources(pod: Pod, container: Container, node: NodeSha
 /** Source: k8s.io/kubernetes/pkg/kubelet/qos/policy.go GetContainerOOMScoreAdjust. */
 export function oomScoreAdjust(pod: Pod, container: Container, nodeMemoryBytes: number): number {
   if ((pod.spec.priority ?? 0) >= 2_000_000_000) return -997;
-  switch (qosClass(pod)) {
+  switch (qosClassOf(pod)) {
     case "Guaranteed":
       return -997;
     case "BestEffort":

@@ -1,0 +1,84 @@
+import { existsSync, readdirSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
+import { qosClassOf } from "../../../src/apis/core/pod/qos.ts";
+import type { Pod } from "../pod/pod.ts";
+import { podResources, type ResourceConfig } from "../runtime/resources.ts";
+import { CgroupV1 } from "./v1.ts";
+import { CgroupV2 } from "./v2.ts";
+
+/** One version of the kernel's control groups. Paths are absolute within the hierarchy, such as `/kubepods/burstable`. */
+export interface CgroupTree {
+  readonly version: 1 | 2;
+  /** Makes the group, if missing, and sets its limits. */
+  apply(path: string, config: ResourceConfig): void;
+  /** Removes the group and all below it, in every hierarchy. Throws when processes are still in it. */
+  remove(path: string): void;
+  /** Names of the groups directly below. */
+  children(path: string): string[];
+}
+
+/** The tree of this machine. v1 when any controller is mounted the old way, for the runtime uses those then. */
+export function openCgroups(mountPoint = "/sys/fs/cgroup"): CgroupTree {
+  return existsSync(join(mountPoint, "cgroup.controllers")) ? new CgroupV2(mountPoint) : new CgroupV1(mountPoint);
+}
+
+const qosFolder = { Guaranteed: "", Burstable: "burstable", BestEffort: "besteffort" } as const;
+
+/** Pods' groups below one root: `<root>[/burstable|/besteffort]/pod<uid>`, limited to what the pod may use. */
+export class PodCgroups {
+  #podsByUid = new Map<string, string>();
+  constructor(readonly tree: CgroupTree, readonly root: string, private readonly podPidsLimit?: number) {}
+
+  /** Makes the root and the classes. Best-effort pods get the least CPU when others want it. */
+  init(): void {
+    this.tree.apply(this.root, {});
+    this.tree.apply(join(this.root, "burstable"), { cpuShares: 2 });
+    this.tree.apply(join(this.root, "besteffort"), { cpuShares: 2 });
+  }
+
+  pathOf(pod: Pod): string {
+    return join(this.root, qosFolder[qosClassOf(pod)], `pod${pod.metadata.uid}`);
+  }
+
+  /** Idempotent; returns the group's path, the sandbox's `cgroup_parent`. */
+  apply(pod: Pod): string {
+    const path = this.pathOf(pod);
+    if (!this.#podsByUid.has(pod.metadata.uid!)) {
+      this.tree.apply(path, podResources(pod, this.podPidsLimit));
+      this.#podsByUid.set(pod.metadata.uid!, path);
+    }
+    return path;
+  }
+
+  remove(uid: string): void {
+    for (const folder of Object.values(qosFolder)) this.tree.remove(join(this.root, folder, `pod${uid}`));
+    this.#podsByUid.delete(uid);
+  }
+
+  /** Sets the burstable class's share of CPU to what its pods ask for together. */
+  weighBurstable(pods: readonly Pod[]): void {
+    const shares = pods.filter((pod) => qosClassOf(pod) === "Burstable").reduce((sum, pod) => sum + (podResources(pod).cpuShares ?? 0), 0);
+    this.tree.apply(join(this.root, "burstable"), { cpuShares: Math.min(262_144, Math.max(2, shares)) });
+  }
+
+  /** Uids of all pods that have a group. */
+  uids(): string[] {
+    return Object.values(qosFolder).flatMap((folder) => this.tree.children(join(this.root, folder))).filter((name) => name.startsWith("pod")).map((name) => name.slice(3));
+  }
+}
+
+/** Removes a group and those below it, deepest first; no error when there is none. */
+export function removeTree(directory: string): void {
+  if (!existsSync(directory)) return;
+  for (const entry of readdirSync(directory, { withFileTypes: true })) if (entry.isDirectory()) removeTree(join(directory, entry.name));
+  try {
+    rmdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+}
+
+export function childGroups(directory: string): string[] {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+}

@@ -1,0 +1,158 @@
+import type { EventRecorder } from "../../../src/client/recorder.ts";
+import type { Clock } from "../../../src/base/clock.ts";
+import { imageTag } from "../../../src/apis/core/pod/image-name.ts";
+import type { Frozen } from "../../../src/apimachinery/meta.ts";
+import type { ObjectReference, Secret } from "../../../src/apis/generated/core/v1.ts";
+import type { ContainerRuntime } from "../../cri/cri.ts";
+import type { AuthConfig, Image } from "../../cri/generated/messages.ts";
+import { Backoff, imagePullLimits } from "../pod/backoff.ts";
+import type { Container, Pod } from "../pod/pod.ts";
+import { normalizeImageName, parseImageName } from "./image-name.ts";
+import { credentialsFor } from "./pull-secrets.ts";
+
+/** Why a container waits: the reason and message of its Waiting state. `retryAt` says when trying again makes sense. */
+export class ImageError extends Error {
+  override readonly name = "ImageError";
+  constructor(readonly reason: "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "InvalidImageName" | "ImageInspectError", message: string, readonly retryAt?: number, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
+
+export interface ImagePullerOptions {
+  runtime: ContainerRuntime;
+  recorder: EventRecorder;
+  clock: Clock;
+  /** Pulls at the same time; more wait. */
+  parallel?: number;
+}
+
+/** Sees to it that images are on the node. Source: k8s.io/kubernetes/pkg/kubelet/images/image_manager.go, whose Events these are. */
+export class ImagePuller {
+  readonly #options: Required<ImagePullerOptions>;
+  readonly #backoff = new Backoff(imagePullLimits);
+  readonly #failures = new Map<string, { at: number; message: string }>();
+  readonly #pulling = new Map<string, Promise<void>>();
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(options: ImagePullerOptions) {
+    this.#options = { parallel: 3, ...options };
+  }
+
+  /** The image, after the container's pull policy has been followed. Throws `ImageError`. */
+  async ensure(pod: Pod, container: Container, about: ObjectReference, secrets: readonly Frozen<Secret>[], signal: AbortSignal): Promise<Image> {
+    const image = withDefaultTag(container.image ?? "");
+    if (!parseImageName(image)) throw this.#fail(about, "Warning", "InspectFailed", "InvalidImageName", `Failed to apply default image tag "${container.image}": couldn't parse image name: invalid reference format`);
+    const policy = container.imagePullPolicy ?? (imageTag(image) === "latest" ? "Always" : "IfNotPresent");
+    const present = await this.find(image);
+    if (present && policy !== "Always") {
+      this.#options.recorder.event(about, "Normal", "Pulled", `Container image "${container.image}" already present on machine`);
+      return present;
+    }
+    if (policy === "Never") throw this.#fail(about, "Warning", "ErrImageNeverPull", "ErrImageNeverPull", `Container image "${container.image}" is not present with pull policy of Never`);
+    await this.#pull(pod, container, image, about, secrets, signal);
+    const pulled = await this.find(image);
+    if (!pulled) throw new ImageError("ImageInspectError", `Failed to inspect image "${container.image}" after it was pulled`);
+    return pulled;
+  }
+
+  async find(image: string): Promise<Image | undefined> {
+    return (await this.#options.runtime.images.imageStatus({ image: { image } })).image;
+  }
+
+  /** Images came by another way: forget past failures, so that the next try is made at once. */
+  imagesChanged(): void {
+    this.#failures.clear();
+    this.#backoff.forget("");
+  }
+
+  async #pull(pod: Pod, container: Container, image: string, about: ObjectReference, secrets: readonly Frozen<Secret>[], signal: AbortSignal): Promise<void> {
+    const { clock, recorder } = this.#options;
+    const key = `${pod.metadata.uid}_${image}`;
+    const failure = this.#failures.get(key);
+    const remaining = failure ? this.#backoff.remaining(key, failure.at, clock.now()) : 0;
+    if (failure && remaining > 0) {
+      const message = `Back-off pulling image "${container.image}"`;
+      recorder.event(about, "Normal", "BackOff", message);
+      throw new ImageError("ImagePullBackOff", `${message}: ${failure.message}`, clock.now() + remaining);
+    }
+    recorder.event(about, "Normal", "Pulling", `Pulling image "${container.image}"`);
+    const started = clock.now();
+    try {
+      await this.#pullOnce(image, credentialsFor(image, secrets), signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const message = error instanceof Error ? error.message : String(error);
+      const now = clock.now();
+      this.#backoff.next(key, now, now);
+      this.#failures.set(key, { at: now, message: `ErrImagePull: ${message}` });
+      recorder.event(about, "Warning", "Failed", `Failed to pull image "${container.image}": ${message}`);
+      recorder.event(about, "Warning", "Failed", "Error: ErrImagePull");
+      throw new ImageError("ErrImagePull", message, now + this.#backoff.remaining(key, now, now), { cause: error });
+    }
+    this.#failures.delete(key);
+    this.#backoff.reset(key);
+    const size = (await this.find(image))?.size;
+    const took = duration(clock.now() - started);
+    recorder.event(about, "Normal", "Pulled", `Successfully pulled image "${container.image}" in ${took} (${took} including waiting).${size ? ` Image size: ${size} bytes.` : ""}`);
+  }
+
+  /** Pods that want the same image with the same credentials share one pull. */
+  #pullOnce(image: string, credentials: readonly AuthConfig[], signal: AbortSignal): Promise<void> {
+    const key = `${normalizeImageName(image)} ${JSON.stringify(credentials)}`;
+    let pull = this.#pulling.get(key);
+    if (!pull) {
+      pull = this.#limited(() => this.#tryCredentials(image, credentials)).finally(() => this.#pulling.delete(key));
+      this.#pulling.set(key, pull);
+    }
+    return abortable(pull, signal);
+  }
+
+  async #tryCredentials(image: string, credentials: readonly AuthConfig[]): Promise<void> {
+    let failure: unknown;
+    for (const auth of credentials.length > 0 ? credentials : [undefined]) {
+      try {
+        await this.#options.runtime.images.pullImage({ image: { image }, ...(auth ? { auth } : {}) }, { timeoutMs: pullTimeoutMs });
+        return;
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  async #limited<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.#options.parallel) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#running++;
+    try {
+      return await work();
+    } finally {
+      this.#running--;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  #fail(about: ObjectReference, type: "Warning", event: string, reason: ImageError["reason"], message: string): ImageError {
+    this.#options.recorder.event(about, type, event, message);
+    return new ImageError(reason, message);
+  }
+}
+
+/** Slow links take their time; the runtime itself gives up when nothing moves. */
+const pullTimeoutMs = 60 * 60 * 1000;
+
+export function withDefaultTag(image: string): string {
+  return imageTag(image) === "latest" && !image.endsWith(":latest") ? `${image}:latest` : image;
+}
+
+function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) return Promise.reject(signal.reason as Error);
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+/** As Go prints durations, to the millisecond. */
+const duration = (ms: number): string => (ms < 1000 ? `${ms}ms` : `${(ms / 1000).toString()}s`);

@@ -1,0 +1,42 @@
+import type { ContainerConfig, Mount } from "../../cri/generated/messages.ts";
+import { expand } from "../env/expansion.ts";
+import type { Container, Pod } from "../pod/pod.ts";
+import { containerAnnotations, containerLabels } from "./labels.ts";
+import { containerResources, type NodeShape } from "./resources.ts";
+import { containerSecurityContext, type ImageUser } from "./security-context.ts";
+
+export interface ContainerSettings {
+  restartCount: number;
+  /** The image by the id or name under which the runtime has it. */
+  imageRef: string;
+  imageUser: ImageUser;
+  env: ReadonlyMap<string, string>;
+  mounts: Mount[];
+  node: NodeShape;
+  seccompRoot: string;
+}
+
+export function containerConfig(pod: Pod, container: Container, settings: ContainerSettings): ContainerConfig {
+  const { env, restartCount } = settings;
+  const lookup = (name: string): string | undefined => env.get(name);
+  return {
+    metadata: { name: container.name, attempt: restartCount },
+    image: { image: settings.imageRef, userSpecifiedImage: container.image },
+    command: (container.command ?? []).map((word) => expand(word, lookup)),
+    args: (container.args ?? []).map((word) => expand(word, lookup)),
+    workingDir: container.workingDir ?? "",
+    envs: [...env].map(([key, value]) => ({ key, value: Buffer.from(value) })),
+    mounts: settings.mounts,
+    labels: containerLabels(pod, container),
+    annotations: containerAnnotations(pod, container, restartCount),
+    logPath: containerLogName(container.name, restartCount),
+    stdin: container.stdin ?? false, stdinOnce: container.stdinOnce ?? false, tty: container.tty ?? false,
+    linux: {
+      resources: containerResources(pod, container, settings.node),
+      securityContext: containerSecurityContext(pod, container, settings.imageUser, settings.seccompRoot),
+    },
+  };
+}
+
+/** Below the pod's folder of logs. */
+export const containerLogName = (container: string, restartCount: number): string => `${container}/${restartCount}.log`;

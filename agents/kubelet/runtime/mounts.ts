@@ -1,0 +1,58 @@
+import { closeSync, chmodSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { MountPropagation, type Mount } from "../../cri/generated/messages.ts";
+import { expand } from "../env/expansion.ts";
+import type { Container, Pod } from "../pod/pod.ts";
+import type { PodVolumes, Volumes } from "../volumes/volumes.ts";
+
+const propagation = { None: MountPropagation.PROPAGATION_PRIVATE, HostToContainer: MountPropagation.PROPAGATION_HOST_TO_CONTAINER, Bidirectional: MountPropagation.PROPAGATION_BIDIRECTIONAL } as const;
+
+export interface MountSettings {
+  volumes: Volumes;
+  podVolumes: PodVolumes;
+  env: ReadonlyMap<string, string>;
+  restartCount: number;
+  hosts: string;
+}
+
+/** The container's volumes, its /etc/hosts unless it brings one, and the file for its termination message. Makes the files. */
+export function containerMounts(pod: Pod, container: Container, { volumes, podVolumes, env, restartCount, hosts }: MountSettings): Mount[] {
+  const directory = volumes.podDirectory(pod.metadata.uid!);
+  const mounts: Mount[] = (container.volumeMounts ?? []).map((mount, index) => {
+    const volume = podVolumes.mounted.get(mount.name);
+    if (!volume) throw new Error(`cannot find volume "${mount.name}" to mount into container "${container.name}"`);
+    const subPath = mount.subPathExpr ? expandAll(mount.subPathExpr, env) : mount.subPath;
+    return {
+      containerPath: absolute(mount.mountPath),
+      hostPath: subPath ? volumes.subPath(pod, mount.name, volume.path, subPath, container.name, index) : volume.path,
+      readonly: mount.readOnly ?? false,
+      propagation: propagation[mount.mountPropagation ?? "None"],
+    };
+  });
+  if (!mounts.some((mount) => mount.containerPath === "/etc/hosts")) {
+    mkdirSync(directory, { recursive: true });
+    const path = join(directory, "etc-hosts");
+    writeFileSync(path, hosts, { mode: 0o644 });
+    mounts.push({ containerPath: "/etc/hosts", hostPath: path, readonly: false });
+  }
+  const messagePath = container.terminationMessagePath ?? "/dev/termination-log";
+  const messageFile = join(directory, "containers", container.name, String(restartCount));
+  mkdirSync(dirname(messageFile), { recursive: true });
+  closeSync(openSync(messageFile, "w"));
+  chmodSync(messageFile, 0o666);
+  mounts.push({ containerPath: messagePath, hostPath: messageFile, readonly: false });
+  return mounts;
+}
+
+const absolute = (path: string): string => (path.startsWith("/") ? path : `/${path}`);
+
+function expandAll(expression: string, env: ReadonlyMap<string, string>): string {
+  const missing: string[] = [];
+  const result = expand(expression, (name) => {
+    const value = env.get(name);
+    if (value === undefined) missing.push(name);
+    return value;
+  });
+  if (missing.length > 0) throw new Error(`missing value for ${missing.map((name) => JSON.stringify(name)).join(", ")}`);
+  return result;
+}

@@ -1,0 +1,47 @@
+import { chmodSync, mkdirSync } from "node:fs";
+import { writeAtomically, type Payload } from "./atomic-writer.ts";
+import { isMountPoint, mount } from "./mount.ts";
+import { configMapFiles, downwardApiFiles, secretFiles } from "./payload.ts";
+import type { MountedVolume, VolumeContext, VolumePlugin } from "./volume.ts";
+
+const readable = 0o644;
+
+export const configMap: VolumePlugin = {
+  name: "kubernetes.io~configmap",
+  supports: (volume) => volume.configMap !== undefined,
+  refreshes: true,
+  async setUp(context) {
+    const { name = "", items, optional, defaultMode = readable } = context.volume.configMap!;
+    return write(context, await configMapFiles(context, name, { items, optional, mode: defaultMode }), "disk");
+  },
+};
+
+/** In memory, so that secrets never reach the disk. */
+export const secret: VolumePlugin = {
+  name: "kubernetes.io~secret",
+  supports: (volume) => volume.secret !== undefined,
+  refreshes: true,
+  async setUp(context) {
+    const { secretName = "", items, optional, defaultMode = readable } = context.volume.secret!;
+    return write(context, await secretFiles(context, secretName, { items, optional, mode: defaultMode }), "memory");
+  },
+};
+
+export const downwardApi: VolumePlugin = {
+  name: "kubernetes.io~downward-api",
+  supports: (volume) => volume.downwardAPI !== undefined,
+  refreshes: true,
+  setUp(context) {
+    const { items = [], defaultMode = readable } = context.volume.downwardAPI!;
+    return write(context, downwardApiFiles(context, items, defaultMode), "disk");
+  },
+};
+
+/** Writes a version of the files. A pod with an fsGroup can read them by it. */
+export function write({ pod, directory, now }: VolumeContext, files: Payload, medium: "disk" | "memory"): MountedVolume {
+  mkdirSync(directory, { recursive: true });
+  if (medium === "memory" && !isMountPoint(directory)) mount("tmpfs", directory, "tmpfs", 0, "size=64m,mode=0777");
+  chmodSync(directory, 0o777);
+  writeAtomically(directory, files, { gid: pod.spec.securityContext?.fsGroup, now: now() });
+  return { path: directory };
+}

@@ -1,0 +1,47 @@
+import type { Frozen } from "../../../src/apimachinery/meta.ts";
+import type { VolumeProjection } from "../../../src/apis/generated/core/v1.ts";
+import { allContainers, type Pod } from "../pod/pod.ts";
+import { write } from "./api-volumes.ts";
+import { configMapFiles, downwardApiFiles, secretFiles, type Files } from "./payload.ts";
+import type { VolumeContext, VolumePlugin } from "./volume.ts";
+
+const defaultTokenSeconds = 3600;
+
+/** Several sources in one directory, later ones over earlier ones; among them the pod's own, ever fresh, token. */
+export const projected: VolumePlugin = {
+  name: "kubernetes.io~projected",
+  supports: (volume) => volume.projected !== undefined,
+  refreshes: true,
+  async setUp(context) {
+    const { sources, defaultMode = 0o644 } = context.volume.projected!;
+    const files: Files = new Map();
+    let refreshAt: number | undefined;
+    for (const source of sources) {
+      const part = await filesOf(context, source, defaultMode);
+      for (const [path, file] of part.files) files.set(path, file);
+      if (part.refreshAt !== undefined) refreshAt = Math.min(refreshAt ?? Infinity, part.refreshAt);
+    }
+    return { ...write(context, files, "memory"), refreshAt };
+  },
+};
+
+async function filesOf(context: VolumeContext, { configMap, secret, downwardAPI, serviceAccountToken }: Frozen<VolumeProjection>, mode: number): Promise<{ files: Files; refreshAt?: number }> {
+  if (configMap) return { files: await configMapFiles(context, configMap.name ?? "", { ...configMap, mode }) };
+  if (secret) return { files: await secretFiles(context, secret.name ?? "", { ...secret, mode }) };
+  if (downwardAPI) return { files: downwardApiFiles(context, downwardAPI.items ?? [], mode) };
+  if (serviceAccountToken) {
+    const seconds = serviceAccountToken.expirationSeconds ?? defaultTokenSeconds;
+    const { token, expiresAt } = await context.token(context.pod, serviceAccountToken.audience, seconds);
+    const file = { data: Buffer.from(token), ...tokenAccess(context.pod, mode) };
+    return { files: new Map([[serviceAccountToken.path, file]]), refreshAt: expiresAt - seconds * 1000 * 0.2 };
+  }
+  throw new Error("this kind of projected volume source is not supported on this node");
+}
+
+/** A token is for its reader alone where the pod says who that is: by fsGroup, or one user for all containers. */
+function tokenAccess(pod: Pod, mode: number): { mode: number; uid?: number } {
+  if (pod.spec.securityContext?.fsGroup !== undefined) return { mode: 0o600 };
+  const users = new Set(allContainers(pod).map((container) => container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser));
+  const [user] = users;
+  return users.size === 1 && user !== undefined ? { mode: 0o600, uid: user } : { mode };
+}

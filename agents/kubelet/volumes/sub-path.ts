@@ -1,0 +1,61 @@
+import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+import { bindMount, isMountPoint } from "./mount.ts";
+
+/** open(2): a handle on the place itself. Not in node's constants. */
+const pathOnly = 0o10000000;
+
+/**
+ * Bind-mounts `subPath` of a volume onto `target`, safely: a container that swaps a directory for a symlink meanwhile cannot make us mount
+ * something outside the volume, for each element is opened below the one before, following no link, and the mount goes through that handle.
+ * A missing subPath becomes a directory. Source: k8s.io/kubernetes/pkg/volume/util/subpath.
+ */
+export function prepareSubPath(volumePath: string, subPath: string, target: string): string {
+  if (isMountPoint(target)) return target;
+  const root = realpathSync(volumePath);
+  const wanted = join(root, subPath);
+  if (!within(root, wanted)) throw new Error(`subPath ${JSON.stringify(subPath)} not within volume path ${volumePath}`);
+  if (!existsSync(wanted)) makeDirectories(root, wanted);
+  const real = realpathSync(wanted);
+  if (!within(root, real)) throw new Error(`subPath ${JSON.stringify(subPath)} not within volume path ${volumePath}`);
+
+  const handle = openBelow(root, relative(root, real));
+  try {
+    mkdirSync(dirname(target), { recursive: true });
+    if (fstatSync(handle).isDirectory()) mkdirSync(target, { recursive: true });
+    else writeFileSync(target, "", { flag: "a" });
+    bindMount(`/proc/self/fd/${handle}`, target);
+  } finally {
+    closeSync(handle);
+  }
+  return target;
+}
+
+/** Opens `path` below `root` element by element; the caller closes the handle. */
+function openBelow(root: string, path: string): number {
+  let handle = openSync(root, pathOnly | constants.O_NOFOLLOW);
+  for (const element of path.split(sep).filter(Boolean)) {
+    let next: number;
+    try {
+      next = openSync(`/proc/self/fd/${handle}/${element}`, pathOnly | constants.O_NOFOLLOW);
+    } finally {
+      closeSync(handle);
+    }
+    handle = next;
+    if (fstatSync(handle).isSymbolicLink()) {
+      closeSync(handle);
+      throw new Error(`subPath element ${JSON.stringify(element)} became a symbolic link`);
+    }
+  }
+  return handle;
+}
+
+/** Makes what is missing of `wanted`, with the volume's own mode; the existing part must not leave the volume. */
+function makeDirectories(root: string, wanted: string): void {
+  let existing = dirname(wanted);
+  while (!existsSync(existing)) existing = dirname(existing);
+  if (!within(root, realpathSync(existing))) throw new Error(`subPath ${JSON.stringify(relative(root, wanted))} not within volume path ${root}`);
+  mkdirSync(wanted, { recursive: true, mode: statSync(root).mode & 0o7777 });
+}
+
+const within = (root: string, path: string): boolean => path === root || path.startsWith(root + sep);

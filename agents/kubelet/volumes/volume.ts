@@ -1,0 +1,49 @@
+import type { Frozen } from "../../../src/apimachinery/meta.ts";
+import type { ConfigMap, Secret, Volume as VolumeSpec } from "../../../src/apis/generated/core/v1.ts";
+import type { PodAddresses } from "../env/field-ref.ts";
+import type { Allocatable } from "../env/resource-field-ref.ts";
+import type { Pod } from "../pod/pod.ts";
+
+export type Volume = Frozen<VolumeSpec>;
+
+/** A bound service-account token. Times in milliseconds. */
+export interface ServiceAccountToken {
+  token: string;
+  expiresAt: number;
+}
+
+/** What volumes are filled from. Missing objects are undefined. */
+export interface VolumeSources {
+  nodeName: string;
+  allocatable: Allocatable;
+  addresses(pod: Pod): PodAddresses;
+  configMap(namespace: string, name: string): Promise<Frozen<ConfigMap> | undefined>;
+  secret(namespace: string, name: string): Promise<Frozen<Secret> | undefined>;
+  token(pod: Pod, audience: string | undefined, expirationSeconds: number): Promise<ServiceAccountToken>;
+  now(): number;
+}
+
+export interface VolumeContext extends VolumeSources {
+  pod: Pod;
+  volume: Volume;
+  /** The volume's own directory, for plugins that have one; made by the plugin. */
+  directory: string;
+}
+
+/** What a plugin has set up. */
+export interface MountedVolume {
+  /** What containers mount. */
+  path: string;
+  /** When it must be set up again at the latest (a token that wears out), in milliseconds since the epoch. */
+  refreshAt?: number;
+}
+
+/** One kind of volume. `setUp` may run any number of times: it makes what is missing and refreshes what has changed. */
+export interface VolumePlugin {
+  /** The directory below the pod's `volumes/`, such as `kubernetes.io~empty-dir`; as the kubelet's, so that familiar paths hold. */
+  name: string;
+  supports(volume: Volume): boolean;
+  /** True when the content follows the API while the pod runs. */
+  refreshes: boolean;
+  setUp(context: VolumeContext): MountedVolume | Promise<MountedVolume>;
+}
