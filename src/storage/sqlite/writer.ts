@@ -1,6 +1,12 @@
 import { StorageError } from "../storage.ts";
 import type { WriterReply, WriterRequest } from "./protocol.ts";
 
+/**
+ * The thread's file. In the compiled program everything is bundled at the root and the build lists this file as an entry point
+ * of its own, which is then found by its path below src/, the directory all entry points share.
+ */
+const workerUrl = new URL(Bun.isStandaloneExecutable ? "./storage/sqlite/writer-worker.ts" : "./writer-worker.ts", import.meta.url).href;
+
 interface Waiting {
   resolve(reply: WriterReply & { ok: true }): void;
   reject(error: StorageError): void;
@@ -14,8 +20,7 @@ export class Writer {
   #stopped = false;
 
   constructor(private readonly onFatal: (error: StorageError) => void) {
-    // The build lists this file as an entry point of its own; the compiled program finds it by the same URL.
-    this.#worker = new Worker(new URL("./writer-worker.ts", import.meta.url).href, { smol: true });
+    this.#worker = new Worker(workerUrl, { smol: true });
     this.#worker.onmessage = ({ data }: MessageEvent<WriterReply>) => {
       const waiting = this.#waiting.shift()!;
       if (data.ok) waiting.resolve(data);
