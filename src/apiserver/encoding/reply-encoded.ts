@@ -2,6 +2,7 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { dump } from "js-yaml";
 import type { AnyResource } from "../../apimachinery/resource.ts";
+import type { KubeObject } from "../../apimachinery/meta.ts";
 import type { StatusError } from "../../apimachinery/status.ts";
 import type { ListMeta } from "../../apis/generated/meta/v1.ts";
 import type { ObjectList } from "../../client/client.ts";
@@ -23,7 +24,7 @@ export function replyObject(exchange: Exchange, media: Negotiated, status: numbe
   return replyValue(exchange, media, status, objectValue(card, object));
 }
 
-export function replyList(exchange: Exchange, media: Negotiated, card: AnyResource, { items, metadata }: ObjectList<never>): Promise<void> {
+export function replyList(exchange: Exchange, media: Negotiated, card: AnyResource, { items, metadata }: ObjectList<KubeObject>): Promise<void> {
   const meta: ListMeta = metadata;
   if (media.as === "Table") return replyValue(exchange, media, 200, table(card, items, meta, { ...media, includeObject: includeObjectOf(exchange.query), now: Date.now() }));
   if (media.as === "PartialObjectMetadataList") return replyValue(exchange, media, 200, partialMetadataList(items, meta, media.metaVersion));

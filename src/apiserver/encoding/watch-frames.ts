@@ -1,4 +1,5 @@
 import type { AnyResource } from "../../apimachinery/resource.ts";
+import type { KubeObject } from "../../apimachinery/meta.ts";
 import type { StatusError } from "../../apimachinery/status.ts";
 import { frameChunk } from "../../base/http.ts";
 import type { WatchEvent } from "../../client/client.ts";
@@ -43,7 +44,7 @@ const frameLifetime = 1000;
 
 export interface FrameCache {
   /** The event as one HTTP chunk, made once for all watchers that want it in this format. */
-  frame(event: WatchEvent<never>, format: FrameFormat): Buffer;
+  frame(event: WatchEvent<KubeObject>, format: FrameFormat): Buffer;
 }
 
 export function createFrameCache(): FrameCache {

@@ -1,0 +1,25 @@
+import { unauthorized } from "../../apimachinery/status.ts";
+import { allAuthenticated, allUnauthenticated, withGroup, type Authenticator } from "../authentication/authenticator.ts";
+import type { Exchange, Filter } from "../exchange.ts";
+
+/**
+ * Asks each authenticator in order. Credentials that nobody accepts are refused; they never make a request anonymous,
+ * which is for those who showed none.
+ */
+export function withAuthentication({ authenticators, anonymous }: { authenticators: readonly Authenticator[]; anonymous?: Authenticator }): Filter {
+  return async (exchange, next) => {
+    for (const authenticator of authenticators) {
+      const found = authenticator.authenticate(exchange.request, exchange.path);
+      const user = found instanceof Promise ? await found : found;
+      if (!user) continue;
+      exchange.user = user.groups.includes(allUnauthenticated) ? user : withGroup(user, allAuthenticated);
+      return next(exchange);
+    }
+    const user = showedCredentials(exchange) ? undefined : await anonymous?.authenticate(exchange.request, exchange.path);
+    if (!user) throw unauthorized();
+    exchange.user = user;
+    return next(exchange);
+  };
+}
+
+const showedCredentials = ({ request }: Exchange): boolean => request.headers["authorization"] !== undefined || request.peerError !== undefined;

@@ -1,0 +1,66 @@
+import { BlockList, isIPv6 } from "node:net";
+import type { Frozen } from "../../../apimachinery/meta.ts";
+import { badRequest, serviceUnavailable } from "../../../apimachinery/status.ts";
+import type { Pod, Service } from "../../../apis/generated/core/v1.ts";
+import type { EndpointSlice } from "../../../apis/generated/discovery/v1.ts";
+import type { HandlerDependencies, ResourceHandler } from "../handler.ts";
+import { pathBehindProxy, searchOf } from "./node-proxy.ts";
+import { forward } from "./reverse-proxy.ts";
+
+/** `[scheme:]name[:port]`, as the path of a proxy request names its target. */
+export function splitTarget(text: string): { scheme: "http" | "https"; name: string; port: string } {
+  const parts = text.split(":");
+  const [scheme, name, port] = parts.length === 3 ? parts : parts.length === 2 ? ["", ...parts] : ["", text, ""];
+  if (parts.length > 3 || !name || (scheme !== "" && scheme !== "http" && scheme !== "https")) throw badRequest(`invalid proxy target ${JSON.stringify(text)}`);
+  return { scheme: scheme === "https" ? "https" : "http", name, port: port! };
+}
+
+/** `/api/v1/namespaces/NS/pods/[scheme:]NAME[:PORT]/proxy/PATH`. */
+export const podProxy: ResourceHandler = async ({ registry }, exchange, card) => {
+  const { scheme, name, port } = splitTarget(exchange.info.name);
+  const pod = await registry.get(card, { namespace: exchange.info.namespace, name }) as Frozen<Pod>;
+  if (!pod.status?.podIP || isLocal(pod.status.podIP)) throw badRequest("address not allowed");
+  const ports = pod.spec.containers.flatMap((container) => container.ports ?? []);
+  const number = port === "" ? ports[0]?.containerPort : /^\d+$/.test(port) ? Number(port) : ports.find((each) => each.name === port)?.containerPort;
+  if (port !== "" && !number) throw badRequest(`no port ${JSON.stringify(port)} found for pod ${JSON.stringify(name)}`);
+  await forward(exchange, { scheme, host: pod.status.podIP, port: number ?? (scheme === "https" ? 443 : 80), path: pathBehindProxy(exchange.request.url), search: searchOf(exchange.request.url) });
+};
+
+/** `/api/v1/namespaces/NS/services/[scheme:]NAME[:PORT]/proxy/PATH`: one of the ready endpoints, at random. */
+export const serviceProxy: ResourceHandler = async ({ registry }, exchange, card) => {
+  const { scheme, name, port } = splitTarget(exchange.info.name);
+  const { namespace } = exchange.info;
+  const service = await registry.get(card, { namespace, name }) as Frozen<Service>;
+  const ports = service.spec?.ports ?? [];
+  const wanted = port === "" ? (ports.length === 1 ? ports[0] : undefined) : ports.find((each) => each.name === port || String(each.port) === port);
+  if (!wanted) throw serviceUnavailable(`no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`);
+  const addresses = await readyAddresses(registry, namespace, name, wanted.name ?? "");
+  const chosen = addresses[Math.floor(Math.random() * addresses.length)];
+  if (!chosen) throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(name)}`);
+  await forward(exchange, { scheme, ...chosen, path: pathBehindProxy(exchange.request.url), search: searchOf(exchange.request.url) });
+};
+
+async function readyAddresses(registry: HandlerDependencies["registry"], namespace: string, service: string, portName: string): Promise<{ host: string; port: number }[]> {
+  const card = registry.find("discovery.k8s.io", "v1", "endpointslices");
+  if (!card) return [];
+  const { items } = await registry.list<EndpointSlice>(card, { namespace, labelSelector: `kubernetes.io/service-name=${service}` });
+  return items.flatMap((slice) => {
+    const port = slice.ports?.find((each) => (each.name ?? "") === portName)?.port;
+    if (!port) return [];
+    return slice.endpoints.filter((endpoint) => endpoint.conditions?.ready !== false).flatMap(({ addresses }) => addresses.slice(0, 1))
+      .filter((host) => !isLocal(host)).map((host) => ({ host, port }));
+  });
+}
+
+const localAddresses = new BlockList();
+localAddresses.addSubnet("127.0.0.0", 8, "ipv4");
+localAddresses.addSubnet("169.254.0.0", 16, "ipv4");
+localAddresses.addSubnet("224.0.0.0", 4, "ipv4");
+localAddresses.addAddress("0.0.0.0", "ipv4");
+localAddresses.addSubnet("fe80::", 10, "ipv6");
+localAddresses.addSubnet("ff00::", 8, "ipv6");
+localAddresses.addAddress("::", "ipv6");
+localAddresses.addAddress("::1", "ipv6");
+
+/** Addresses that would reach this machine or its link instead of a pod: whoever writes a pod's status could name them. */
+const isLocal = (address: string): boolean => localAddresses.check(address, isIPv6(address) ? "ipv6" : "ipv4");
