@@ -4,7 +4,8 @@ import type { Pod } from "../../generated/core/v1.ts";
 import { podColumns } from "./columns.ts";
 import { defaultPod } from "./defaults.ts";
 import { qosClassOf } from "./qos.ts";
-import { validatePod, validatePodStatusUpdate, validatePodUpdate } from "./validation.ts";
+import { validatePodStatusUpdate, validatePodUpdate } from "./validation-update.ts";
+import { validatePod } from "./validation.ts";
 export type { Pod, PodSpec, PodStatus } from "../../generated/core/v1.ts";
 
 export const pods = defineResource<Pod>({

@@ -1,0 +1,98 @@
+import { forbiddenField, invalidValue, required, type FieldError } from "../../../apimachinery/field-errors.ts";
+import type { Frozen } from "../../../apimachinery/meta.ts";
+import { dns1123SubdomainErrors } from "../../../apimachinery/validation/names.ts";
+import type { HostAlias, PodSpec, PodTemplateSpec } from "../../generated/core/v1.ts";
+import { dnsLabel, dnsSubdomain, given, ipAddress, labelName, labels, oneOf, within } from "../field-rules.ts";
+import { validateContainers } from "./validation-containers.ts";
+import { validateResources } from "./validation-resources.ts";
+import { validateScheduling } from "./validation-scheduling.ts";
+import { validatePodSecurity } from "./validation-security.ts";
+import { validateVolumes } from "./validation-volumes.ts";
+
+/** The spec of a pod (`inPod`) or of a pod template, which leaves some things to be defaulted later. */
+export function validatePodSpec(field: string, spec: Frozen<PodSpec>, inPod: boolean): FieldError[] {
+  const volumes = validateVolumes(`${field}.volumes`, spec.volumes);
+  return [
+    ...volumes.errors,
+    ...validateContainers(field, spec, volumes.names),
+    ...(spec.resources ? validateResources(`${field}.resources`, spec.resources, new Set()) : []),
+    ...validateHostNetworkPorts(field, spec, inPod),
+    ...oneOf(`${field}.restartPolicy`, spec.restartPolicy, ["Always", "OnFailure", "Never"]),
+    ...oneOf(`${field}.dnsPolicy`, spec.dnsPolicy, ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]),
+    ...validatePodSecurity(field, spec),
+    ...(spec.imagePullSecrets ?? []).flatMap(({ name }, index) => (name ? [] : [required(`${field}.imagePullSecrets[${index}].name`)])),
+    ...validateDnsConfig(`${field}.dnsConfig`, spec),
+    ...(spec.readinessGates ?? []).flatMap(({ conditionType }, index) => labelName(`${field}.readinessGates[${index}].conditionType`, conditionType)),
+    ...validateHostUsers(field, spec),
+    ...validateNames(field, spec),
+    ...given(spec.activeDeadlineSeconds, (seconds) => within(`${field}.activeDeadlineSeconds`, seconds, 1, 2 ** 31 - 1)),
+    ...validateScheduling(field, spec),
+    ...validateHostAliases(`${field}.hostAliases`, spec.hostAliases),
+    ...given(spec.preemptionPolicy, (policy) => oneOf(`${field}.preemptionPolicy`, policy, ["Never", "PreemptLowerPriority"])),
+    ...(spec.overhead ? validateResources(`${field}.overhead`, { limits: spec.overhead }, new Set()).map((error) => ({ ...error, field: error.field.replace(".overhead.limits[", ".overhead[") })) : []),
+    ...(spec.os ? oneOf(`${field}.os.name`, spec.os.name, ["linux", "windows"]) : []),
+  ];
+}
+
+function validateNames(field: string, { hostname, subdomain, serviceAccountName, nodeName, priorityClassName, runtimeClassName }: Frozen<PodSpec>): FieldError[] {
+  return [
+    ...given(hostname, (name) => dnsLabel(`${field}.hostname`, name)),
+    ...given(subdomain, (name) => dnsLabel(`${field}.subdomain`, name)),
+    ...given(serviceAccountName, (name) => dnsSubdomain(`${field}.serviceAccountName`, name)),
+    ...given(nodeName, (name) => dnsSubdomain(`${field}.nodeName`, name)),
+    ...given(priorityClassName, (name) => dnsSubdomain(`${field}.priorityClassName`, name)),
+    ...given(runtimeClassName, (name) => dnsSubdomain(`${field}.runtimeClassName`, name)),
+  ];
+}
+
+function validateHostNetworkPorts(field: string, { hostNetwork, containers = [] }: Frozen<PodSpec>, inPod: boolean): FieldError[] {
+  if (!hostNetwork) return [];
+  return containers.flatMap(({ ports = [] }, index) => ports.flatMap(({ hostPort = 0, containerPort }, place) =>
+    (inPod || hostPort !== 0) && hostPort !== containerPort
+      ? [invalidValue(`${field}.containers[${index}].ports[${place}].hostPort`, hostPort, "must match `containerPort` when `hostNetwork` is true")]
+      : []));
+}
+
+/** A user namespace of its own does not go together with the node's other namespaces. */
+function validateHostUsers(field: string, { hostUsers, hostNetwork, hostPID, hostIPC }: Frozen<PodSpec>): FieldError[] {
+  if (hostUsers !== false) return [];
+  return [["hostNetwork", hostNetwork], ["HostPID", hostPID], ["HostIPC", hostIPC]]
+    .filter(([, set]) => set)
+    .map(([name]) => forbiddenField(`${field}.${String(name)}`, "when `hostUsers` is false"));
+}
+
+function validateDnsConfig(field: string, { dnsPolicy, dnsConfig }: Frozen<PodSpec>): FieldError[] {
+  const { nameservers = [], searches = [], options = [] } = dnsConfig ?? {};
+  if (dnsPolicy === "None") {
+    if (!dnsConfig) return [required(field, "must provide `dnsConfig` when `dnsPolicy` is None")];
+    if (nameservers.length === 0) return [required(`${field}.nameservers`, "must provide at least one DNS nameserver when `dnsPolicy` is None")];
+  }
+  const errors: FieldError[] = [];
+  if (nameservers.length > 3) errors.push(invalidValue(`${field}.nameservers`, nameservers, "must not have more than 3 nameservers"));
+  errors.push(...nameservers.flatMap((address, index) => ipAddress(`${field}.nameservers[${index}]`, address)));
+  if (searches.length > 32) errors.push(invalidValue(`${field}.searches`, searches, "must not have more than 32 search paths"));
+  if (searches.join(" ").length > 2048) errors.push(invalidValue(`${field}.searches`, searches, "must not have more than 2048 characters (including spaces) in the search list"));
+  for (const [index, search] of searches.entries()) errors.push(...validateSearch(`${field}.searches[${index}]`, search));
+  return [...errors, ...options.flatMap(({ name }, index) => (name ? [] : [required(`${field}.options[${index}]`, "must not be empty")]))];
+}
+
+/** A domain to search; underscores are met in practice. */
+function validateSearch(field: string, search: string): FieldError[] {
+  if (search === ".") return [];
+  const domain = search.endsWith(".") ? search.slice(0, -1) : search;
+  return dns1123SubdomainErrors(domain.replaceAll("_", "a")).map((message) => invalidValue(field, domain, message));
+}
+
+function validateHostAliases(field: string, aliases: Frozen<HostAlias[]> | undefined): FieldError[] {
+  return (aliases ?? []).flatMap(({ ip, hostnames = [] }, index) => [
+    ...ipAddress(`${field}[${index}].ip`, ip ?? ""),
+    ...hostnames.flatMap((name, place) => dnsSubdomain(`${field}[${index}].hostnames[${place}]`, name)),
+  ]);
+}
+
+/** The template of a Deployment, ReplicaSet and the like. */
+export function validatePodTemplate(field: string, { metadata, spec }: Frozen<PodTemplateSpec>): FieldError[] {
+  const annotations = Object.keys(metadata?.annotations ?? {}).flatMap((key) => labelName(`${field}.metadata.annotations`, key.toLowerCase()));
+  const ephemeral = spec?.ephemeralContainers?.length ? [forbiddenField(`${field}.spec.ephemeralContainers`, "ephemeral containers not allowed in pod template")] : [];
+  return [...labels(`${field}.metadata.labels`, metadata?.labels), ...annotations, ...validatePodSpec(`${field}.spec`, (spec ?? {}) as Frozen<PodSpec>, false), ...ephemeral];
+}

@@ -1,0 +1,118 @@
+import { forbiddenField, invalidValue, type FieldError } from "../../../apimachinery/field-errors.ts";
+import type { Frozen } from "../../../apimachinery/meta.ts";
+import type { Container, ContainerStatus, Pod, PodSpec, Toleration } from "../../generated/core/v1.ts";
+import { dnsSubdomain, given, ipAddress, within } from "../field-rules.ts";
+import { validateWholePod } from "./validation.ts";
+
+const mutable = "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+
+/** A running pod's spec is fixed but for images, a shorter deadline, more tolerations and fewer scheduling gates. */
+export function validatePodUpdate(pod: Frozen<Pod>, old: Frozen<Pod>): FieldError[] {
+  const errors = validateWholePod(pod);
+  for (const list of ["containers", "initContainers"] as const) {
+    if ((pod.spec[list] ?? []).length !== (old.spec[list] ?? []).length) return [...errors, forbiddenField(`spec.${list}`, "pod updates may not add or remove containers")];
+  }
+  const deadline = validateDeadline(pod.spec.activeDeadlineSeconds, old.spec.activeDeadlineSeconds);
+  if (deadline.length > 0) return [...errors, ...deadline];
+  errors.push(...validateTolerationsUpdate(pod.spec.tolerations ?? [], old.spec.tolerations ?? []), ...validateGatesUpdate(pod.spec, old.spec));
+  const leveled = withMutableFieldsOf(pod.spec, old.spec);
+  if (old.spec.schedulingGates?.length) errors.push(...levelGatedPod(leveled, old.spec));
+  if (!Bun.deepEquals(leveled, old.spec)) errors.push(forbiddenField("spec", `pod updates may not change fields other than ${mutable}\n${changedFields(leveled, old.spec)}`));
+  return errors;
+}
+
+function validateDeadline(seconds: number | undefined, old: number | undefined): FieldError[] {
+  const at = "spec.activeDeadlineSeconds";
+  if (seconds === undefined) return old === undefined ? [] : [invalidValue(at, seconds, "must not update from a positive integer to nil value")];
+  const outside = within(at, seconds, 0, 2 ** 31 - 1);
+  if (outside.length > 0) return outside;
+  return old !== undefined && seconds > old ? [invalidValue(at, seconds, "must be less than or equal to previous value")] : [];
+}
+
+/** Existing tolerations stay as they are; only how long one tolerates may change. */
+function validateTolerationsUpdate(tolerations: Frozen<Toleration[]>, old: Frozen<Toleration[]>): FieldError[] {
+  const sameButSeconds = (a: Frozen<Toleration>, b: Frozen<Toleration>): boolean => Bun.deepEquals({ ...a, tolerationSeconds: undefined }, { ...b, tolerationSeconds: undefined });
+  const kept = old.every((one) => tolerations.some((other) => sameButSeconds(one, other)));
+  return kept ? [] : [forbiddenField("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")];
+}
+
+function validateGatesUpdate({ schedulingGates = [] }: Frozen<PodSpec>, old: Frozen<PodSpec>): FieldError[] {
+  const known = new Set((old.schedulingGates ?? []).map(({ name }) => name));
+  const added = schedulingGates.filter(({ name }) => !known.has(name));
+  return added.length > 0 ? [forbiddenField("spec.schedulingGates", `only deletion is allowed, but found new scheduling gates ${added.map(({ name }) => `'${name}'`).join(", ")}`)] : [];
+}
+
+/** A copy of the new spec with all that may change set back, so that what differs from the old spec is not allowed. */
+function withMutableFieldsOf(spec: Frozen<PodSpec>, old: Frozen<PodSpec>): PodSpec {
+  const copy = structuredClone(spec) as PodSpec, was = structuredClone(old) as PodSpec;
+  const takeImages = (containers: Container[] | undefined, from: Container[] | undefined): void => {
+    for (const [index, container] of (containers ?? []).entries()) container.image = from?.[index]?.image;
+  };
+  takeImages(copy.containers, was.containers);
+  takeImages(copy.initContainers, was.initContainers);
+  for (const field of ["activeDeadlineSeconds", "schedulingGates", "tolerations"] as const) take(copy, was, field);
+  if ((was.terminationGracePeriodSeconds ?? 0) < 0 && copy.terminationGracePeriodSeconds === 1) take(copy, was, "terminationGracePeriodSeconds");
+  return copy;
+}
+
+function take<K extends keyof PodSpec>(spec: PodSpec, from: PodSpec, field: K): void {
+  if (from[field] === undefined) delete spec[field];
+  else spec[field] = from[field];
+}
+
+/** Until it is let through to the scheduler, a pod may still be narrowed to fewer nodes. */
+function levelGatedPod(spec: PodSpec, old: Frozen<PodSpec>): FieldError[] {
+  const was = structuredClone(old) as PodSpec;
+  const narrowed = Object.entries(was.nodeSelector ?? {}).every(([key, value]) => spec.nodeSelector?.[key] === value);
+  const errors = narrowed ? [] : [invalidValue("spec.nodeSelector", spec.nodeSelector, "only additions to spec.nodeSelector are allowed (no mutations or deletions)")];
+  take(spec, was, "nodeSelector");
+  return errors;
+}
+
+const changedFields = (spec: PodSpec, old: Frozen<PodSpec>): string =>
+  [...new Set([...Object.keys(spec), ...Object.keys(old)])]
+    .filter((key) => !Bun.deepEquals(spec[key as keyof PodSpec], old[key as keyof PodSpec]))
+    .map((key) => `  ${key}: ${JSON.stringify(old[key as keyof PodSpec])} -> ${JSON.stringify(spec[key as keyof PodSpec])}`)
+    .join("\n");
+
+/** For the ephemeralcontainers subresource: containers may only be added. */
+export function validateEphemeralContainersUpdate(pod: Frozen<Pod>, old: Frozen<Pod>): FieldError[] {
+  const at = "spec.ephemeralContainers";
+  if (old.metadata.annotations?.["kubernetes.io/config.mirror"] !== undefined) return [forbiddenField("", "static pods do not support ephemeral containers")];
+  const changes = (old.spec.ephemeralContainers ?? []).flatMap((container) => {
+    const now = (pod.spec.ephemeralContainers ?? []).find(({ name }) => name === container.name);
+    if (!now) return [forbiddenField(at, `existing ephemeral containers ${JSON.stringify(container.name)} may not be removed\n`)];
+    return Bun.deepEquals(now, container) ? [] : [forbiddenField(at, `existing ephemeral containers ${JSON.stringify(container.name)} may not be changed\n`)];
+  });
+  return [...validateWholePod(pod), ...changes];
+}
+
+export function validatePodStatusUpdate(pod: Frozen<Pod>, old: Frozen<Pod>): FieldError[] {
+  const status = pod.status ?? {}, was = old.status ?? {}, errors: FieldError[] = [];
+  if (status.nominatedNodeName !== was.nominatedNodeName) errors.push(...given(status.nominatedNodeName, (name) => dnsSubdomain("status.nominatedNodeName", name)));
+  if (was.qosClass && status.qosClass !== was.qosClass) errors.push(invalidValue("status.qosClass", status.qosClass, "field is immutable"));
+  errors.push(...(status.podIPs ?? []).flatMap(({ ip }, index) => ipAddress(`status.podIPs[${index}]`, ip)));
+  for (const list of ["containerStatuses", "initContainerStatuses"] as const) errors.push(...validateTransitions(list, status[list] ?? [], was[list] ?? [], old.spec));
+  return errors;
+}
+
+/** A container that ended and is not to be restarted stays ended. */
+function validateTransitions(list: "containerStatuses" | "initContainerStatuses", statuses: Frozen<ContainerStatus[]>, old: Frozen<ContainerStatus[]>, spec: Frozen<PodSpec>): FieldError[] {
+  const containers = (list === "containerStatuses" ? spec.containers : spec.initContainers) ?? [];
+  return old.flatMap(({ name, state }, index) => {
+    const exitCode = state?.terminated?.exitCode;
+    const now = statuses.find((status) => status.name === name);
+    if (exitCode === undefined || !now || now.state?.terminated) return [];
+    const container = containers.find((one) => one.name === name);
+    return container && mayRestart(container, spec, exitCode) ? [] : [forbiddenField(`status.${list}[${index}].state`, "may not be transitioned to non-terminated state")];
+  });
+}
+
+function mayRestart(container: Frozen<Container>, spec: Frozen<PodSpec>, exitCode: number): boolean {
+  for (const { action, exitCodes } of container.restartPolicyRules ?? []) {
+    const listed = exitCodes?.values?.includes(exitCode) ?? false;
+    if (action === "Restart" && exitCodes && listed === (exitCodes.operator === "In")) return true;
+  }
+  const policy = container.restartPolicy ?? spec.restartPolicy;
+  return policy === "Always" || (policy === "OnFailure" && exitCode !== 0);
+}
