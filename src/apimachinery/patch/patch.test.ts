@@ -39,6 +39,8 @@ describe("JSON patch", () => {
     ["a test that fails", [{ op: "test", path: "/a", value: 2 }], 422, "testing value /a failed"],
     ["an index beyond the end", [{ op: "add", path: "/list/7", value: 2 }], 422, "/list/7"],
     ["an unknown operation", [{ op: "explode", path: "/a" }], 422, "explode"],
+    ["a prototype", [{ op: "add", path: "/__proto__/polluted", value: 1 }], 422, "path"],
+    ["a constructor", [{ op: "copy", from: "/constructor", path: "/b" }], 422, "from"],
     ["no list", { op: "remove", path: "/a" }, 400, "cannot unmarshal object"],
     ["too many", Array.from({ length: 10_001 }, () => ({ op: "test", path: "/a", value: 1 })), 413, "10000"],
   ];

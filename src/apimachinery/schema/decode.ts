@@ -27,7 +27,7 @@ const mostReported = 100;
 export function decode<T = Record<string, unknown>>(schemaName: string, json: unknown, options: DecodeOptions = {}): Decoded<T> {
   const struct = structOf(schemaName);
   const fieldValidation = options.fieldValidation ?? "Ignore";
-  const reader: Reader = { path: [], unknown: fieldValidation === "Ignore" ? undefined : [...(options.duplicates ?? [])], struct };
+  const reader: Reader = { path: [], unknown: fieldValidation === "Ignore" ? undefined : [...(options.duplicates ?? [])], root: struct, struct };
   try {
     const object = decodeStruct(reader, struct, json);
     if (isTopLevel(struct)) addEmptyStructs(object, struct);
@@ -47,6 +47,7 @@ interface Reader {
   /** Field names, map keys and list indexes down to the current value. */
   path: (string | number)[];
   unknown: string[] | undefined;
+  root: StructType;
   /** The innermost struct, for error messages. */
   struct: StructType;
 }
@@ -208,9 +209,23 @@ function canonicalBase64(text: string): string {
 
 /** encoding/json's UnmarshalTypeError. */
 function mismatch(reader: Reader, type: { go: string }, json: unknown): DecodeError {
-  const fields = reader.path.filter((part) => typeof part === "string").join(".");
+  const fields = fieldsOf(reader).join(".");
   const where = fields ? `struct field ${shortName(reader.struct)}.${fields} of type ${type.go}` : `value of type ${type.go}`;
   return new DecodeError(`json: cannot unmarshal ${describeJson(type, json)} into Go ${where}`);
+}
+
+/** The path's struct fields alone, since Go names neither map keys nor indexes there. */
+function fieldsOf({ path, root }: Reader): string[] {
+  const fields: string[] = [];
+  let type: Type | undefined = root;
+  for (const part of path) {
+    if (type?.kind === "union") type = typeof part === "number" ? type.other : type.struct;
+    if (type?.kind === "struct") {
+      fields.push(String(part));
+      type = type.fields.get(String(part))?.type;
+    } else type = type?.kind === "list" ? type.item : type?.kind === "map" ? type.value : undefined;
+  }
+  return fields;
 }
 
 const shortName = (struct: StructType): string => struct.go.slice(struct.go.indexOf(".") + 1);

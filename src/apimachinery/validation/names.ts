@@ -11,10 +11,11 @@ const is1035Label = new RegExp(`^${dns1035Label}$`);
 const isQualifiedName = new RegExp(`^${qualifiedName}$`);
 const isLabelValue = new RegExp(`^${labelValue}$`);
 
-const tooLong = (max: number): string => `must be no more than ${max} bytes`;
 const empty = "must be non-empty";
-const regexError = (message: string, pattern: string, ...examples: string[]): string =>
-  `${message} (e.g. ${examples.map((example) => `'${example}'`).join(" or ")}, regex used for validation is '${pattern}')`;
+export const maxLengthError = (max: number): string => `must be no more than ${max} bytes`;
+/** Two spaces before each `or`, as Kubernetes has them. */
+export const regexError = (message: string, pattern: string, ...examples: string[]): string =>
+  `${message} (e.g. ${examples.map((example) => `'${example}', `).join(" or ")}regex used for validation is '${pattern}')`;
 
 const labelMessage = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character";
 const subdomainMessage = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
@@ -26,7 +27,7 @@ const labelValueMessage = "a valid label must be an empty string or consist of a
 const bytes = (text: string): number => (text.length < 20 ? text.length : Buffer.byteLength(text));
 
 function check(value: string, max: number, valid: RegExp, message: () => string): string[] {
-  const errors = bytes(value) > max ? [tooLong(max)] : [];
+  const errors = bytes(value) > max ? [maxLengthError(max)] : [];
   if (!valid.test(value)) errors.push(message());
   return errors;
 }
@@ -47,7 +48,7 @@ export function qualifiedNameErrors(value: string): string[] {
     else errors.push(...dns1123SubdomainErrors(parts[0]!).map((error) => `prefix part ${error}`));
   }
   if (name === "") errors.push(`name part ${empty}`);
-  else if (bytes(name) > 63) errors.push(`name part ${tooLong(63)}`);
+  else if (bytes(name) > 63) errors.push(`name part ${maxLengthError(63)}`);
   if (!isQualifiedName.test(name)) errors.push(`name part ${regexError(qualifiedMessage, qualifiedName, "MyName", "my.name", "123-abc")}`);
   return errors;
 }
