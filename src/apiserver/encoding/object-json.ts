@@ -10,19 +10,34 @@ export interface Kinded {
   kind: string;
 }
 
-const encoded = new WeakMap<object, Buffer>();
+/** Bytes kept per generation. Two generations bound what a machine with little memory spends on this. */
+const generationBytes = 4 << 20;
+let young = new WeakMap<object, Buffer>(), old = young, youngBytes = 0;
+
+function remember(object: object, bytes: Buffer): void {
+  if (youngBytes > generationBytes) {
+    old = young;
+    young = new WeakMap();
+    youngBytes = 0;
+  }
+  young.set(object, bytes);
+  youngBytes += bytes.length;
+}
 
 /**
  * An object's JSON without `kind` and `apiVersion`, as items of typed lists are written. Made once per object and shared by all readers;
  * the cache holds one object per revision, so its identity is the key.
  */
 export function itemJson(object: AnyObject): Buffer {
-  let bytes = encoded.get(object);
-  if (!bytes) {
-    const { kind: _kind, apiVersion: _apiVersion, ...rest } = object;
-    encoded.set(object, bytes = Buffer.from(JSON.stringify(rest)));
-  }
+  const known = young.get(object);
+  if (known) return known;
+  const bytes = old.get(object) ?? encodeItem(object);
+  remember(object, bytes);
   return bytes;
+}
+
+function encodeItem({ kind: _kind, apiVersion: _apiVersion, ...rest }: AnyObject): Buffer {
+  return Buffer.from(JSON.stringify(rest));
 }
 
 const heads = new Map<string, Buffer>();
