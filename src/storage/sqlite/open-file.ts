@@ -16,7 +16,8 @@ export function lockFile(path: string): { release(): void } {
   const lockPath = `${path}.lock`;
   const lock = atTheDoor(lockPath, () => {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    closeSync(openSync(lockPath, "a", 0o600));
+    // Closing any descriptor of a file drops all this process's locks on it, so an existing one is not touched.
+    if (!existsSync(lockPath)) closeSync(openSync(lockPath, "a", 0o600));
     return new Database(lockPath, { readwrite: true, create: false });
   });
   try {
@@ -52,9 +53,7 @@ function hasHeader(path: string): boolean {
   closeSync(fd);
   if (read === 0) return false;
   if (read < 100 || header.toString("latin1", 0, 16) !== "SQLite format 3\0") throw foreign(path, "is not a SQLite database");
-  const [version, application] = [header.readUInt32BE(60), header.readUInt32BE(68)];
-  if (application !== applicationId) throw foreign(path, "belongs to another program");
-  if (version > schemaVersion) throw new StorageError("corrupt", `${path} was written by a newer Skiff (its schema is ${version}, this one reads ${schemaVersion}): install that version again; the file has not been changed`);
+  if (header.readUInt32BE(68) !== applicationId) throw foreign(path, "belongs to another program");
   return true;
 }
 
@@ -65,8 +64,7 @@ const foreign = (path: string, what: string): StorageError =>
 function create(path: string): void {
   const db = new Database(path, { readwrite: true, create: false });
   try {
-    const { n } = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number };
-    if (n === 0) db.exec(`PRAGMA auto_vacuum = INCREMENTAL; BEGIN; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; ${tables} COMMIT`);
+    if (rows<{ n: number }>(db, "SELECT count(*) AS n FROM sqlite_schema")[0]!.n === 0) db.exec(`PRAGMA auto_vacuum = INCREMENTAL; BEGIN; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; ${tables} COMMIT`);
     db.exec("PRAGMA journal_mode = WAL");
   } finally {
     db.close();
@@ -74,17 +72,24 @@ function create(path: string): void {
 }
 
 function inspect(db: Database, path: string): FileState {
-  const rows = db.prepare("SELECT name, value FROM meta").all() as { name: string; value: number }[];
-  const meta = Object.fromEntries(rows.map(({ name, value }) => [name, value]));
+  const version = rows<{ user_version: number }>(db, "PRAGMA user_version")[0]!.user_version;
+  if (version > schemaVersion) throw new StorageError("corrupt", `${path} was written by a newer Skiff (its schema is ${version}, this one reads ${schemaVersion}): install that version again; the file has not been changed`);
+  const meta = Object.fromEntries(rows<{ name: string; value: number }>(db, "SELECT name, value FROM meta").map(({ name, value }) => [name, value]));
   const clean = meta.clean === 1, compacted = meta.compacted ?? 0;
   if (!clean && statSync(path).size <= quickCheckLimitBytes) quickCheck(db, path);
-  const newest = db.prepare("SELECT max((SELECT ifnull(max(revision), 0) FROM history), ?1, ?2) AS revision").get(compacted, (clean ? meta.revision : meta.reserved) ?? 0) as { revision: number };
-  return { revision: newest.revision, compacted, clean };
+  const written = rows<{ revision: number | null }>(db, "SELECT max(revision) AS revision FROM history")[0]!.revision;
+  return { revision: Math.max(written ?? 0, compacted, (clean ? meta.revision : meta.reserved) ?? 0), compacted, clean };
 }
 
 function quickCheck(db: Database, path: string): void {
-  const [finding] = db.prepare("PRAGMA quick_check(1)").values() as [string][];
-  if (finding?.[0] !== "ok") throw new StorageError("corrupt", `${path} is damaged (${finding?.[0]}): move it away and restore a backup, or start empty; the file has not been changed`);
+  const finding = rows<{ quick_check: string }>(db, "PRAGMA quick_check(1)")[0]?.quick_check;
+  if (finding !== "ok") throw new StorageError("corrupt", `${path} is damaged (${finding}): move it away and restore a backup, or start empty; the file has not been changed`);
+}
+
+/** A statement that is not finalized would keep its connection open behind `close`. */
+function rows<T>(db: Database, sql: string): T[] {
+  using statement = db.prepare(sql);
+  return statement.all() as T[];
 }
 
 function atTheDoor<T>(path: string, body: () => T): T {

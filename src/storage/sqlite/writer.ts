@@ -19,14 +19,14 @@ export class Writer {
   #failure: StorageError | undefined;
   #stopped = false;
 
-  constructor(private readonly onFatal: (error: StorageError) => void) {
-    this.#worker = new Worker(workerUrl, { smol: true });
+  constructor(private readonly onFatal: (error: StorageError) => void, url = workerUrl) {
+    this.#worker = new Worker(url, { smol: true });
     this.#worker.onmessage = ({ data }: MessageEvent<WriterReply>) => {
       const waiting = this.#waiting.shift()!;
       if (data.ok) waiting.resolve(data);
       else waiting.reject(new StorageError(data.code, data.message));
     };
-    this.#worker.onerror = (event) => this.#fail(event.message);
+    this.#worker.onerror = (event) => this.#fail(event.message.trim());
     this.#worker.addEventListener("close", () => this.#fail("it ended unexpectedly"));
   }
 
