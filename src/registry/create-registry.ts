@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import type { AnyResource } from "../apimachinery/resource.ts";
-import { methodNotAllowed, notFound } from "../apimachinery/status.ts";
+import { invalid, methodNotAllowed, notFound } from "../apimachinery/status.ts";
 import type { Scale } from "../apis/generated/autoscaling/v1.ts";
 import type { Clock } from "../base/clock.ts";
 import type { ObjectKey } from "../client/client.ts";
@@ -90,10 +90,13 @@ export function createRegistry({ cacher, cards, admission, clock, hooks = {}, re
 
 const nameOf = (group: string, version: string, resource: string): string => `${group}/${version}/${resource}`;
 
+/** A review request, checked as an object to be created would be. */
 function reviewed(card: AnyResource, namespace: string | undefined, object: KubeObject): KubeObject {
   object.metadata ??= {};
   takeKind(card, object);
   takeNamespace(card, object, namespace);
+  const errors = card.strategy.validate?.(object) ?? [];
+  if (errors.length) throw invalid(card, object.metadata.name ?? "", errors);
   return object;
 }
 

@@ -22,19 +22,16 @@ export async function createObject<T extends KubeObject>(machinery: Machinery, c
   await machinery.admission.admit(attributes);
   const generated = !object.metadata.name && Boolean(object.metadata.generateName);
   setSystemMetadata(machinery, object);
+  card.strategy.prepareForCreate?.(object);
   const settle = hookOf(machinery, card).beforeWrite?.(object, undefined);
-  let stored = false;
   try {
-    card.strategy.prepareForCreate?.(object);
     validateNew(card, object);
     await machinery.admission.validate({ ...attributes, name: object.metadata.name! });
     for (const text of card.strategy.warnings?.(object as Frozen<T>) ?? []) context.warn(text);
     if (options.dryRun) return refuseExisting(machinery, card, object);
-    const created = generated ? await storeUnderFreeName(machinery, card, object) : await machinery.store.create(card, keyOfNew(object), object);
-    stored = true;
-    return created;
+    return await (generated ? storeUnderFreeName(machinery, card, object) : machinery.store.create(card, keyOfNew(object), object));
   } finally {
-    settle?.(stored);
+    settle?.();
   }
 }
 

@@ -19,10 +19,10 @@ export type WriteHooks = Readonly<Record<string, WriteHook<any>>>;
 
 export interface WriteHook<T extends KubeObject> {
   /**
-   * Runs before preparation and validation, and may change `object`; `old` is missing on create.
-   * Returns what undoes its reservations or confirms them: called once, after the write, with whether it was stored.
+   * Runs after preparation, before validation, and may change `object`; `old` is missing on create.
+   * Returns what ends its reservations, called once when the write has been stored or has failed.
    */
-  beforeWrite?(object: T, old: Frozen<T> | undefined): (stored: boolean) => void;
+  beforeWrite?(object: T, old: Frozen<T> | undefined): () => void;
   /** Whether something other than metadata.finalizers still holds an object that is being deleted. */
   holdsDeletion?(object: Frozen<T>): boolean;
 }

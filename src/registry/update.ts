@@ -61,22 +61,19 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
   if (!subresource) card.default?.(object);
   const attributes: AdmissionAttributes = { context, operation: "UPDATE", card, subresource, object, oldObject: old, dryRun, namespace: key.namespace ?? namespaceItself(card, key.name), name: key.name };
   await machinery.admission.admit(attributes);
+  prepare(card, object, old, subresource);
   const settle = subresource ? undefined : hookOf(machinery, card).beforeWrite?.(object, old);
-  let stored = false;
   try {
-    prepare(card, object, old, subresource);
     validateChange(card, object, old, subresource);
     await machinery.admission.validate(attributes);
     for (const text of card.strategy.warnings?.(object as Frozen<T>, old) ?? []) context.warn(text);
     if (Bun.deepEquals(object, old)) return old;
     if (dryRun) return object as Frozen<T>;
-    const result = deletionIsComplete(machinery, card, object, old)
-      ? await machinery.store.delete(card, key, entry.revision)
-      : await machinery.store.update(card, key, entry.revision, object);
-    stored = true;
-    return result;
+    return await (deletionIsComplete(machinery, card, object, old)
+      ? machinery.store.delete(card, key, entry.revision)
+      : machinery.store.update(card, key, entry.revision, object));
   } finally {
-    settle?.(stored);
+    settle?.();
   }
 }
 

@@ -1,0 +1,58 @@
+import { randomInt } from "node:crypto";
+import type { Frozen } from "../../apimachinery/meta.ts";
+import type { Service } from "../../apis/generated/core/v1.ts";
+import { contains, formatIpv4, parseCidr, parseIpv4, type Cidr } from "./cidr.ts";
+import { Pool, reservedBand } from "./pool.ts";
+
+/** Hands out service addresses. Texts of refusals are Kubernetes' (pkg/registry/core/service/ipallocator). */
+export class ClusterIps {
+  readonly #cidr: Cidr;
+  readonly #pool: Pool;
+
+  /** `reserved` addresses, such as the cluster DNS's, are given only to who asks for them. */
+  constructor({ serviceCidr, reserved = [], random = randomInt }: { serviceCidr: string; reserved?: readonly string[]; random?: (limit: number) => number }) {
+    this.#cidr = parseCidr(serviceCidr);
+    // Neither the network's own address nor the broadcast address: number 0 is the first usable one.
+    const size = Math.max(this.#cidr.size - 2, 0);
+    const avoid = new Set(reserved.map((address) => this.#number(address)).filter((number) => number !== undefined));
+    this.#pool = new Pool(size, { lower: reservedBand(this.#cidr.size, { least: 16, divisor: 16, most: 256 }), avoid, random });
+  }
+
+  /** Follows what is stored. */
+  observe(old: Frozen<Service> | undefined, current: Frozen<Service> | undefined): void {
+    for (const number of this.#numbersOf(old)) this.#pool.release(number, old!.metadata.uid!);
+    for (const number of this.#numbersOf(current)) this.#pool.hold(number, current!.metadata.uid!);
+  }
+
+  /** A free address; undefined when none is left. */
+  allocate(): string | undefined {
+    const number = this.#pool.next();
+    return number === undefined ? undefined : formatIpv4(this.#cidr.base + 1 + number);
+  }
+
+  /** Takes this very address for the service of that uid; says why not. */
+  claim(address: string, uid: string): string | undefined {
+    const number = this.#number(address);
+    if (number === undefined) return `the provided IP (${address}) is not in the valid range. The range of valid IPs is ${this.#cidr.text}`;
+    if (!this.#pool.isFree(number, uid)) return "provided IP is already allocated";
+    this.#pool.reserve(number);
+    return undefined;
+  }
+
+  /** Ends a reservation, whether or not the service was stored: what is stored has been observed by now. */
+  settle(address: string): void {
+    const number = this.#number(address);
+    if (number !== undefined) this.#pool.unreserve(number);
+  }
+
+  #number(address: string): number | undefined {
+    const value = parseIpv4(address);
+    if (value === undefined || !contains(this.#cidr, value)) return undefined;
+    const number = value - this.#cidr.base - 1;
+    return number >= 0 && number < this.#cidr.size - 2 ? number : undefined;
+  }
+
+  #numbersOf(service: Frozen<Service> | undefined): number[] {
+    return (service?.spec?.clusterIPs ?? []).map((address) => this.#number(address)).filter((number) => number !== undefined);
+  }
+}

@@ -1,0 +1,15 @@
+import type { Frozen } from "../apimachinery/meta.ts";
+import { services } from "../apis/core/service/service.ts";
+import type { Namespace } from "../apis/generated/core/v1.ts";
+import type { Cacher } from "../storage/cacher/cacher.ts";
+import { serviceAllocators, type ServiceAllocatorOptions } from "./allocators/services.ts";
+import { createLocalInformers } from "./local-informers.ts";
+import type { WriteHooks } from "./machinery.ts";
+
+/** What the built-in kinds need around their writes. */
+export function builtinHooks({ cacher, allocators }: { cacher: Cacher; allocators: ServiceAllocatorOptions }): WriteHooks {
+  return {
+    services: serviceAllocators(createLocalInformers(cacher).informer(services), allocators),
+    namespaces: { holdsDeletion: (namespace: Frozen<Namespace>) => (namespace.spec?.finalizers ?? []).length > 0 },
+  };
+}

@@ -1,0 +1,120 @@
+import type { KubeObject } from "../apimachinery/meta.ts";
+import type { AnyResource, ResourceCard } from "../apimachinery/resource.ts";
+import { decode } from "../apimachinery/schema/decode.ts";
+import { forbidden } from "../apimachinery/status.ts";
+import type { Client, ObjectKey, WatchEvent, WatchOptions } from "../client/client.ts";
+import type { Authorizer, RequestContext, UserInfo } from "./attributes.ts";
+import type { Registry } from "./registry.ts";
+
+export interface LocalClientDependencies {
+  registry: Registry;
+  authorizer: Authorizer;
+  /** On whose behalf. */
+  user: UserInfo;
+}
+
+/**
+ * The API in process: authorization, admission and validation as over HTTP, no encoding. Objects that come in are copied,
+ * read by their type as HTTP bodies are; objects that go out are the cache's own.
+ */
+export function createLocalClient({ registry, authorizer, user }: LocalClientDependencies): Client {
+  const context: RequestContext = { user, warn: () => undefined };
+
+  function authorize(verb: string, card: AnyResource, { namespace = "", name = "" }: Partial<ObjectKey> = {}, subresource = ""): void {
+    const { group, version, resource } = card;
+    const decision = authorizer.authorize({ user, verb, group, version, resource, subresource, namespace, name });
+    if (!decision.allowed) throw forbidden(card, name, refusal(user, verb, card, { namespace, name }, subresource, decision.reason));
+  }
+  const taken = <T extends KubeObject>(card: ResourceCard<T>, object: T): T => decode<T>(card.schema, object).object;
+
+  return {
+    async get(card, key, { subresource = "" } = {}) {
+      authorize("get", card, key, subresource);
+      return subresource ? await registry.getSubresource(context, card, key, subresource) as never : registry.get(card, key);
+    },
+    async list(card, options = {}) {
+      authorize("list", card, options);
+      return registry.list(card, options);
+    },
+    async create(card, object, options) {
+      const { namespace } = object.metadata;
+      authorize("create", card, { namespace });
+      return registry.create(context, card, namespace, taken(card, object), options);
+    },
+    async createSubresource(card, key, subresource, body, options) {
+      const any: AnyResource = card as AnyResource;
+      authorize("create", any, key, subresource);
+      return await registry.createSubresource(context, any, key, subresource, structuredClone(body), options) as never;
+    },
+    async update(card, object, options = {}) {
+      const { namespace, name = "" } = object.metadata;
+      const { subresource } = options;
+      authorize("update", card, { namespace, name }, subresource);
+      if (subresource === "scale") return await registry.updateSubresource(context, card, { namespace, name }, subresource, structuredClone(object), options) as never;
+      return (await registry.update(context, card, { namespace, name }, taken(card, object), options)).object;
+    },
+    async patch(card, key, patch, options = {}) {
+      const { subresource } = options;
+      authorize("patch", card, key, subresource);
+      if (subresource === "scale") return await registry.patchSubresource(context, card, key, subresource, patch, options) as never;
+      return (await registry.patch(context, card, key, patch, options)).object;
+    },
+    async delete(card, key, options) {
+      authorize("delete", card, key);
+      await registry.delete(context, card, key, structuredClone(options));
+    },
+    async deleteCollection(card, { delete: deleteOptions, ...options } = {}) {
+      authorize("deletecollection", card, options);
+      await registry.deleteCollection(context, card, options, structuredClone(deleteOptions));
+    },
+    watch<T extends KubeObject>(card: ResourceCard<T>, options: WatchOptions, signal: AbortSignal) {
+      authorize("watch", card, options);
+      return eventsOf<T>((onEvents, ended) => registry.watch(card, options, onEvents, ended), signal);
+    },
+  };
+}
+
+/** `User "x" cannot list resource "pods" in API group "" in the namespace "y"`, as Kubernetes says it. */
+export function refusal(user: UserInfo, verb: string, card: { group: string; resource: string }, { namespace, name }: { namespace: string; name: string }, subresource: string, reason: string): string {
+  const resource = subresource ? `${card.resource}/${subresource}` : card.resource;
+  const where = namespace ? ` in the namespace ${JSON.stringify(namespace)}` : card.resource === "namespaces" && name ? "" : " at the cluster scope";
+  const text = `User ${JSON.stringify(user.name)} cannot ${verb} resource ${JSON.stringify(resource)} in API group ${JSON.stringify(card.group)}${where}`;
+  return reason ? `${text}: ${reason}` : text;
+}
+
+type Watch<T> = (onEvents: (events: readonly WatchEvent<T>[]) => void, signal: AbortSignal) => Promise<void>;
+
+/** A watch as an iteration: batches queue until they are taken; leaving the loop ends the watch. */
+async function* eventsOf<T>(watch: Watch<T>, signal: AbortSignal): AsyncGenerator<WatchEvent<T>> {
+  const stop = new AbortController();
+  let queue: WatchEvent<T>[] = [];
+  let wake = Promise.withResolvers<void>();
+  let failure: unknown;
+  let done = false;
+  const watching = watch((events) => {
+    queue.push(...events);
+    wake.resolve();
+  }, AbortSignal.any([signal, stop.signal])).catch((error: unknown) => {
+    failure = error;
+  }).finally(() => {
+    done = true;
+    wake.resolve();
+  });
+  try {
+    for (;;) {
+      await wake.promise;
+      wake = Promise.withResolvers();
+      const ending = done;
+      const batch = queue;
+      queue = [];
+      yield* batch;
+      if (queue.length > 0 || done) wake.resolve();
+      if (!ending || queue.length > 0) continue;
+      if (failure !== undefined) throw failure;
+      return;
+    }
+  } finally {
+    stop.abort();
+    await watching;
+  }
+}
