@@ -1,6 +1,16 @@
 import type { FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
-import type { ReplicaSet } from "../generated/apps/v1.ts";
-export const validateReplicaSet = (_: Frozen<ReplicaSet>): FieldError[] => [];
-export const validateReplicaSetUpdate = (_: Frozen<ReplicaSet>, __: Frozen<ReplicaSet>): FieldError[] => [];
-export const validateReplicaSetStatusUpdate = (_: Frozen<ReplicaSet>, __: Frozen<ReplicaSet>): FieldError[] => [];
+import type { ReplicaSet, ReplicaSetStatus } from "../generated/apps/v1.ts";
+import { validateCounts, validateReplicatedSpec, validateSelectorUnchanged } from "./workload-validation.ts";
+
+export const validateReplicaSet = ({ spec }: Frozen<ReplicaSet>): FieldError[] => validateReplicatedSpec(spec);
+
+export function validateReplicaSetUpdate({ spec }: Frozen<ReplicaSet>, old: Frozen<ReplicaSet>): FieldError[] {
+  return [...validateReplicatedSpec(spec), ...validateSelectorUnchanged(spec.selector, old.spec.selector)];
+}
+
+export function validateReplicaSetStatusUpdate({ status }: Frozen<ReplicaSet>): FieldError[] {
+  return validateCounts<Frozen<Partial<ReplicaSetStatus>>>(status ?? {},
+    ["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration", "terminatingReplicas"],
+    ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"]);
+}

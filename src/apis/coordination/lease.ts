@@ -10,7 +10,13 @@ export const leases = defineResource<Lease>({
   default(lease) {
     lease.spec ??= {};
   },
-  strategy: { validate, validateUpdate: (lease) => validate(lease), allowCreateOnUpdate: true, allowUnconditionalUpdate: false, generationChanged: () => false },
+  strategy: {
+    prepareForCreate(lease) {
+      delete lease.metadata.generation;
+    },
+    validate, validateUpdate: (lease) => validate(lease),
+    allowCreateOnUpdate: true, allowUnconditionalUpdate: false,
+  },
   columns: [
     nameColumn(),
     { name: "Holder", type: "string", description: "holderIdentity contains the identity of the holder of a current lease.", value: (lease) => lease.spec.holderIdentity ?? "" },

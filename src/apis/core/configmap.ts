@@ -8,7 +8,7 @@ export type { ConfigMap } from "../generated/core/v1.ts";
 export const configmaps = defineResource<ConfigMap>({
   group: "", version: "v1", kind: "ConfigMap", resource: "configmaps", scope: "Namespaced", shortNames: ["cm"],
   schema: "io.k8s.api.core.v1.ConfigMap",
-  strategy: { validate, validateUpdate, generationChanged: () => false },
+  strategy: { validate, validateUpdate },
   columns: [
     nameColumn(),
     { name: "Data", type: "string", description: "Data contains the configuration data.", value: (map) => keys(map.data).length + keys(map.binaryData).length },

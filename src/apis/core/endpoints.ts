@@ -11,7 +11,7 @@ export const endpoints = defineResource<Endpoints>({
   default(object) {
     for (const subset of object.subsets ?? []) for (const port of subset.ports ?? []) port.protocol ||= "TCP";
   },
-  strategy: { validate: validateEndpoints, validateUpdate: (object) => validateEndpoints(object), allowCreateOnUpdate: true, generationChanged: () => false },
+  strategy: { validate: validateEndpoints, validateUpdate: (object) => validateEndpoints(object), allowCreateOnUpdate: true },
   columns: [
     nameColumn(),
     { name: "Endpoints", type: "string", description: "The set of all endpoints is the union of all subsets.", value: (object) => withMore(addressesOf(object.subsets)) },

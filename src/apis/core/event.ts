@@ -13,7 +13,7 @@ export const events = defineResource<Event>({
     event.reportingComponent ??= "";
     event.reportingInstance ??= "";
   },
-  strategy: { validate: validateEvent, validateUpdate: (event) => validateEvent(event), allowCreateOnUpdate: true, generationChanged: () => false },
+  strategy: { validate: validateEvent, validateUpdate: (event) => validateEvent(event), allowCreateOnUpdate: true },
   fieldSelectors: {
     "involvedObject.kind": (event) => event.involvedObject.kind ?? "",
     "involvedObject.namespace": (event) => event.involvedObject.namespace ?? "",

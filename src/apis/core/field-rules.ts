@@ -47,7 +47,7 @@ export const ipAddress = (field: string, value: string): FieldError[] => (isIP(v
 /** Addresses that traffic must not be sent to: it would reach the node itself, or nothing. */
 export function endpointAddress(field: string, value: string): FieldError[] {
   const wrong = (detail: string): FieldError[] => [invalidValue(field, value, detail)];
-  if (value === "0.0.0.0" || value === "::") return wrong(`may not be unspecified (${JSON.stringify(value)})`);
+  if (value === "0.0.0.0" || value === "::") return wrong(`may not be unspecified (${value})`);
   if (value.startsWith("127.") || value === "::1") return wrong("may not be in the loopback range (127.0.0.0/8, ::1/128)");
   if (value.startsWith("169.254.") || /^fe[89ab]/i.test(value)) return wrong("may not be in the link-local range (169.254.0.0/16, fe80::/10)");
   if (/^(?:224\.0\.0\.|ff02:)/i.test(value)) return wrong("may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)");
@@ -88,3 +88,10 @@ export function relativePath(field: string, path: string): FieldError[] {
 }
 
 export const noBacksteps = (field: string, path: string): FieldError[] => (path.split("/").includes("..") ? [invalidValue(field, path, "must not contain '..'")] : []);
+
+export function cidr(field: string, value: string): FieldError[] {
+  const [address = "", bits = "", ...rest] = value.split("/");
+  const family = isIP(address);
+  const valid = family !== 0 && rest.length === 0 && /^(0|[1-9]\d{0,2})$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
+  return valid ? [] : [invalidValue(field, value, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")];
+}

@@ -17,6 +17,7 @@ export const namespaces = defineResource<Namespace>({
   },
   strategy: {
     prepareForCreate(namespace) {
+      delete namespace.metadata.generation;
       namespace.status = { phase: "Active" };
       namespace.metadata.labels = { ...namespace.metadata.labels, [namespaceNameLabel]: namespace.metadata.name! };
       const finalizers = namespace.spec.finalizers ?? [];
@@ -29,7 +30,6 @@ export const namespaces = defineResource<Namespace>({
     beginDeletion(namespace) {
       namespace.status = { ...namespace.status, phase: "Terminating" };
     },
-    generationChanged: () => false,
   },
   fieldSelectors: { "status.phase": (namespace) => namespace.status?.phase ?? "" },
   columns: [

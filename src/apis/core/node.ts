@@ -13,7 +13,12 @@ export const nodes = defineResource<Node>({
     if (node.status?.capacity) node.status.allocatable ??= { ...node.status.capacity };
   },
   // A node's status may be given when it is created: the kubelet registers itself with what it has.
-  strategy: { validate: validateNode, validateUpdate: validateNodeUpdate, validateStatusUpdate: validateNodeUpdate, generationChanged: () => false },
+  strategy: {
+    prepareForCreate(node) {
+      delete node.metadata.generation;
+    },
+    validate: validateNode, validateUpdate: validateNodeUpdate, validateStatusUpdate: validateNodeUpdate,
+  },
   fieldSelectors: { "spec.unschedulable": (node) => String(node.spec.unschedulable ?? false) },
   columns: [
     nameColumn(),

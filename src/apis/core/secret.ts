@@ -18,7 +18,6 @@ export const secrets = defineResource<Secret>({
       secret.type ||= old.type;
     },
     validate, validateUpdate,
-    generationChanged: () => false,
   },
   fieldSelectors: { type: (secret) => secret.type ?? "" },
   columns: [

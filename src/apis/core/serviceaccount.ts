@@ -6,6 +6,5 @@ export const serviceaccounts = defineResource<ServiceAccount>({
   group: "", version: "v1", kind: "ServiceAccount", resource: "serviceaccounts", scope: "Namespaced", shortNames: ["sa"],
   subresources: { others: ["token"] },
   schema: "io.k8s.api.core.v1.ServiceAccount",
-  strategy: { generationChanged: () => false },
   example: () => ({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "example", namespace: "default" } }),
 });

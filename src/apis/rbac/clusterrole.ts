@@ -2,6 +2,7 @@ import { required, type FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import { nameIsPathSegment } from "../../apimachinery/validation/names.ts";
+import { labelSelector } from "../core/field-rules.ts";
 import type { ClusterRole } from "../generated/rbac/v1.ts";
 import { createdAtColumn, rbacGroup, validateRules } from "./rules.ts";
 export type { ClusterRole } from "../generated/rbac/v1.ts";
@@ -12,7 +13,7 @@ export const clusterroles = defineResource<ClusterRole>({
   default(role) {
     role.rules ??= [];
   },
-  strategy: { validate, validateUpdate: (role) => validate(role), allowCreateOnUpdate: true, generationChanged: () => false },
+  strategy: { validate, validateUpdate: (role) => validate(role), allowCreateOnUpdate: true },
   columns: [nameColumn(), createdAtColumn()],
   validateName: nameIsPathSegment,
   example: () => ({ apiVersion: `${rbacGroup}/v1`, kind: "ClusterRole", metadata: { name: "example" }, rules: [{ apiGroups: [""], resources: ["pods"], verbs: ["get"] }] }),
@@ -23,5 +24,5 @@ function validate(role: Frozen<ClusterRole>): FieldError[] {
   if (!role.aggregationRule) return errors;
   const selectors = role.aggregationRule.clusterRoleSelectors ?? [];
   if (selectors.length === 0) errors.push(required("aggregationRule.clusterRoleSelectors", "at least one clusterRoleSelector required if aggregationRule is non-nil"));
-  return errors;
+  return [...errors, ...selectors.flatMap((selector, index) => labelSelector(`aggregationRule.clusterRoleSelectors[${index}]`, selector))];
 }

@@ -13,7 +13,7 @@ export const clusterrolebindings = defineResource<ClusterRoleBinding>({
   strategy: {
     validate: (binding) => validateBinding(binding as Frozen<Binding>, false),
     validateUpdate: (binding, old) => validateBindingUpdate(binding as Frozen<Binding>, old as Frozen<Binding>, false),
-    allowCreateOnUpdate: true, generationChanged: () => false,
+    allowCreateOnUpdate: true,
   },
   columns: bindingColumns("clusterRoleBinding"),
   validateName: nameIsPathSegment,

@@ -12,7 +12,7 @@ export const roles = defineResource<Role>({
   },
   strategy: {
     validate: (role) => validateRules(role.rules, true), validateUpdate: (role) => validateRules(role.rules, true),
-    allowCreateOnUpdate: true, generationChanged: () => false,
+    allowCreateOnUpdate: true,
   },
   columns: [nameColumn(), createdAtColumn()],
   validateName: nameIsPathSegment,

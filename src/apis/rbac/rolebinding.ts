@@ -13,7 +13,7 @@ export const rolebindings = defineResource<RoleBinding>({
   strategy: {
     validate: (binding) => validateBinding(binding as Frozen<Binding>, true),
     validateUpdate: (binding, old) => validateBindingUpdate(binding as Frozen<Binding>, old as Frozen<Binding>, true),
-    allowCreateOnUpdate: true, generationChanged: () => false,
+    allowCreateOnUpdate: true,
   },
   columns: bindingColumns("roleBinding"),
   validateName: nameIsPathSegment,

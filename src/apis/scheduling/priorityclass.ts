@@ -23,7 +23,13 @@ export const priorityclasses = defineResource<PriorityClass>({
     priorityClass.value ??= 0;
     priorityClass.preemptionPolicy ??= "PreemptLowerPriority";
   },
-  strategy: { validate, validateUpdate },
+  strategy: {
+    prepareForCreate(priorityClass) {
+      priorityClass.metadata.generation = 1;
+    },
+    validate, validateUpdate,
+    generationChanged: () => false,
+  },
   columns: [
     nameColumn(),
     { name: "Value", type: "integer", description: "value represents the integer value of this priority class.", value: (priorityClass) => priorityClass.value },

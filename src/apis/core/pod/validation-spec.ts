@@ -92,7 +92,7 @@ function validateHostAliases(field: string, aliases: Frozen<HostAlias[]> | undef
 
 /** The template of a Deployment, ReplicaSet and the like. */
 export function validatePodTemplate(field: string, { metadata, spec }: Frozen<PodTemplateSpec>): FieldError[] {
-  const annotations = Object.keys(metadata?.annotations ?? {}).flatMap((key) => labelName(`${field}.metadata.annotations`, key.toLowerCase()));
+  const annotations = Object.keys(metadata?.annotations ?? {}).flatMap((key) => labelName(`${field}.annotations`, key.toLowerCase()));
   const ephemeral = spec?.ephemeralContainers?.length ? [forbiddenField(`${field}.spec.ephemeralContainers`, "ephemeral containers not allowed in pod template")] : [];
-  return [...labels(`${field}.metadata.labels`, metadata?.labels), ...annotations, ...validatePodSpec(`${field}.spec`, (spec ?? {}) as Frozen<PodSpec>, false), ...ephemeral];
+  return [...labels(`${field}.labels`, metadata?.labels), ...annotations, ...validatePodSpec(`${field}.spec`, (spec ?? {}) as Frozen<PodSpec>, false), ...ephemeral];
 }

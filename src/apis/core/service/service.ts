@@ -14,6 +14,7 @@ export const services = defineResource<Service>({
   default: defaultService,
   strategy: {
     prepareForCreate(service) {
+      delete service.metadata.generation;
       service.status = { loadBalancer: {} };
       syncClusterIPs(service);
     },
@@ -25,7 +26,6 @@ export const services = defineResource<Service>({
     validate: validateService,
     validateUpdate: validateServiceUpdate,
     allowCreateOnUpdate: true,
-    generationChanged: () => false,
   },
   fieldSelectors: { "spec.clusterIP": (service) => service.spec.clusterIP ?? "", "spec.type": (service) => service.spec.type ?? "" },
   columns: [

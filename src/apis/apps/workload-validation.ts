@@ -1,0 +1,56 @@
+import { forbiddenField, invalidValue, notSupported, required, type FieldError } from "../../apimachinery/field-errors.ts";
+import type { Frozen } from "../../apimachinery/meta.ts";
+import { fromLabelSelector, matchesLabels } from "../../apimachinery/selectors/labels.ts";
+import { labelSelector, nonNegative } from "../core/field-rules.ts";
+import { validatePodTemplate } from "../core/pod/validation-spec.ts";
+import type { PodTemplateSpec } from "../generated/core/v1.ts";
+import type { LabelSelector } from "../generated/meta/v1.ts";
+
+interface ReplicatedSpec {
+  replicas?: number;
+  minReadySeconds?: number;
+  selector?: LabelSelector;
+  template?: PodTemplateSpec;
+}
+
+/** What Deployments and ReplicaSets ask of their spec: a selector, and a template for pods that it selects and that never end. */
+export function validateReplicatedSpec({ replicas, minReadySeconds, selector, template }: Frozen<ReplicatedSpec>): FieldError[] {
+  const errors = [...nonNegative("spec.replicas", replicas), ...nonNegative("spec.minReadySeconds", minReadySeconds)];
+  if (!selector) errors.push(required("spec.selector"));
+  const invalidSelector = labelSelector("spec.selector", selector);
+  errors.push(...invalidSelector);
+  const stated = Object.keys(selector?.matchLabels ?? {}).length + (selector?.matchExpressions?.length ?? 0);
+  if (selector && stated === 0) errors.push(invalidValue("spec.selector", selector, "empty selector is invalid for deployment"));
+  if (invalidSelector.length > 0) return [...errors, invalidValue("spec.selector", selector, "invalid label selector")];
+  if (!template) return [...errors, required("spec.template")];
+  return [...errors, ...validateTemplate(template, selector)];
+}
+
+function validateTemplate(template: Frozen<PodTemplateSpec>, selector: Frozen<LabelSelector> | undefined): FieldError[] {
+  const labels = template.metadata?.labels;
+  const errors = selector && matchesLabels(fromLabelSelector(selector), labels) ? [] : [invalidValue("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")];
+  errors.push(...validatePodTemplate("spec.template", template));
+  const { restartPolicy, activeDeadlineSeconds } = template.spec ?? {};
+  if (restartPolicy !== "Always") errors.push(notSupported("spec.template.spec.restartPolicy", restartPolicy ?? "", ["Always"]));
+  if (activeDeadlineSeconds !== undefined) errors.push(forbiddenField("spec.template.spec.activeDeadlineSeconds", "activeDeadlineSeconds in ReplicaSet is not Supported"));
+  return errors;
+}
+
+export function validateSelectorUnchanged(selector: Frozen<LabelSelector> | undefined, old: Frozen<LabelSelector> | undefined): FieldError[] {
+  return Bun.deepEquals(selector, old) ? [] : [invalidValue("spec.selector", selector, "field is immutable")];
+}
+
+interface ReplicaCounts {
+  replicas?: number;
+  readyReplicas?: number;
+  availableReplicas?: number;
+}
+
+/** Counts of a status: none negative, none of `within` more than `replicas`. */
+export function validateCounts<T extends ReplicaCounts>(status: T, counts: readonly (keyof T & string)[], within: readonly (keyof T & string)[]): FieldError[] {
+  const count = (name: keyof T): number => Number(status[name] ?? 0);
+  const errors = counts.flatMap((name) => nonNegative(`status.${name}`, count(name)));
+  for (const name of within) if (count(name) > count("replicas")) errors.push(invalidValue(`status.${name}`, count(name), "cannot be greater than status.replicas"));
+  if (count("availableReplicas") > count("readyReplicas")) errors.push(invalidValue("status.availableReplicas", count("availableReplicas"), "cannot be greater than readyReplicas"));
+  return errors;
+}
