@@ -1,0 +1,42 @@
+import type { Frozen } from "../../apimachinery/meta.ts";
+import type { Deployment, ReplicaSet } from "../../apis/generated/apps/v1.ts";
+import { maxSurge } from "./replicas.ts";
+
+export const revisionAnnotation = "deployment.kubernetes.io/revision";
+export const revisionHistoryAnnotation = "deployment.kubernetes.io/revision-history";
+export const desiredReplicasAnnotation = "deployment.kubernetes.io/desired-replicas";
+export const maxReplicasAnnotation = "deployment.kubernetes.io/max-replicas";
+
+/** What a ReplicaSet doesn't inherit from its Deployment's annotations. Everything else, such as kubernetes.io/change-cause, it does. */
+const notCopied = new Set(["kubectl.kubernetes.io/last-applied-configuration", revisionAnnotation, revisionHistoryAnnotation, desiredReplicasAnnotation, maxReplicasAnnotation, "deprecated.deployment.rollback.rollback-to"]);
+
+export function revisionOf(object: Frozen<ReplicaSet> | Frozen<Deployment>): number {
+  return integer(object.metadata.annotations?.[revisionAnnotation]) ?? 0;
+}
+
+export const desiredReplicasOf = (rs: Frozen<ReplicaSet>): number | undefined => integer(rs.metadata.annotations?.[desiredReplicasAnnotation]);
+export const maxReplicasOf = (rs: Frozen<ReplicaSet>): number | undefined => integer(rs.metadata.annotations?.[maxReplicasAnnotation]);
+
+function integer(text: string | undefined): number | undefined {
+  return text !== undefined && /^-?\d+$/.test(text) ? Number(text) : undefined;
+}
+
+/** Brings the annotations of the new ReplicaSet up to date, in place. `created` also sets the replica numbers, which later follow scaling. */
+export function annotateNew(d: Frozen<Deployment>, rs: ReplicaSet, revision: number, created: boolean): void {
+  const annotations = (rs.metadata.annotations ??= {});
+  for (const [name, value] of Object.entries(d.metadata.annotations ?? {})) if (!notCopied.has(name)) annotations[name] = value;
+  const old = annotations[revisionAnnotation];
+  if (revisionOf(rs) < revision) {
+    annotations[revisionAnnotation] = String(revision);
+    // A ReplicaSet that is rolled back to keeps the numbers it had.
+    if (old) annotations[revisionHistoryAnnotation] = [annotations[revisionHistoryAnnotation], old].filter((text) => text).join(",");
+  }
+  if (created) annotateReplicas(d, rs);
+}
+
+/** Tells proportional scaling, the next time, what size this one was part of. */
+export function annotateReplicas(d: Frozen<Deployment>, rs: ReplicaSet): void {
+  const annotations = (rs.metadata.annotations ??= {});
+  annotations[desiredReplicasAnnotation] = String(d.spec.replicas ?? 1);
+  annotations[maxReplicasAnnotation] = String((d.spec.replicas ?? 1) + maxSurge(d));
+}

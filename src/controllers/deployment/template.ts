@@ -1,0 +1,35 @@
+import { createHash } from "node:crypto";
+import type { Frozen } from "../../apimachinery/meta.ts";
+import type { PodTemplateSpec } from "../../apis/generated/core/v1.ts";
+import { semanticEqual } from "./semantic-equal.ts";
+
+export const podTemplateHash = "pod-template-hash";
+
+/** No vowels and nothing that looks alike, so that no words come out. Source: k8s.io/apimachinery/pkg/util/rand. */
+const alphabet = "bcdfghjklmnpqrstvwxz2456789";
+
+/** Ten characters that depend on the template and on how many such names were taken already. Stable over releases: names of ReplicaSets hang on it. */
+export function templateHash(template: Frozen<PodTemplateSpec>, collisionCount = 0): string {
+  const digest = createHash("sha256").update(canonical(template)).update(`#${collisionCount}`).digest();
+  return [...digest.subarray(0, 10)].map((byte) => alphabet[byte % alphabet.length]).join("");
+}
+
+/** JSON with sorted keys and without what is absent. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined && item !== null);
+  return `{${entries.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, item]) => `${JSON.stringify(name)}:${canonical(item)}`).join(",")}}`;
+}
+
+/** Whether two templates ask for the same pods; the hash label, which the controller adds, doesn't count. */
+export const sameTemplate = (a: Frozen<PodTemplateSpec> | undefined, b: Frozen<PodTemplateSpec> | undefined): boolean => semanticEqual(withoutHash(a), withoutHash(b));
+
+function withoutHash(template: Frozen<PodTemplateSpec> | undefined): unknown {
+  const metadata = template?.metadata;
+  const { [podTemplateHash]: _hash, ...labels } = metadata?.labels ?? {};
+  const { creationTimestamp: _time, annotations, ...rest } = metadata ?? {};
+  return { ...template, metadata: { ...rest, labels: mapOrNone(labels), annotations: mapOrNone(annotations ?? {}) } };
+}
+
+const mapOrNone = (map: Readonly<Record<string, string>>): object | undefined => (Object.keys(map).length > 0 ? map : undefined);
