@@ -1,6 +1,7 @@
 import { forbiddenField, invalidValue, notSupported, type FieldError } from "../../apimachinery/field-errors.ts";
 import { isPercent } from "../../apimachinery/intstr.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
+import { percentErrors } from "../../apimachinery/validation/values.ts";
 import { nonNegative } from "../core/field-rules.ts";
 import type { Deployment, DeploymentStatus, DeploymentStrategy } from "../generated/apps/v1.ts";
 import { validateCounts, validateReplicatedSpec, validateSelectorUnchanged } from "./workload-validation.ts";
@@ -30,7 +31,7 @@ const isZero = (value: number | string): boolean => value === 0 || (isPercent(va
 /** A number of pods, or a percentage of them. */
 function validateShare(field: string, value: number | string): FieldError[] {
   if (typeof value === "number") return nonNegative(field, value);
-  return /^\d+%$/.test(value) ? [] : [invalidValue(field, value, "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')")];
+  return percentErrors(value).map((message) => invalidValue(field, value, message));
 }
 
 export function validateDeploymentUpdate(deployment: Frozen<Deployment>, old: Frozen<Deployment>): FieldError[] {

@@ -1,3 +1,4 @@
+import { semanticEqual } from "../../apimachinery/equality.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import { formatLabelSelector } from "../../apimachinery/selectors/labels.ts";
 import { defaultPodTemplate } from "../core/pod/defaults.ts";
@@ -29,7 +30,7 @@ export const deployments = defineResource<Deployment>({
     validateUpdate: validateDeploymentUpdate,
     validateStatusUpdate: validateDeploymentStatusUpdate,
     // Annotations count too: the rollout's change cause is one, and ReplicaSets take them over.
-    generationChanged: (deployment, old) => !Bun.deepEquals(deployment.spec, old.spec) || !Bun.deepEquals(deployment.metadata.annotations ?? {}, old.metadata.annotations ?? {}),
+    generationChanged: (deployment, old) => !semanticEqual(deployment.spec, old.spec) || !semanticEqual(deployment.metadata.annotations ?? {}, old.metadata.annotations ?? {}),
   },
   columns: [
     nameColumn(),

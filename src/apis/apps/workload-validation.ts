@@ -1,7 +1,9 @@
+import { semanticEqual } from "../../apimachinery/equality.ts";
 import { forbiddenField, invalidValue, notSupported, required, type FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { fromLabelSelector, matchesLabels } from "../../apimachinery/selectors/labels.ts";
-import { labelSelector, nonNegative } from "../core/field-rules.ts";
+import { validateLabelSelector } from "../../apimachinery/validation/label-selector.ts";
+import { nonNegative } from "../core/field-rules.ts";
 import { validatePodTemplate } from "../core/pod/validation-spec.ts";
 import type { PodTemplateSpec } from "../generated/core/v1.ts";
 import type { LabelSelector } from "../generated/meta/v1.ts";
@@ -17,7 +19,7 @@ interface ReplicatedSpec {
 export function validateReplicatedSpec({ replicas, minReadySeconds, selector, template }: Frozen<ReplicatedSpec>): FieldError[] {
   const errors = [...nonNegative("spec.replicas", replicas), ...nonNegative("spec.minReadySeconds", minReadySeconds)];
   if (!selector) errors.push(required("spec.selector"));
-  const invalidSelector = labelSelector("spec.selector", selector);
+  const invalidSelector = validateLabelSelector(selector, "spec.selector");
   errors.push(...invalidSelector);
   const stated = Object.keys(selector?.matchLabels ?? {}).length + (selector?.matchExpressions?.length ?? 0);
   if (selector && stated === 0) errors.push(invalidValue("spec.selector", selector, "empty selector is invalid for deployment"));
@@ -37,7 +39,7 @@ function validateTemplate(template: Frozen<PodTemplateSpec>, selector: Frozen<La
 }
 
 export function validateSelectorUnchanged(selector: Frozen<LabelSelector> | undefined, old: Frozen<LabelSelector> | undefined): FieldError[] {
-  return Bun.deepEquals(selector, old) ? [] : [invalidValue("spec.selector", selector, "field is immutable")];
+  return semanticEqual(selector, old) ? [] : [invalidValue("spec.selector", selector, "field is immutable")];
 }
 
 interface ReplicaCounts {

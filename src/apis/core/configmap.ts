@@ -1,3 +1,4 @@
+import { semanticEqual } from "../../apimachinery/equality.ts";
 import { forbiddenField, invalidValue, tooLong, type FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
@@ -39,8 +40,8 @@ function validateUpdate(map: Frozen<ConfigMap>, old: Frozen<ConfigMap>): FieldEr
   const errors: FieldError[] = [];
   if (old.immutable) {
     if (!map.immutable) errors.push(forbiddenField("immutable", "field is immutable when `immutable` is set"));
-    if (!Bun.deepEquals(map.data ?? {}, old.data ?? {})) errors.push(forbiddenField("data", "field is immutable when `immutable` is set"));
-    if (!Bun.deepEquals(map.binaryData ?? {}, old.binaryData ?? {})) errors.push(forbiddenField("binaryData", "field is immutable when `immutable` is set"));
+    if (!semanticEqual(map.data ?? {}, old.data ?? {})) errors.push(forbiddenField("data", "field is immutable when `immutable` is set"));
+    if (!semanticEqual(map.binaryData ?? {}, old.binaryData ?? {})) errors.push(forbiddenField("binaryData", "field is immutable when `immutable` is set"));
   }
   return [...errors, ...validate(map)];
 }

@@ -1,3 +1,4 @@
+import { semanticEqual } from "../../apimachinery/equality.ts";
 import { duplicate, forbiddenField, invalidValue, type FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { compareQuantities } from "../../apimachinery/quantity.ts";
@@ -21,7 +22,7 @@ export function validateNodeUpdate(node: Frozen<Node>, old: Frozen<Node>): Field
     if (addresses.has(key)) errors.push(duplicate(`status.addresses[${index}]`, address));
     addresses.add(key);
   }
-  if (old.spec.podCIDRs?.length && !Bun.deepEquals(node.spec.podCIDRs, old.spec.podCIDRs)) errors.push(forbiddenField("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid"));
+  if (old.spec.podCIDRs?.length && !semanticEqual(node.spec.podCIDRs, old.spec.podCIDRs)) errors.push(forbiddenField("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid"));
   if (old.spec.providerID && node.spec.providerID !== old.spec.providerID) errors.push(forbiddenField("spec.providerID", "node updates may not change providerID except from \"\" to valid"));
   return errors;
 }

@@ -1,3 +1,4 @@
+import { semanticEqual } from "../../apimachinery/equality.ts";
 import { forbiddenField, invalidValue, required, tooLong, type FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
@@ -81,7 +82,7 @@ function validateUpdate(secret: Frozen<Secret>, old: Frozen<Secret>): FieldError
   if (secret.type !== old.type) errors.push(invalidValue("type", secret.type, "field is immutable"));
   if (old.immutable) {
     if (!secret.immutable) errors.push(forbiddenField("immutable", "field is immutable when `immutable` is set"));
-    if (!Bun.deepEquals(secret.data ?? {}, old.data ?? {})) errors.push(forbiddenField("data", "field is immutable when `immutable` is set"));
+    if (!semanticEqual(secret.data ?? {}, old.data ?? {})) errors.push(forbiddenField("data", "field is immutable when `immutable` is set"));
   }
   return [...errors, ...validate(secret)];
 }

@@ -1,3 +1,4 @@
+import { semanticEqual } from "../../apimachinery/equality.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import { withMore } from "../core/with-more.ts";
@@ -26,7 +27,7 @@ export const endpointslices = defineResource<EndpointSlice>({
     },
     validate: validateEndpointSlice,
     validateUpdate: validateEndpointSliceUpdate,
-    generationChanged: (slice, old) => !Bun.deepEquals(contentOf(slice), contentOf(old)),
+    generationChanged: (slice, old) => !semanticEqual(contentOf(slice), contentOf(old)),
   },
   columns: [
     nameColumn(),

@@ -1,3 +1,4 @@
+import { semanticEqual } from "../../apimachinery/equality.ts";
 import { invalidValue, notSupported, required, type FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
 import { ageColumn, nameColumn, type Column } from "../../apimachinery/resource.ts";
@@ -46,7 +47,7 @@ function validateSubject({ kind, apiGroup = "", name, namespace }: Frozen<Subjec
 /** A binding's role is fixed, so that the right to change its subjects is not the right to grant another role. */
 export function validateBindingUpdate(binding: Frozen<Binding>, old: Frozen<Binding>, namespaced: boolean): FieldError[] {
   const errors = validateBinding(binding, namespaced);
-  return Bun.deepEquals(binding.roleRef, old.roleRef) ? errors : [...errors, invalidValue("roleRef", binding.roleRef, "cannot change roleRef")];
+  return semanticEqual(binding.roleRef, old.roleRef) ? errors : [...errors, invalidValue("roleRef", binding.roleRef, "cannot change roleRef")];
 }
 
 export function bindingColumns<T extends Binding>(what: string): readonly Column<T>[] {

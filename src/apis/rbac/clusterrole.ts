@@ -1,8 +1,8 @@
 import { required, type FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { defineResource, nameColumn } from "../../apimachinery/resource.ts";
+import { validateLabelSelector } from "../../apimachinery/validation/label-selector.ts";
 import { nameIsPathSegment } from "../../apimachinery/validation/names.ts";
-import { labelSelector } from "../core/field-rules.ts";
 import type { ClusterRole } from "../generated/rbac/v1.ts";
 import { createdAtColumn, rbacGroup, validateRules } from "./rules.ts";
 export type { ClusterRole } from "../generated/rbac/v1.ts";
@@ -24,5 +24,5 @@ function validate(role: Frozen<ClusterRole>): FieldError[] {
   if (!role.aggregationRule) return errors;
   const selectors = role.aggregationRule.clusterRoleSelectors ?? [];
   if (selectors.length === 0) errors.push(required("aggregationRule.clusterRoleSelectors", "at least one clusterRoleSelector required if aggregationRule is non-nil"));
-  return [...errors, ...selectors.flatMap((selector, index) => labelSelector(`aggregationRule.clusterRoleSelectors[${index}]`, selector))];
+  return [...errors, ...selectors.flatMap((selector, index) => validateLabelSelector(selector, `aggregationRule.clusterRoleSelectors[${index}]`))];
 }

@@ -17,6 +17,11 @@ export const pods = defineResource<Pod>({
     prepareForCreate(pod) {
       pod.status = { phase: "Pending", qosClass: qosClassOf(pod as Frozen<Pod>) };
     },
+    /** Ephemeral containers change through their subresource alone. */
+    prepareForUpdate(pod, old) {
+      if (old.spec.ephemeralContainers) pod.spec.ephemeralContainers = structuredClone(old.spec.ephemeralContainers) as Pod["spec"]["ephemeralContainers"];
+      else delete pod.spec.ephemeralContainers;
+    },
     prepareForStatusUpdate(pod, old) {
       pod.status ??= {};
       // Set once, when the pod was made: it decided the pod's cgroup.

@@ -1,9 +1,10 @@
 import { invalidValue, notSupported, required, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import { compareQuantities } from "../../../apimachinery/quantity.ts";
+import { envVarNameErrors } from "../../../apimachinery/validation/values.ts";
 import type { EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector, ResourceFieldSelector } from "../../generated/core/v1.ts";
 import { validateConfigKey } from "../config-data.ts";
-import { dnsSubdomain, labelName, relativePath } from "../field-rules.ts";
+import { dnsSubdomain, labelName, relativePath, ruled } from "../field-rules.ts";
 
 export function validateEnv(field: string, vars: Frozen<EnvVar[]> | undefined): FieldError[] {
   return (vars ?? []).flatMap(({ name, value, valueFrom }, index) => {
@@ -13,10 +14,7 @@ export function validateEnv(field: string, vars: Frozen<EnvVar[]> | undefined): 
   });
 }
 
-function variableName(field: string, name: string): FieldError[] {
-  if (/^[ -<>-~]+$/.test(name)) return [];
-  return [invalidValue(field, name, "a valid environment variable name must consist only of printable ASCII characters other than '='")];
-}
+const variableName = ruled(envVarNameErrors);
 
 function validateValueFrom(field: string, from: Frozen<EnvVarSource>, value: string | undefined): FieldError[] {
   const errors: FieldError[] = [];

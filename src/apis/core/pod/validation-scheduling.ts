@@ -1,14 +1,16 @@
 import { duplicate, forbiddenField, invalidValue, notSupported, required, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
+import { validateLabelSelector } from "../../../apimachinery/validation/label-selector.ts";
 import { labelValueErrors } from "../../../apimachinery/validation/names.ts";
+import { validateLabels } from "../../../apimachinery/validation/object-meta.ts";
 import type { Affinity, NodeSelectorRequirement, NodeSelectorTerm, PodAffinity, PodAffinityTerm, PodSpec, Toleration, TopologySpreadConstraint } from "../../generated/core/v1.ts";
-import { dnsLabel, given, labelName, labels, labelSelector, labelValue, oneOf, positive, unique } from "../field-rules.ts";
+import { dnsLabel, given, labelName, labelValue, oneOf, positive, unique } from "../field-rules.ts";
 
 /** Everything that says where a pod may run. */
 export function validateScheduling(field: string, spec: Frozen<PodSpec>): FieldError[] {
   const gates = new Set<string>();
   return [
-    ...labels(`${field}.nodeSelector`, spec.nodeSelector),
+    ...validateLabels(spec.nodeSelector, `${field}.nodeSelector`),
     ...validateAffinity(`${field}.affinity`, spec.affinity),
     ...validateTolerations(`${field}.tolerations`, spec.tolerations),
     ...validateSpread(`${field}.topologySpreadConstraints`, spec.topologySpreadConstraints),
@@ -78,8 +80,8 @@ function validatePodAffinity(field: string, affinity: Frozen<PodAffinity> | unde
 function validatePodTerm(field: string, term: Frozen<Partial<PodAffinityTerm>>): FieldError[] {
   const topologyKey = term.topologyKey ?? "";
   return [
-    ...labelSelector(`${field}.labelSelector`, term.labelSelector),
-    ...labelSelector(`${field}.namespaceSelector`, term.namespaceSelector),
+    ...validateLabelSelector(term.labelSelector, `${field}.labelSelector`),
+    ...validateLabelSelector(term.namespaceSelector, `${field}.namespaceSelector`),
     ...(term.namespaces ?? []).flatMap((name) => dnsLabel(`${field}.namespace`, name)),
     ...validateLabelKeys(field, term.matchLabelKeys ?? [], term.mismatchLabelKeys ?? [], term.labelSelector !== undefined),
     ...(topologyKey === "" ? [required(`${field}.topologyKey`, "can not be empty")] : []),
@@ -133,7 +135,7 @@ function validateSpread(field: string, constraints: Frozen<TopologySpreadConstra
       ...given(constraint.nodeAffinityPolicy, (policy) => oneOf(`${at}.nodeAffinityPolicy`, policy, inclusionPolicies)),
       ...given(constraint.nodeTaintsPolicy, (policy) => oneOf(`${at}.nodeTaintsPolicy`, policy, inclusionPolicies)),
       ...validateLabelKeys(at, constraint.matchLabelKeys ?? [], [], constraint.labelSelector !== undefined),
-      ...labelSelector(`${at}.labelSelector`, constraint.labelSelector),
+      ...validateLabelSelector(constraint.labelSelector, `${at}.labelSelector`),
     ];
   });
 }

@@ -1,8 +1,9 @@
 import { forbiddenField, invalidValue, required, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import { dns1123SubdomainErrors } from "../../../apimachinery/validation/names.ts";
+import { validateAnnotations, validateLabels } from "../../../apimachinery/validation/object-meta.ts";
 import type { HostAlias, PodSpec, PodTemplateSpec } from "../../generated/core/v1.ts";
-import { dnsLabel, dnsSubdomain, given, ipAddress, labelName, labels, oneOf, within } from "../field-rules.ts";
+import { dnsLabel, dnsSubdomain, given, ipAddress, labelName, oneOf, within } from "../field-rules.ts";
 import { validateContainers } from "./validation-containers.ts";
 import { validateResources } from "./validation-resources.ts";
 import { validateScheduling } from "./validation-scheduling.ts";
@@ -92,7 +93,6 @@ function validateHostAliases(field: string, aliases: Frozen<HostAlias[]> | undef
 
 /** The template of a Deployment, ReplicaSet and the like. */
 export function validatePodTemplate(field: string, { metadata, spec }: Frozen<PodTemplateSpec>): FieldError[] {
-  const annotations = Object.keys(metadata?.annotations ?? {}).flatMap((key) => labelName(`${field}.annotations`, key.toLowerCase()));
   const ephemeral = spec?.ephemeralContainers?.length ? [forbiddenField(`${field}.spec.ephemeralContainers`, "ephemeral containers not allowed in pod template")] : [];
-  return [...labels(`${field}.labels`, metadata?.labels), ...annotations, ...validatePodSpec(`${field}.spec`, (spec ?? {}) as Frozen<PodSpec>, false), ...ephemeral];
+  return [...validateLabels(metadata?.labels, `${field}.labels`), ...validateAnnotations(metadata?.annotations, `${field}.annotations`), ...validatePodSpec(`${field}.spec`, (spec ?? {}) as Frozen<PodSpec>, false), ...ephemeral];
 }

@@ -1,3 +1,4 @@
+import { semanticEqual } from "../../../apimachinery/equality.ts";
 import { forbiddenField, invalidValue, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import type { Container, ContainerStatus, Pod, PodSpec, Toleration } from "../../generated/core/v1.ts";
@@ -14,10 +15,10 @@ export function validatePodUpdate(pod: Frozen<Pod>, old: Frozen<Pod>): FieldErro
   }
   const deadline = validateDeadline(pod.spec.activeDeadlineSeconds, old.spec.activeDeadlineSeconds);
   if (deadline.length > 0) return [...errors, ...deadline];
-  errors.push(...validateTolerationsUpdate(pod.spec.tolerations ?? [], old.spec.tolerations ?? []), ...validateGatesUpdate(pod.spec, old.spec));
+  errors.push(...validateEphemeralContainers(pod, old), ...validateTolerationsUpdate(pod.spec.tolerations ?? [], old.spec.tolerations ?? []), ...validateGatesUpdate(pod.spec, old.spec));
   const leveled = withMutableFieldsOf(pod.spec, old.spec);
   if (old.spec.schedulingGates?.length) errors.push(...levelGatedPod(leveled, old.spec));
-  if (!Bun.deepEquals(leveled, old.spec)) errors.push(forbiddenField("spec", `pod updates may not change fields other than ${mutable}\n${changedFields(leveled, old.spec)}`));
+  if (!semanticEqual(leveled, old.spec)) errors.push(forbiddenField("spec", `pod updates may not change fields other than ${mutable}\n${changedFields(leveled, old.spec)}`));
   return errors;
 }
 
@@ -31,7 +32,7 @@ function validateDeadline(seconds: number | undefined, old: number | undefined):
 
 /** Existing tolerations stay as they are; only how long one tolerates may change. */
 function validateTolerationsUpdate(tolerations: Frozen<Toleration[]>, old: Frozen<Toleration[]>): FieldError[] {
-  const sameButSeconds = (a: Frozen<Toleration>, b: Frozen<Toleration>): boolean => Bun.deepEquals({ ...a, tolerationSeconds: undefined }, { ...b, tolerationSeconds: undefined });
+  const sameButSeconds = (a: Frozen<Toleration>, b: Frozen<Toleration>): boolean => semanticEqual({ ...a, tolerationSeconds: undefined }, { ...b, tolerationSeconds: undefined });
   const kept = old.every((one) => tolerations.some((other) => sameButSeconds(one, other)));
   return kept ? [] : [forbiddenField("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")];
 }
@@ -50,7 +51,7 @@ function withMutableFieldsOf(spec: Frozen<PodSpec>, old: Frozen<PodSpec>): PodSp
   };
   takeImages(copy.containers, was.containers);
   takeImages(copy.initContainers, was.initContainers);
-  for (const field of ["activeDeadlineSeconds", "schedulingGates", "tolerations"] as const) take(copy, was, field);
+  for (const field of ["activeDeadlineSeconds", "ephemeralContainers", "schedulingGates", "tolerations"] as const) take(copy, was, field);
   if ((was.terminationGracePeriodSeconds ?? 0) < 0 && copy.terminationGracePeriodSeconds === 1) take(copy, was, "terminationGracePeriodSeconds");
   return copy;
 }
@@ -71,21 +72,23 @@ function levelGatedPod(spec: PodSpec, old: Frozen<PodSpec>): FieldError[] {
 
 const changedFields = (spec: PodSpec, old: Frozen<PodSpec>): string =>
   [...new Set([...Object.keys(spec), ...Object.keys(old)])]
-    .filter((key) => !Bun.deepEquals(spec[key as keyof PodSpec], old[key as keyof PodSpec]))
+    .filter((key) => !semanticEqual(spec[key as keyof PodSpec], old[key as keyof PodSpec]))
     .map((key) => `  ${key}: ${JSON.stringify(old[key as keyof PodSpec])} -> ${JSON.stringify(spec[key as keyof PodSpec])}`)
     .join("\n");
 
-/** For the ephemeralcontainers subresource: containers may only be added. */
-export function validateEphemeralContainersUpdate(pod: Frozen<Pod>, old: Frozen<Pod>): FieldError[] {
-  const at = "spec.ephemeralContainers";
-  if (old.metadata.annotations?.["kubernetes.io/config.mirror"] !== undefined) return [forbiddenField("", "static pods do not support ephemeral containers")];
-  const changes = (old.spec.ephemeralContainers ?? []).flatMap((container) => {
-    const now = (pod.spec.ephemeralContainers ?? []).find(({ name }) => name === container.name);
-    if (!now) return [forbiddenField(at, `existing ephemeral containers ${JSON.stringify(container.name)} may not be removed\n`)];
-    return Bun.deepEquals(now, container) ? [] : [forbiddenField(at, `existing ephemeral containers ${JSON.stringify(container.name)} may not be changed\n`)];
+/** Only the ephemeralcontainers subresource gets this far with a change of these; they may be added, not altered. */
+function validateEphemeralContainers(pod: Frozen<Pod>, old: Frozen<Pod>): FieldError[] {
+  const at = "spec.ephemeralContainers", now = pod.spec.ephemeralContainers ?? [], was = old.spec.ephemeralContainers ?? [];
+  if (now.length > was.length && old.metadata.annotations?.[mirrorAnnotation] !== undefined) return [forbiddenField("", "static pods do not support ephemeral containers")];
+  return was.flatMap((container) => {
+    const same = now.find(({ name }) => name === container.name), quoted = JSON.stringify(container.name);
+    if (!same) return [forbiddenField(at, `existing ephemeral containers ${quoted} may not be removed\n`)];
+    return semanticEqual(same, container) ? [] : [forbiddenField(at, `existing ephemeral containers ${quoted} may not be changed\n`)];
   });
-  return [...validateWholePod(pod), ...changes];
 }
+
+/** On the API's copy of a pod that a node runs from a file. */
+const mirrorAnnotation = "kubernetes.io/config.mirror";
 
 export function validatePodStatusUpdate(pod: Frozen<Pod>, old: Frozen<Pod>): FieldError[] {
   const status = pod.status ?? {}, was = old.status ?? {}, errors: FieldError[] = [];

@@ -1,3 +1,4 @@
+import { semanticEqual } from "../../../apimachinery/equality.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import type { Service, ServiceSpec } from "../../generated/core/v1.ts";
 
@@ -61,7 +62,7 @@ function keepNodePorts(spec: ServiceSpec, old: Frozen<ServiceSpec>): void {
 export function dropFieldsOfOldType(service: Service, { spec: old }: Frozen<Service>): void {
   const { spec } = service;
   if (old.type !== "ExternalName" && spec.type === "ExternalName") {
-    for (const field of ["clusterIPs", "clusterIP", "ipFamilies", "ipFamilyPolicy"] as const) if (Bun.deepEquals(spec[field], old[field])) delete spec[field];
+    for (const field of ["clusterIPs", "clusterIP", "ipFamilies", "ipFamilyPolicy"] as const) if (semanticEqual(spec[field], old[field])) delete spec[field];
   }
   if (needsNodePort(old) && !needsNodePort(spec)) {
     const known = new Set((old.ports ?? []).map(({ nodePort }) => nodePort));

@@ -1,3 +1,4 @@
+import { semanticEqual } from "../../../apimachinery/equality.ts";
 import { nameIsDns1035Label } from "../../../apimachinery/validation/names.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../../apimachinery/resource.ts";
@@ -59,7 +60,7 @@ function syncClusterIPs(service: Service, old?: Frozen<Service>): void {
     else if (!spec.clusterIP && spec.clusterIPs?.length) spec.clusterIP = spec.clusterIPs[0];
     return;
   }
-  const unchangedList = Bun.deepEquals(spec.clusterIPs ?? [], old.spec.clusterIPs ?? []);
+  const unchangedList = semanticEqual(spec.clusterIPs ?? [], old.spec.clusterIPs ?? []);
   if ((spec.clusterIP ?? "") === (old.spec.clusterIP ?? "") || !unchangedList) return;
   if (!spec.clusterIP) delete spec.clusterIPs;
   else spec.clusterIPs = [spec.clusterIP];

@@ -1,8 +1,9 @@
 import { isIPv6 } from "node:net";
 import { duplicate, forbiddenField, invalidValue, required, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
+import { validateLabels } from "../../../apimachinery/validation/object-meta.ts";
 import type { Service, ServicePort, ServiceSpec } from "../../generated/core/v1.ts";
-import { cidr, dnsLabel, dnsSubdomain, endpointAddress, given, ipAddress, labelName, labels, oneOf, portNumber, portNumberOrName, unique, within } from "../field-rules.ts";
+import { cidr, dnsLabel, dnsSubdomain, endpointAddress, given, ipAddress, labelName, oneOf, portNumber, portNumberOrName, unique, within } from "../field-rules.ts";
 import { isExternallyAccessible, needsHealthCheckPort } from "./defaults.ts";
 
 const isHeadless = (spec: Frozen<ServiceSpec>): boolean => spec.clusterIPs?.length === 1 && spec.clusterIPs[0] === "None";
@@ -13,7 +14,7 @@ export function validateService({ spec }: Frozen<Service>): FieldError[] {
   return [
     ...validateType(spec),
     ...validatePorts(spec),
-    ...labels("spec.selector", spec.selector),
+    ...validateLabels(spec.selector, "spec.selector"),
     ...validateAffinity(spec),
     ...validateClusterIPs(spec),
     ...(spec.externalIPs ?? []).flatMap((address, index) => {
