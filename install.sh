@@ -192,14 +192,12 @@ install_binary() {
   chmod 755 "$BINARY"
   "$BINARY" version >/dev/null || fail "$BINARY does not run on this machine"
   mkdir -p "$BIN_DIR"
-  CHANGED=false
   if ! cmp -s "$BINARY" "$BIN_DIR/skiff"; then
     # Beside it and renamed: the running executable cannot be written to, and a power cut leaves the old or the new one.
     cp "$BINARY" "$BIN_DIR/.skiff.new"
     sync "$BIN_DIR/.skiff.new" 2>/dev/null || sync
     mv "$BIN_DIR/.skiff.new" "$BIN_DIR/skiff"
     chmod 755 "$BIN_DIR/skiff"
-    CHANGED=true
   fi
 }
 
@@ -223,12 +221,16 @@ choose_command() {
   esac
 }
 
-# replace FILE MODE: writes standard input there when it differs
+# replace FILE MODE: writes standard input there
 replace() {
-  umask 077
-  cat >"$1.new"
+  (umask 077 && cat >"$1.new")
   chmod "$2" "$1.new"
-  if cmp -s "$1.new" "$1"; then rm -f "$1.new"; else mv "$1.new" "$1"; CHANGED=true; fi
+  mv "$1.new" "$1"
+}
+
+# What the running service was started with: when this differs, an upgrade restarts it.
+fingerprint() {
+  cat "$BIN_DIR/skiff" "$CONFIG_DIR/skiff.env" "$CONFIG_DIR/config.yaml" "$CONFIG_DIR"/config.yaml.d/* "$SYSTEMD_DIR/skiff.service" /etc/init.d/skiff "$CONFIG_DIR/supervise.sh" 2>/dev/null | sha256sum | cut -d' ' -f1
 }
 
 write_config() {
@@ -324,14 +326,14 @@ EOF
 }
 
 write_scripts() {
-  replace "$BIN_DIR/skiff-killall.sh" 755 <<EOF
+  { cat <<EOF
 #!/bin/sh
 # Stops Skiff and everything that it started: pods, containerd, mounts, interfaces and nftables rules. Data stays.
 DATA_DIR=$DATA_DIR
 CONFIG_DIR=$CONFIG_DIR
 RUN_DIR=$RUN_DIR
 EOF
-  cat >>"$BIN_DIR/skiff-killall.sh" <<'EOF'
+  cat <<'EOF'
 [ "$(id -u)" = 0 ] || { echo "run it as root: sudo $0" >&2; exit 1; }
 
 # pids_with TEXT: processes that have TEXT as a whole argument, or at its start followed by a slash
@@ -386,7 +388,8 @@ rm -f /var/lib/cni/results/skiff-* 2>/dev/null
 rmdir /var/lib/cni/results /var/lib/cni 2>/dev/null
 true
 EOF
-  replace "$BIN_DIR/skiff-uninstall.sh" 755 <<EOF
+  } | replace "$BIN_DIR/skiff-killall.sh" 755
+  { cat <<EOF
 #!/bin/sh
 # Removes Skiff and all of its data.
 DATA_DIR=$DATA_DIR
@@ -395,7 +398,7 @@ BIN_DIR=$BIN_DIR
 SYSTEMD_DIR=$SYSTEMD_DIR
 LOG_FILE=$LOG_FILE
 EOF
-  cat >>"$BIN_DIR/skiff-uninstall.sh" <<'EOF'
+  cat <<'EOF'
 [ "$(id -u)" = 0 ] || { echo "run it as root: sudo $0" >&2; exit 1; }
 "$BIN_DIR/skiff-killall.sh"
 if [ -d /run/systemd/system ]; then
@@ -418,6 +421,7 @@ rm -rf "$DATA_DIR" "$CONFIG_DIR" "$LOG_FILE"
 rm -f "$BIN_DIR/skiff" "$BIN_DIR/skiff-killall.sh" "$BIN_DIR/skiff-uninstall.sh"
 echo "Skiff has been removed."
 EOF
+  } | replace "$BIN_DIR/skiff-uninstall.sh" 755
 }
 
 # --- starting -------------------------------------------------------------------------------------------------------
@@ -441,7 +445,7 @@ running() {
 
 start_service() {
   if running; then
-    if [ "$CHANGED" = false ]; then
+    if [ "$(fingerprint)" = "$(cat "$RUN_DIR/started-with" 2>/dev/null)" ]; then
       step "Skiff is installed and running, and nothing has changed"
       return
     fi
@@ -449,6 +453,8 @@ start_service() {
   else
     step "Starting Skiff"
   fi
+  mkdir -p "$RUN_DIR"
+  fingerprint >"$RUN_DIR/started-with"
   case "$INIT" in
     systemd) systemctl restart --no-block skiff.service ;;
     openrc) rc-service skiff restart >/dev/null ;;

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { UsageError } from "../server/settings.ts";
 import { addServerCommand } from "./server.ts";
+import { addStatusCommand } from "./status.ts";
 import { addTokenCommand } from "./token.ts";
 import { addVersionCommand } from "./version.ts";
 
@@ -11,6 +12,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     .showHelpAfterError("(run with --help to see what there is)")
     .exitOverride();
   addServerCommand(program);
+  addStatusCommand(program);
   addTokenCommand(program);
   addVersionCommand(program);
   try {

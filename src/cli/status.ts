@@ -1,0 +1,82 @@
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { load } from "js-yaml";
+import { systemClock } from "../base/clock.ts";
+import { readIfExists } from "../server/files.ts";
+import { UsageError } from "../server/settings.ts";
+
+interface Connection { server: string; ca: string; cert: string; key: string }
+
+interface Report {
+  /** What is still missing, in words; empty when all is well. */
+  missing: string;
+  lines: string[];
+}
+
+export function addStatusCommand(program: Command): void {
+  program.command("status").description("Tell whether the server answers and its node is ready")
+    .option("--kubeconfig <file>", "the administrator's kubeconfig (default: the one the server wrote)")
+    .option("--data-dir <dir>", "where the server keeps its data", "/var/lib/skiff")
+    .option("--wait <seconds>", "wait until all is ready, with progress", "0")
+    .action(async (options: { kubeconfig?: string; dataDir: string; wait: string }) => {
+      const seconds = Number(options.wait);
+      if (!(seconds >= 0)) throw new UsageError(`--wait must be a number of seconds, not ${JSON.stringify(options.wait)}`);
+      const report = await waitUntilReady(() => inspect(options), seconds * 1000);
+      process.stdout.write(report.lines.map((line) => `${line}\n`).join(""));
+      if (report.missing) throw new UsageError(report.missing);
+    });
+}
+
+async function waitUntilReady(look: () => Promise<Report>, ms: number): Promise<Report> {
+  const deadline = systemClock.now() + ms;
+  let told = "";
+  for (;;) {
+    const report = await look();
+    if (!report.missing || systemClock.now() >= deadline) return report;
+    if (report.missing !== told) process.stderr.write(`    waiting: ${told = report.missing}\n`);
+    await systemClock.sleep(300);
+  }
+}
+
+async function inspect({ kubeconfig, dataDir }: { kubeconfig?: string; dataDir: string }): Promise<Report> {
+  const file = kubeconfig ?? readIfExists(`${dataDir}/server/kubeconfig-path`)?.trim();
+  if (!file || readIfExists(file) === undefined) return { missing: "the server has not written its kubeconfig yet", lines: [] };
+  const connection = readConnection(file);
+  try {
+    const version = (await get(connection, "/version")) as { gitVersion: string };
+    const ready = await fetchFrom(connection, "/readyz");
+    if (!ready.ok) return { missing: `the API server is not ready yet: ${(await ready.text()).split("\n").filter((line) => line.startsWith("[-]")).join(", ") || ready.status}`, lines: [] };
+    const { items } = (await get(connection, "/api/v1/nodes")) as { items: Parameters<typeof nodeLine>[0][] };
+    const lines = [`API server   ${connection.server}  ${version.gitVersion}`, ...items.map(nodeLine)];
+    const agentless = readIfExists(`${dataDir}/server/agent-disabled`) !== undefined;
+    if (!items.length && !agentless) return { missing: "the node has not registered yet", lines };
+    const unready = items.filter((node) => !isReady(node));
+    return { missing: unready.length ? `node ${unready[0]!.metadata.name} is not ready yet: ${readyCondition(unready[0]!)?.message ?? "it has said nothing"}` : "", lines };
+  } catch (error) {
+    return { missing: `the API server does not answer at ${connection.server} (${(error as Error).message})`, lines: [] };
+  }
+}
+
+interface NodeView { metadata: { name?: string }; status?: { conditions?: { type: string; status: string; message?: string }[]; nodeInfo?: { containerRuntimeVersion?: string } } }
+
+const readyCondition = (node: NodeView) => node.status?.conditions?.find((condition) => condition.type === "Ready");
+const isReady = (node: NodeView): boolean => readyCondition(node)?.status === "True";
+const nodeLine = (node: NodeView): string => `Node         ${node.metadata.name}  ${isReady(node) ? "Ready" : "NotReady"}  ${node.status?.nodeInfo?.containerRuntimeVersion ?? ""}`.trimEnd();
+
+async function get(connection: Connection, path: string): Promise<unknown> {
+  const response = await fetchFrom(connection, path);
+  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+  return response.json();
+}
+
+function fetchFrom({ server, ca, cert, key }: Connection, path: string): Promise<Response> {
+  return fetch(server + path, { tls: { ca, cert, key }, signal: AbortSignal.timeout(5000) });
+}
+
+function readConnection(file: string): Connection {
+  const config = load(readFileSync(file, "utf8")) as { clusters: { cluster: Record<string, string> }[]; users: { user: Record<string, string> }[] };
+  const cluster = config.clusters[0]!.cluster;
+  const user = config.users[0]!.user;
+  const text = (base64: string | undefined): string => Buffer.from(base64 ?? "", "base64").toString();
+  return { server: cluster["server"]!, ca: text(cluster["certificate-authority-data"]), cert: text(user["client-certificate-data"]), key: text(user["client-key-data"]) };
+}
