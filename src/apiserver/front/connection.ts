@@ -4,9 +4,9 @@ import { StatusError } from "../../apimachinery/status.ts";
 import type { Deadlines, Timed } from "./deadlines.ts";
 import { Exchange, Response } from "./exchange.ts";
 import type { FrontLimits } from "./front.ts";
-import { GrowingBuffer } from "./growing-buffer.ts";
-import { Output, type ByteSocket } from "./output.ts";
-import { SocketConnection } from "./raw-connection.ts";
+import { GrowingBuffer } from "../../base/stream/growing-buffer.ts";
+import { Output, type ByteSocket } from "../../base/stream/output.ts";
+import { SocketConnection } from "../../base/stream/raw-connection.ts";
 import { refusal, statusOf } from "./refusal.ts";
 import { lists, parseRequestHead } from "./request-head.ts";
 import { renderResponseHead } from "./response-head.ts";
@@ -67,7 +67,6 @@ export class Connection implements Timed {
 
   // --- What the socket reports.
 
-  /** `bytes` are ours only until this returns. */
   data(bytes: Buffer): void {
     if (this.state === State.Closing) return;
     if (this.raw !== null) return this.raw.deliver(bytes);
@@ -194,9 +193,8 @@ export class Connection implements Timed {
     this.parsing = false;
     if (this.state === State.Closing || this.raw !== null) return;
     if (kept && at === 0) return;
-    const rest = at < bytes.length ? Buffer.from(bytes.subarray(at)) : null;
     this.pending = null;
-    if (rest !== null) this.keep(rest, 0);
+    this.keep(bytes, at);
   }
 
   /** Where the header that begins at `at` ends; -1 when it is not complete, or was refused. */
@@ -242,9 +240,8 @@ export class Connection implements Timed {
   /** A handler may take the connection over at once, so the bytes behind an upgrade request have to be in `pending` by then. */
   private pendBeforeUpgrade(exchange: Exchange, bytes: Buffer, behind: number): void {
     if (exchange.headers["upgrade"] === undefined) return;
-    const rest = Buffer.from(bytes.subarray(behind));
     this.pending = new GrowingBuffer();
-    this.pending.append(rest);
+    this.pending.append(bytes.subarray(behind));
   }
 
   private async serve(exchange: Exchange): Promise<void> {

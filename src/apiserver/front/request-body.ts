@@ -1,5 +1,5 @@
 import type { StatusError } from "../../apimachinery/status.ts";
-import { GrowingBuffer } from "./growing-buffer.ts";
+import { GrowingBuffer } from "../../base/stream/growing-buffer.ts";
 import { bodyTooLarge, refusal } from "./refusal.ts";
 import { chunked } from "./request-head.ts";
 

@@ -1,4 +1,4 @@
-/** What the front needs of a TCP or TLS socket. */
+/** What is needed of a TCP or TLS socket; Bun's sockets are such. */
 export interface ByteSocket {
   /** Takes as many bytes as fit and says how many; -1 when the socket is closed. */
   write(bytes: Uint8Array): number;

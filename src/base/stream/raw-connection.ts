@@ -1,9 +1,9 @@
-import type { RawConnection } from "../../base/http.ts";
+import type { RawConnection } from "../http.ts";
 import type { ByteSocket, Output } from "./output.ts";
 
 const ignore = (): void => {};
 
-/** The bytes of a socket after a 101. */
+/** A socket as a `RawConnection`. Whoever owns the socket calls `deliver` and `close`. */
 export class SocketConnection implements RawConnection {
   onData: (bytes: Buffer) => void = ignore;
   onClose: () => void = ignore;
@@ -52,9 +52,9 @@ export class SocketConnection implements RawConnection {
     this.socket.terminate();
   }
 
-  /** The socket brought bytes; they are the connection's only until this returns. */
+  /** The socket brought bytes; Bun never uses their memory again. */
   deliver(bytes: Buffer): void {
-    if (this.paused || this.held.length > 0) this.held.push(Buffer.from(bytes));
+    if (this.paused || this.held.length > 0) this.held.push(bytes);
     else this.onData(bytes);
   }
 
