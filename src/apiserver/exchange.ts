@@ -6,8 +6,8 @@ import type { RequestInfo } from "./request-info.ts";
 export interface Exchange {
   readonly request: HttpRequest;
   readonly response: HttpResponse;
-  /** Percent-decoded. */
-  readonly path: string;
+  /** Set by the request-info filter: percent-decoded, and what authorization and routing both go by. */
+  path: string;
   readonly query: URLSearchParams;
   /** Set by the request-info filter. */
   info: RequestInfo;
@@ -26,13 +26,11 @@ export type Filter = (exchange: Exchange, next: ExchangeHandler) => void | Promi
 const nobody: UserInfo = { name: "", groups: [] };
 const unknown: RequestInfo = { isResource: false, verb: "", path: "", apiPrefix: "", group: "", version: "", namespace: "", resource: "", subresource: "", name: "", parts: [] };
 
-/** Throws a URIError for a path with malformed percent-encoding. */
 export function newExchange(request: HttpRequest, response: HttpResponse): Exchange {
   const mark = request.url.indexOf("?");
-  const raw = mark < 0 ? request.url : request.url.slice(0, mark);
   return {
     request, response,
-    path: raw.includes("%") ? decodeURIComponent(raw) : raw,
+    path: mark < 0 ? request.url : request.url.slice(0, mark),
     query: new URLSearchParams(mark < 0 ? "" : request.url.slice(mark + 1)),
     info: unknown, user: nobody, warnings: [], status: 0,
   };

@@ -56,9 +56,10 @@ export function replyStatus(exchange: Exchange, error: StatusError): void {
 /** Without `undefined`s, which YAML refuses. */
 const plain = (value: object): unknown => JSON.parse(JSON.stringify(value));
 
-export async function replyBytes(exchange: Exchange, status: number, contentType: string, body: Buffer): Promise<void> {
-  const headers: Record<string, string> = { "Content-Type": contentType, "Cache-Control": "no-cache, private" };
+/** Compresses large bodies for clients that ask for it. */
+export async function replyBytes(exchange: Exchange, status: number, contentType: string, body: Buffer, extra: Record<string, string> = {}): Promise<void> {
+  const headers: Record<string, string> = { "Content-Type": contentType, "Cache-Control": "no-cache, private", ...extra };
   if (body.length < gzipFrom || !/\bgzip\b/.test(exchange.request.headers["accept-encoding"] ?? "")) return reply(exchange, status, headers, body);
   const zipped = await compress(body, { level: 1 });
-  reply(exchange, status, { ...headers, "Content-Encoding": "gzip", Vary: "Accept-Encoding" }, zipped);
+  reply(exchange, status, { ...headers, "Content-Encoding": "gzip", Vary: extra["Vary"] ? `${extra["Vary"]}, Accept-Encoding` : "Accept-Encoding" }, zipped);
 }

@@ -1,0 +1,54 @@
+import type { HttpHandler } from "../base/http.ts";
+import { logger } from "../base/log.ts";
+import type { MetricsRegistry } from "../base/metrics.ts";
+import type { Authorizer } from "../registry/attributes.ts";
+import type { Registry } from "../registry/registry.ts";
+import { anonymousAuthenticator } from "./authentication/anonymous.ts";
+import type { Authenticator } from "./authentication/authenticator.ts";
+import type { ServiceAccountKeys } from "./authentication/service-account-tokens.ts";
+import { buildHandlerChain } from "./chain.ts";
+import { createDiscovery } from "./discovery/documents.ts";
+import { createFrameCache } from "./encoding/watch-frames.ts";
+import { newExchange } from "./exchange.ts";
+import type { NodeConnector } from "./handlers/handler.ts";
+import { resourceHandler } from "./handlers/resource.ts";
+import type { HealthChecks } from "./health.ts";
+import { pathHandler, type OpenApi } from "./paths.ts";
+import { subresourceOf } from "./subresources.ts";
+import type { VersionInfo } from "./version.ts";
+
+export interface ApiServerDependencies {
+  registry: Registry;
+  /** Asked in order. Anonymous access to health and discovery comes after them. */
+  authenticators: readonly Authenticator[];
+  authorizer: Authorizer;
+  nodes: NodeConnector;
+  openApi: OpenApi;
+  serviceAccountKeys: ServiceAccountKeys;
+  checks: HealthChecks;
+  metrics: MetricsRegistry;
+  version: VersionInfo;
+  /** Aborts when the server stops: watches end. */
+  stopping: AbortSignal;
+  /** For requests that are not long-running. Default 60 s, as Kubernetes. */
+  requestTimeoutMs?: number;
+  now?(): number;
+}
+
+/** The Kubernetes API over HTTP: every exchange that the front, a tunnel or a test brings. */
+export function createApiServer(dependencies: ApiServerDependencies): HttpHandler {
+  const { registry, authorizer, metrics, requestTimeoutMs = 60_000, now = Date.now } = dependencies;
+  const log = logger("apiserver");
+  const resources = resourceHandler({ registry, authorizer, nodes: dependencies.nodes, frames: createFrameCache(), now, stopping: dependencies.stopping });
+  const paths = pathHandler({ ...dependencies, discovery: createDiscovery(() => registry.cards), log });
+
+  const handle = buildHandlerChain((exchange) => (exchange.info.isResource ? resources : paths)(exchange), {
+    authenticators: dependencies.authenticators, anonymous: anonymousAuthenticator(), authorizer, metrics, log, requestTimeoutMs,
+    isKnown: (group, version, resource, subresource) => {
+      const card = registry.find(group, version, resource);
+      return card !== undefined && (subresource === "" || subresourceOf(card, subresource) !== undefined);
+    },
+  });
+
+  return (request, response) => handle(newExchange(request, response));
+}

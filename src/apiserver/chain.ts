@@ -1,0 +1,38 @@
+import type { Logger } from "../base/log.ts";
+import type { MetricsRegistry } from "../base/metrics.ts";
+import type { Authorizer } from "../registry/attributes.ts";
+import type { Authenticator } from "./authentication/authenticator.ts";
+import type { ExchangeHandler, Filter } from "./exchange.ts";
+import { withAuthentication } from "./filters/authentication.ts";
+import { withAuthorization } from "./filters/authorization.ts";
+import { withImpersonation } from "./filters/impersonation.ts";
+import { withMetrics } from "./filters/metrics.ts";
+import { withRecovery } from "./filters/recovery.ts";
+import { withRequestInfo } from "./filters/request-info.ts";
+import { withTimeout } from "./filters/timeout.ts";
+
+export interface ChainDependencies {
+  authenticators: readonly Authenticator[];
+  anonymous?: Authenticator;
+  authorizer: Authorizer;
+  metrics: MetricsRegistry;
+  isKnown(group: string, version: string, resource: string, subresource: string): boolean;
+  log: Logger;
+  requestTimeoutMs: number;
+}
+
+/** What every request passes, in this order, before its handler. */
+export function buildHandlerChain(handler: ExchangeHandler, dependencies: ChainDependencies): ExchangeHandler {
+  return compose([
+    withRecovery(dependencies),
+    withRequestInfo,
+    withMetrics(dependencies),
+    withTimeout({ milliseconds: dependencies.requestTimeoutMs }),
+    withAuthentication(dependencies),
+    withImpersonation(dependencies),
+    withAuthorization(dependencies),
+  ], handler);
+}
+
+const compose = (filters: readonly Filter[], handler: ExchangeHandler): ExchangeHandler =>
+  filters.reduceRight<ExchangeHandler>((next, filter) => (exchange) => filter(exchange, next), handler);

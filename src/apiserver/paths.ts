@@ -1,0 +1,106 @@
+import { Hono } from "hono";
+import { noSuchPath } from "../apimachinery/status.ts";
+import type { Logger } from "../base/log.ts";
+import { metricsContentType, type MetricsRegistry } from "../base/metrics.ts";
+import type { ServiceAccountKeys } from "./authentication/service-account-tokens.ts";
+import type { Discovery, Document } from "./discovery/documents.ts";
+import { replyBytes } from "./encoding/reply-encoded.ts";
+import { reply, type Exchange, type ExchangeHandler } from "./exchange.ts";
+import { answerHealth, type HealthChecks } from "./health.ts";
+import type { VersionInfo } from "./version.ts";
+
+/** The OpenAPI documents, made when first asked for. */
+export interface OpenApi {
+  /** By Accept: JSON, or protobuf for kubectl. Undefined when nothing acceptable is there. */
+  v2(accept: string | undefined): OpenApiDocument | undefined;
+  v3Index(): OpenApiDocument;
+  /** `api/v1` or `apis/GROUP/VERSION`, as in the URL. */
+  v3(groupVersion: string): OpenApiDocument | undefined;
+}
+
+export interface OpenApiDocument {
+  contentType: string;
+  body: string | Uint8Array;
+  etag: string;
+}
+
+export interface PathDependencies {
+  discovery: Discovery;
+  openApi: OpenApi;
+  checks: HealthChecks;
+  metrics: MetricsRegistry;
+  version: VersionInfo;
+  serviceAccountKeys: ServiceAccountKeys;
+  log: Logger;
+}
+
+type Env = { Bindings: { exchange: Exchange } };
+
+/** Everything that is not a resource. Routes answer through the exchange, so that all answers go one way; see `answered`. */
+export function pathHandler(dependencies: PathDependencies): ExchangeHandler {
+  const app = routes(dependencies);
+  return async (exchange) => {
+    const { method } = exchange.request;
+    await app.fetch(method === "GET" || method === "HEAD" ? routedGet : new Request(routedGet, { method }), { exchange });
+  };
+}
+
+/** The router reads the method from here and the path from the exchange: the very path that was authorized, not a normalised URL. */
+const routedGet = new Request("http://skiff/");
+
+/** Hono wants a Response; the real one has been sent. */
+const answered = new Response(null);
+
+function routes({ discovery, openApi, checks, metrics, version, serviceAccountKeys, log }: PathDependencies): Hono<Env> {
+  const app = new Hono<Env>({ getPath: (_request, options) => options!.env!.exchange.path.replace(/(.)\/$/, "$1") });
+  const get = (path: string, answer: (exchange: Exchange, parameters: Record<string, string>) => void | Promise<void>): void => {
+    known.push(path);
+    app.get(path, async (context) => {
+      await answer(context.env.exchange, context.req.param());
+      return answered;
+    });
+  };
+  const known: string[] = [];
+  const onFailure = (check: string, error: unknown): void => log.warn("health check failed", { check, error });
+
+  get("/", (exchange) => replyJson(exchange, { paths: [...known.filter((path) => !path.includes(":") && path !== "/"), ...groupPaths(discovery)].sort() }));
+  get("/api", (exchange) => replyDocument(exchange, discovery.root("/api", exchange.request.headers["accept"])));
+  get("/apis", (exchange) => replyDocument(exchange, discovery.root("/apis", exchange.request.headers["accept"])));
+  get("/api/:version", (exchange, { version: asked }) => replyDocument(exchange, discovery.version("", asked!)));
+  get("/apis/:group", (exchange, { group }) => replyDocument(exchange, discovery.group(group!)));
+  get("/apis/:group/:version", (exchange, { group, version: asked }) => replyDocument(exchange, discovery.version(group!, asked!)));
+  for (const kind of ["healthz", "livez", "readyz"] as const) {
+    get(`/${kind}`, (exchange) => answerHealth(exchange, kind, checks[kind], undefined, onFailure));
+    get(`/${kind}/:check`, (exchange, { check }) => answerHealth(exchange, kind, checks[kind], check, onFailure));
+  }
+  get("/version", (exchange) => replyJson(exchange, version));
+  get("/metrics", (exchange) => reply(exchange, 200, { "Content-Type": metricsContentType }, metrics.render()));
+  get("/openapi/v2", (exchange) => replyDocument(exchange, openApi.v2(exchange.request.headers["accept"])));
+  get("/openapi/v3", (exchange) => replyDocument(exchange, openApi.v3Index()));
+  get("/openapi/v3/api/:version", (exchange, { version: asked }) => replyDocument(exchange, openApi.v3(`api/${asked}`)));
+  get("/openapi/v3/apis/:group/:version", (exchange, { group, version: asked }) => replyDocument(exchange, openApi.v3(`apis/${group}/${asked}`)));
+  get("/.well-known/openid-configuration", (exchange) => replyJson(exchange, openIdConfiguration(serviceAccountKeys.issuer)));
+  get("/openid/v1/jwks", (exchange) => reply(exchange, 200, { "Content-Type": "application/jwk-set+json", "Cache-Control": "public, max-age=3600" }, JSON.stringify(serviceAccountKeys.jwks)));
+  app.notFound(() => {
+    throw noSuchPath();
+  });
+  app.onError((error) => {
+    throw error;
+  });
+  return app;
+}
+
+const groupPaths = (discovery: Discovery): string[] => discovery.groupVersions().flatMap((each) => (each.includes("/") ? [`/apis/${each.split("/")[0]}`, `/apis/${each}`] : [`/api/${each}`]));
+
+const replyJson = (exchange: Exchange, value: object): Promise<void> => replyBytes(exchange, 200, "application/json", Buffer.from(`${JSON.stringify(value, null, 2)}\n`));
+
+async function replyDocument(exchange: Exchange, document: Document | OpenApiDocument | undefined): Promise<void> {
+  if (!document) throw noSuchPath();
+  const headers = { ETag: document.etag, Vary: "Accept", "Cache-Control": "public" };
+  if (exchange.request.headers["if-none-match"] === document.etag) return reply(exchange, 304, headers);
+  await replyBytes(exchange, 200, document.contentType, Buffer.from(document.body as string), headers);
+}
+
+const openIdConfiguration = (issuer: string): object => ({
+  issuer, jwks_uri: `${issuer}/openid/v1/jwks`, response_types_supported: ["id_token"], subject_types_supported: ["public"], id_token_signing_alg_values_supported: ["ES256"],
+});
