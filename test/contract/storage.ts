@@ -184,6 +184,13 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
       }
     });
 
+    test("a watch from a revision yet to come begins there", async () => {
+      const watch = collect(storage, pods, storage.revision + 2);
+      for (const name of ["a", "b", "c"]) await storage.create(pod(name), bytes(name));
+      expect(watch.events.map(brief)).toEqual(["put c=c"]);
+      await watch.stop();
+    });
+
     test("a watch that throws ends alone", async () => {
       const broken = storage.watch(pods, storage.revision, () => {
         throw new Error("broken");

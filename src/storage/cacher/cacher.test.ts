@@ -164,6 +164,12 @@ describe("watches", () => {
     expect(events[1]!.object).toBe(updated.object);
   });
 
+  test("from a revision yet to come begin there", async () => {
+    const { events } = collect(pods, cacher.revision + 2);
+    await written("a", 2);
+    expect(events.map(brief)).toEqual(["MODIFIED a@3"]);
+  });
+
   test("see their prefix only", async () => {
     const { events } = collect(`${pods}x/`, cacher.revision);
     await cacher.create(keyOf("a", "y"), pod("a"));

@@ -28,7 +28,7 @@ export class ResourceSet {
 
   put(entry: Entry): void {
     const old = this.#entries.get(entry.key);
-    const position = this.#position(entry.key);
+    const position = positionOf(this.#order, entry.key);
     this.#entries.set(entry.key, entry);
     if (old) this.#order[position] = entry;
     else this.#order.splice(position, 0, entry);
@@ -39,16 +39,16 @@ export class ResourceSet {
     const old = this.#entries.get(key);
     if (!old) return;
     this.#entries.delete(key);
-    this.#order.splice(this.#position(key), 1);
+    this.#order.splice(positionOf(this.#order, key), 1);
     for (const index of this.#indexes.values()) move(index, key, old.object, undefined);
   }
 
   list(prefix: string, after = ""): Entry[] {
-    return this.#order.slice(Math.max(this.#position(prefix), after ? this.#position(`${after}\0`) : 0), this.#position(`${prefix}\uffff`));
+    return this.#order.slice(Math.max(positionOf(this.#order, prefix), after ? positionOf(this.#order, `${after}\0`) : 0), positionOf(this.#order, `${prefix}\uffff`));
   }
 
   count(prefix: string): number {
-    return this.#position(`${prefix}\uffff`) - this.#position(prefix);
+    return positionOf(this.#order, `${prefix}\uffff`) - positionOf(this.#order, prefix);
   }
 
   addIndex(name: string, values: IndexValues): void {
@@ -77,17 +77,17 @@ export class ResourceSet {
       if (key.startsWith(prefix)) guarded(() => handler(previous, current, revision));
     }
   }
+}
 
-  /** Where `key` is, or would be. */
-  #position(key: string): number {
-    let low = 0, high = this.#order.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#order[middle]!.key < key) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+/** Where `key` is among entries in key order, or would be. */
+export function positionOf(entries: readonly Entry[], key: string): number {
+  let low = 0, high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (entries[middle]!.key < key) low = middle + 1;
+    else high = middle;
   }
+  return low;
 }
 
 function move({ values, keys }: Index, key: string, old: Frozen<KubeObject> | undefined, current: Frozen<KubeObject> | undefined): void {

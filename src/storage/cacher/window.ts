@@ -1,4 +1,5 @@
 import type { CacheEvent, Entry } from "./entry.ts";
+import { positionOf } from "./resource-set.ts";
 
 /** The newest events, whole: everything after `start` is here. */
 export class EventWindow {
@@ -20,16 +21,18 @@ export class EventWindow {
     return this.#events.slice(this.#firstAfter(revision)).filter(({ key }) => key.startsWith(prefix));
   }
 
-  /** `entries`, the present state of `prefix` in key order, as it was at `revision`, which must not be before `start`. */
+  /** Turns `entries`, the present state of `prefix` in key order, into what it was at `revision`, which must not be before `start`. */
   undo(entries: Entry[], revision: number, prefix: string): Entry[] {
     const before = new Map<string, Entry | undefined>();
     for (const { key, previous } of this.after(revision, prefix)) {
       if (!before.has(key)) before.set(key, previous && { key, object: previous, revision: Number(previous.metadata.resourceVersion) });
     }
-    if (before.size === 0) return entries;
-    const kept = entries.filter(({ key }) => !before.has(key));
-    const undone = [...before.values()].filter((entry) => entry !== undefined);
-    return [...kept, ...undone].sort((a, b) => (a.key < b.key ? -1 : 1));
+    for (const [key, entry] of before) {
+      const position = positionOf(entries, key);
+      const present = entries[position]?.key === key ? 1 : 0;
+      entries.splice(position, present, ...(entry ? [entry] : []));
+    }
+    return entries;
   }
 
   #firstAfter(revision: number): number {

@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { StorageError } from "../storage.ts";
@@ -124,7 +124,47 @@ test("every acknowledged write survives SIGKILL, and revisions never go back", a
   for (const [name, revision] of acknowledged) expect(found.get(name)).toBe(revision);
 }, 30_000);
 
-test("a full disk refuses writes, loses nothing, and is over when there is room again", async () => {
+test("after a crash numbering goes on behind every revision that may have been given", async () => {
+  const storage = await open();
+  const last = await storage.create(key("a"), value());
+  const crashed = join(directory, "crashed.db");
+  for (const suffix of ["", "-wal"]) copyFileSync(path + suffix, crashed + suffix);
+  const again = await SqliteStorage.open({ path: crashed });
+  expect(again.revision).toBeGreaterThan(last);
+  expect(await again.update(key("a"), last, value(2))).toBeGreaterThan(again.compactedRevision);
+  await again.close();
+  await storage.close();
+  expect((await open()).revision).toBe(last);
+});
+
+test.if(process.getuid?.() === 0)("a full disk refuses writes, loses nothing, and writing works again as soon as there is room", async () => {
+  const disk = join(directory, "db");
+  mkdirSync(disk);
+  expect(Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk]).exitCode).toBe(0);
+  try {
+    const storage = await SqliteStorage.open({ path });
+    for (let i = 0; i < 20; i++) await storage.create(key(i), value(3000));
+    const filler = openSync(join(disk, "filler"), "w");
+    expect(() => {
+      for (;;) writeSync(filler, value(512));
+    }).toThrow("ENOSPC");
+    closeSync(filler);
+    let written = 20;
+    for (let i = 20; i < 100; i++) await storage.create(key(i), value(3000)).then(() => written++, (error) => expect(error).toMatchObject({ code: "full" }));
+    expect(written).toBeLessThan(100);
+    expect((await storage.list("/registry/")).items).toHaveLength(written);
+    rmSync(join(disk, "filler"));
+    await storage.create(key("again"), value(3000));
+    await storage.close();
+    const again = await SqliteStorage.open({ path });
+    expect((await again.list("/registry/")).items).toHaveLength(written + 1);
+    await again.close();
+  } finally {
+    Bun.spawnSync(["umount", "-l", disk]);
+  }
+});
+
+test("a file at its size limit refuses writes and loses nothing", async () => {
   const storage = await open({ maxBytes: 1 << 20 });
   const written: string[] = [];
   let refused: StorageError | undefined;
