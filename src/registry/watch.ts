@@ -26,7 +26,7 @@ export async function watchObjects<T extends KubeObject>({ cacher, bookmarks }: 
     if (options.sendInitialEvents && options.allowWatchBookmarks) initial.push({ type: "BOOKMARK", object: bookmarkOf(card, now, initialEventsEnd) as Frozen<KubeObject> });
     if (initial.length) onEvents(initial);
   }
-  const progress = new Progress(from, now);
+  const progress = new Progress(from);
   const ended = options.allowWatchBookmarks ? bookmarks.add({
     card,
     send: (object, revision) => {
@@ -38,7 +38,7 @@ export async function watchObjects<T extends KubeObject>({ cacher, bookmarks }: 
       progress.delivered(events.at(-1)!.revision);
       const selected = selection.all ? events : select(events, selection);
       if (selected.length) onEvents(selected);
-    }, signal);
+    }, signal, () => progress.live());
   } catch (error) {
     throw translate(error, card, "");
   } finally {
@@ -80,22 +80,21 @@ function leaving<T extends KubeObject>({ object, previous }: CacheEvent<T>): Fro
 
 /** How far a watch has come; a bookmark must not promise events that history has yet to deliver. */
 class Progress {
-  #live: boolean;
-  #revision: number;
+  #live = false;
 
-  constructor(from: number, private readonly now: number) {
-    this.#live = from >= now;
-    this.#revision = from;
+  constructor(private revision: number) {}
+
+  live(): void {
+    this.#live = true;
   }
 
   delivered(revision: number): void {
-    this.#revision = revision;
-    if (revision > this.now) this.#live = true;
+    this.revision = revision;
   }
 
   mayBookmark(revision: number): boolean {
-    if (!this.#live || revision <= this.#revision) return false;
-    this.#revision = revision;
+    if (!this.#live || revision <= this.revision) return false;
+    this.revision = revision;
     return true;
   }
 }

@@ -150,8 +150,9 @@ export class Cacher {
   /**
    * All events of `prefix` after `fromRevision`, in order, in batches: from memory, or from storage's history when older, then live.
    * No gap, no repeat. `onEvents` runs synchronously, before the writer's promise resolves. Resolves when `signal` aborts; throws "compacted" when too old.
+   * `onLive` is called once all of the past has been delivered: from then on a bookmark at `revision` is true.
    */
-  async watch<T extends KubeObject = KubeObject>(prefix: string, fromRevision: number, onEvents: (events: readonly CacheEvent<T>[]) => void, signal: AbortSignal): Promise<void> {
+  async watch<T extends KubeObject = KubeObject>(prefix: string, fromRevision: number, onEvents: (events: readonly CacheEvent<T>[]) => void, signal: AbortSignal, onLive?: () => void): Promise<void> {
     const deliver = onEvents as (events: readonly CacheEvent[]) => void;
     let from = fromRevision;
     while (from < this.#window.start && !signal.aborted) from = await this.#replayHistory(prefix, from, deliver, signal);
@@ -159,6 +160,7 @@ export class Cacher {
     // From here to following nothing is awaited, so nothing can be missed.
     const recent = this.#window.after(from, prefix);
     if (recent.length > 0) deliver(recent);
+    onLive?.();
     await this.#watchers.follow(prefix, Math.max(from, this.#revision), deliver, signal);
   }
 
