@@ -23,7 +23,8 @@ export const replicasets = defineResource<ReplicaSet>({
   default(replicaset) {
     replicaset.spec ??= {};
     replicaset.spec.replicas ??= 1;
-    if (replicaset.spec.template) defaultPodTemplate(replicaset.spec.template);
+    replicaset.spec.template ??= {};
+    defaultPodTemplate(replicaset.spec.template);
   },
   strategy: {
     prepareForCreate(replicaset) {

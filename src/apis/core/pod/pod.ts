@@ -3,7 +3,7 @@ import { defineResource } from "../../../apimachinery/resource.ts";
 import type { Pod } from "../../generated/core/v1.ts";
 import { podColumns } from "./columns.ts";
 import { defaultPod } from "./defaults.ts";
-import { qosClassOf } from "./qos.ts";
+import { prepareForCreate } from "./prepare.ts";
 import { validatePodStatusUpdate, validatePodUpdate } from "./validation-update.ts";
 import { validatePod } from "./validation.ts";
 export type { Pod, PodSpec, PodStatus } from "../../generated/core/v1.ts";
@@ -14,9 +14,7 @@ export const pods = defineResource<Pod>({
   schema: "io.k8s.api.core.v1.Pod",
   default: defaultPod,
   strategy: {
-    prepareForCreate(pod) {
-      pod.status = { phase: "Pending", qosClass: qosClassOf(pod as Frozen<Pod>) };
-    },
+    prepareForCreate,
     /** Ephemeral containers change through their subresource alone. */
     prepareForUpdate(pod, old) {
       if (old.spec.ephemeralContainers) pod.spec.ephemeralContainers = structuredClone(old.spec.ephemeralContainers) as Pod["spec"]["ephemeralContainers"];
