@@ -55,7 +55,7 @@ function find(tables: Map<string, FakeTable>, table: Table): FakeTable {
 
 function applyTo(tables: Map<string, FakeTable>, table: Table, command: Command): void {
   if (command.what === "table") {
-    if (command.do === "delete") tables.delete(keyOf(table)) || missing(`table ${keyOf(table)}`);
+    if (command.do === "delete") remove(tables, keyOf(table), `table ${keyOf(table)}`);
     else if (!tables.has(keyOf(table))) tables.set(keyOf(table), { chains: new Map(), maps: new Map() });
     return;
   }
@@ -90,10 +90,14 @@ function applyTo(tables: Map<string, FakeTable>, table: Table, command: Command)
 
 function applyElements(elements: Map<string, string | undefined>, command: Command & { what: "element" }): void {
   for (const { key, value } of command.elements) {
-    if (command.do === "delete") elements.delete(key) || missing(`element ${key} of ${command.name}`);
+    if (command.do === "delete") remove(elements, key, `element ${key} of ${command.name}`);
     else if (elements.has(key) && elements.get(key) !== value) throw new NftablesError(`nftables refused: File exists: element ${key} of ${command.name}`, "");
     else elements.set(key, value);
   }
+}
+
+function remove(from: Map<string, unknown>, key: string, what: string): void {
+  if (!from.delete(key)) missing(what);
 }
 
 function busy(why: string): never {
