@@ -13,7 +13,7 @@ import { newExchange } from "./exchange.ts";
 import type { NodeConnector } from "./handlers/handler.ts";
 import { resourceHandler } from "./handlers/resource.ts";
 import type { HealthChecks } from "./health.ts";
-import { pathHandler, type OpenApi } from "./paths.ts";
+import { pathHandler, type PathDependencies } from "./paths.ts";
 import { subresourceOf } from "./subresources.ts";
 import type { VersionInfo } from "./version.ts";
 
@@ -23,7 +23,7 @@ export interface ApiServerDependencies {
   authenticators: readonly Authenticator[];
   authorizer: Authorizer;
   nodes: NodeConnector;
-  openApi: OpenApi;
+  openApi: PathDependencies["openApi"];
   serviceAccountKeys: ServiceAccountKeys;
   checks: HealthChecks;
   metrics: MetricsRegistry;

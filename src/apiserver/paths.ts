@@ -4,29 +4,16 @@ import type { Logger } from "../base/log.ts";
 import { metricsContentType, type MetricsRegistry } from "../base/metrics.ts";
 import type { ServiceAccountKeys } from "./authentication/service-account-tokens.ts";
 import type { Discovery, Document } from "./discovery/documents.ts";
-import { replyBytes } from "./encoding/reply-encoded.ts";
 import { reply, type Exchange, type ExchangeHandler } from "./exchange.ts";
+import { acceptsGzip, replyBytes } from "./encoding/reply-encoded.ts";
 import { answerHealth, type HealthChecks } from "./health.ts";
+import type { OpenApi, OpenApiDocument } from "./openapi/openapi.ts";
 import type { VersionInfo } from "./version.ts";
-
-/** The OpenAPI documents, made when first asked for. */
-export interface OpenApi {
-  /** By Accept: JSON, or protobuf for kubectl. Undefined when nothing acceptable is there. */
-  v2(accept: string | undefined): OpenApiDocument | undefined;
-  v3Index(): OpenApiDocument;
-  /** `api/v1` or `apis/GROUP/VERSION`, as in the URL. */
-  v3(groupVersion: string): OpenApiDocument | undefined;
-}
-
-export interface OpenApiDocument {
-  contentType: string;
-  body: string | Uint8Array;
-  etag: string;
-}
 
 export interface PathDependencies {
   discovery: Discovery;
-  openApi: OpenApi;
+  /** Without `invalidate`, which is for who changes the cards. */
+  openApi: Omit<OpenApi, "invalidate">;
   checks: HealthChecks;
   metrics: MetricsRegistry;
   version: VersionInfo;
@@ -75,10 +62,10 @@ function routes({ discovery, openApi, checks, metrics, version, serviceAccountKe
   }
   get("/version", (exchange) => replyJson(exchange, version));
   get("/metrics", (exchange) => reply(exchange, 200, { "Content-Type": metricsContentType }, metrics.render()));
-  get("/openapi/v2", (exchange) => replyDocument(exchange, openApi.v2(exchange.request.headers["accept"])));
-  get("/openapi/v3", (exchange) => replyDocument(exchange, openApi.v3Index()));
-  get("/openapi/v3/api/:version", (exchange, { version: asked }) => replyDocument(exchange, openApi.v3(`api/${asked}`)));
-  get("/openapi/v3/apis/:group/:version", (exchange, { group, version: asked }) => replyDocument(exchange, openApi.v3(`apis/${group}/${asked}`)));
+  get("/openapi/v2", (exchange) => replyOpenApi(exchange, openApi.v2(exchange.request.headers["accept"] ?? "")));
+  get("/openapi/v3", (exchange) => replyOpenApi(exchange, openApi.v3Index()));
+  get("/openapi/v3/api/:version", (exchange, { version: asked }) => replyOpenApi(exchange, openApi.v3(`api/${asked}`)));
+  get("/openapi/v3/apis/:group/:version", (exchange, { group, version: asked }) => replyOpenApi(exchange, openApi.v3(`apis/${group}/${asked}`)));
   get("/.well-known/openid-configuration", (exchange) => replyJson(exchange, openIdConfiguration(serviceAccountKeys.issuer)));
   get("/openid/v1/jwks", (exchange) => reply(exchange, 200, { "Content-Type": "application/jwk-set+json", "Cache-Control": "public, max-age=3600" }, JSON.stringify(serviceAccountKeys.jwks)));
   app.notFound(() => {
@@ -94,11 +81,20 @@ const groupPaths = (discovery: Discovery): string[] => discovery.groupVersions()
 
 const replyJson = (exchange: Exchange, value: object): Promise<void> => replyBytes(exchange, 200, "application/json", Buffer.from(`${JSON.stringify(value, null, 2)}\n`));
 
-async function replyDocument(exchange: Exchange, document: Document | OpenApiDocument | undefined): Promise<void> {
+async function replyDocument(exchange: Exchange, document: Document | undefined): Promise<void> {
   if (!document) throw noSuchPath();
   const headers = { ETag: document.etag, Vary: "Accept", "Cache-Control": "public" };
   if (exchange.request.headers["if-none-match"] === document.etag) return reply(exchange, 304, headers);
-  await replyBytes(exchange, 200, document.contentType, Buffer.from(document.body as string), headers);
+  await replyBytes(exchange, 200, document.contentType, Buffer.from(document.body), headers);
+}
+
+/** OpenAPI documents are kept compressed, so that is how they go out to whoever takes it. */
+function replyOpenApi(exchange: Exchange, document: OpenApiDocument | undefined): void {
+  if (!document) throw noSuchPath();
+  const headers = { ETag: document.etag, Vary: "Accept, Accept-Encoding", "Cache-Control": "public" };
+  if (exchange.request.headers["if-none-match"] === document.etag) return reply(exchange, 304, headers);
+  if (acceptsGzip(exchange)) return reply(exchange, 200, { ...headers, "Content-Type": document.contentType, "Content-Encoding": "gzip" }, document.gzip);
+  reply(exchange, 200, { ...headers, "Content-Type": document.contentType }, document.body());
 }
 
 const openIdConfiguration = (issuer: string): object => ({

@@ -7,6 +7,7 @@ import type { Exchange } from "../exchange.ts";
 import { fieldValidationOf } from "../handlers/options.ts";
 import { parseMediaType } from "./media-type.ts";
 import type { Kinded } from "./object-json.ts";
+import { parseProtobuf, protobufType } from "./protobuf.ts";
 
 /** What a body is to be read as: a card, or a kind of its own such as Scale. */
 export interface BodyKind extends Kinded {
@@ -17,12 +18,12 @@ export interface BodyKind extends Kinded {
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * Reads the request's object, JSON or YAML, as `kind`. Unknown and repeated fields are met as `fieldValidation` says.
+ * Reads the request's object, JSON, YAML or protobuf, as `kind`. Unknown and repeated fields are met as `fieldValidation` says.
  * The result has kind and apiVersion. Throws 400, or 415 for an encoding that isn't served.
  */
 export async function readBody<T>(exchange: Exchange, kind: BodyKind): Promise<T> {
   const fieldValidation = fieldValidationOf(exchange.query);
-  const parsed = await parseBody(exchange, fieldValidation);
+  const parsed = await parseBody(exchange, kind.schema, fieldValidation);
   checkKind(parsed.value, kind);
   return decodeAs<T>(exchange, kind, parsed, fieldValidation);
 }
@@ -30,12 +31,14 @@ export async function readBody<T>(exchange: Exchange, kind: BodyKind): Promise<T
 /** The same for bodies that may be missing, such as DeleteOptions, which any API version may name. */
 export async function readOptionalBody<T>(exchange: Exchange, schema: string): Promise<T | undefined> {
   if ((await exchange.request.body()).length === 0) return undefined;
-  const { value } = await parseBody(exchange, "Ignore");
+  const { value } = await parseBody(exchange, schema, "Ignore");
   return decode<T>(schema, value).object;
 }
 
-async function parseBody(exchange: Exchange, fieldValidation: FieldValidation): Promise<Parsed> {
-  const parse = parserOf(exchange.request.headers["content-type"]);
+async function parseBody(exchange: Exchange, schema: string, fieldValidation: FieldValidation): Promise<Parsed> {
+  const { type } = parseMediaType(exchange.request.headers["content-type"] ?? "");
+  if (type === protobufType) return { value: parseProtobuf(await exchange.request.body(), schema), duplicates: [] };
+  const parse = parserOf(type);
   const body = await exchange.request.body();
   if (body.length === 0) throw badRequest("the object provided is unrecognized: couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)");
   return parse(textOf(body), { duplicates: fieldValidation !== "Ignore" });
@@ -49,11 +52,10 @@ export function textOf(body: Uint8Array): string {
   }
 }
 
-function parserOf(contentType: string | undefined): typeof parseJson {
-  const { type } = parseMediaType(contentType ?? "");
+function parserOf(type: string): typeof parseJson {
   if (type === "" || type === "application/json") return parseJson;
   if (type === "application/yaml") return parseYaml;
-  throw unsupportedMediaType("the body of the request was in an unknown format - accepted media types include: application/json, application/yaml");
+  throw unsupportedMediaType("the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf");
 }
 
 function decodeAs<T>(exchange: Exchange, kind: BodyKind, { value, duplicates }: Parsed, fieldValidation: FieldValidation): T {

@@ -56,10 +56,12 @@ export function replyStatus(exchange: Exchange, error: StatusError): void {
 /** Without `undefined`s, which YAML refuses. */
 const plain = (value: object): unknown => JSON.parse(JSON.stringify(value));
 
+export const acceptsGzip = ({ request }: Exchange): boolean => /\bgzip\b(?!;q=0(?:\.0*)?(?:,|$))/.test(request.headers["accept-encoding"] ?? "");
+
 /** Compresses large bodies for clients that ask for it. */
 export async function replyBytes(exchange: Exchange, status: number, contentType: string, body: Buffer, extra: Record<string, string> = {}): Promise<void> {
   const headers: Record<string, string> = { "Content-Type": contentType, "Cache-Control": "no-cache, private", ...extra };
-  if (body.length < gzipFrom || !/\bgzip\b/.test(exchange.request.headers["accept-encoding"] ?? "")) return reply(exchange, status, headers, body);
+  if (body.length < gzipFrom || !acceptsGzip(exchange)) return reply(exchange, status, headers, body);
   const zipped = await compress(body, { level: 1 });
   reply(exchange, status, { ...headers, "Content-Encoding": "gzip", Vary: extra["Vary"] ? `${extra["Vary"]}, Accept-Encoding` : "Accept-Encoding" }, zipped);
 }

@@ -1,0 +1,148 @@
+import { createPrivateKey } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createApiServer } from "../../src/apiserver/app.ts";
+import { bearerTokenAuthenticator } from "../../src/apiserver/authentication/bearer-token.ts";
+import { serviceAccountTokens } from "../../src/apiserver/authentication/service-account-tokens.ts";
+import { serviceAccountAuthenticator } from "../../src/apiserver/authentication/service-account.ts";
+import { x509Authenticator } from "../../src/apiserver/authentication/x509.ts";
+import { bootstrapPolicy, type ControllerRole } from "../../src/apiserver/authorization/bootstrap/policy.ts";
+import { reconcileBootstrapPolicy } from "../../src/apiserver/authorization/bootstrap/reconcile.ts";
+import { nodeAuthorizer } from "../../src/apiserver/authorization/node.ts";
+import { rbacAuthorizer } from "../../src/apiserver/authorization/rbac.ts";
+import { privilegedGroup, unionAuthorizer } from "../../src/apiserver/authorization/union.ts";
+import { listenFront } from "../../src/apiserver/front/listen.ts";
+import type { NodeConnector } from "../../src/apiserver/handlers/handler.ts";
+import { identityReviews } from "../../src/apiserver/handlers/reviews.ts";
+import { createOpenApi } from "../../src/apiserver/openapi/openapi.ts";
+import { versionInfo } from "../../src/apiserver/version.ts";
+import { builtins, clusterrolebindings, clusterroles, namespaces, nodes, pods, rolebindings, roles, secrets, serviceaccounts } from "../../src/apis/builtins.ts";
+import type { HttpHandler } from "../../src/base/http.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { createMetrics } from "../../src/base/metrics.ts";
+import type { Client } from "../../src/client/client.ts";
+import type { InformerFactory } from "../../src/client/informer.ts";
+import { defaultAdmission } from "../../src/registry/admission/index.ts";
+import type { UserInfo } from "../../src/registry/attributes.ts";
+import { createRegistry } from "../../src/registry/create-registry.ts";
+import { builtinHooks } from "../../src/registry/hooks.ts";
+import { createLocalClient } from "../../src/registry/local-client.ts";
+import { createListers, createLocalInformers } from "../../src/registry/local-informers.ts";
+import type { Registry } from "../../src/registry/registry.ts";
+import { accessReviews } from "../../src/registry/reviews.ts";
+import { kubeconfig } from "../../src/server/kubeconfig.ts";
+import { createCa, createLeaf, createSigningKey, type KeyPair } from "../../src/server/pki/certificate.ts";
+import { Cacher } from "../../src/storage/cacher/cacher.ts";
+import { MemoryStorage } from "../../src/storage/memory/memory-storage.ts";
+import { SqliteStorage } from "../../src/storage/sqlite/sqlite-storage.ts";
+import type { Storage } from "../../src/storage/storage.ts";
+
+export interface TestApiServerOptions {
+  /** Default memory; sqlite is a file in the server's own temporary directory. */
+  storage?: "memory" | "sqlite" | Storage;
+  /** The way to kubelets; without one no node is connected. */
+  nodes?: NodeConnector;
+  controllers?: readonly ControllerRole[];
+}
+
+/** A real API server in this process: everything but controllers, scheduler and nodes. */
+export interface TestApiServer {
+  readonly url: string;
+  readonly port: number;
+  readonly directory: string;
+  /** A file with the administrator's certificate. */
+  readonly kubeconfig: string;
+  readonly ca: string;
+  readonly registry: Registry;
+  readonly informers: InformerFactory;
+  /** What the front calls; for tests without a socket. */
+  readonly handler: HttpHandler;
+  /** In process, by default as the administrator. */
+  client(user?: UserInfo): Client;
+  certificate(commonName: string, ...organizations: string[]): Promise<KeyPair>;
+  /** fetch with a client certificate, the administrator's by default; `null` for none. */
+  fetch(path: string, init?: RequestInit & { as?: KeyPair | null }): Promise<Response>;
+  /** Runs kubectl; rejects nothing. Ends after 30 s. */
+  kubectl(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }>;
+  stop(): Promise<void>;
+}
+
+const administrator: UserInfo = { name: "system:admin", groups: ["system:masters", "system:authenticated"] };
+const audience = "https://kubernetes.default.svc.cluster.local";
+
+export async function startApiServer({ storage: kind = "memory", nodes: connector = { connect: () => undefined }, controllers = [] }: TestApiServerOptions = {}): Promise<TestApiServer> {
+  const directory = mkdtempSync(join(tmpdir(), "skiff-apiserver-"));
+  const storage = kind === "memory" ? new MemoryStorage() : kind === "sqlite" ? await SqliteStorage.open({ path: join(directory, "state.db") }) : kind;
+  const cacher = new Cacher({ storage });
+  await cacher.start();
+  const informers = createLocalInformers(cacher);
+  const listers = createListers(cacher);
+  const podInformer = informers.informer(pods);
+
+  const rbac = rbacAuthorizer({
+    roles: informers.informer(roles), clusterRoles: informers.informer(clusterroles),
+    roleBindings: informers.informer(rolebindings), clusterRoleBindings: informers.informer(clusterrolebindings),
+  });
+  const authorizer = unionAuthorizer([privilegedGroup(), nodeAuthorizer({ pods: podInformer }), rbac]);
+
+  const nodeLister = informers.informer(nodes).lister;
+  const tokens = await serviceAccountTokens({
+    issuer: audience, audiences: [audience], signingKey: createPrivateKey(await createSigningKey()), now: Date.now,
+    getPod: (key) => podInformer.lister.get(key), getNodeUid: (name) => nodeLister.get(name)?.metadata.uid,
+  });
+  const serviceAccount = serviceAccountAuthenticator({
+    keys: tokens.keys.verification, issuer: audience, audiences: [audience], now: Date.now,
+    objects: {
+      serviceAccount: (key) => informers.informer(serviceaccounts).lister.get(key), pod: (key) => podInformer.lister.get(key),
+      secret: (key) => informers.informer(secrets).lister.get(key), node: (name) => nodeLister.get(name),
+    },
+  });
+  const registry = createRegistry({
+    cacher, cards: builtins, admission: defaultAdmission({ listers, authorizer }), clock: systemClock,
+    hooks: builtinHooks({ cacher, allocators: { serviceCidr: "10.43.0.0/16" } }), tokenIssuer: tokens.issuer,
+    reviews: { ...accessReviews({ authorizer }), ...identityReviews({ rbac, tokens: [serviceAccount], audiences: [audience] }) },
+  });
+  const client = (user = administrator): Client => createLocalClient({ registry, authorizer, user });
+  for (const name of ["default", "kube-system", "kube-public", "kube-node-lease"]) {
+    if (!informers.informer(namespaces).lister.get(name)) await client().create(namespaces, { metadata: { name }, spec: {} });
+  }
+  await reconcileBootstrapPolicy(client(), bootstrapPolicy(controllers));
+
+  const stopping = new AbortController();
+  const handler = createApiServer({
+    registry, authorizer, nodes: connector, openApi: createOpenApi({ cards: () => registry.cards }), serviceAccountKeys: tokens.keys,
+    authenticators: [x509Authenticator(), bearerTokenAuthenticator([serviceAccount])],
+    checks: { healthz: [], livez: [], readyz: [{ name: "informer-sync", check: () => undefined }] },
+    metrics: createMetrics(), version: versionInfo({ own: "0.0.0-test" }), stopping: stopping.signal,
+  });
+
+  const end = new Date(Date.now() + 86_400_000);
+  const serverCa = await createCa("server-ca", end), clientCa = await createCa("client-ca", end);
+  const certificate = (commonName: string, ...organizations: string[]): Promise<KeyPair> => createLeaf({ issuer: clientCa, usage: "client", subject: { commonName, organizations }, notAfter: end });
+  const serving = await createLeaf({ issuer: serverCa, usage: "server", subject: { commonName: "kube-apiserver" }, names: ["localhost", "127.0.0.1"], notAfter: end });
+  const front = await listenFront({ hostname: "127.0.0.1", port: 0, tls: { cert: serving.certificate, key: serving.key, clientCa: clientCa.certificate }, handler });
+  const url = `https://127.0.0.1:${front.port}`;
+  const admin = await certificate("system:admin", "system:masters");
+  const kubeconfigPath = join(directory, "kubeconfig");
+  writeFileSync(kubeconfigPath, kubeconfig({ server: url, ca: serverCa.certificate, client: admin }), { mode: 0o600 });
+
+  return {
+    url, port: front.port, directory, kubeconfig: kubeconfigPath, ca: serverCa.certificate, registry, informers, handler, client, certificate,
+    fetch: (path, { as = admin, ...init } = {}) => fetch(url + path, { ...init, tls: { ca: serverCa.certificate, ...(as ? { cert: as.certificate, key: as.key } : {}) } }),
+    async kubectl(...args) {
+      const child = Bun.spawn(["kubectl", ...args], {
+        env: { PATH: process.env["PATH"], HOME: directory, KUBECONFIG: kubeconfigPath }, stdin: "ignore", stdout: "pipe", stderr: "pipe", timeout: 30_000,
+      });
+      const [stdout, stderr, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+      return { code, stdout, stderr };
+    },
+    async stop() {
+      stopping.abort();
+      await front.stop({ graceMs: 500 });
+      await cacher.close();
+      await storage.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
