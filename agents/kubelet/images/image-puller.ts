@@ -103,6 +103,8 @@ export class ImagePuller {
     let pull = this.#pulling.get(key);
     if (!pull) {
       pull = this.#limited(() => this.#tryCredentials(image, credentials)).finally(() => this.#pulling.delete(key));
+      // Those that wait for it see the failure; when all have gone away nobody does.
+      pull.catch(() => {});
       this.#pulling.set(key, pull);
     }
     return abortable(pull, signal);

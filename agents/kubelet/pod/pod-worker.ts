@@ -1,0 +1,256 @@
+import { isConflict, isNotFound } from "../../../src/apimachinery/status.ts";
+import { pods } from "../../../src/apis/core/pod/pod.ts";
+import type { PodStatus } from "../../../src/apis/generated/core/v1.ts";
+import { backoffDelay } from "../../../src/base/backoff.ts";
+import { currentSandbox, latestContainer, readRuntimePod, type RuntimeContainer, type RuntimePod } from "../runtime/runtime-status.ts";
+import type { Waiting } from "../status/container-status.ts";
+import { podStatus } from "../status/pod-status.ts";
+import { terminationMessage } from "../status/termination-message.ts";
+import { podReference } from "./container-reference.ts";
+import type { PodContext } from "./context.ts";
+import { endPod, removePod } from "./end.ts";
+import { gracePeriodSeconds, isHostNetwork, isTerminal, type Pod } from "./pod.ts";
+import { runPod } from "./run.ts";
+
+/** Why the kubelet ends a pod by itself. */
+export interface Verdict {
+  reason: string;
+  message: string;
+}
+
+/** What a pod's hands-on parts (`run.ts`, `end.ts`) know and keep of it between steps. */
+export interface PodState {
+  /** The last failed start of each container. */
+  waiting: Map<string, Waiting>;
+  /** When something is to be tried again, or wears out; the earliest counts. Filled anew by each step. */
+  wakeAt: number | undefined;
+  /** The termination messages of ended containers, by id: files don't change any more. */
+  messages: Map<string, string>;
+  /** The last back-off told of by an Event, by container. */
+  announced: Map<string, number>;
+}
+
+/** A runtime tells of an exit some milliseconds before its own status does. */
+const exitSettleMs = 5;
+const exitSettleTries = 8;
+
+/**
+ * The life of one pod on this node: one loop, one step at a time, woken by whatever concerns the pod.
+ * Running until it is to end; then ending; then ended, until the API has forgotten it and the node as well.
+ */
+export class PodWorker {
+  readonly uid: string;
+  readonly #context: PodContext;
+  readonly #state: PodState = { waiting: new Map(), wakeAt: undefined, messages: new Map(), announced: new Map() };
+  #pod: Pod;
+  #removed = false;
+  #verdict?: Verdict;
+  #ended = false;
+  /** Ends the current step when it has been overtaken: the pod is to go, or faster than before. */
+  #interrupt = new AbortController();
+  #wake?: () => void;
+  #woken = false;
+  readonly #exited = new Set<string>();
+  #exitTries = 0;
+  /** Ids of the pod's running sandboxes and containers, as last seen. */
+  active = new Set<string>();
+
+  constructor(context: PodContext, pod: Pod, private readonly onSeen: (uid: string, ids: readonly string[]) => void, removed = false) {
+    this.#context = context;
+    this.#pod = pod;
+    this.#removed = removed;
+    this.uid = pod.metadata.uid!;
+  }
+
+  get pod(): Pod {
+    return this.#pod;
+  }
+
+  /** The API has a newer version. */
+  update(pod: Pod): void {
+    const before = this.#pod;
+    const hurried = pod.metadata.deletionTimestamp !== undefined && (this.#pod.metadata.deletionTimestamp === undefined || gracePeriodSeconds(pod) < gracePeriodSeconds(this.#pod));
+    this.#pod = pod;
+    if (sameWish(before, pod)) return;
+    if (!this.#removed && !this.#ended) this.#context.references.register(pod);
+    if (hurried && !this.#ended) this.#restart();
+    this.wake();
+  }
+
+  /** The API has it no more: end it at once if that has not happened, then forget it. */
+  remove(last?: Pod): void {
+    if (last) this.#pod = last;
+    this.#removed = true;
+    if (!this.#ended) this.#restart();
+    this.wake();
+  }
+
+  /** Ends the pod for a reason of the node's own; it stays in the API as Failed. */
+  evict(verdict: Verdict): void {
+    this.#verdict ??= verdict;
+    this.#restart();
+    this.wake();
+  }
+
+  exited(id: string): void {
+    this.#exited.add(id);
+    this.#exitTries = 0;
+    this.wake();
+  }
+
+  wake(): void {
+    this.#woken = true;
+    this.#wake?.();
+  }
+
+  /** Resolves when nothing of the pod is left, or `signal` aborts (then the pod runs on, to be adopted later). */
+  async run(signal: AbortSignal): Promise<void> {
+    if (!this.#removed) this.#context.references.register(this.#pod);
+    for (let failures = 0; !signal.aborted; ) {
+      this.#woken = false;
+      this.#state.wakeAt = undefined;
+      const step = AbortSignal.any([signal, this.#interrupt.signal]);
+      try {
+        if (await this.#step(step)) return;
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!step.aborted) {
+          const { log, clock } = this.#context;
+          log.warn("Pod not in sync, will try again", { pod: `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`, error });
+          this.#state.wakeAt = clock.now() + backoffDelay(failures++, { base: 500, max: 20_000, jitter: 0.1 });
+        }
+      }
+      await this.#sleep(signal);
+    }
+  }
+
+  /** One step; true when the pod is gone for good. */
+  async #step(signal: AbortSignal): Promise<boolean> {
+    if (this.#ended && !this.#removed && this.#pod.metadata.deletionTimestamp === undefined) return false;
+    const runtime = await this.#read();
+    this.#verdict ??= this.#overdue();
+    const ending = this.#removed || this.#pod.metadata.deletionTimestamp !== undefined || this.#verdict !== undefined || isTerminal(this.#pod.status?.phase);
+    if (!ending) {
+      const last = await runPod(this.#context, this.#pod, runtime, this.#state, { signal, read: () => this.#read(), publish: (seen) => this.#publish(seen, false) });
+      // All containers have done what they had to: the rest of the pod goes.
+      if (!isTerminal(this.#publish(last, false).phase)) return false;
+    }
+    const graceSeconds = gracePeriodSeconds(this.#pod);
+    const dead = await endPod(this.#context, this.#pod, await this.#read(), { graceSeconds, signal, read: () => this.#read() });
+    if (!this.#removed) await this.#finish(dead);
+    this.#ended = true;
+    if (!this.#removed) return false;
+    await removePod(this.#context, this.#pod, await this.#read());
+    return true;
+  }
+
+  /** The pod has ended: say so, and when it is being deleted let the API forget it. */
+  async #finish(dead: RuntimePod): Promise<void> {
+    const { statuses, volumes, cgroups, client, probes, references } = this.#context;
+    this.#publish(dead, true);
+    await statuses.flushed(this.uid);
+    probes.forget(this.uid);
+    volumes.tearDown(this.uid);
+    cgroups.remove(this.uid);
+    references.unregister(this.uid);
+    const { deletionTimestamp, namespace, name } = this.#pod.metadata;
+    if (deletionTimestamp === undefined) return;
+    try {
+      await client.delete(pods, { namespace, name: name! }, { gracePeriodSeconds: 0, preconditions: { uid: this.uid } });
+    } catch (error) {
+      if (!isNotFound(error) && !isConflict(error)) throw error;
+    }
+  }
+
+  async #read(): Promise<RuntimePod> {
+    const runtime = await readRuntimePod(this.#context.runtime, this.uid);
+    this.onSeen(this.uid, [...runtime.sandboxes, ...runtime.containers].map(({ id }) => id));
+    this.active = new Set([...runtime.sandboxes.filter(({ ready }) => ready), ...runtime.containers.filter(({ state }) => state === "running")].map(({ id }) => id));
+    const late = [...this.#exited].some((id) => this.active.has(id));
+    if (!late) this.#exited.clear();
+    else if (this.#exitTries++ < exitSettleTries) this.#wakeBy(this.#context.clock.now() + exitSettleMs * 2 ** this.#exitTries);
+    else this.#exited.clear();
+    return runtime;
+  }
+
+  #publish(runtime: RuntimePod, finished: boolean): PodStatus {
+    const { probes, statuses, clock, nodeIps } = this.#context;
+    const podIp = isHostNetwork(this.#pod) ? nodeIps()[0] : currentSandbox(runtime)?.ips[0];
+    if (!finished) probes.sync(this.#pod, runtime, podIp ?? "");
+    this.#adoptVerdicts(runtime);
+    const status = podStatus(this.#pod, runtime, {
+      now: clock.now(), hostIps: nodeIps(), finished, verdict: this.#verdict,
+      waiting: (name) => this.#state.waiting.get(name),
+      started: (container, id) => probes.started(container, id),
+      ready: (container, id) => !finished && probes.ready(container, id),
+      terminationMessage: (container) => this.#message(container),
+    });
+    if (!this.#removed) statuses.set(this.#pod, status);
+    return status;
+  }
+
+  /** What the API says of a container that was running before this process began stays true until a probe says otherwise. */
+  #adoptVerdicts(runtime: RuntimePod): void {
+    for (const status of [...(this.#pod.status?.containerStatuses ?? []), ...(this.#pod.status?.initContainerStatuses ?? [])]) {
+      const current = latestContainer(runtime, status.name);
+      if (current && status.containerID === `containerd://${current.id}`) this.#context.probes.assume(current.id, { ready: status.ready, started: status.started ?? false });
+    }
+  }
+
+  #message(container: RuntimeContainer): string {
+    const known = this.#state.messages.get(container.id);
+    if (known !== undefined) return known;
+    const message = terminationMessage(container);
+    this.#state.messages.set(container.id, message);
+    return message;
+  }
+
+  #overdue(): Verdict | undefined {
+    const { activeDeadlineSeconds } = this.#pod.spec;
+    const startTime = this.#pod.status?.startTime;
+    if (activeDeadlineSeconds === undefined || !startTime) return undefined;
+    const deadline = Date.parse(startTime) + activeDeadlineSeconds * 1000;
+    if (this.#context.clock.now() < deadline) {
+      this.#wakeBy(deadline);
+      return undefined;
+    }
+    const message = "Pod was active on the node longer than the specified deadline";
+    this.#context.recorder.event(podReference(this.#pod), "Normal", "DeadlineExceeded", message);
+    return { reason: "DeadlineExceeded", message };
+  }
+
+  #restart(): void {
+    this.#interrupt.abort(new Error("overtaken by a newer state of the pod"));
+    this.#interrupt = new AbortController();
+  }
+
+  #wakeBy(at: number): void {
+    this.#state.wakeAt = Math.min(this.#state.wakeAt ?? Infinity, at);
+  }
+
+  /** Until woken, or `wakeAt`; without either for as long as it takes, and then without a timer. */
+  async #sleep(signal: AbortSignal): Promise<void> {
+    if (this.#woken || signal.aborted) return;
+    const waking = new AbortController();
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      signal.addEventListener("abort", () => resolve(), { once: true, signal: waking.signal });
+    });
+    const { clock } = this.#context;
+    const timer = this.#state.wakeAt === undefined ? [] : [clock.sleep(Math.max(0, this.#state.wakeAt - clock.now()), waking.signal).catch(() => {})];
+    await Promise.race([woken, ...timer]);
+    waking.abort();
+    this.#wake = undefined;
+  }
+}
+
+/** Whether nothing but what the kubelet itself reports has changed. */
+function sameWish(before: Pod, after: Pod): boolean {
+  const { labels, annotations, deletionTimestamp, deletionGracePeriodSeconds } = before.metadata;
+  const now = after.metadata;
+  const gates = (pod: Pod): unknown => pod.spec.readinessGates?.map(({ conditionType }) => pod.status?.conditions?.find(({ type }) => type === conditionType)?.status);
+  return deletionTimestamp === now.deletionTimestamp && deletionGracePeriodSeconds === now.deletionGracePeriodSeconds
+    && isTerminal(before.status?.phase) === isTerminal(after.status?.phase)
+    && Bun.deepEquals([labels, annotations, before.spec, gates(before)], [now.labels, now.annotations, after.spec, gates(after)]);
+}

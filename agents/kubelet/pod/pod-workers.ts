@@ -1,0 +1,163 @@
+import type { Informer } from "../../../src/client/informer.ts";
+import type { Pod as PodObject } from "../../../src/apis/generated/core/v1.ts";
+import type { RuntimeEvent } from "../../cri/cri.ts";
+import { listRuntimePods } from "../runtime/runtime-status.ts";
+import type { PodContext } from "./context.ts";
+import { isTerminal, type Pod } from "./pod.ts";
+import { PodWorker } from "./pod-worker.ts";
+
+/** How often the runtime's own list is compared with what events told. */
+const relistMs = 60_000;
+
+/** One worker per pod of this node: those the API binds to it, and those the runtime still has though the API has forgotten them. */
+export class PodWorkers {
+  readonly #context: PodContext;
+  readonly #pods: Informer<PodObject>;
+  readonly #workers = new Map<string, PodWorker>();
+  readonly #running = new Set<Promise<void>>();
+  /** Uids by the ids of sandboxes and containers. */
+  readonly #uids = new Map<string, string>();
+  #signal?: AbortSignal;
+
+  constructor(context: PodContext, pods: Informer<PodObject>) {
+    this.#context = context;
+    this.#pods = pods;
+  }
+
+  get(uid: string): PodWorker | undefined {
+    return this.#workers.get(uid);
+  }
+
+  pods(): readonly Pod[] {
+    return [...this.#workers.values()].map(({ pod }) => pod);
+  }
+
+  find(namespace: string, name: string): PodWorker | undefined {
+    return [...this.#workers.values()].find(({ pod }) => pod.metadata.namespace === namespace && pod.metadata.name === name);
+  }
+
+  wake(uid: string): void {
+    this.#workers.get(uid)?.wake();
+  }
+
+  wakeAll(): void {
+    for (const worker of this.#workers.values()) worker.wake();
+  }
+
+  /** Follows the API and the runtime until `signal` aborts; pods run on then. Resolves when all workers have let go. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
+    await this.#pods.synced(signal);
+    this.#cleanUp(await this.#listOrphans());
+    const unsubscribe = this.#pods.onChange((old, current) => this.#onChange(old, current));
+    this.#weigh();
+    try {
+      await this.#follow(signal);
+    } finally {
+      unsubscribe();
+      await Promise.allSettled(this.#running);
+    }
+  }
+
+  #onChange(old: Pod | undefined, current: Pod | undefined): void {
+    if (old && old.metadata.uid !== current?.metadata.uid) this.#workers.get(old.metadata.uid!)?.remove(old);
+    if (!current) {
+      this.#weigh();
+      return;
+    }
+    const worker = this.#workers.get(current.metadata.uid!);
+    if (worker) worker.update(current);
+    else {
+      this.#start(new PodWorker(this.#context, current, this.#onSeen));
+      this.#weigh();
+    }
+  }
+
+  readonly #onSeen = (uid: string, ids: readonly string[]): void => {
+    for (const id of ids) this.#uids.set(id, uid);
+  };
+
+  #start(worker: PodWorker): void {
+    this.#workers.set(worker.uid, worker);
+    const running = worker.run(this.#signal!).catch((error: unknown) => this.#context.log.error("Pod worker failed", { uid: worker.uid, error })).finally(() => {
+      this.#workers.delete(worker.uid);
+      this.#running.delete(running);
+      for (const [id, uid] of this.#uids) if (uid === worker.uid) this.#uids.delete(id);
+    });
+    this.#running.add(running);
+  }
+
+  /** The runtime's events, subscribed anew after each break, with a look at everything in between. */
+  async #follow(signal: AbortSignal): Promise<void> {
+    const { runtime, clock, log } = this.#context;
+    while (!signal.aborted) {
+      const pause = new AbortController();
+      const relisting = this.#relistSlowly(AbortSignal.any([signal, pause.signal]));
+      await runtime.events((event) => this.#onEvent(event), signal).catch((error: unknown) => {
+        if (!signal.aborted) log.warn("Runtime events broke off, subscribing again", { error });
+      });
+      pause.abort();
+      await relisting;
+      if (signal.aborted) return;
+      await clock.sleep(1000, signal).catch(() => {});
+      this.wakeAll();
+    }
+  }
+
+  #onEvent({ id, type }: RuntimeEvent): void {
+    if (type === "created" || type === "started") return;
+    const uid = this.#uids.get(id);
+    if (uid) this.#workers.get(uid)?.exited(id);
+  }
+
+  async #relistSlowly(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        await this.#context.clock.sleep(relistMs, signal);
+        await this.#relist();
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#context.log.warn("Runtime not listed", { error });
+      }
+    }
+  }
+
+  async #relist(): Promise<void> {
+    for (const [uid, { active }] of await this.#listOrphans()) {
+      const worker = this.#workers.get(uid);
+      if (worker && (active.length !== worker.active.size || active.some((id) => !worker.active.has(id)))) worker.wake();
+    }
+  }
+
+  /** Ends what the runtime has and the API doesn't. Returns all that the runtime has. */
+  async #listOrphans(): Promise<Awaited<ReturnType<typeof listRuntimePods>>> {
+    const found = await listRuntimePods(this.#context.runtime);
+    const desired = new Set(this.#pods.lister.list().map(({ metadata }) => metadata.uid));
+    for (const [uid, { name, namespace }] of found) {
+      if (desired.has(uid) || this.#workers.has(uid)) continue;
+      this.#context.log.info("Ending a pod that the API does not know", { pod: `${namespace}/${name}`, uid });
+      this.#start(new PodWorker(this.#context, { metadata: { uid, name, namespace }, spec: { containers: [] } }, this.#onSeen, true));
+    }
+    return found;
+  }
+
+  /** Directories and cgroups of pods that nobody knows any more: left by a power cut. */
+  #cleanUp(known: ReadonlyMap<string, unknown>): void {
+    const { volumes, cgroups, log } = this.#context;
+    const desired = new Set(this.#pods.lister.list().filter(({ status }) => !isTerminal(status?.phase)).map(({ metadata }) => metadata.uid));
+    for (const [uids, remove] of [[volumes.leftovers(), (uid: string) => volumes.tearDown(uid)], [cgroups.uids(), (uid: string) => cgroups.remove(uid)]] as const) {
+      for (const uid of uids) {
+        if (desired.has(uid) || known.has(uid)) continue;
+        try {
+          remove(uid);
+        } catch (error) {
+          log.warn("Left over from a pod, cannot be removed", { uid, error });
+        }
+      }
+    }
+  }
+
+  #weigh(): void {
+    this.#context.cgroups.weighBurstable(this.pods().filter(({ status }) => !isTerminal(status?.phase)));
+  }
+}

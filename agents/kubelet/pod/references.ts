@@ -1,0 +1,120 @@
+import type { Clock } from "../../../src/base/clock.ts";
+import type { Logger } from "../../../src/base/log.ts";
+import type { Frozen, KubeObject } from "../../../src/apimachinery/meta.ts";
+import type { ResourceCard } from "../../../src/apimachinery/resource.ts";
+import { configmaps } from "../../../src/apis/core/configmap.ts";
+import { secrets } from "../../../src/apis/core/secret.ts";
+import type { ConfigMap, Secret } from "../../../src/apis/generated/core/v1.ts";
+import type { Client } from "../../../src/client/client.ts";
+import { ObjectStore } from "../../../src/client/object-store.ts";
+import { reflect } from "../../../src/client/reflector.ts";
+import { allContainers, type Pod } from "./pod.ts";
+
+interface Watched<T extends KubeObject> {
+  store: ObjectStore<T>;
+  listed: Promise<void>;
+  stop: AbortController;
+  /** Uids of the pods that use the object. */
+  users: Set<string>;
+}
+
+export interface ReferencesOptions {
+  client: Client;
+  clock: Clock;
+  log: Logger;
+  signal: AbortSignal;
+  /** An object that this pod uses has changed, appeared or gone. */
+  onChange(uid: string): void;
+}
+
+/** How long a pod's start waits for the API to say what an object is. */
+const answerTimeoutMs = 10_000;
+
+/** Follows the ConfigMaps and Secrets that the node's pods use, each by a watch of its own, for as long as a pod uses it: all that the node authorizer lets a kubelet see. */
+export class References {
+  readonly #configMaps = new Map<string, Watched<ConfigMap>>();
+  readonly #secrets = new Map<string, Watched<Secret>>();
+  constructor(private readonly options: ReferencesOptions) {}
+
+  /** Begins to follow what the pod names. Idempotent. */
+  register(pod: Pod): void {
+    const uid = pod.metadata.uid!;
+    for (const name of configMapNames(pod)) this.#watch(configmaps, this.#configMaps, pod.metadata.namespace!, name).users.add(uid);
+    for (const name of secretNames(pod)) this.#watch(secrets, this.#secrets, pod.metadata.namespace!, name).users.add(uid);
+  }
+
+  unregister(uid: string): void {
+    for (const watches of [this.#configMaps, this.#secrets] as Map<string, Watched<KubeObject>>[]) {
+      for (const [key, watched] of watches) {
+        if (!watched.users.delete(uid) || watched.users.size > 0) continue;
+        watched.stop.abort();
+        watches.delete(key);
+      }
+    }
+  }
+
+  /** Undefined when there is none; rejects when the API doesn't answer. Only for what a registered pod names. */
+  readonly configMap = (namespace: string, name: string): Promise<Frozen<ConfigMap> | undefined> => this.#get(this.#configMaps, namespace, name, "configmap");
+  readonly secret = (namespace: string, name: string): Promise<Frozen<Secret> | undefined> => this.#get(this.#secrets, namespace, name, "secret");
+
+  async #get<T extends KubeObject>(watches: ReadonlyMap<string, Watched<T>>, namespace: string, name: string, kind: string): Promise<Frozen<T> | undefined> {
+    const watched = watches.get(`${namespace}/${name}`);
+    if (!watched) return undefined;
+    const inTime = new AbortController();
+    const late = this.options.clock.sleep(answerTimeoutMs, inTime.signal).then(() => {
+      throw new Error(`failed to sync ${kind} cache: timed out waiting for the condition`);
+    }, () => {});
+    try {
+      await Promise.race([watched.listed, late]);
+    } finally {
+      inTime.abort();
+    }
+    return watched.store.get(`${namespace}/${name}`);
+  }
+
+  #watch<T extends KubeObject>(card: ResourceCard<T>, watches: Map<string, Watched<T>>, namespace: string, name: string): Watched<T> {
+    const key = `${namespace}/${name}`;
+    const existing = watches.get(key);
+    if (existing) return existing;
+    const store = new ObjectStore<T>();
+    const stop = new AbortController();
+    const listed = Promise.withResolvers<void>();
+    const watched: Watched<T> = { store, listed: listed.promise, stop, users: new Set() };
+    watches.set(key, watched);
+    const { client, clock, log, signal } = this.options;
+    void reflect({ client, card, scope: { namespace, fieldSelector: `metadata.name=${name}` }, store, clock, log, onListed: listed.resolve }, AbortSignal.any([signal, stop.signal]));
+    let complete = false;
+    void listed.promise.then(() => (complete = true));
+    store.onChange(() => {
+      if (complete) for (const uid of watched.users) this.options.onChange(uid);
+    });
+    return watched;
+  }
+}
+
+export function configMapNames(pod: Pod): Set<string> {
+  const names = new Set<string>();
+  for (const { env = [], envFrom = [] } of allContainers(pod)) {
+    for (const { valueFrom } of env) if (valueFrom?.configMapKeyRef?.name) names.add(valueFrom.configMapKeyRef.name);
+    for (const { configMapRef } of envFrom) if (configMapRef?.name) names.add(configMapRef.name);
+  }
+  for (const { configMap, projected } of pod.spec.volumes ?? []) {
+    if (configMap?.name) names.add(configMap.name);
+    for (const source of projected?.sources ?? []) if (source.configMap?.name) names.add(source.configMap.name);
+  }
+  return names;
+}
+
+export function secretNames(pod: Pod): Set<string> {
+  const names = new Set<string>();
+  for (const { name } of pod.spec.imagePullSecrets ?? []) if (name) names.add(name);
+  for (const { env = [], envFrom = [] } of allContainers(pod)) {
+    for (const { valueFrom } of env) if (valueFrom?.secretKeyRef?.name) names.add(valueFrom.secretKeyRef.name);
+    for (const { secretRef } of envFrom) if (secretRef?.name) names.add(secretRef.name);
+  }
+  for (const { secret, projected } of pod.spec.volumes ?? []) {
+    if (secret?.secretName) names.add(secret.secretName);
+    for (const source of projected?.sources ?? []) if (source.secret?.name) names.add(source.secret.name);
+  }
+  return names;
+}

@@ -1,0 +1,93 @@
+import type { Frozen } from "../../../src/apimachinery/meta.ts";
+import type { ContainerState, ContainerStatus } from "../../../src/apis/generated/core/v1.ts";
+import { initContainers, isInitContainer, isSidecar, restartPolicyOf, type Container, type Pod } from "../pod/pod.ts";
+import type { RuntimeContainer, RuntimePod } from "../runtime/runtime-status.ts";
+
+/** Why a container isn't running, from the last try to start it. */
+export interface Waiting {
+  reason: string;
+  message?: string;
+}
+
+export interface ContainerView {
+  /** The container's last failed start, if it has not started since. */
+  waiting(name: string): Waiting | undefined;
+  /** Whether the running container has passed its startup probe; true without one. */
+  started(container: Container, id: string): boolean;
+  /** Whether the running container passes its readiness probe; true without one. */
+  ready(container: Container, id: string): boolean;
+  /** The termination message of an ended container. */
+  terminationMessage(container: RuntimeContainer): string;
+  /** The pod is ending or has ended: nothing will be started any more. */
+  finished: boolean;
+}
+
+/** As metav1.Time is written. */
+export const time = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
+
+/** One container as `status.containerStatuses` shows it. `old` is what the API has. Source: kubelet's convertToAPIContainerStatuses. */
+export function containerStatus(pod: Pod, container: Container, runtime: RuntimePod, old: Frozen<ContainerStatus> | undefined, view: ContainerView): ContainerStatus {
+  const history = runtime.containers.filter((candidate) => candidate.name === container.name);
+  const [current, previous] = history;
+  if (!current) return missing(pod, container, old, view);
+
+  const status: ContainerStatus = {
+    name: container.name, image: current.image || container.image || "", imageID: current.imageRef, containerID: `containerd://${current.id}`,
+    restartCount: current.restartCount, ready: false, started: false, state: stateOf(current, view), lastState: {},
+  };
+  if (previous?.state === "exited") status.lastState = stateOf(previous, view);
+  else if (old?.lastState?.terminated) status.lastState = structuredClone(old.lastState) as ContainerState;
+
+  const waiting = view.waiting(container.name);
+  if (current.state === "running") {
+    status.started = view.started(container, current.id);
+    status.ready = status.started && view.ready(container, current.id);
+  } else if (current.state === "exited" && waiting && !view.finished && comesBack(pod, container, current)) {
+    status.lastState = status.state;
+    status.state = { waiting };
+  }
+  if (isInitContainer(pod, container.name) && !isSidecar(container)) status.ready = status.state?.terminated?.exitCode === 0;
+  return status;
+}
+
+export function comesBack(pod: Pod, container: Container, ended: RuntimeContainer): boolean {
+  const policy = restartPolicyOf(pod, container);
+  return policy === "Always" || (policy === "OnFailure" && ended.exitCode !== 0);
+}
+
+function missing(pod: Pod, container: Container, old: Frozen<ContainerStatus> | undefined, view: ContainerView): ContainerStatus {
+  // What ended and has been cleaned away stays known; what ran and is nowhere to be found ended in a way nobody saw.
+  if (old?.state?.terminated) return structuredClone(old) as ContainerStatus;
+  if (old?.state?.running && view.finished) {
+    const terminated = { exitCode: 137, reason: "ContainerStatusUnknown", message: "The container could not be located when the pod was terminated" };
+    return { ...(structuredClone(old) as ContainerStatus), ready: false, started: false, state: { terminated } };
+  }
+  const waitsForInit = initContainers(pod).length > 0 && (!isInitContainer(pod, container.name) || initContainers(pod)[0]!.name !== container.name);
+  const waiting = view.waiting(container.name) ?? { reason: waitsForInit ? "PodInitializing" : "ContainerCreating" };
+  return {
+    name: container.name, image: container.image ?? "", imageID: "", ready: false, started: false, restartCount: old?.restartCount ?? 0,
+    state: { waiting }, lastState: old?.lastState ? (structuredClone(old.lastState) as ContainerState) : {},
+  };
+}
+
+function stateOf(container: RuntimeContainer, view: ContainerView): ContainerState {
+  switch (container.state) {
+    case "running":
+      return { running: { startedAt: time(container.startedAt) } };
+    case "created":
+      return { waiting: { reason: "ContainerCreating" } };
+    default: {
+      const unknown = container.state === "unknown";
+      const message = view.terminationMessage(container);
+      return {
+        terminated: {
+          exitCode: unknown ? 137 : container.exitCode, reason: unknown ? "ContainerStatusUnknown" : container.reason || (container.exitCode === 0 ? "Completed" : "Error"),
+          ...(message ? { message } : {}),
+          // A container that never started has ended when it was made.
+          startedAt: time(container.startedAt || container.createdAt), finishedAt: time(container.finishedAt || container.createdAt),
+          containerID: `containerd://${container.id}`,
+        },
+      };
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import type { PodStatus } from "../../../src/apis/generated/core/v1.ts";
+import { qosClassOf } from "../../../src/apis/core/pod/qos.ts";
+import { ephemeralContainers, initContainers, isHostNetwork, isTerminal, type Container, type Pod } from "../pod/pod.ts";
+import { currentSandbox, type RuntimePod } from "../runtime/runtime-status.ts";
+import { podConditions } from "./conditions.ts";
+import { containerStatus, time, type ContainerView } from "./container-status.ts";
+import { podPhase } from "./phase.ts";
+
+export interface StatusView extends ContainerView {
+  now: number;
+  hostIps: readonly string[];
+  /** Why the kubelet ended the pod, such as DeadlineExceeded or Evicted: the pod is Failed then. */
+  verdict?: { reason: string; message: string };
+}
+
+/** The status the API should show. Pure: what was, what the runtime says, and the kubelet's own knowledge in; the whole status out. */
+export function podStatus(pod: Pod, runtime: RuntimePod, view: StatusView): PodStatus {
+  const old = pod.status ?? {};
+  const statusesOf = (containers: readonly Container[], before: PodStatus["containerStatuses"] | undefined) =>
+    containers.map((container) => containerStatus(pod, container, runtime, before?.find(({ name }) => name === container.name), view));
+  const initStatuses = statusesOf(initContainers(pod), old.initContainerStatuses as PodStatus["initContainerStatuses"]);
+  const statuses = statusesOf(pod.spec.containers, old.containerStatuses as PodStatus["containerStatuses"]);
+  const ephemeral = statusesOf(ephemeralContainers(pod), old.ephemeralContainerStatuses as PodStatus["ephemeralContainerStatuses"]);
+  // A phase that is terminal never changes again.
+  const phase = isTerminal(old.phase) ? old.phase : view.verdict ? "Failed" : podPhase(pod, initStatuses, statuses, view.finished && !anyRunning(runtime));
+
+  const sandbox = currentSandbox(runtime);
+  const hostIps = view.hostIps;
+  const podIps = isHostNetwork(pod) ? hostIps : sandbox?.ready && sandbox.ips.length > 0 ? sandbox.ips : (old.podIPs ?? []).map(({ ip }) => ip);
+  const sandboxReady = sandbox?.ready === true && (isHostNetwork(pod) || sandbox.ips.length > 0);
+
+  const status: PodStatus = {
+    phase, startTime: old.startTime ?? time(view.now),
+    conditions: podConditions(pod, { phase, initStatuses, statuses, sandboxReady, now: view.now }),
+    qosClass: old.qosClass ?? qosClassOf(pod), containerStatuses: statuses,
+    hostIP: hostIps[0], hostIPs: hostIps.map((ip) => ({ ip })),
+  };
+  if (pod.metadata.generation !== undefined) status.observedGeneration = pod.metadata.generation;
+  if (initStatuses.length > 0) status.initContainerStatuses = initStatuses;
+  if (ephemeral.length > 0) status.ephemeralContainerStatuses = ephemeral;
+  if (podIps.length > 0 && (sandbox || old.podIP)) {
+    status.podIP = podIps[0];
+    status.podIPs = podIps.map((ip) => ({ ip }));
+  }
+  const { reason, message } = view.verdict ?? old;
+  if (reason) status.reason = reason;
+  if (message) status.message = message;
+  return status;
+}
+
+const anyRunning = (runtime: RuntimePod): boolean => runtime.containers.some((container) => container.state === "running");

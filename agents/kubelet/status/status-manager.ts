@@ -1,0 +1,91 @@
+import type { Clock } from "../../../src/base/clock.ts";
+import type { Logger } from "../../../src/base/log.ts";
+import { backoffDelay } from "../../../src/base/backoff.ts";
+import { isConflict, isNotFound } from "../../../src/apimachinery/status.ts";
+import { pods } from "../../../src/apis/core/pod/pod.ts";
+import type { PodStatus } from "../../../src/apis/generated/core/v1.ts";
+import type { Client } from "../../../src/client/client.ts";
+import type { Pod } from "../pod/pod.ts";
+
+interface Entry {
+  pod: Pod;
+  status: PodStatus;
+  /** What was written last, as text, so that nothing is written twice. */
+  written?: string;
+  writing?: Promise<void>;
+  /** Ends the wait after a failed write. */
+  retry?: AbortController;
+}
+
+/** Writes pods' statuses to the API, only when they changed, the newest only, retried until it works or the pod is gone. */
+export class StatusManager {
+  readonly #entries = new Map<string, Entry>();
+  constructor(private readonly options: { client: Client; clock: Clock; log: Logger; signal: AbortSignal }) {}
+
+  /** Never blocks. */
+  set(pod: Pod, status: PodStatus): void {
+    const uid = pod.metadata.uid!;
+    const entry = this.#entries.get(uid) ?? { pod, status, written: pod.status ? canonical(pod.status as PodStatus) : undefined };
+    entry.pod = pod;
+    entry.status = status;
+    this.#entries.set(uid, entry);
+    entry.writing ??= this.#write(uid, entry);
+  }
+
+  get(uid: string): PodStatus | undefined {
+    return this.#entries.get(uid)?.status;
+  }
+
+  /** Resolves when the newest status is in the API, or the pod is gone from it. */
+  async flushed(uid: string): Promise<void> {
+    for (let entry = this.#entries.get(uid); entry?.writing; entry = this.#entries.get(uid)) await entry.writing;
+  }
+
+  forget(uid: string): void {
+    this.#entries.get(uid)?.retry?.abort();
+    this.#entries.delete(uid);
+  }
+
+  async #write(uid: string, entry: Entry): Promise<void> {
+    const { client, clock, log, signal } = this.options;
+    // One turn later, so that changes of the same moment become one write.
+    await Promise.resolve();
+    for (let failures = 0; !signal.aborted && this.#entries.get(uid) === entry; ) {
+      const wanted = canonical(entry.status);
+      if (wanted === entry.written) break;
+      const { namespace, name } = entry.pod.metadata;
+      try {
+        await client.patch(pods, { namespace, name: name! }, { type: "application/strategic-merge-patch+json", body: { metadata: { uid }, status: patchOf(entry) } }, { subresource: "status", signal });
+        entry.written = wanted;
+        failures = 0;
+      } catch (error) {
+        // Gone, or another pod of that name: there is nobody to tell any more.
+        if (isNotFound(error) || isConflict(error)) entry.written = wanted;
+        else {
+          log.warn("Pod status not written, will try again", { pod: `${namespace}/${name}`, error });
+          entry.retry = new AbortController();
+          await clock.sleep(backoffDelay(failures++, { base: 200, max: 10_000, jitter: 0.2 }), AbortSignal.any([signal, entry.retry.signal])).catch(() => {});
+        }
+      }
+    }
+    entry.writing = undefined;
+  }
+}
+
+/** The new status, with an explicit null for what was there and is no more; lists of addresses are replaced, not merged. */
+function patchOf({ pod, status }: Entry): Record<string, unknown> {
+  const patch: Record<string, unknown> = { ...status };
+  for (const key of ["reason", "message", "podIP", "podIPs"] as const) if (pod.status?.[key] !== undefined && status[key] === undefined) patch[key] = null;
+  for (const key of ["podIPs", "hostIPs"] as const) if (status[key]) patch[key] = [...status[key], { $patch: "replace" }];
+  return patch;
+}
+
+/** Text that is equal for equal statuses, whatever the order of keys and whatever was left empty. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) => {
+    if (inner === null) return undefined;
+    if (typeof inner !== "object" || Array.isArray(inner)) return inner;
+    const entries = Object.entries(inner as Record<string, unknown>).filter(([, each]) => each !== undefined && each !== null).sort(([a], [b]) => (a < b ? -1 : 1));
+    return Object.fromEntries(entries);
+  });
+}
