@@ -1,0 +1,51 @@
+import type { Frozen } from "../apimachinery/meta.ts";
+import type { Container, ObjectReference, Pod, Service, ServicePort } from "../apis/generated/core/v1.ts";
+import type { Listers, Watch } from "../client/controller.ts";
+import { watchOf } from "../client/controller.ts";
+import { pods, services } from "../apis/builtins.ts";
+
+/** What the controllers of Endpoints and EndpointSlices have in common. */
+
+export const headlessLabel = "service.kubernetes.io/headless";
+export const isHeadless = (service: Frozen<Service>): boolean => service.spec?.clusterIP === "None" || (!service.spec?.clusterIP && service.spec?.type !== "ExternalName");
+
+/** Whether endpoints are made for this service: those without a selector have theirs made by others. */
+export function hasSelector(service: Frozen<Service>): boolean {
+  return service.spec?.type !== "ExternalName" && Object.keys(service.spec?.selector ?? {}).length > 0;
+}
+
+export function selectsPod(service: Frozen<Service>, pod: Frozen<Pod>): boolean {
+  return hasSelector(service) && Object.entries(service.spec!.selector!).every(([name, value]) => pod.metadata.labels?.[name] === value);
+}
+
+export const podsOf = (service: Frozen<Service>, lister: Listers): Frozen<Pod>[] => lister(pods).list(service.metadata.namespace).filter((pod) => selectsPod(service, pod));
+
+/** The service's own watch of pods: keys of services that select a pod, or did before it changed. */
+export const watchPods: Watch<Pod> = watchOf(pods, (current, old, { lister }) =>
+  lister(services).list((current ?? old!).metadata.namespace)
+    .filter((service) => (current && selectsPod(service, current)) || (old && selectsPod(service, old)))
+    .map((service) => `${service.metadata.namespace}/${service.metadata.name}`));
+
+/** The number of a service port on this pod; undefined when the pod has no port of that name. Source: podutil.FindPort. */
+export function targetPortOf(pod: Frozen<Pod>, { port, targetPort, protocol = "TCP" }: Frozen<ServicePort>): number | undefined {
+  if (targetPort === undefined || targetPort === 0 || targetPort === "") return port;
+  if (typeof targetPort === "number") return targetPort;
+  const sidecars = (pod.spec.initContainers ?? []).filter((container) => container.restartPolicy === "Always");
+  const containers: readonly Frozen<Container>[] = [...pod.spec.containers, ...sidecars];
+  return containers.flatMap((container) => container.ports ?? []).find((p) => p.name === targetPort && (p.protocol ?? "TCP") === protocol)?.containerPort;
+}
+
+/** The pod's own DNS name under a headless service. */
+export function hostnameOf(pod: Frozen<Pod>, service: Frozen<Service>): string | undefined {
+  const { hostname, subdomain } = pod.spec;
+  return hostname && subdomain === service.metadata.name && pod.metadata.namespace === service.metadata.namespace ? hostname : undefined;
+}
+
+export const referenceTo = ({ metadata: { namespace, name, uid } }: Frozen<Pod>): ObjectReference => ({ kind: "Pod", namespace, name, uid });
+
+export function addressesOf(pod: Frozen<Pod>): string[] {
+  const ips = (pod.status?.podIPs ?? []).map(({ ip }) => ip);
+  return ips.length > 0 ? ips : pod.status?.podIP ? [pod.status.podIP] : [];
+}
+
+export const familyOf = (ip: string): "IPv4" | "IPv6" => (ip.includes(":") ? "IPv6" : "IPv4");
