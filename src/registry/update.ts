@@ -1,7 +1,7 @@
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import { invalidValue } from "../apimachinery/field-errors.ts";
 import type { ResourceCard } from "../apimachinery/resource.ts";
-import { invalid, isConflict, notFound } from "../apimachinery/status.ts";
+import { conflict, invalid, isConflict, notFound } from "../apimachinery/status.ts";
 import { validateObjectMetaUpdate } from "../apimachinery/validation/object-meta.ts";
 import type { ObjectKey } from "../client/client.ts";
 import type { Entry } from "../storage/cacher/cacher.ts";
@@ -44,9 +44,13 @@ export async function updateObject<T extends KubeObject>(machinery: Machinery, c
 }
 
 async function createMissing<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, key: ObjectKey, request: UpdateRequest<T>): Promise<Frozen<T>> {
-  if (request.subresource || request.mustExist || !card.strategy.allowCreateOnUpdate) throw notFound(card, key.name);
+  if (request.mustExist) throw notFound(card, key.name);
   const object = request.change(undefined);
+  // A PUT of what was read before the object went, as Kubernetes answers it: its clients take the conflict as a call to look again.
+  if (object.metadata.uid) throw conflict(card, key.name, `Precondition failed: UID in precondition: ${object.metadata.uid}, UID in object meta: `);
+  if (request.subresource || !card.strategy.allowCreateOnUpdate) throw notFound(card, key.name);
   takeName(object, key);
+  delete object.metadata.resourceVersion;
   return createObject(machinery, context, card, key.namespace, object, request);
 }
 
@@ -58,7 +62,7 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
   const object = subresource ? projectSubresource(subresource, wanted, old) : wanted;
   carryMetadata(object, old);
   object.metadata.resourceVersion = old.metadata.resourceVersion;
-  if (!subresource) card.default?.(object);
+  card.default?.(object);
   const attributes: AdmissionAttributes = { context, operation: "UPDATE", card, subresource, object, oldObject: old, dryRun, namespace: key.namespace ?? namespaceItself(card, key.name), name: key.name };
   await machinery.admission.admit(attributes);
   prepare(card, object, old, subresource);

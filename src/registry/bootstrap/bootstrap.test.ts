@@ -1,0 +1,31 @@
+import { expect, test } from "bun:test";
+import { endpoints, endpointslices, namespaces, services } from "../../apis/builtins.ts";
+import { startRegistry } from "../testing/fixture.ts";
+import { ensureKubernetesService } from "./kubernetes-service.ts";
+import { ensureSystemNamespaces, systemNamespaces } from "./namespaces.ts";
+
+const key = { namespace: "default", name: "kubernetes" };
+const address = { clusterIP: "10.43.0.1", advertiseAddress: "192.0.2.1", port: 6443 };
+
+test("namespaces are there, also the second time", async () => {
+  await using f = await startRegistry();
+  await ensureSystemNamespaces(f.client);
+  expect((await f.client.list(namespaces)).items.map(({ metadata }) => metadata.name)).toEqual([...systemNamespaces].toSorted());
+});
+
+test("the kubernetes Service leads to the server, wherever that moves", async () => {
+  await using f = await startRegistry();
+  await ensureKubernetesService(f.client, address);
+  expect((await f.client.get(services, key)).spec).toMatchObject({ clusterIP: "10.43.0.1", ports: [{ name: "https", port: 443, targetPort: 6443 }] });
+  expect((await f.client.get(endpoints, key)).subsets).toEqual([{ addresses: [{ ip: "192.0.2.1" }], ports: [{ name: "https", port: 6443, protocol: "TCP" }] }]);
+
+  const before = f.cacher.revision;
+  await ensureKubernetesService(f.client, address);
+  expect(f.cacher.revision).toBe(before);
+
+  await ensureKubernetesService(f.client, { ...address, advertiseAddress: "192.0.2.2", port: 7443 });
+  const slice = await f.client.get(endpointslices, key);
+  expect(slice).toMatchObject({ addressType: "IPv4", endpoints: [{ addresses: ["192.0.2.2"] }], ports: [{ port: 7443 }], metadata: { labels: { "kubernetes.io/service-name": "kubernetes" } } });
+  expect((await f.client.get(endpoints, key)).subsets![0]!.addresses).toEqual([{ ip: "192.0.2.2" }]);
+  expect((await f.client.get(services, key)).spec.ports![0]!.targetPort).toBe(7443);
+});
