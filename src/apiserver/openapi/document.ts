@@ -1,0 +1,81 @@
+import type { JsonObject } from "../../apimachinery/own.ts";
+import type { AnyResource } from "../../apimachinery/resource.ts";
+import { hasType } from "../../apimachinery/schema/schema.ts";
+import type { DescriptionLookup } from "./descriptions.ts";
+import { deleteOptionsType, endpointsOf, patchType, statusType, subresourceKinds } from "./endpoints.ts";
+import { pathItem } from "./paths.ts";
+import { schemaOf, type Dialect, type GroupVersionKind } from "./schemas.ts";
+
+/** A document's parts, made one at a time so that no tree of all of them is ever held. */
+export interface DocumentParts {
+  info: { title: string; version: string };
+  paths(): Iterable<[path: string, item: JsonObject]>;
+  /** After `paths`, since these are the types that they refer to, and those that these refer to. */
+  schemas(): Iterable<[name: string, schema: JsonObject]>;
+}
+
+export interface DocumentSource {
+  cards: readonly AnyResource[];
+  dialect: Dialect;
+  version: string;
+  describe: DescriptionLookup;
+  /** The schema of a card whose type the table doesn't have, as custom resources are. */
+  customSchema(card: AnyResource): JsonObject | undefined;
+}
+
+export function makeDocument({ cards, dialect, version, describe, customSchema }: DocumentSource): DocumentParts {
+  const kinds = servedKinds(cards);
+  const wanted = new Set<string>();
+  return {
+    info: { title: "Kubernetes", version },
+    *paths() {
+      for (const card of cards) {
+        for (const endpoint of endpointsOf(card)) {
+          for (const { body, response } of endpoint.operations) for (const type of [body, response]) if (type) wanted.add(type);
+          yield [endpoint.path, pathItem(endpoint, dialect)];
+        }
+      }
+    },
+    *schemas() {
+      const custom = new Map(cards.filter((card) => !hasType(card.schema)).map((card) => [card.schema, card]));
+      // A set's iterator reaches what is added meanwhile.
+      for (const name of wanted) {
+        const card = custom.get(name);
+        const context = { dialect, describe, kindsOf: (type: string) => kinds.get(type) ?? [], refer: (type: string) => void wanted.add(type) };
+        if (card) yield [name, { type: "object", ...customSchema(card), "x-kubernetes-group-version-kind": kinds.get(name) ?? [] }];
+        else if (name === patchType) yield [name, { description: "A patch, in one of the forms that the media type names.", type: "object" }];
+        else yield [name, schemaOf(name, context)];
+      }
+    },
+  };
+}
+
+function servedKinds(cards: readonly AnyResource[]): Map<string, GroupVersionKind[]> {
+  const kinds = new Map<string, GroupVersionKind[]>();
+  const add = (type: string, kind: GroupVersionKind): void => {
+    kinds.set(type, [...(kinds.get(type) ?? []), kind]);
+  };
+  for (const { schema, group, version, kind } of cards) {
+    add(schema, { group, version, kind });
+    add(`${schema}List`, { group, version, kind: `${kind}List` });
+  }
+  for (const { type, kind } of subresourceKinds) if (!kinds.has(type)) add(type, kind);
+  add(statusType, { group: "", version: "v1", kind: "Status" });
+  for (const version of new Set(cards.map((card) => `${card.group}/${card.version}`))) {
+    const [group = "", name = ""] = version.split("/");
+    add(deleteOptionsType, { group, version: name, kind: "DeleteOptions" });
+  }
+  return kinds;
+}
+
+/** The document as JSON text. */
+export function renderJson(parts: DocumentParts, dialect: Dialect): string {
+  const members = (entries: Iterable<[string, JsonObject]>): string => {
+    const written: string[] = [];
+    for (const [name, value] of entries) written.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`);
+    return `{${written.sort().join(",")}}`;
+  };
+  const head = dialect === "v2" ? '"swagger":"2.0"' : '"openapi":"3.0.0"';
+  const paths = members(parts.paths()), schemas = members(parts.schemas());
+  return `{${head},"info":${JSON.stringify(parts.info)},"paths":${paths},${dialect === "v2" ? `"definitions":${schemas}` : `"components":{"schemas":${schemas}}`}}`;
+}
