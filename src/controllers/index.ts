@@ -1,0 +1,47 @@
+import type { AnyResource } from "../apimachinery/resource.ts";
+import type { Controller } from "../client/controller.ts";
+import { clusterRoleAggregation } from "./clusterrole-aggregation/clusterrole-aggregation.ts";
+import { deployment } from "./deployment/deployment.ts";
+import { endpointsController } from "./endpoints/endpoints.ts";
+import { endpointslice } from "./endpointslice/endpointslice.ts";
+import { garbageCollector } from "./garbage-collector/garbage-collector.ts";
+import { namespaceController } from "./namespace/namespace.ts";
+import { nodeIpam } from "./node-ipam/node-ipam.ts";
+import { nodeLifecycle } from "./node-lifecycle/node-lifecycle.ts";
+import { taintEviction } from "./node-lifecycle/taint-eviction.ts";
+import { podGc } from "./pod-gc/pod-gc.ts";
+import { replicaset } from "./replicaset/replicaset.ts";
+import { rootCaPublisher } from "./root-ca-publisher/root-ca-publisher.ts";
+import { serviceaccount } from "./serviceaccount/serviceaccount.ts";
+
+export interface ControllerOptions {
+  /** All kinds served, for the controllers that look at every object. */
+  cards: readonly AnyResource[];
+  /** PEM bundle that clients of the API server trust. */
+  ca: string;
+  /** IPv4 CIDR of the pod network. */
+  clusterCidr: string;
+  /** How long a node may be silent, in milliseconds. Default 40 s. */
+  nodeMonitorGracePeriod?: number;
+  /** Finished pods that are kept. Default 12,500. */
+  terminatedPodThreshold?: number;
+}
+
+/** All controllers. Some keep state between events: make a new list for every start. */
+export function controllers({ cards, ca, clusterCidr, nodeMonitorGracePeriod, terminatedPodThreshold }: ControllerOptions): Controller[] {
+  return [
+    namespaceController({ cards }),
+    serviceaccount,
+    rootCaPublisher({ ca }),
+    clusterRoleAggregation,
+    garbageCollector({ cards }),
+    nodeIpam({ clusterCidr }),
+    nodeLifecycle({ gracePeriod: nodeMonitorGracePeriod }),
+    taintEviction,
+    podGc({ terminatedPodThreshold }),
+    deployment,
+    replicaset,
+    endpointslice,
+    endpointsController,
+  ];
+}
