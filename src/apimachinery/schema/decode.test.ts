@@ -56,6 +56,12 @@ describe("field validation", () => {
   });
 });
 
+test("what YAML has twice is one error, and a warning each", () => {
+  const duplicates = ['yaml: unmarshal errors:\n  line 3: key "a" already set in map\n  line 5: key "b" already set in map'];
+  expect(decode(pod, {}, { fieldValidation: "Warn", duplicates }).unknownFields).toEqual(['line 3: key "a" already set in map', 'line 5: key "b" already set in map']);
+  expect(() => decode(pod, { x: 1 }, { fieldValidation: "Strict", duplicates })).toThrow(`strict decoding error: ${duplicates[0]}, unknown field "x"`);
+});
+
 describe("wrong types", () => {
   const cases: [schema: string, json: unknown, message: string][] = [
     [replicaSet, { apiVersion: "apps/v1", kind: "ReplicaSet", spec: { replicas: "3" } }, 'ReplicaSet in version "v1" cannot be handled as a ReplicaSet: json: cannot unmarshal string into Go struct field ReplicaSetSpec.spec.replicas of type int32'],

@@ -33,12 +33,18 @@ export function decode<T = Record<string, unknown>>(schemaName: string, json: un
     if (isTopLevel(struct)) addEmptyStructs(object, struct);
     const unknownFields = reader.unknown ?? [];
     if (fieldValidation === "Strict" && unknownFields.length > 0) throw new DecodeError(`strict decoding error: ${unknownFields.join(", ")}`);
-    return { object: object as T, unknownFields };
+    return { object: object as T, unknownFields: unknownFields.flatMap(warningsOf) };
   } catch (error) {
     if (error instanceof DecodeError) throw badRequest(describe(schemaName, json, error.message));
     if (error instanceof RangeError) throw badRequest(describe(schemaName, json, "exceeded max depth"));
     throw error;
   }
+}
+
+/** As warnings, go-yaml's complaints stand one by one. */
+function warningsOf(message: string): string[] {
+  const prefix = "yaml: unmarshal errors:\n";
+  return message.startsWith(prefix) ? message.slice(prefix.length).split("\n").map((line) => line.trim()) : [message];
 }
 
 class DecodeError extends Error {}

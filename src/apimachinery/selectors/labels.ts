@@ -1,5 +1,4 @@
-import type { LabelSelector } from "../../apis/generated/meta/v1.ts";
-import type { Frozen } from "../meta.ts";
+import type { Frozen, LabelSelector } from "../meta.ts";
 import { badRequest } from "../status.ts";
 import { labelKeyErrors, labelValueErrors } from "../validation/names.ts";
 import { tokenize, type Token } from "./tokens.ts";
