@@ -1,4 +1,5 @@
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
+import { nameIsDns1123Label } from "../../apimachinery/validation/names.ts";
 import type { Namespace } from "../generated/core/v1.ts";
 export type { Namespace } from "../generated/core/v1.ts";
 
@@ -7,6 +8,7 @@ export const namespaceNameLabel = "kubernetes.io/metadata.name";
 
 export const namespaces = defineResource<Namespace>({
   group: "", version: "v1", kind: "Namespace", resource: "namespaces", scope: "Cluster", shortNames: ["ns"],
+  validateName: nameIsDns1123Label,
   subresources: { status: true, others: ["finalize"] },
   schema: "io.k8s.api.core.v1.Namespace",
   default(namespace) {

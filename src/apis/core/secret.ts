@@ -57,7 +57,7 @@ function validate(secret: Frozen<Secret>): FieldError[] {
   if (size > maxDataSize) errors.push(tooLong("data", maxDataSize));
   for (const key of requiredKeys[type] ?? []) {
     if (data[key] === undefined) errors.push(required(`data[${key}]`));
-    else if (type.startsWith("kubernetes.io/dockerc") && !isJson(data[key])) errors.push(invalidValue(`data[${key}]`, "<secret contents redacted>", "invalid character in JSON"));
+    else if (type.startsWith("kubernetes.io/dockerc") && !isJsonObject(data[key])) errors.push(invalidValue(`data[${key}]`, "<secret contents redacted>", "must be a JSON object"));
   }
   if (type === "kubernetes.io/service-account-token" && !secret.metadata.annotations?.["kubernetes.io/service-account.name"]) {
     errors.push(required("metadata.annotations[kubernetes.io/service-account.name]"));
@@ -68,10 +68,10 @@ function validate(secret: Frozen<Secret>): FieldError[] {
   return errors;
 }
 
-function isJson(base64: string): boolean {
+function isJsonObject(base64: string): boolean {
   try {
-    JSON.parse(Buffer.from(base64, "base64").toString());
-    return true;
+    const value: unknown = JSON.parse(Buffer.from(base64, "base64").toString());
+    return typeof value === "object" && !Array.isArray(value);
   } catch {
     return false;
   }

@@ -31,7 +31,7 @@ export const endpointslices = defineResource<EndpointSlice>({
   },
   columns: [
     nameColumn(),
-    { name: "AddressType", type: "string", description: "addressType specifies the type of address carried by this EndpointSlice.", value: (slice) => slice.addressType },
+    { name: "AddressType", type: "string", description: "addressType specifies the type of address carried by this EndpointSlice.", value: (slice) => slice.addressType ?? "" },
     { name: "Ports", type: "string", description: "ports specifies the list of network ports exposed by each endpoint in this slice.", value: (slice) => withMore(slice.ports.map(portOf), "<unset>") },
     { name: "Endpoints", type: "string", description: "endpoints is a list of unique endpoints in this slice.", value: (slice) => withMore(slice.endpoints.flatMap(({ addresses }) => addresses), "<unset>") },
     ageColumn(),

@@ -35,10 +35,8 @@ export const needsHealthCheckPort = (spec: Frozen<ServiceSpec>): boolean => spec
 /** What the allocators gave is kept when an update, such as one made from a manifest, leaves it out. */
 export function keepAllocations({ spec }: Service, { spec: old }: Frozen<Service>): void {
   if (old.type !== "ExternalName" && spec.type !== "ExternalName") {
-    if (!spec.clusterIP) {
-      if (old.clusterIP !== undefined) spec.clusterIP = old.clusterIP;
-      if (!spec.clusterIPs?.length && old.clusterIPs) spec.clusterIPs = [...old.clusterIPs];
-    }
+    if (!spec.clusterIP && old.clusterIP) spec.clusterIP = old.clusterIP;
+    if (!spec.clusterIPs?.length && old.clusterIPs && spec.clusterIP === old.clusterIP) spec.clusterIPs = [...old.clusterIPs];
     if (old.ipFamilyPolicy) spec.ipFamilyPolicy ??= old.ipFamilyPolicy;
     if (old.ipFamilies && !spec.ipFamilies?.length) spec.ipFamilies = [...old.ipFamilies];
   }

@@ -1,8 +1,7 @@
 import { semanticEqual } from "../../../apimachinery/equality.ts";
-import { nameIsDns1035Label } from "../../../apimachinery/validation/names.ts";
+import { nameIsDns1123Label } from "../../../apimachinery/validation/names.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../../apimachinery/resource.ts";
-import { formatSelector, fromSet } from "../../../apimachinery/selectors/labels.ts";
 import type { Service, ServicePort } from "../../generated/core/v1.ts";
 import { defaultService, dropFieldsOfOldType, keepAllocations } from "./defaults.ts";
 import { validateService, validateServiceUpdate } from "./validation.ts";
@@ -36,12 +35,14 @@ export const services = defineResource<Service>({
     { name: "External-IP", type: "string", description: "externalIPs is a list of IP addresses for which nodes in the cluster will also accept traffic for this service.", value: externalIP },
     { name: "Port(s)", type: "string", description: "The list of ports that are exposed by this service.", value: (service) => (service.spec.ports ?? []).map(portOf).join(",") || "<none>" },
     ageColumn(),
-    { name: "Selector", type: "string", priority: 1, description: "Route service traffic to pods with label keys and values matching this selector.", value: (service) => formatSelector(fromSet(service.spec.selector)) || "<none>" },
+    { name: "Selector", type: "string", priority: 1, description: "Route service traffic to pods with label keys and values matching this selector.", value: (service) => selectorOf(service) || "<none>" },
   ],
-  validateName: nameIsDns1035Label,
+  // Digits may come first since 1.36 (RelaxedServiceNameValidation).
+  validateName: nameIsDns1123Label,
   example: () => ({ apiVersion: "v1", kind: "Service", metadata: { name: "example", namespace: "default" }, spec: { ports: [{ port: 80 }] } }),
 });
 
+const selectorOf = ({ spec }: Frozen<Service>): string => Object.entries(spec.selector ?? {}).map(([key, value]) => `${key}=${value}`).toSorted().join(",");
 const portOf = ({ port, nodePort, protocol }: Frozen<ServicePort>): string => (nodePort ? `${port}:${nodePort}/${protocol}` : `${port}/${protocol}`);
 
 function externalIP({ spec, status }: Frozen<Service>): string {
@@ -60,8 +61,8 @@ function syncClusterIPs(service: Service, old?: Frozen<Service>): void {
     else if (!spec.clusterIP && spec.clusterIPs?.length) spec.clusterIP = spec.clusterIPs[0];
     return;
   }
-  const unchangedList = semanticEqual(spec.clusterIPs ?? [], old.spec.clusterIPs ?? []);
-  if ((spec.clusterIP ?? "") === (old.spec.clusterIP ?? "") || !unchangedList) return;
-  if (!spec.clusterIP) delete spec.clusterIPs;
-  else spec.clusterIPs = [spec.clusterIP];
+  const listLeftAlone = !spec.clusterIPs?.length || semanticEqual(spec.clusterIPs, old.spec.clusterIPs);
+  if ((spec.clusterIP ?? "") === (old.spec.clusterIP ?? "") || !listLeftAlone) return;
+  if (spec.clusterIP) spec.clusterIPs = [spec.clusterIP];
+  else delete spec.clusterIPs;
 }
