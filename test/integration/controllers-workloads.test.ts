@@ -1,0 +1,146 @@
+import { describe, expect, test } from "bun:test";
+import { deployments, endpoints, endpointslices, events, pods, replicasets, services } from "../../src/apis/builtins.ts";
+import type { Deployment, ReplicaSet } from "../../src/apis/generated/apps/v1.ts";
+import type { Endpoints, Event, Pod, Service } from "../../src/apis/generated/core/v1.ts";
+import type { EndpointSlice } from "../../src/apis/generated/discovery/v1.ts";
+import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
+import { eventually } from "../support/eventually.ts";
+
+const ns = "default";
+
+function web(image: string, spec: Partial<Deployment["spec"]> = {}): Deployment {
+  return {
+    apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "web", namespace: ns, annotations: { "kubernetes.io/change-cause": `use ${image}` } },
+    spec: { replicas: 3, selector: { matchLabels: { app: "web" } }, template: { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "c", image, ports: [{ name: "http", containerPort: 8080 }] }] } }, ...spec },
+  };
+}
+
+const live = (plane: ControlPlane): Pod[] => plane.pods(ns).filter((pod) => !pod.metadata.deletionTimestamp);
+const deployment = (plane: ControlPlane): Deployment => plane.list<Deployment>(deployments, ns)[0]!;
+const images = (plane: ControlPlane): string[] => live(plane).map((pod) => pod.spec.containers[0]!.image!).toSorted();
+
+async function rollOut(plane: ControlPlane): Promise<Deployment> {
+  return eventually(async () => {
+    await plane.runPods(ns);
+    // No kubelet ends the pods: deletion with grace would wait for one.
+    for (const pod of plane.pods(ns)) if (pod.metadata.deletionTimestamp) await plane.client.delete(pods, { namespace: ns, name: pod.metadata.name! }, { gracePeriodSeconds: 0 });
+    const d = deployment(plane);
+    const { observedGeneration, updatedReplicas, replicas, availableReplicas } = d.status ?? {};
+    expect({ observedGeneration, updatedReplicas, replicas, availableReplicas }).toEqual({ observedGeneration: d.metadata.generation, updatedReplicas: d.spec.replicas!, replicas: d.spec.replicas!, availableReplicas: d.spec.replicas! });
+    expect(d.status?.conditions?.find((c) => c.type === "Progressing")?.reason).toBe("NewReplicaSetAvailable");
+    return d;
+  });
+}
+
+describe("a deployment", () => {
+  test("makes pods, rolls out a new template, rolls back, keeps history", async () => {
+    await using plane = await startControlPlane();
+    await plane.client.create(deployments, web("v1"));
+    const first = await rollOut(plane);
+    expect(first.metadata.annotations?.["deployment.kubernetes.io/revision"]).toBe("1");
+    expect(images(plane)).toEqual(["v1", "v1", "v1"]);
+    expect(first.status?.conditions?.map((c) => `${c.type}=${c.status}`).toSorted()).toEqual(["Available=True", "Progressing=True"]);
+
+    const change = (image: string): Promise<unknown> => plane.client.patch(deployments, { namespace: ns, name: "web" }, { type: "application/strategic-merge-patch+json", body: { spec: { template: { spec: { containers: [{ name: "c", image }] } } } } });
+    await change("v2");
+    const second = await rollOut(plane);
+    expect(second.metadata.annotations?.["deployment.kubernetes.io/revision"]).toBe("2");
+    expect(images(plane)).toEqual(["v2", "v2", "v2"]);
+    await change("v1");
+    await rollOut(plane);
+    const sets = plane.list<ReplicaSet>(replicasets, ns);
+    expect(sets.map((rs) => [rs.spec.template!.spec!.containers[0]!.image!, rs.spec.replicas!, rs.metadata.annotations!["deployment.kubernetes.io/revision"]!]).toSorted()).toEqual([["v1", 3, "3"], ["v2", 0, "2"]]);
+    expect(sets[0]!.metadata.annotations?.["kubernetes.io/change-cause"]).toBe("use v1");
+    await eventually(() => {
+      const messages = plane.list<Event>(events, ns).filter((e) => e.reason === "ScalingReplicaSet").map((e) => e.message!);
+      expect(messages.some((m) => /^Scaled up replica set web-\w+ from 0 to 3$/.test(m))).toBe(true);
+      expect(messages.some((m) => /^Scaled down replica set web-\w+ from 1 to 0$/.test(m))).toBe(true);
+    });
+  });
+
+  test("scales, pauses, resumes and settles", async () => {
+    await using plane = await startControlPlane();
+    await plane.client.create(deployments, web("v1"));
+    await rollOut(plane);
+    const patch = (spec: object): Promise<unknown> => plane.client.patch(deployments, { namespace: ns, name: "web" }, { type: "application/merge-patch+json", body: { spec } });
+    await patch({ replicas: 5 });
+    await rollOut(plane);
+    expect(live(plane).length).toBe(5);
+    await patch({ paused: true, template: { metadata: { labels: { app: "web", round: "2" } } } });
+    await eventually(() => expect(deployment(plane).status?.conditions?.find((c) => c.type === "Progressing")?.reason).toBe("DeploymentPaused"));
+    expect(plane.list(replicasets, ns).length).toBe(1);
+    await patch({ paused: false });
+    await rollOut(plane);
+    expect(live(plane).every((pod) => pod.metadata.labels?.round === "2")).toBe(true);
+    // Nothing more is written once all is well.
+    const revision = plane.informers.informer(deployments).lister.resourceVersion;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(plane.informers.informer(deployments).lister.resourceVersion).toBe(revision);
+  });
+
+  test("Recreate stops all old pods before it starts new ones", async () => {
+    await using plane = await startControlPlane();
+    await plane.client.create(deployments, web("v1", { strategy: { type: "Recreate" } }));
+    await rollOut(plane);
+    await plane.client.patch(deployments, { namespace: ns, name: "web" }, { type: "application/strategic-merge-patch+json", body: { spec: { template: { spec: { containers: [{ name: "c", image: "v2" }] } } } } });
+    const seen = new Set<string>();
+    plane.informers.informer(pods).onChange(() => seen.add([...new Set(plane.pods(ns).map((pod) => pod.spec.containers[0]!.image!))].toSorted().join("+")));
+    await rollOut(plane);
+    expect([...seen].toSorted().filter((mix) => mix.includes("+"))).toEqual([]);
+    expect(images(plane)).toEqual(["v2", "v2", "v2"]);
+  });
+
+  test("takes in a ReplicaSet's lost pods, and lets go of relabelled ones", async () => {
+    await using plane = await startControlPlane();
+    await plane.client.create(deployments, web("v1", { replicas: 1 }));
+    await rollOut(plane);
+    const [pod] = live(plane);
+    await plane.client.patch(pods, { namespace: ns, name: pod!.metadata.name! }, { type: "application/merge-patch+json", body: { metadata: { labels: { app: "other" } } } });
+    await eventually(() => {
+      const released = live(plane).find((p) => p.metadata.name === pod!.metadata.name)!;
+      expect(released.metadata.ownerReferences ?? []).toEqual([]);
+      expect(live(plane).length).toBe(2);
+    });
+    await plane.client.patch(pods, { namespace: ns, name: pod!.metadata.name! }, { type: "application/merge-patch+json", body: { metadata: { labels: { app: "web" } } } });
+    await eventually(() => expect(live(plane).length).toBe(1));
+  });
+});
+
+describe("a service", () => {
+  const service = (spec: Partial<Service["spec"]> = {}): Service => ({ apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace: ns, labels: { team: "a" } }, spec: { selector: { app: "web" }, ports: [{ name: "main", port: 80, targetPort: "http" }], ...spec } as Service["spec"] });
+  const slices = (plane: ControlPlane): EndpointSlice[] => plane.list<EndpointSlice>(endpointslices, ns).filter((s) => s.metadata.labels?.["kubernetes.io/service-name"] === "web");
+  const classic = (plane: ControlPlane): Endpoints => plane.list<Endpoints>(endpoints, ns).find((e) => e.metadata.name === "web")!;
+
+  test("has its ready pods as endpoints, in both forms, until it goes", async () => {
+    await using plane = await startControlPlane();
+    await plane.client.create(services, service());
+    await eventually(() => expect(slices(plane).map((s) => s.endpoints ?? [])).toEqual([[]]));
+    await plane.client.create(deployments, web("v1", { replicas: 2 }));
+    await rollOut(plane);
+    const addresses = await eventually(() => {
+      const [slice, ...more] = slices(plane);
+      expect(more).toEqual([]);
+      expect(slice!.ports).toEqual([{ name: "main", port: 8080, protocol: "TCP" }]);
+      expect(slice!.endpoints.map((e) => e.conditions)).toEqual([1, 2].map(() => ({ ready: true, serving: true, terminating: false })));
+      return slice!.endpoints.map((e) => e.addresses[0]!).toSorted();
+    });
+    expect(slices(plane)[0]!.metadata.labels).toEqual({ team: "a", "kubernetes.io/service-name": "web", "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io" });
+    await eventually(() => {
+      expect(classic(plane).subsets?.map((s) => ({ ips: s.addresses?.map((a) => a.ip), ports: s.ports }))).toEqual([{ ips: addresses, ports: [{ name: "main", port: 8080, protocol: "TCP" }] }]);
+    });
+    await plane.client.delete(services, { namespace: ns, name: "web" });
+    await eventually(() => {
+      expect(slices(plane)).toEqual([]);
+      expect(classic(plane)).toBeUndefined();
+    });
+  });
+
+  test("without a selector is left alone", async () => {
+    await using plane = await startControlPlane();
+    await plane.client.create(services, service({ selector: undefined }));
+    await plane.client.create(services, { ...service(), metadata: { name: "other", namespace: ns } });
+    await eventually(() => expect(plane.list(endpoints, ns).map((e) => e.metadata.name)).toContain("other"));
+    expect(slices(plane)).toEqual([]);
+    expect(classic(plane)).toBeUndefined();
+  });
+});
