@@ -1,7 +1,7 @@
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import { formatLabelSelector } from "../../apimachinery/selectors/labels.ts";
 import { defaultPodTemplate } from "../core/pod/defaults.ts";
-import { templateColumns } from "../core/pod/template.ts";
+import { templateColumns, templateWarnings } from "../core/pod/template.ts";
 import type { ReplicaSet } from "../generated/apps/v1.ts";
 import { validateReplicaSet, validateReplicaSetStatusUpdate, validateReplicaSetUpdate } from "./replicaset-validation.ts";
 export type { ReplicaSet } from "../generated/apps/v1.ts";
@@ -33,6 +33,7 @@ export const replicasets = defineResource<ReplicaSet>({
     validate: validateReplicaSet,
     validateUpdate: validateReplicaSetUpdate,
     validateStatusUpdate: validateReplicaSetStatusUpdate,
+    warnings: templateWarnings,
   },
   fieldSelectors: { "status.replicas": ({ status }) => String(status?.replicas ?? 0) },
   columns: [

@@ -14,10 +14,7 @@ export const secrets = defineResource<Secret>({
   },
   strategy: {
     prepareForCreate: encodeStringData,
-    prepareForUpdate(secret, old) {
-      encodeStringData(secret);
-      secret.type ||= old.type;
-    },
+    prepareForUpdate: encodeStringData,
     validate, validateUpdate,
   },
   fieldSelectors: { type: (secret) => secret.type ?? "" },

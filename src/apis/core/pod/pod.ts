@@ -1,3 +1,4 @@
+import { semanticEqual } from "../../../apimachinery/equality.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import { defineResource } from "../../../apimachinery/resource.ts";
 import type { Pod } from "../../generated/core/v1.ts";
@@ -6,6 +7,7 @@ import { defaultPod } from "./defaults.ts";
 import { prepareForCreate } from "./prepare.ts";
 import { validatePodStatusUpdate, validatePodUpdate } from "./validation-update.ts";
 import { validatePod } from "./validation.ts";
+import { podSpecWarnings } from "./warnings.ts";
 export type { Pod, PodSpec, PodStatus } from "../../generated/core/v1.ts";
 
 export const pods = defineResource<Pod>({
@@ -28,6 +30,7 @@ export const pods = defineResource<Pod>({
     validate: validatePod,
     validateUpdate: validatePodUpdate,
     validateStatusUpdate: validatePodStatusUpdate,
+    warnings: (pod, old) => (old && semanticEqual(pod.spec, old.spec) ? [] : podSpecWarnings("spec", pod.spec)),
     gracePeriod,
   },
   fieldSelectors: {

@@ -161,3 +161,14 @@ describe("updates", () => {
     expect(pods.strategy.validateStatusUpdate!(object, old)).toEqual([]);
   });
 });
+
+test("warnings say what is probably not meant, when it is new", () => {
+  const object = pod({ nodeSelector: { "beta.kubernetes.io/os": "linux" }, ...withContainer({ env: [{ name: "A", value: "1" }, { name: "A", value: "2" }], ports: [{ containerPort: 80 }, { containerPort: 80 }], resources: { requests: { memory: "100m" } } }) });
+  expect(pods.strategy.warnings!(object)).toEqual([
+    "spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use \"kubernetes.io/os\" instead",
+    "spec.containers[0].env[1]: hides previous definition of \"A\", which may be dropped when using apply",
+    "spec.containers[0].ports[1]: duplicate port definition with spec.containers[0].ports[0]",
+    "spec.containers[0].resources.requests[memory]: fractional byte value \"100m\" is invalid, must be an integer",
+  ]);
+  expect(pods.strategy.warnings!(object, structuredClone(object))).toEqual([]);
+});
