@@ -7,7 +7,7 @@ export interface Seen {
   upgraded: RawConnection[];
   /** Streams that were left open. */
   streams: { write(text: string): boolean; end(): void }[];
-  /** Bytes queued when `/flood` stopped writing. */
+  /** Bytes queued when `/flood` wrote last; the most that `/paced` ever had queued. */
   flooded: number;
 }
 
@@ -69,6 +69,7 @@ export function suiteHandler(seen: Seen): HttpHandler {
         return void seen.aborted.push(path);
       }
       case "/paced": {
+        seen.flooded = 0;
         const stream = response.stream(200, {});
         for (let i = 0; i < 256; i++) {
           if (!stream.write(block)) await stream.drained();

@@ -240,7 +240,7 @@ export function frontContract(name: string, listenFront: ListenFront): void {
         const many = newSeen();
         const other = await listenFront({ hostname: "127.0.0.1", port: 0, tls: await serverTls(authority), handler: suiteHandler(many) });
         const clients = await Promise.all(Array.from({ length: 1000 }, () => dial(undefined, other.port)));
-        expect(other.connections).toBe(1000);
+        await eventually(() => expect(other.connections).toBe(1000));
         for (const client of clients) client.send(get("/watch"));
         await eventually(() => expect(many.streams.length).toBe(1000));
         for (const stream of many.streams) stream.write("to all\n");

@@ -1,5 +1,9 @@
 import { listenBunFront } from "./bun-front.ts";
-import type { ListenFront } from "./front.ts";
+import type { Front, FrontOptions } from "./front.ts";
+import { listenNodeFront } from "./node-front.ts";
 
-/** Opens the TLS port with the implementation that is meant for daily use. */
-export const listenFront: ListenFront = listenBunFront;
+export type FrontEngine = "bun" | "node";
+
+/** Opens the TLS port. `node` is the conservative choice; both keep the same promises (test/contract/front.ts). */
+export const listenFront = (options: FrontOptions, engine: FrontEngine = "bun"): Promise<Front> =>
+  engine === "node" ? listenNodeFront(options) : listenBunFront(options);
