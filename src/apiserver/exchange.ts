@@ -17,6 +17,8 @@ export interface Exchange {
   readonly warnings: string[];
   /** The status code sent, 0 before that; for metrics. */
   status: number;
+  /** A complete answer has been sent by `reply`. */
+  replied: boolean;
 }
 
 export type ExchangeHandler = (exchange: Exchange) => void | Promise<void>;
@@ -32,14 +34,15 @@ export function newExchange(request: HttpRequest, response: HttpResponse): Excha
     request, response,
     path: mark < 0 ? request.url : request.url.slice(0, mark),
     query: new URLSearchParams(mark < 0 ? "" : request.url.slice(mark + 1)),
-    info: unknown, user: nobody, warnings: [], status: 0,
+    info: unknown, user: nobody, warnings: [], status: 0, replied: false,
   };
 }
 
 /** The only way handlers answer at once: adds warnings, remembers the code, and does nothing when a timeout has answered before. */
 export function reply(exchange: Exchange, status: number, headers: HeaderFields, body?: string | Uint8Array): void {
-  if (exchange.response.started || exchange.status !== 0) return;
+  if (exchange.response.started) return;
   exchange.status = status;
+  exchange.replied = true;
   exchange.response.send(status, withWarnings(exchange, headers), body);
 }
 

@@ -22,6 +22,12 @@ export interface Offer {
   streaming?: boolean;
 }
 
+/** Reviews are answers, not objects: they have neither columns nor metadata worth a form of its own. */
+export function offerOf({ verbs }: { verbs: readonly string[] }): Offer {
+  const stored = verbs.includes("get");
+  return { metadata: stored, table: stored };
+}
+
 const plainJson: Negotiated = { format: "json", metaVersion: "v1", pretty: false };
 
 /** Picks the first clause of Accept that can be served. Throws 406 when there is none. */

@@ -3,13 +3,17 @@ import type { Logger } from "../../base/log.ts";
 import { replyStatus } from "../encoding/reply-encoded.ts";
 import type { Filter } from "../exchange.ts";
 
-/** The one place where what a request threw becomes its answer. Unknown errors are logged, and clients learn no more than that. */
+/**
+ * The one place where what a request threw becomes its answer. Unknown errors are logged, and clients learn no more than that.
+ * A stream that had begun can't be answered any more: the front breaks it off.
+ */
 export function withRecovery({ log }: { log: Logger }): Filter {
   return async (exchange, next) => {
     try {
       await next(exchange);
     } catch (error) {
       if (!(error instanceof StatusError)) log.error("request failed", { method: exchange.request.method, path: exchange.path, error });
+      if (exchange.response.started && !exchange.replied) throw error;
       replyStatus(exchange, statusOf(error));
     }
   };

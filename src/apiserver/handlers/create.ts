@@ -1,13 +1,13 @@
 import type { KubeObject } from "../../apimachinery/meta.ts";
 import { readBody } from "../encoding/body.ts";
-import { negotiate } from "../encoding/negotiation.ts";
+import { negotiate, offerOf } from "../encoding/negotiation.ts";
 import { replyObject } from "../encoding/reply-encoded.ts";
 import { requestContext } from "../exchange.ts";
 import { matchUrl, type ResourceHandler } from "./handler.ts";
 import { writeOptions } from "./options.ts";
 
 export const create: ResourceHandler = async ({ registry }, exchange, card) => {
-  const media = negotiate(exchange, { metadata: true, table: true });
+  const media = negotiate(exchange, offerOf(card));
   const options = writeOptions(exchange);
   const object = await readBody<KubeObject>(exchange, card);
   const namespace = card.scope === "Namespaced" ? exchange.info.namespace : undefined;

@@ -1,12 +1,12 @@
 import type { DeleteOptions } from "../../apis/generated/meta/v1.ts";
-import { negotiate } from "../encoding/negotiation.ts";
+import { negotiate, offerOf } from "../encoding/negotiation.ts";
 import { replyObject, replyValue } from "../encoding/reply-encoded.ts";
 import { requestContext } from "../exchange.ts";
 import { keyOfPath, type ResourceHandler } from "./handler.ts";
 import { deleteOptions } from "./options.ts";
 
 export const deleteObject: ResourceHandler = async ({ registry }, exchange, card) => {
-  const media = negotiate(exchange, { metadata: true, table: true });
+  const media = negotiate(exchange, offerOf(card));
   const options = await deleteOptions(exchange);
   const { object, status } = await registry.delete(requestContext(exchange), card, keyOfPath(exchange, card), options);
   if (object) await replyObject(exchange, media, deletionCode(options), card, object);

@@ -3,7 +3,7 @@ import { badRequest, unsupportedMediaType } from "../../apimachinery/status.ts";
 import type { Patch } from "../../client/client.ts";
 import { textOf } from "../encoding/body.ts";
 import { parseMediaType } from "../encoding/media-type.ts";
-import { negotiate } from "../encoding/negotiation.ts";
+import { negotiate, offerOf } from "../encoding/negotiation.ts";
 import { replyObject } from "../encoding/reply-encoded.ts";
 import { requestContext, type Exchange } from "../exchange.ts";
 import { keyOfPath, type ResourceHandler } from "./handler.ts";
@@ -13,7 +13,7 @@ const patchTypes = ["application/json-patch+json", "application/merge-patch+json
 
 /** PATCH of an object, or of one of its subresources that has the same kind, such as status. */
 export const patch: ResourceHandler = async ({ registry }, exchange, card) => {
-  const media = negotiate(exchange, { metadata: true, table: true });
+  const media = negotiate(exchange, offerOf(card));
   const options = { ...writeOptions(exchange), subresource: exchange.info.subresource || undefined };
   const body = await readPatch(exchange);
   const { object, created } = await registry.patch(requestContext(exchange), card, keyOfPath(exchange, card), body, options);

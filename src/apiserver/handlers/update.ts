@@ -1,6 +1,6 @@
 import type { KubeObject } from "../../apimachinery/meta.ts";
 import { readBody } from "../encoding/body.ts";
-import { negotiate } from "../encoding/negotiation.ts";
+import { negotiate, offerOf } from "../encoding/negotiation.ts";
 import { replyObject } from "../encoding/reply-encoded.ts";
 import { requestContext } from "../exchange.ts";
 import { keyOfPath, matchUrl, type ResourceHandler } from "./handler.ts";
@@ -8,7 +8,7 @@ import { writeOptions } from "./options.ts";
 
 /** PUT of an object, or of one of its subresources that has the same kind, such as status. */
 export const update: ResourceHandler = async ({ registry }, exchange, card) => {
-  const media = negotiate(exchange, { metadata: true, table: true });
+  const media = negotiate(exchange, offerOf(card));
   const options = { ...writeOptions(exchange), subresource: exchange.info.subresource || undefined };
   const object = await readBody<KubeObject>(exchange, card);
   const key = keyOfPath(exchange, card);

@@ -1,6 +1,6 @@
 import { StatusError, badRequest } from "../../apimachinery/status.ts";
 import type { HttpStream } from "../../base/http.ts";
-import { negotiate } from "../encoding/negotiation.ts";
+import { negotiate, offerOf } from "../encoding/negotiation.ts";
 import { includeObjectOf } from "../encoding/table.ts";
 import { errorFrame, frameFormat } from "../encoding/watch-frames.ts";
 import { withWarnings, type Exchange } from "../exchange.ts";
@@ -14,7 +14,7 @@ const shortestDefault = 1800;
 const mostHeld = 4 << 20;
 
 export const watch: ResourceHandler = async ({ registry, frames, now, stopping }, exchange, card) => {
-  const media = negotiate(exchange, { metadata: true, table: true, streaming: true });
+  const media = negotiate(exchange, { ...offerOf(card), streaming: true });
   const options = watchOptions(exchange, card.scope === "Namespaced");
   if ((options.timeoutSeconds ?? 0) < 0) throw badRequest("timeoutSeconds must not be negative");
   const format = frameFormat(card, media, includeObjectOf(exchange.query), now);
