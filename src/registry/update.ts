@@ -59,7 +59,7 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
   const { subresource = "", dryRun = false } = request;
   const wanted = request.change(old);
   checkRequest(card, key, wanted, old);
-  const object = subresource ? projectSubresource(subresource, wanted, old) : wanted;
+  const object = subresource ? projectSubresource(card, subresource, wanted, old) : wanted;
   carryMetadata(object, old);
   object.metadata.resourceVersion = old.metadata.resourceVersion;
   card.default?.(object);

@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from "../../base/clock.ts";
 import type { Authorizer } from "../attributes.ts";
 import type { Listers } from "../listers.ts";
 import { randomSuffix } from "../random-suffix.ts";
@@ -13,12 +14,13 @@ import { taintNodesByCondition } from "./plugins/taint-nodes-by-condition.ts";
 export interface AdmissionDependencies {
   listers: Listers;
   authorizer: Authorizer;
+  clock?: Clock;
 }
 
 /** The plugins in the order of Kubernetes' own (pkg/kubeapiserver/options/plugins.go). */
-export const defaultAdmission = ({ listers, authorizer }: AdmissionDependencies): readonly Admission[] => [
+export const defaultAdmission = ({ listers, authorizer, clock = systemClock }: AdmissionDependencies): readonly Admission[] => [
   namespaceLifecycle({ listers }),
-  serviceAccount({ listers, randomSuffix }),
+  serviceAccount({ listers, randomSuffix, clock }),
   nodeRestriction({ listers }),
   taintNodesByCondition,
   priority({ listers }),

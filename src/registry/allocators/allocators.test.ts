@@ -7,25 +7,10 @@ import { services } from "../../apis/builtins.ts";
 import type { Service, ServiceSpec } from "../../apis/generated/core/v1.ts";
 import { refused } from "../../../test/contract/client-samples.ts";
 import { startRegistry } from "../testing/fixture.ts";
-import { firstAddress, formatIpv4, parseCidr, parseIpv4 } from "./cidr.ts";
 import { ClusterIps } from "./cluster-ips.ts";
 import { Pool, reservedBand } from "./pool.ts";
 
 const service = (name: string, spec: ServiceSpec = {}): Service => ({ metadata: { name, namespace: "default" }, spec: { ports: [{ port: 80 }], ...spec } });
-
-describe("addresses", () => {
-  test.each(["0.0.0.0", "10.43.0.1", "255.255.255.255"])("%s reads and writes", (text) => {
-    expect(formatIpv4(parseIpv4(text)!)).toBe(text);
-  });
-  test.each(["", "1.2.3", "1.2.3.4.5", "01.2.3.4", "256.1.1.1", "1.2.3.x", "::1"])("%j is none", (text) => {
-    expect(parseIpv4(text)).toBeUndefined();
-  });
-  test("a CIDR starts at its network", () => {
-    expect(parseCidr("10.43.7.9/16").text).toBe("10.43.0.0/16");
-    expect(firstAddress("10.43.0.0/16")).toBe("10.43.0.1");
-    expect(() => parseCidr("10.43.0.0")).toThrow("is not an IPv4 CIDR");
-  });
-});
 
 describe("Pool", () => {
   test("hands out each number once, the upper band first, and never what is to be avoided", () => {
@@ -57,6 +42,7 @@ describe("Pool", () => {
     const given = new Set(Array.from({ length: 5 }, () => ips.allocate()));
     expect(given).toEqual(new Set(["10.0.0.1", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"]));
     expect(ips.allocate()).toBeUndefined();
+    expect(() => new ClusterIps({ serviceCidr: "10.0.0.0" })).toThrow("is not an IPv4 network");
   });
 });
 

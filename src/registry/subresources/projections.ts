@@ -1,4 +1,6 @@
 import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
+import type { AnyResource } from "../../apimachinery/resource.ts";
+import { methodNotAllowed } from "../../apimachinery/status.ts";
 
 type Loose = KubeObject & { spec?: Record<string, unknown>; status?: unknown };
 
@@ -29,8 +31,8 @@ const projections: Readonly<Record<string, (wanted: Loose, old: Loose) => Loose>
 
 export const isProjection = (subresource: string): boolean => Object.hasOwn(projections, subresource);
 
-export function projectSubresource<T extends KubeObject>(subresource: string, wanted: T, old: Frozen<T>): T {
+export function projectSubresource<T extends KubeObject>(card: AnyResource, subresource: string, wanted: T, old: Frozen<T>): T {
   const project = projections[subresource];
-  if (!project) throw new Error(`no projection for subresource ${subresource}`);
+  if (!project) throw methodNotAllowed({ group: card.group, resource: `${card.resource}/${subresource}` }, "update");
   return project(wanted as Loose, old as Loose) as T;
 }

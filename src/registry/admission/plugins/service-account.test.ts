@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { pods } from "../../../apis/builtins.ts";
 import type { Pod, PodSpec, ServiceAccount } from "../../../apis/generated/core/v1.ts";
+import { FakeClock } from "../../../../test/support/fake-clock.ts";
 import { attributesOf, listersOf, run } from "../../testing/admission.ts";
 import { serviceAccount } from "./service-account.ts";
 
@@ -9,7 +10,7 @@ const accounts: ServiceAccount[] = [
   { metadata: { name: "quiet", namespace: "ns" }, automountServiceAccountToken: false },
   { metadata: { name: "puller", namespace: "ns" }, imagePullSecrets: [{ name: "registry" }] },
 ];
-const plugin = serviceAccount({ listers: listersOf({ serviceaccounts: accounts }), randomSuffix: () => "abcde" });
+const plugin = serviceAccount({ listers: listersOf({ serviceaccounts: accounts }), randomSuffix: () => "abcde", clock: new FakeClock() });
 const directory = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 async function admit(spec: Partial<PodSpec>, annotations?: Record<string, string>): Promise<{ pod: Pod; refusal: string }> {
@@ -46,6 +47,22 @@ describe("ServiceAccount", () => {
 
   test("refuses an account that is missing", async () => {
     expect((await admit({ serviceAccountName: "nobody" })).refusal).toBe('403 pods "p" is forbidden: error looking up service account ns/nobody: serviceaccount "nobody" not found');
+  });
+
+  test("waits a little for the default account of a new namespace", async () => {
+    const arriving: ServiceAccount[] = [];
+    const clock = new FakeClock();
+    const waiting = serviceAccount({ listers: listersOf({ serviceaccounts: arriving }), randomSuffix: () => "abcde", clock });
+    const admitPod = (): Promise<string> => run(waiting, attributesOf(pods, { object: { metadata: { name: "p", namespace: "ns" }, spec: { containers: [] } } as Pod }));
+    const first = admitPod();
+    await clock.advance(300);
+    arriving.push(accounts[0]!);
+    await clock.advance(150);
+    expect(await first).toBe("");
+    arriving.pop();
+    const second = admitPod();
+    await clock.advance(1500);
+    expect(await second).toContain('serviceaccount "default" not found');
   });
 
   test("leaves mirror pods alone, and lets them use no account", async () => {

@@ -1,6 +1,7 @@
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import { badRequest, forbidden } from "../../../apimachinery/status.ts";
 import type { Container, Pod, PodSpec, ServiceAccount, Volume } from "../../../apis/generated/core/v1.ts";
+import type { Clock } from "../../../base/clock.ts";
 import type { Listers } from "../../listers.ts";
 import { defineAdmission, type Admission } from "../admission.ts";
 
@@ -8,23 +9,35 @@ const tokenDirectory = "/var/run/secrets/kubernetes.io/serviceaccount";
 const volumePrefix = "kube-api-access-";
 const mirrorAnnotation = "kubernetes.io/config.mirror";
 
+/** The default account of a new namespace is made by a controller: a pod right behind the namespace waits for it a little, as in Kubernetes. */
+const waits = 10;
+const waitMs = 150;
+
 /**
  * Gives each pod a service account and mounts its token, unless pod or account say not to.
  * `randomSuffix` makes the five characters that end the volume's name.
  */
-export function serviceAccount({ listers, randomSuffix }: { listers: Listers; randomSuffix: () => string }): Admission {
+export function serviceAccount({ listers, randomSuffix, clock }: { listers: Listers; randomSuffix: () => string; clock: Clock }): Admission {
   const accounts = listers<ServiceAccount>("", "serviceaccounts");
+
+  async function find(key: string, patient: boolean, signal?: AbortSignal): Promise<Frozen<ServiceAccount> | undefined> {
+    for (let wait = 0; ; wait++) {
+      const account = accounts.get(key);
+      if (account || !patient || wait === waits) return account;
+      await clock.sleep(waitMs, signal);
+    }
+  }
 
   return defineAdmission({
     name: "ServiceAccount",
     operations: ["CREATE"],
     resources: ["pods"],
-    admit({ object, namespace, name }) {
+    async admit({ context: { signal }, object, namespace, name }) {
       const pod = object as Pod;
       if (!pod.spec || isMirror(pod)) return;
       const accountName = (pod.spec.serviceAccountName ||= pod.spec.serviceAccount || "default");
       pod.spec.serviceAccount = accountName;
-      const account = accounts.get(`${namespace}/${accountName}`);
+      const account = await find(`${namespace}/${accountName}`, accountName === "default", signal);
       if (!account) {
         throw forbidden({ group: "", resource: "pods" }, name, `error looking up service account ${namespace}/${accountName}: serviceaccount ${JSON.stringify(accountName)} not found`);
       }

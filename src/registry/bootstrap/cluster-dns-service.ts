@@ -1,0 +1,18 @@
+import { isAlreadyExists } from "../../apimachinery/status.ts";
+import { services } from "../../apis/core/service/service.ts";
+import type { Client } from "../../client/client.ts";
+
+/**
+ * Makes kube-system/kube-dns, by which tools find the cluster's DNS. It selects no pods: each node answers the address itself.
+ * To be called at each start; one that is there is left as it is.
+ */
+export async function ensureClusterDnsService(client: Client, clusterIP: string): Promise<void> {
+  try {
+    await client.create(services, {
+      metadata: { name: "kube-dns", namespace: "kube-system", labels: { "k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true" } },
+      spec: { clusterIP, ports: [{ name: "dns", protocol: "UDP", port: 53 }, { name: "dns-tcp", protocol: "TCP", port: 53 }] },
+    });
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+  }
+}
