@@ -53,7 +53,9 @@ export class PodWorker {
   readonly #exited = new Set<string>();
   #exitTries = 0;
   /** Ids of the pod's running sandboxes and containers, as last seen. */
-  active = new Set<string>();
+  active: ReadonlySet<string> = new Set<string>();
+  /** The pod as last seen. */
+  runtime?: RuntimePod;
 
   constructor(context: PodContext, pod: Pod, private readonly onSeen: (uid: string, ids: readonly string[]) => void, removed = false) {
     this.#context = context;
@@ -166,6 +168,7 @@ export class PodWorker {
   async #read(): Promise<RuntimePod> {
     const runtime = await readRuntimePod(this.#context.runtime, this.uid);
     this.onSeen(this.uid, [...runtime.sandboxes, ...runtime.containers].map(({ id }) => id));
+    this.runtime = runtime;
     this.active = new Set([...runtime.sandboxes.filter(({ ready }) => ready), ...runtime.containers.filter(({ state }) => state === "running")].map(({ id }) => id));
     const late = [...this.#exited].some((id) => this.active.has(id));
     if (!late) this.#exited.clear();

@@ -1,7 +1,7 @@
 import type { Informer } from "../../../src/client/informer.ts";
 import type { Pod as PodObject } from "../../../src/apis/generated/core/v1.ts";
 import type { RuntimeEvent } from "../../cri/cri.ts";
-import { listRuntimePods } from "../runtime/runtime-status.ts";
+import { listRuntimePods, type RuntimeContainer } from "../runtime/runtime-status.ts";
 import type { PodContext } from "./context.ts";
 import { isTerminal, type Pod } from "./pod.ts";
 import { PodWorker } from "./pod-worker.ts";
@@ -34,6 +34,11 @@ export class PodWorkers {
 
   find(namespace: string, name: string): PodWorker | undefined {
     return [...this.#workers.values()].find(({ pod }) => pod.metadata.namespace === namespace && pod.metadata.name === name);
+  }
+
+  /** As last seen. */
+  runningContainers(): RuntimeContainer[] {
+    return [...this.#workers.values()].flatMap(({ runtime }) => (runtime?.containers ?? []).filter(({ state }) => state === "running"));
   }
 
   wake(uid: string): void {

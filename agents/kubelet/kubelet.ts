@@ -1,0 +1,157 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "../../src/base/clock.ts";
+import type { HttpHandler } from "../../src/base/http.ts";
+import { logger } from "../../src/base/log.ts";
+import { pods } from "../../src/apis/core/pod/pod.ts";
+import { services } from "../../src/apis/core/service/service.ts";
+import type { Taint } from "../../src/apis/generated/core/v1.ts";
+import type { Client } from "../../src/client/client.ts";
+import type { InformerFactory } from "../../src/client/informer.ts";
+import type { EventRecorder } from "../../src/client/recorder.ts";
+import type { ContainerRuntime } from "../cri/cri.ts";
+import { openCgroups, PodCgroups, type CgroupTree } from "./cgroups/cgroups.ts";
+import { housekeeping } from "./housekeeping.ts";
+import { collectImages, defaultImageGc } from "./images/image-gc.ts";
+import { ImagePuller } from "./images/image-puller.ts";
+import { defaultRotation } from "./logs/rotation.ts";
+import { parseResolvConf, type ResolvConf } from "./network/dns.ts";
+import { memoryTotal, nodeCapacity } from "./node/capacity.ts";
+import { NodeStatusReporter } from "./node/node-status.ts";
+import { Backoff, crashLoopLimits } from "./pod/backoff.ts";
+import type { PodContext } from "./pod/context.ts";
+import { PodWorkers } from "./pod/pod-workers.ts";
+import { References } from "./pod/references.ts";
+import { ProbeManager } from "./probes/probe-manager.ts";
+import { readRuntimePod } from "./runtime/runtime-status.ts";
+import { kubeletHandler } from "./server/kubelet-handler.ts";
+import { StatusManager } from "./status/status-manager.ts";
+import { createStreaming, type Streaming } from "./streaming/streaming.ts";
+import { serviceAccountTokens } from "./volumes/token.ts";
+import { Volumes } from "./volumes/volumes.ts";
+
+export interface KubeletOptions {
+  runtime: ContainerRuntime;
+  client: Client;
+  informers: InformerFactory;
+  recorder: EventRecorder;
+  clock: Clock;
+  nodeName: string;
+  /** The first is the node's main address. */
+  nodeIps: readonly string[];
+  labels?: Readonly<Record<string, string>>;
+  taints?: readonly Taint[];
+  /** Volumes and pods' files; `<data>/agent/kubelet`. */
+  rootDir: string;
+  /** Default `/var/log/pods`. */
+  logDir?: string;
+  clusterDns: readonly string[];
+  clusterDomain: string;
+  /** Below which pods' control groups are made; default `/kubepods`. */
+  cgroupRoot?: string;
+  cgroups?: CgroupTree;
+  podPidsLimit?: number;
+  /** Default 110. */
+  maxPods?: number;
+  /** Where the kubelet's own API listens, as the Node says. Default 10250. */
+  kubeletPort?: number;
+  resolvConfPath?: string;
+  /** Default: by the runtime's own streaming server. */
+  streaming?: Streaming;
+}
+
+export interface Kubelet {
+  /** Runs until `signal` aborts; pods run on then, to be adopted by the next kubelet. */
+  run(signal: AbortSignal): Promise<void>;
+  /** The kubelet's API. It trusts its caller. */
+  readonly handler: HttpHandler;
+  /** Resolves when the API shows the node as Ready for the first time. */
+  readonly ready: Promise<void>;
+  /** Images came by another way than a pull: pods that wait for one try again at once. */
+  imagesChanged(): void;
+}
+
+export function createKubelet(options: KubeletOptions): Kubelet {
+  const { runtime, client, informers, recorder, clock, nodeName, nodeIps, rootDir } = options;
+  const log = logger("kubelet");
+  const stop = new AbortController();
+  mkdirSync(rootDir, { recursive: true, mode: 0o750 });
+  const capacity = nodeCapacity(rootDir, options.maxPods ?? 110);
+  const tree = options.cgroups ?? openCgroups();
+  const cgroups = new PodCgroups(tree, options.cgroupRoot ?? "/kubepods", options.podPidsLimit);
+  const serviceInformer = informers.informer(services);
+  const wake = (uid: string): void => workers.wake(uid);
+
+  const references = new References({ client, clock, log, signal: stop.signal, onChange: wake });
+  const probes = new ProbeManager({ runtime, recorder, clock, onChange: wake });
+  const statuses = new StatusManager({ client, clock, log, signal: stop.signal });
+  const puller = new ImagePuller({ runtime, recorder, clock });
+  const volumes = new Volumes(rootDir, {
+    nodeName, allocatable: capacity.allocatable, configMap: references.configMap, secret: references.secret, now: () => clock.now(),
+    token: serviceAccountTokens(client, clock),
+    addresses: (pod) => ({ podIps: (statuses.get(pod.metadata.uid!)?.podIPs ?? pod.status?.podIPs ?? []).map(({ ip }) => ip), hostIps: nodeIps }),
+  });
+  const context: PodContext = {
+    runtime, client, recorder, clock, log, nodeName, nodeIps: () => nodeIps, nodeShape: { memoryBytes: memoryTotal(), cgroupVersion: tree.version },
+    allocatable: () => capacity.allocatable,
+    services: async () => {
+      await serviceInformer.synced(stop.signal);
+      return serviceInformer.lister.list();
+    },
+    nodeResolvConf: () => readResolvConf(options.resolvConfPath), nodeHosts: () => readFileSync("/etc/hosts", "utf8"),
+    clusterDns: { servers: options.clusterDns, domain: options.clusterDomain },
+    logDir: options.logDir ?? "/var/log/pods", seccompRoot: join(rootDir, "seccomp"),
+    cgroups, volumes, references, puller, probes, statuses, crashes: new Backoff(crashLoopLimits),
+  };
+  const workers = new PodWorkers(context, informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` }));
+  const node = new NodeStatusReporter({
+    client, runtime, recorder, clock, log, nodeName, nodeIps, labels: options.labels ?? {}, taints: options.taints ?? [], rootDir, capacity,
+    kubeletPort: options.kubeletPort ?? 10250, onReady: () => workers.wakeAll(),
+  });
+  const handler = kubeletHandler({
+    log, now: () => clock.now(), findPod: (namespace, name) => workers.find(namespace, name), pods: () => workers.pods(), read: (uid) => readRuntimePod(runtime, uid),
+    streaming: options.streaming ?? createStreaming({
+      exec: async (request) => (await runtime.runtime.exec(request)).url ?? "",
+      attach: async (request) => (await runtime.runtime.attach(request)).url ?? "",
+      portForward: async (request) => (await runtime.runtime.portForward(request)).url ?? "",
+    }),
+  });
+
+  return {
+    handler,
+    ready: node.ready,
+    imagesChanged() {
+      puller.imagesChanged();
+      node.imagesChanged();
+      workers.wakeAll();
+    },
+    async run(signal) {
+      const onAbort = (): void => stop.abort(signal.reason);
+      signal.addEventListener("abort", onAbort, { once: true });
+      if (signal.aborted) onAbort();
+      cgroups.init();
+      await Promise.all([
+        node.run(stop.signal),
+        workers.run(stop.signal).catch((error: unknown) => {
+          if (!stop.signal.aborted) throw error;
+        }),
+        probes.run(stop.signal),
+        housekeeping({ runtime, clock, log, workers, rotation: defaultRotation, collectImages: () => collectImages(runtime, workers.pods(), defaultImageGc, log) }, stop.signal),
+      ]);
+    },
+  };
+}
+
+/** systemd-resolved's stub listens on loopback, which pods can't reach: its upstream servers are in a file of its own. */
+function readResolvConf(path = "/etc/resolv.conf"): ResolvConf {
+  const conf = parseResolvConf(tryRead(path));
+  return conf.servers.includes("127.0.0.53") ? parseResolvConf(tryRead("/run/systemd/resolve/resolv.conf")) : conf;
+}
+
+function tryRead(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,43 @@
+import type { Frozen } from "../../../src/apimachinery/meta.ts";
+import type { NodeCondition } from "../../../src/apis/generated/core/v1.ts";
+import type { RuntimeStatus } from "../../cri/generated/messages.ts";
+import { time } from "../status/container-status.ts";
+
+export interface NodeHealth {
+  pressure: { memory: boolean; disk: boolean; pids: boolean };
+  /** Undefined when the runtime does not answer; `runtimeError` says why. */
+  runtime?: RuntimeStatus;
+  runtimeError?: string;
+  now: number;
+}
+
+/** Source: k8s.io/kubernetes/pkg/kubelet/nodestatus/setters.go, reasons and messages alike. */
+export function nodeConditions(old: readonly Frozen<NodeCondition>[], health: NodeHealth): NodeCondition[] {
+  const { pressure, now } = health;
+  const problem = notReady(health);
+  const own = [
+    verdict("MemoryPressure", pressure.memory, ["KubeletHasInsufficientMemory", "kubelet has insufficient memory available"], ["KubeletHasSufficientMemory", "kubelet has sufficient memory available"]),
+    verdict("DiskPressure", pressure.disk, ["KubeletHasDiskPressure", "kubelet has disk pressure"], ["KubeletHasNoDiskPressure", "kubelet has no disk pressure"]),
+    verdict("PIDPressure", pressure.pids, ["KubeletHasInsufficientPID", "kubelet has insufficient PID available"], ["KubeletHasSufficientPID", "kubelet has sufficient PID available"]),
+    verdict("Ready", problem === undefined, ["KubeletReady", "kubelet is posting ready status"], ["KubeletNotReady", problem ?? ""]),
+  ].map((condition): NodeCondition => {
+    const before = old.find(({ type }) => type === condition.type);
+    return { ...condition, lastHeartbeatTime: time(now), lastTransitionTime: before?.status === condition.status && before.lastTransitionTime ? before.lastTransitionTime : time(now) };
+  });
+  return [...old.filter(({ type }) => !own.some((condition) => condition.type === type)).map((condition) => ({ ...condition })), ...own];
+}
+
+function verdict(type: string, holds: boolean, yes: [string, string], no: [string, string]): NodeCondition {
+  const [reason, message] = holds ? yes : no;
+  return { type, status: holds ? "True" : "False", reason, message };
+}
+
+/** Why no pod can run here; undefined when all is well. */
+function notReady({ runtime, runtimeError }: NodeHealth): string | undefined {
+  if (!runtime) return `[container runtime is down: ${runtimeError ?? "unknown"}]`;
+  const problems = [["RuntimeReady", "container runtime not ready"], ["NetworkReady", "container runtime network not ready"]].flatMap(([type, text]) => {
+    const condition = runtime.conditions?.find((each) => each.type === type);
+    return condition?.status ? [] : [`${text}: ${type}=false reason:${condition?.reason ?? ""} message:${condition?.message ?? ""}`];
+  });
+  return problems.length === 0 ? undefined : problems.join(", ");
+}

@@ -1,0 +1,168 @@
+import type { Clock } from "../../../src/base/clock.ts";
+import type { Logger } from "../../../src/base/log.ts";
+import { isAlreadyExists, isNotFound } from "../../../src/apimachinery/status.ts";
+import type { Frozen } from "../../../src/apimachinery/meta.ts";
+import { nodes } from "../../../src/apis/core/node.ts";
+import type { ContainerImage, Node, NodeStatus, Taint } from "../../../src/apis/generated/core/v1.ts";
+import type { Client } from "../../../src/client/client.ts";
+import type { EventRecorder } from "../../../src/client/recorder.ts";
+import type { ContainerRuntime } from "../../cri/cri.ts";
+import type { RuntimeStatus } from "../../cri/generated/messages.ts";
+import { nodeArchitecture, nodePressure, systemInfo, type NodeCapacity } from "./capacity.ts";
+import { nodeConditions } from "./node-conditions.ts";
+import { NodeLease } from "./node-lease.ts";
+
+export interface NodeStatusOptions {
+  client: Client;
+  runtime: ContainerRuntime;
+  recorder: EventRecorder;
+  clock: Clock;
+  log: Logger;
+  nodeName: string;
+  nodeIps: readonly string[];
+  /** More labels and taints to register with. */
+  labels: Readonly<Record<string, string>>;
+  taints: readonly Taint[];
+  rootDir: string;
+  capacity: NodeCapacity;
+  kubeletPort: number;
+  /** Called when the node has become ready; pods that failed for want of a network may try again. */
+  onReady(): void;
+}
+
+const tickMs = 10_000;
+/** Until the node is ready for the first time, so that it is so soon. */
+const eagerTickMs = 250;
+const reportMs = 5 * 60_000;
+const mostImages = 50;
+
+/** Registers the node and keeps its status and Lease: a look every ten seconds, a status write only when something changed or five minutes have passed. */
+export class NodeStatusReporter {
+  readonly #lease: NodeLease;
+  readonly #ready = Promise.withResolvers<void>();
+  #node?: Frozen<Node>;
+  #reported?: { status: string; at: number };
+  #images?: ContainerImage[];
+  #runtimeVersion?: string;
+  #wasReady?: boolean;
+  #leasedAt = -Infinity;
+  constructor(private readonly options: NodeStatusOptions) {
+    this.#lease = new NodeLease({ client: options.client, nodeName: options.nodeName, nodeUid: () => this.#node?.metadata.uid });
+  }
+
+  /** Resolves when the API shows the node as Ready for the first time. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  imagesChanged(): void {
+    this.#images = undefined;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log, recorder } = this.options;
+    recorder.event(this.#reference(), "Normal", "Starting", "Starting kubelet.");
+    while (!signal.aborted) {
+      try {
+        await this.#tick();
+      } catch (error) {
+        if (!signal.aborted) log.warn("Node status not reported, will try again", { error });
+      }
+      await clock.sleep(this.#wasReady ? tickMs : eagerTickMs, signal).catch(() => {});
+    }
+  }
+
+  async #tick(): Promise<void> {
+    const { clock } = this.options;
+    this.#node ??= await this.#register();
+    if (clock.now() - this.#leasedAt >= tickMs - 500) {
+      await this.#lease.renew(clock.now());
+      this.#leasedAt = clock.now();
+    }
+    const status = await this.#current();
+    const isReady = status.conditions!.some(({ type, status: value }) => type === "Ready" && value === "True");
+    const text = withoutHeartbeats(status);
+    if (text !== this.#reported?.status || clock.now() - this.#reported.at >= reportMs) await this.#report(status, text);
+    if (isReady && !this.#wasReady) {
+      this.#ready.resolve();
+      this.options.onReady();
+    }
+    if (this.#wasReady !== isReady) this.#announce(isReady);
+    this.#wasReady = isReady;
+  }
+
+  async #register(): Promise<Frozen<Node>> {
+    const { client, nodeName, taints, log } = this.options;
+    const labels = this.#labels();
+    try {
+      const created = await client.create(nodes, { apiVersion: "v1", kind: "Node", metadata: { name: nodeName, labels }, spec: taints.length > 0 ? { taints: [...taints] } : {} });
+      log.info("Node registered", { node: nodeName });
+      return created;
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+      const existing = await client.get(nodes, { name: nodeName });
+      if (Object.entries(labels).every(([key, value]) => existing.metadata.labels?.[key] === value)) return existing;
+      return client.patch(nodes, { name: nodeName }, { type: "application/merge-patch+json", body: { metadata: { labels } } });
+    }
+  }
+
+  #labels(): Record<string, string> {
+    const fixed = Object.fromEntries(["kubernetes.io", "beta.kubernetes.io"].flatMap((prefix) => [[`${prefix}/arch`, nodeArchitecture], [`${prefix}/os`, "linux"]]));
+    return { ...fixed, "kubernetes.io/hostname": this.options.nodeName, ...this.options.labels };
+  }
+
+  async #current(): Promise<NodeStatus> {
+    const { capacity, nodeIps, nodeName, kubeletPort, clock, rootDir, runtime } = this.options;
+    let answer: RuntimeStatus | undefined;
+    let runtimeError: string | undefined;
+    try {
+      answer = (await runtime.runtime.status({}, { timeoutMs: 5000 })).status;
+      const version = await runtime.runtime.version({}, { timeoutMs: 5000 });
+      this.#runtimeVersion = `${version.runtimeName}://${version.runtimeVersion}`;
+      this.#images ??= await this.#listImages();
+    } catch (error) {
+      runtimeError = error instanceof Error ? error.message : String(error);
+    }
+    const old = (await this.options.client.get(nodes, { name: nodeName }).catch((error: unknown) => {
+      // Deleted by an administrator: the next tick registers it again.
+      if (isNotFound(error)) this.#node = this.#reported = undefined;
+      throw error;
+    })).status?.conditions ?? [];
+    return {
+      capacity: capacity.capacity, allocatable: capacity.allocatable,
+      conditions: nodeConditions(old, { pressure: nodePressure(rootDir), runtime: answer, runtimeError, now: clock.now() }),
+      addresses: [...nodeIps.map((address) => ({ type: "InternalIP", address })), { type: "Hostname", address: nodeName }],
+      daemonEndpoints: { kubeletEndpoint: { Port: kubeletPort } },
+      nodeInfo: systemInfo(this.#runtimeVersion ?? ""),
+      images: this.#images ?? [],
+    };
+  }
+
+  async #listImages(): Promise<ContainerImage[]> {
+    const { images = [] } = await this.options.runtime.images.listImages({});
+    return images.map(({ repoDigests = [], repoTags = [], size }) => ({ names: [...repoDigests, ...repoTags].slice(0, 5), sizeBytes: size ?? 0 }))
+      .sort((a, b) => b.sizeBytes - a.sizeBytes).slice(0, mostImages);
+  }
+
+  async #report(status: NodeStatus, text: string): Promise<void> {
+    const { client, nodeName, clock } = this.options;
+    const { addresses, ...rest } = status;
+    const body = { status: { ...rest, addresses: [...addresses!, { $patch: "replace" }] } };
+    this.#node = await client.patch(nodes, { name: nodeName }, { type: "application/strategic-merge-patch+json", body }, { subresource: "status" });
+    this.#reported = { status: text, at: clock.now() };
+  }
+
+  #announce(isReady: boolean): void {
+    const { recorder, nodeName } = this.options;
+    if (isReady) recorder.event(this.#reference(), "Normal", "NodeReady", `Node ${nodeName} status is now: NodeReady`);
+    else if (this.#wasReady !== undefined) recorder.event(this.#reference(), "Normal", "NodeNotReady", `Node ${nodeName} status is now: NodeNotReady`);
+  }
+
+  /** Kubernetes puts the node's name where its uid belongs, and tools look for that. */
+  #reference() {
+    const { nodeName } = this.options;
+    return { kind: "Node", apiVersion: "v1", name: nodeName, uid: nodeName, namespace: "" };
+  }
+}
+
+const withoutHeartbeats = (status: NodeStatus): string => JSON.stringify({ ...status, conditions: status.conditions?.map((condition) => ({ ...condition, lastHeartbeatTime: undefined })) });

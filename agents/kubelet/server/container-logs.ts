@@ -1,0 +1,40 @@
+import type { HttpRequest, HttpResponse } from "../../../src/base/http.ts";
+import { badRequest, notFound } from "../../../src/apimachinery/status.ts";
+import { parseLogOptions } from "../logs/log-options.ts";
+import { readLogs } from "../logs/read-logs.ts";
+import { findContainer } from "../pod/pod.ts";
+import type { PodWorker } from "../pod/pod-worker.ts";
+import type { RuntimeContainer, RuntimePod } from "../runtime/runtime-status.ts";
+
+export interface LogRequest {
+  worker: PodWorker;
+  container: string;
+  query: URLSearchParams;
+  now: number;
+  read(): Promise<RuntimePod>;
+}
+
+/** Answers with the container's log as text, streamed; follows it as long as the container runs when asked to. */
+export async function serveLogs(request: HttpRequest, response: HttpResponse, { worker, container, query, now, read }: LogRequest): Promise<void> {
+  const options = parseLogOptions(query, now);
+  if (!findContainer(worker.pod, container)) throw notFound({ group: "", resource: "containers" }, container);
+  const chosen = choose(await read(), worker.pod.metadata.name!, container, options.previous);
+  const stream = response.stream(200, { "Content-Type": "text/plain; charset=utf-8" });
+  try {
+    await readLogs(chosen.logPath, options, stream, { signal: request.signal, finished: () => !worker.active.has(chosen.id) });
+  } finally {
+    stream.end();
+  }
+}
+
+/** The container whose log is meant; a 400 in Kubernetes' words when it has none yet. */
+function choose(pod: RuntimePod, podName: string, name: string, previous: boolean): RuntimeContainer {
+  const [current, before] = pod.containers.filter((container) => container.name === name && container.state !== "created");
+  // A container that waits to come back has its last run as its current log.
+  if (previous) {
+    if (before) return before;
+    throw badRequest(`previous terminated container "${name}" in pod "${podName}" not found`);
+  }
+  if (!current) throw badRequest(`container "${name}" in pod "${podName}" is waiting to start: ContainerCreating`);
+  return current;
+}
