@@ -3,6 +3,7 @@ import type { Client } from "../../src/client/client.ts";
 import { clientDeletes } from "./client-deletes.ts";
 import { clientLists } from "./client-lists.ts";
 import { clientPatches } from "./client-patches.ts";
+import { clientResources } from "./client-resources.ts";
 import { clientSubresources } from "./client-subresources.ts";
 import { clientWatches } from "./client-watches.ts";
 import { clientWrites } from "./client-writes.ts";
@@ -28,5 +29,6 @@ export function clientContract(name: string, start: () => Promise<ClientUnderTes
     clientLists(client);
     clientWatches(client);
     clientSubresources(client);
+    clientResources(client);
   });
 }
