@@ -12,6 +12,7 @@ export function parseCidr(text: string): { base: number; bits: number } {
 /** The lowest /24 of `cluster` that overlaps none of `taken`; undefined when all are taken. */
 export function nextPodCidr(cluster: string, taken: readonly string[]): string | undefined {
   const { base, bits } = parseCidr(cluster);
+  if (bits > nodeBits) return undefined;
   const used = taken.map(parseCidr).map(({ base: start, bits: length }) => ({ start, end: start + 2 ** (32 - length) }));
   for (let start = base; start < base + 2 ** (32 - bits); start += 2 ** (32 - nodeBits)) {
     const end = start + 2 ** (32 - nodeBits);
