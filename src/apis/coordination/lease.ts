@@ -1,4 +1,4 @@
-import { invalidValue, type FieldError } from "../../apimachinery/field-errors.ts";
+import { forbiddenField, invalidValue, type FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import type { Lease } from "../generated/coordination/v1.ts";
@@ -29,5 +29,6 @@ function validate({ spec }: Frozen<Lease>): FieldError[] {
   const errors: FieldError[] = [];
   if (spec.leaseDurationSeconds !== undefined && spec.leaseDurationSeconds <= 0) errors.push(invalidValue("spec.leaseDurationSeconds", spec.leaseDurationSeconds, "must be greater than 0"));
   if (spec.leaseTransitions !== undefined && spec.leaseTransitions < 0) errors.push(invalidValue("spec.leaseTransitions", spec.leaseTransitions, "must be greater than or equal to 0"));
+  if (spec.preferredHolder && !spec.strategy) errors.push(forbiddenField("spec.preferredHolder", "may only be specified if `strategy` is defined"));
   return errors;
 }

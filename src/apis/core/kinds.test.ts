@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { render } from "../../apimachinery/field-errors.ts";
 import type { AnyResource } from "../../apimachinery/resource.ts";
+import { leases } from "../coordination/lease.ts";
 import { configmaps } from "./configmap.ts";
 import { endpoints } from "./endpoints.ts";
 import { events } from "./event.ts";
@@ -32,6 +33,7 @@ test.each([
   ["a loopback endpoint", endpoints, { metadata: {}, subsets: [{ addresses: [{ ip: "127.0.0.1" }] }] }, ["subsets[0].addresses[0].ip: Invalid value: \"127.0.0.1\": may not be in the loopback range (127.0.0.0/8, ::1/128)"]],
   ["an event of another namespace", events, { metadata: { namespace: "a" }, involvedObject: { namespace: "b" } }, ["involvedObject.namespace: Invalid value: \"b\": does not match event.namespace"]],
   ["a new event that lacks much", events, { metadata: { namespace: "a" }, involvedObject: { namespace: "a" }, eventTime: at(1) }, ["reportingComponent: Required value", "reportingInstance: Required value", "action: Required value", "reason: Required value"]],
+  ["a lease for no time", leases, { metadata: {}, spec: { leaseDurationSeconds: 0, leaseTransitions: -1, preferredHolder: "a" } }, ["spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0", "spec.leaseTransitions: Invalid value: -1: must be greater than or equal to 0", "spec.preferredHolder: Forbidden: may only be specified if `strategy` is defined"]],
   ["a taint twice", nodes, { metadata: {}, spec: { taints: [{ key: "a", effect: "NoSchedule" }, { key: "a", effect: "NoSchedule" }] } }, ["metadata.taints[1]: Duplicate value: {\"key\":\"a\",\"effect\":\"NoSchedule\"}: taints must be unique by key and effect pair"]],
 ] as [string, AnyResource, object, string[]][])("%s", (_, card, object, expected) => expect(errors(card, object)).toEqual(expected));
 

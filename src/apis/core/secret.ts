@@ -36,12 +36,12 @@ function encodeStringData(secret: Secret): void {
 }
 
 /** Keys that a secret of a type must have. */
-const requiredKeys: Readonly<Record<string, readonly string[]>> = {
-  "kubernetes.io/dockercfg": [".dockercfg"],
-  "kubernetes.io/dockerconfigjson": [".dockerconfigjson"],
-  "kubernetes.io/ssh-auth": ["ssh-privatekey"],
-  "kubernetes.io/tls": ["tls.crt", "tls.key"],
-};
+const requiredKeys: ReadonlyMap<string, readonly string[]> = new Map([
+  ["kubernetes.io/dockercfg", [".dockercfg"]],
+  ["kubernetes.io/dockerconfigjson", [".dockerconfigjson"]],
+  ["kubernetes.io/ssh-auth", ["ssh-privatekey"]],
+  ["kubernetes.io/tls", ["tls.crt", "tls.key"]],
+]);
 
 function validate(secret: Frozen<Secret>): FieldError[] {
   const errors: FieldError[] = [];
@@ -52,7 +52,7 @@ function validate(secret: Frozen<Secret>): FieldError[] {
     size += base64Length(value);
   }
   if (size > maxDataSize) errors.push(tooLong("data", maxDataSize));
-  for (const key of requiredKeys[type] ?? []) {
+  for (const key of requiredKeys.get(type) ?? []) {
     if (data[key] === undefined) errors.push(required(`data[${key}]`));
     else if (type.startsWith("kubernetes.io/dockerc") && !isJsonObject(data[key])) errors.push(invalidValue(`data[${key}]`, "<secret contents redacted>", "must be a JSON object"));
   }

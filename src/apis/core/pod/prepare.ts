@@ -26,7 +26,7 @@ function mergeTermKeys(pod: Pod, { labelSelector, matchLabelKeys, mismatchLabelK
 function mergeLabelKeys(pod: Pod, selector: LabelSelector | undefined, keys: readonly string[] | undefined, operator: "In" | "NotIn"): void {
   if (!selector) return;
   for (const key of keys ?? []) {
-    const value = pod.metadata.labels?.[key];
-    if (value !== undefined) (selector.matchExpressions ??= []).push({ key, operator, values: [value] });
+    const { labels = {} } = pod.metadata;
+    if (Object.hasOwn(labels, key)) (selector.matchExpressions ??= []).push({ key, operator, values: [labels[key]!] });
   }
 }

@@ -17,7 +17,7 @@ export function validateResources(field: string, resources: Frozen<ResourceRequi
   for (const [name, amount] of Object.entries(limits)) errors.push(...validateAmount(`${field}.limits[${name}]`, name, amount));
   for (const [name, amount] of Object.entries(requests)) {
     errors.push(...validateAmount(`${field}.requests[${name}]`, name, amount));
-    const limit = limits[name];
+    const limit = Object.hasOwn(limits, name) ? limits[name] : undefined;
     if (limit === undefined) {
       if (!allowsOvercommit(name)) errors.push(required(`${field}.limits`, "Limit must be set for non overcommitable resources"));
     } else if (!allowsOvercommit(name) && compareQuantities(amount, limit) !== 0) {

@@ -3,6 +3,7 @@ import { forbiddenField, invalidValue, type FieldError } from "../../../apimachi
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import type { Container, ContainerStatus, Pod, PodSpec, Toleration } from "../../generated/core/v1.ts";
 import { dnsSubdomain, given, ipAddress, within } from "../field-rules.ts";
+import { levelNarrowing, validateGatesUpdate, validateNarrowing } from "./validation-gated.ts";
 import { validateWholePod } from "./validation.ts";
 
 const mutable = "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
@@ -17,7 +18,10 @@ export function validatePodUpdate(pod: Frozen<Pod>, old: Frozen<Pod>): FieldErro
   if (deadline.length > 0) return [...errors, ...deadline];
   errors.push(...validateEphemeralContainers(pod, old), ...validateTolerationsUpdate(pod.spec.tolerations ?? [], old.spec.tolerations ?? []), ...validateGatesUpdate(pod.spec, old.spec));
   const leveled = withMutableFieldsOf(pod.spec, old.spec);
-  if (old.spec.schedulingGates?.length) errors.push(...levelGatedPod(leveled, old.spec));
+  if (old.spec.schedulingGates?.length) {
+    errors.push(...validateNarrowing(pod.spec, old.spec));
+    levelNarrowing(leveled, structuredClone(old.spec) as PodSpec);
+  }
   if (!semanticEqual(leveled, old.spec)) errors.push(forbiddenField("spec", `pod updates may not change fields other than ${mutable}\n${changedFields(leveled, old.spec)}`));
   return errors;
 }
@@ -37,12 +41,6 @@ function validateTolerationsUpdate(tolerations: Frozen<Toleration[]>, old: Froze
   return kept ? [] : [forbiddenField("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")];
 }
 
-function validateGatesUpdate({ schedulingGates = [] }: Frozen<PodSpec>, old: Frozen<PodSpec>): FieldError[] {
-  const known = new Set((old.schedulingGates ?? []).map(({ name }) => name));
-  const added = schedulingGates.filter(({ name }) => !known.has(name));
-  return added.length > 0 ? [forbiddenField("spec.schedulingGates", `only deletion is allowed, but found new scheduling gates ${added.map(({ name }) => `'${name}'`).join(", ")}`)] : [];
-}
-
 /** A copy of the new spec with all that may change set back, so that what differs from the old spec is not allowed. */
 function withMutableFieldsOf(spec: Frozen<PodSpec>, old: Frozen<PodSpec>): PodSpec {
   const copy = structuredClone(spec) as PodSpec, was = structuredClone(old) as PodSpec;
@@ -59,15 +57,6 @@ function withMutableFieldsOf(spec: Frozen<PodSpec>, old: Frozen<PodSpec>): PodSp
 function take<K extends keyof PodSpec>(spec: PodSpec, from: PodSpec, field: K): void {
   if (from[field] === undefined) delete spec[field];
   else spec[field] = from[field];
-}
-
-/** Until it is let through to the scheduler, a pod may still be narrowed to fewer nodes. */
-function levelGatedPod(spec: PodSpec, old: Frozen<PodSpec>): FieldError[] {
-  const was = structuredClone(old) as PodSpec;
-  const narrowed = Object.entries(was.nodeSelector ?? {}).every(([key, value]) => spec.nodeSelector?.[key] === value);
-  const errors = narrowed ? [] : [invalidValue("spec.nodeSelector", spec.nodeSelector, "only additions to spec.nodeSelector are allowed (no mutations or deletions)")];
-  take(spec, was, "nodeSelector");
-  return errors;
 }
 
 const changedFields = (spec: PodSpec, old: Frozen<PodSpec>): string =>

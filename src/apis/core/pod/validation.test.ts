@@ -50,6 +50,7 @@ test.each([
   ["envFrom nothing", { envFrom: [{}] }, [`${c}.envFrom: Invalid value: "": must specify one of: \`configMapRef\` or \`secretRef\``]],
   ["a mount without volume", { volumeMounts: [{ name: "gone", mountPath: "/x" }] }, [`${c}.volumeMounts[0].name: Not found: "gone"`]],
   ["requests above limits", { resources: { requests: { cpu: "2" }, limits: { cpu: "1" } } }, [`${c}.resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1`]],
+  ["a resource with a name that objects have", { resources: { requests: { constructor: "1" } as never } }, [`${c}.resources.requests[constructor]: Invalid value: "constructor": must be a standard resource for containers`]],
   ["an unknown resource", { resources: { limits: { gpus: "1" } } }, [`${c}.resources.limits[gpus]: Invalid value: "gpus": must be a standard resource for containers`, `${c}.resources.requests[gpus]: Invalid value: "gpus": must be a standard resource for containers`]],
   ["a negative amount", { resources: { requests: { memory: "-1" } } }, [`${c}.resources.requests[memory]: Invalid value: "-1": must be greater than or equal to 0`]],
   ["half a device", { resources: { limits: { "example.com/gpu": "500m" } } }, [`${c}.resources.limits[example.com/gpu]: Invalid value: "500m": must be an integer`, `${c}.resources.requests[example.com/gpu]: Invalid value: "500m": must be an integer`]],
@@ -135,11 +136,28 @@ describe("updates", () => {
     ["a container more", (object) => { object.spec.containers.push({ ...object.spec.containers[0]!, name: "d" }); }, "spec.containers: Forbidden: pod updates may not add or remove containers"],
     ["another command", (object) => { object.spec.containers[0]!.command = ["x"]; }, "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n"],
     ["another node", (object) => { object.spec.nodeName = "m"; }, "spec: Forbidden: pod updates may not change fields other than"],
-    ["a new gate", (object) => { object.spec.schedulingGates = [{ name: "g" }]; }, "spec.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling gates 'g'"],
+    ["a new gate", (object) => { object.spec.schedulingGates = [{ name: "g" }]; }, "spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'g'"],
   ] as [string, (object: Pod) => void, string][])("not of %s", (_, change, expected) => {
     const found = update(change);
     expect(found).toHaveLength(1);
     expect(found[0]).toStartWith(expected);
+  });
+  describe("of a gated pod", () => {
+    const required = (...keys: string[]): PodSpec["affinity"] => ({ nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: keys.map((key) => ({ key, operator: "Exists" as const })) }] } } });
+    const narrow = (from: Partial<PodSpec>, to: Partial<PodSpec>): string[] => {
+      const gates = { schedulingGates: [{ name: "example.com/wait" }] };
+      return pods.strategy.validateUpdate!(pod({ ...gates, ...to }), pod({ ...gates, ...from })).map(render);
+    };
+    const at = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms";
+    test.each([
+      ["a node selector", {}, { nodeSelector: { a: "1" } }, []],
+      ["node affinity", {}, { affinity: required("a") }, []],
+      ["more node affinity", { affinity: required("a") }, { affinity: required("a", "b") }, []],
+      ["another node selector", { nodeSelector: { a: "1" } }, { nodeSelector: { a: "2" } }, ["spec.nodeSelector: Invalid value: {\"a\":\"2\"}: only additions to spec.nodeSelector are allowed (no mutations or deletions)"]],
+      ["less node affinity", { affinity: required("a") }, {}, [`${at}: Invalid value: []: no additions/deletions to non-empty NodeSelectorTerms list are allowed`]],
+      ["other node affinity", { affinity: required("a") }, { affinity: required("b") }, [`${at}[0]: Invalid value: {"matchExpressions":[{"key":"b","operator":"Exists"}]}: only additions are allowed (no mutations or deletions)`]],
+    ] as [string, Partial<PodSpec>, Partial<PodSpec>, string[]][])("to %s", (_, from, to, expected) => expect(narrow(from, to)).toEqual(expected));
+    test("not to another command", () => expect(narrow({}, withContainer({ command: ["x"] }))).toHaveLength(1));
   });
   test("leave ephemeral containers to their subresource, which may add some", () => {
     expect(update((object) => { object.spec.ephemeralContainers = [{ name: "debug", image: "busybox" }]; })).toEqual([]);
