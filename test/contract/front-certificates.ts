@@ -15,7 +15,7 @@ export interface KeyPair {
 
 export interface Authority {
   cert: string;
-  issue(subject: string, options?: { server?: boolean; expired?: boolean }): Promise<KeyPair>;
+  issue(subject: string, options?: { server?: boolean; /** How long it is valid from now on; may be negative. */ validMs?: number }): Promise<KeyPair>;
 }
 
 let serial = 1;
@@ -30,11 +30,11 @@ export async function makeAuthority(name: string): Promise<Authority> {
   });
   return {
     cert: root.toString("pem"),
-    async issue(subject, { server = false, expired = false } = {}) {
+    async issue(subject, { server = false, validMs = day } = {}) {
       const pair = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
       const certificate = await x509.X509CertificateGenerator.create({
         subject, issuer: root.subject, publicKey: pair.publicKey, signingKey: keys.privateKey, signingAlgorithm: algorithm, serialNumber: hex(serial++),
-        notBefore: new Date(Date.now() - 2 * day), notAfter: new Date(Date.now() + (expired ? -day : day)),
+        notBefore: new Date(Date.now() - 2 * day), notAfter: new Date(Date.now() + validMs),
         extensions: [
           new x509.ExtendedKeyUsageExtension([server ? serverAuth : clientAuth]),
           ...(server ? [new x509.SubjectAlternativeNameExtension([{ type: "dns", value: "localhost" }, { type: "ip", value: "127.0.0.1" }])] : []),

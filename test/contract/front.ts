@@ -309,9 +309,22 @@ export function frontContract(name: string, listenFront: ListenFront): void {
         expect(peerError).toBeUndefined();
       });
       test("an expired one proves nothing", async () => {
-        const { peer, peerError } = await ask(await authority.issue("CN=alice,O=system:masters", { expired: true }));
+        const { peer, peerError } = await ask(await authority.issue("CN=alice,O=system:masters", { validMs: -60_000 }));
         expect(peer).toBeUndefined();
         expect(peerError).toBe("CERT_HAS_EXPIRED");
+      });
+      test("one that expires while its connection is open proves nothing any more", async () => {
+        const client = await dial(await authority.issue("CN=alice", { validMs: 2_000 }));
+        client.send(get("/who"));
+        await client.until(answers(1));
+        expect(JSON.parse(responses(client.text)[0]!.body).peer.commonName).toBe("alice");
+        let asked = 1;
+        await eventually(async () => {
+          client.send(get("/who"));
+          await client.until(answers(++asked));
+          expect(JSON.parse(responses(client.text)[asked - 1]!.body)).toMatchObject({ peerError: "CERT_HAS_EXPIRED" });
+        }, { interval: 100, timeout: 5_000 });
+        expect(JSON.parse(responses(client.text)[asked - 1]!.body).peer).toBeUndefined();
       });
       test("one of another CA proves nothing", async () => {
         const { peer, peerError } = await ask(await foreign.issue("CN=alice,O=system:masters"));

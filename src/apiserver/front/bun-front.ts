@@ -34,9 +34,7 @@ export async function listenBunFront(options: FrontOptions): Promise<Front> {
       handshake(socket, _success, error) {
         if (socket.data === undefined) return;
         const code = (error as NodeJS.ErrnoException | null)?.code;
-        const { peer, peerError } = identify({ authorized: socket.authorized, certificate: socket.getPeerCertificate(), error: code });
-        socket.data.peer = peer;
-        socket.data.peerError = peerError;
+        socket.data.identity = identify({ authorized: socket.authorized, certificate: socket.getPeerCertificate(), error: code });
       },
       data: (socket, bytes) => socket.data?.data(bytes),
       drain: (socket) => socket.data?.drain(),

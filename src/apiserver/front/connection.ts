@@ -1,4 +1,4 @@
-import type { HeaderFields, HttpHandler, PeerCertificate, RawConnection } from "../../base/http.ts";
+import type { HeaderFields, HttpHandler, RawConnection } from "../../base/http.ts";
 import { logger } from "../../base/log.ts";
 import { StatusError } from "../../apimachinery/status.ts";
 import type { Deadlines, Timed } from "./deadlines.ts";
@@ -7,6 +7,7 @@ import type { FrontLimits } from "./front.ts";
 import { GrowingBuffer } from "../../base/stream/growing-buffer.ts";
 import { Output, type ByteSocket } from "../../base/stream/output.ts";
 import { SocketConnection } from "../../base/stream/raw-connection.ts";
+import { anonymous, type Identity } from "./peer.ts";
 import { refusal, statusOf } from "./refusal.ts";
 import { lists, parseRequestHead } from "./request-head.ts";
 import { renderResponseHead } from "./response-head.ts";
@@ -37,8 +38,8 @@ export interface Shared {
  */
 export class Connection implements Timed {
   deadline: number;
-  peer: PeerCertificate | undefined;
-  peerError: string | undefined;
+  /** Set when the handshake is done; nobody until then. */
+  identity: Identity = anonymous;
   private state = State.Header;
   private readonly output: Output;
   private pending: GrowingBuffer | null = null;

@@ -1,6 +1,7 @@
 import { frameChunk, type HeaderFields, type HttpRequest, type HttpResponse, type HttpStream, type PeerCertificate, type RawConnection } from "../../base/http.ts";
 import type { StatusError } from "../../apimachinery/status.ts";
 import type { Connection } from "./connection.ts";
+import { identityAt } from "./peer.ts";
 import { RequestBody } from "./request-body.ts";
 import type { RequestHead } from "./request-head.ts";
 import { isBodiless, renderResponseHead } from "./response-head.ts";
@@ -33,11 +34,11 @@ export class Exchange implements HttpRequest {
   }
 
   get peer(): PeerCertificate | undefined {
-    return this.connection.peer;
+    return identityAt(this.connection.identity, Date.now()).peer;
   }
 
   get peerError(): string | undefined {
-    return this.connection.peerError;
+    return identityAt(this.connection.identity, Date.now()).peerError;
   }
 
   get remoteAddress(): string {

@@ -32,7 +32,7 @@ export async function listenNodeFront(options: FrontOptions): Promise<Front> {
     socket.setKeepAlive(true, keepAliveProbeMs);
     const adapter = new TlsByteSocket(socket);
     const connection = new Connection(adapter, shared);
-    Object.assign(connection, identify({ authorized: socket.authorized, certificate: socket.getPeerCertificate(), error: errorCode(socket) }));
+    connection.identity = identify({ authorized: socket.authorized, certificate: socket.getPeerCertificate(), error: errorCode(socket) });
     connections.set(socket, connection);
     socket.on("data", (bytes: Buffer) => connection.data(bytes));
     socket.on("drain", () => {

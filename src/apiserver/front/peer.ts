@@ -4,22 +4,36 @@ import type { PeerCertificate } from "../../base/http.ts";
 export interface TlsPeer {
   /** True only when a chain to the client CA verified, for client authentication, now. */
   readonly authorized: boolean;
-  readonly certificate: { subject?: { CN?: string | string[]; O?: string | string[] }; fingerprint256?: string } | undefined | null;
+  readonly certificate: { subject?: { CN?: string | string[]; O?: string | string[] }; fingerprint256?: string; valid_to?: string } | undefined | null;
   readonly error: string | undefined;
 }
+
+/** What a connection's certificate proves, or why it proves nothing. Both are absent without a certificate. */
+export interface Identity {
+  peer?: PeerCertificate;
+  peerError?: string;
+  /** When `peer` stops being true; milliseconds since the epoch. */
+  expiresAt: number;
+}
+
+export const anonymous: Identity = { expiresAt: Infinity };
 
 /**
  * The identity that a connection's certificate proves. The subject of one that did not verify is never looked at: anybody can write
  * `system:masters` into a certificate of their own.
  */
-export function identify(peer: TlsPeer): { peer?: PeerCertificate; peerError?: string } {
+export function identify(peer: TlsPeer): Identity {
   const certificate = peer.certificate;
-  if (!certificate?.fingerprint256) return {};
-  if (!peer.authorized) return { peerError: peer.error ?? "UNVERIFIED" };
+  if (!certificate?.fingerprint256) return anonymous;
+  if (!peer.authorized) return { peerError: peer.error ?? "UNVERIFIED", expiresAt: Infinity };
   const commonName = certificate.subject?.CN;
-  if (typeof commonName !== "string" || commonName === "") return { peerError: "NO_SINGLE_COMMON_NAME" };
+  if (typeof commonName !== "string" || commonName === "") return { peerError: "NO_SINGLE_COMMON_NAME", expiresAt: Infinity };
   const organizations = certificate.subject?.O ?? [];
   return {
     peer: { commonName, organizations: typeof organizations === "string" ? [organizations] : [...organizations], fingerprint: certificate.fingerprint256 },
+    expiresAt: Date.parse(certificate.valid_to ?? ""),
   };
 }
+
+/** What is left of `identity` at `now`: connections outlive certificates, so each request asks again. An unreadable date has passed. */
+export const identityAt = (identity: Identity, now: number): Identity => now < identity.expiresAt ? identity : { peerError: "CERT_HAS_EXPIRED", expiresAt: Infinity };
