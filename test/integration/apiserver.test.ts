@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { bootstrapPolicy } from "../../src/apiserver/authorization/bootstrap/policy.ts";
+import { reconcileBootstrapPolicy } from "../../src/apiserver/authorization/bootstrap/reconcile.ts";
 import { clusterroles, configmaps, namespaces, nodes, pods, rolebindings, serviceaccounts } from "../../src/apis/builtins.ts";
 import type { HttpHandler } from "../../src/base/http.ts";
 import type { Pod } from "../../src/apis/generated/core/v1.ts";
+import type { ClusterRole } from "../../src/apis/generated/rbac/v1.ts";
 import { startApiServer, type TestApiServer } from "../support/apiserver.ts";
+import { exchange } from "../support/http.ts";
 import { readWatch } from "../support/watch.ts";
 
 const kubeletCalls: string[] = [];
@@ -111,6 +115,22 @@ describe("who may", () => {
     expect(lister.get("admin")?.rules.some((rule) => rule.resources?.includes("secrets") && rule.verbs.includes("create"))).toBe(true);
   });
 
+  test("default roles are restored at start, and what users added stays", async () => {
+    const client = server.client(), policy = bootstrapPolicy();
+    const { lister } = server.informers.informer(clusterroles);
+    const before = lister.resourceVersion;
+    await reconcileBootstrapPolicy(client, policy);
+    expect(lister.resourceVersion).toBe(before);
+    const own = { verbs: ["get"], apiGroups: ["example.com"], resources: ["widgets"] };
+    await client.update(clusterroles, { ...structuredClone(lister.get("system:kube-dns")) as ClusterRole, rules: [own] });
+    await client.update(clusterroles, { ...structuredClone(lister.get("system:monitoring")) as ClusterRole, metadata: { name: "system:monitoring", annotations: { "rbac.authorization.kubernetes.io/autoupdate": "false" } }, rules: [] });
+    await client.delete(clusterroles, { name: "edit" });
+    await reconcileBootstrapPolicy(client, policy);
+    expect(lister.get("system:kube-dns")?.rules).toEqual([own, { verbs: ["list", "watch"], apiGroups: [""], resources: ["endpoints", "services"] }]);
+    expect(lister.get("system:monitoring")?.rules ?? []).toEqual([]);
+    expect(lister.get("edit")?.aggregationRule?.clusterRoleSelectors).toHaveLength(1);
+  });
+
   test("exec over GET needs create as well", async () => {
     const as = await server.certificate("reader");
     await server.client().create(clusterroles, { metadata: { name: "reader" }, rules: [{ verbs: ["get"], apiGroups: [""], resources: ["pods/exec"] }] });
@@ -161,6 +181,12 @@ describe("what is wrong is said as Kubernetes says it", () => {
     ["GET", "/api/v1/%zz", undefined, 400, "the request path is not properly percent-encoded"],
   ] as const)("%s %s %s", async (method, path, body, status, text) => {
     expect(await message(path, { method, headers: json, body })).toEqual([status, text as string]);
+  });
+
+  test.each(["/apis/../metrics", "/healthz/../metrics", "/apis/%2e%2e/metrics", "//metrics", "/metrics/x"])("%s is not /metrics", async (url) => {
+    const { answer, done } = exchange(server.handler, { url, peer: { commonName: "root", organizations: ["system:masters"], fingerprint: "" } });
+    await done;
+    expect([answer.status, answer.text()]).toEqual([404, expect.not.stringContaining("apiserver_request_total")]);
   });
 
   test("encodings that aren't served", async () => {
