@@ -1,8 +1,9 @@
 import type { KubeObject } from "../apimachinery/meta.ts";
 import type { AnyResource, ResourceCard } from "../apimachinery/resource.ts";
 import { decode } from "../apimachinery/schema/decode.ts";
+import { parseFieldSelector, requiredValue } from "../apimachinery/selectors/fields.ts";
 import { forbidden } from "../apimachinery/status.ts";
-import type { Client, ObjectKey, WatchEvent, WatchOptions } from "../client/client.ts";
+import type { Client, ListOptions, ObjectKey, WatchEvent, WatchOptions } from "../client/client.ts";
 import type { Authorizer, RequestContext, UserInfo } from "./attributes.ts";
 import type { Registry } from "./registry.ts";
 
@@ -33,7 +34,7 @@ export function createLocalClient({ registry, authorizer, user }: LocalClientDep
       return subresource ? await registry.getSubresource(context, card, key, subresource) as never : registry.get(card, key);
     },
     async list(card, options = {}) {
-      authorize("list", card, options);
+      authorize("list", card, selected(options));
       return registry.list(card, options);
     },
     async create(card, object, options) {
@@ -42,9 +43,9 @@ export function createLocalClient({ registry, authorizer, user }: LocalClientDep
       return registry.create(context, card, namespace, taken(card, object), options);
     },
     async createSubresource(card, key, subresource, body, options) {
-      const any: AnyResource = card as AnyResource;
-      authorize("create", any, key, subresource);
-      return await registry.createSubresource(context, any, key, subresource, structuredClone(body), options) as never;
+      const of = card as AnyResource;
+      authorize("create", of, key, subresource);
+      return await registry.createSubresource(context, of, key, subresource, structuredClone(body), options) as never;
     },
     async update(card, object, options = {}) {
       const { namespace, name = "" } = object.metadata;
@@ -64,15 +65,21 @@ export function createLocalClient({ registry, authorizer, user }: LocalClientDep
       await registry.delete(context, card, key, structuredClone(options));
     },
     async deleteCollection(card, { delete: deleteOptions, ...options } = {}) {
-      authorize("deletecollection", card, options);
+      authorize("deletecollection", card, selected(options));
       await registry.deleteCollection(context, card, options, structuredClone(deleteOptions));
     },
     watch<T extends KubeObject>(card: ResourceCard<T>, options: WatchOptions, signal: AbortSignal) {
-      authorize("watch", card, options);
-      return eventsOf<T>((onEvents, ended) => registry.watch(card, options, onEvents, ended), signal);
+      authorize("watch", card, selected(options));
+      const { timeoutSeconds } = options;
+      const until = timeoutSeconds ? AbortSignal.any([signal, AbortSignal.timeout(timeoutSeconds * 1000)]) : signal;
+      return eventsOf<T>((onEvents, ended) => registry.watch(card, options, onEvents, ended), until);
     },
   };
 }
+
+/** A list or watch of one name is authorized for that name, as over HTTP. */
+const selected = ({ namespace, fieldSelector }: ListOptions): Partial<ObjectKey> =>
+  ({ namespace, name: fieldSelector ? requiredValue(parseFieldSelector(fieldSelector), "metadata.name") : undefined });
 
 /** `User "x" cannot list resource "pods" in API group "" in the namespace "y"`, as Kubernetes says it. */
 export function refusal(user: UserInfo, verb: string, card: { group: string; resource: string }, { namespace, name }: { namespace: string; name: string }, subresource: string, reason: string): string {

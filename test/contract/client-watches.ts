@@ -77,6 +77,10 @@ export function clientWatches(client: () => Client): void {
       expect((await refused(watch({ resourceVersionMatch: "NotOlderThan" }, 1))).code).toBe(422);
     });
 
+    test("ends when its time is over", async () => {
+      for await (const event of client().watch(configmaps, { namespace: "kube-node-lease", timeoutSeconds: 1 }, AbortSignal.timeout(10_000))) throw new Error(`unexpected ${event.type}`);
+    });
+
     test("ends when it is told to", async () => {
       const stop = new AbortController();
       const seen: string[] = [];
