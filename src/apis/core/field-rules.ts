@@ -2,8 +2,11 @@ import { duplicate, invalidValue, notSupported, required, type FieldError } from
 import { dns1123LabelErrors, dns1123SubdomainErrors, labelValueErrors, qualifiedNameErrors } from "../../apimachinery/validation/names.ts";
 import { cidrErrors, ipErrors, portNameErrors, portNumberErrors } from "../../apimachinery/validation/values.ts";
 
-/** Rules for single fields, as k8s.io/kubernetes/pkg/apis/core/validation words them: what is wrong with the value at `field`. */
-export const ruled = (errorsOf: (value: string) => string[]) => (field: string, value: string): FieldError[] => errorsOf(value).map((message) => invalidValue(field, value, message));
+/**
+ * Rules for single fields, as k8s.io/kubernetes/pkg/apis/core/validation words them: what is wrong with the value at `field`.
+ * Decoding leaves fields out that the types call required; they are met as Go's zero values.
+ */
+export const ruled = (errorsOf: (value: string) => string[]) => (field: string, value = ""): FieldError[] => errorsOf(value).map((message) => invalidValue(field, value, message));
 export const dnsLabel = ruled(dns1123LabelErrors);
 export const dnsSubdomain = ruled(dns1123SubdomainErrors);
 export const labelName = ruled(qualifiedNameErrors);
@@ -25,9 +28,9 @@ export function within(field: string, value: number, low: number, high: number):
   return value < low || value > high ? [invalidValue(field, value, `must be between ${low} and ${high}, inclusive`)] : [];
 }
 
-export const portNumber = (field: string, value: number): FieldError[] => portNumberErrors(value).map((message) => invalidValue(field, value, message));
+export const portNumber = (field: string, value = 0): FieldError[] => portNumberErrors(value).map((message) => invalidValue(field, value, message));
 export const portName = ruled(portNameErrors);
-export const portNumberOrName = (field: string, value: number | string): FieldError[] => (typeof value === "number" ? portNumber(field, value) : portName(field, value));
+export const portNumberOrName = (field: string, value: number | string = 0): FieldError[] => (typeof value === "number" ? portNumber(field, value) : portName(field, value));
 export const ipAddress = ruled(ipErrors);
 export const cidr = ruled(cidrErrors);
 
@@ -42,7 +45,7 @@ export function endpointAddress(field: string, value: string): FieldError[] {
 }
 
 /** Remembers `value`; a duplicate when it was seen before. */
-export function unique(field: string, seen: Set<string>, value: string): FieldError[] {
+export function unique(field: string, seen: Set<string>, value = ""): FieldError[] {
   if (seen.has(value)) return [duplicate(field, value)];
   seen.add(value);
   return [];

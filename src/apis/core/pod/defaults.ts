@@ -26,6 +26,7 @@ export function defaultPodTemplate(template: PodTemplateSpec): void {
 }
 
 export function defaultPodSpec(spec: PodSpec): void {
+  spec.containers ??= [];
   spec.dnsPolicy ||= "ClusterFirst";
   spec.restartPolicy ||= "Always";
   spec.securityContext ??= {};
@@ -38,7 +39,7 @@ export function defaultPodSpec(spec: PodSpec): void {
     delete spec.serviceAccountName;
     delete spec.serviceAccount;
   }
-  for (const container of spec.containers ?? []) defaultContainer(container);
+  for (const container of spec.containers) defaultContainer(container);
   for (const container of spec.initContainers ?? []) defaultContainer(container);
   for (const container of spec.ephemeralContainers ?? []) defaultContainer(container);
   for (const volume of spec.volumes ?? []) defaultVolume(volume);
