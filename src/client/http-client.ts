@@ -37,7 +37,7 @@ export function createHttpClient(options: HttpClientOptions): Client {
     create: (card, object, writeOptions) => json({ method: "POST", path: collectionPath(card, object.metadata.namespace), query: writeQuery(writeOptions), body: withKind(card, object), signal: writeOptions?.signal }),
     createSubresource: (card, key, subresource, body, writeOptions) => json({ method: "POST", path: objectPath(card as AnyResource, key, subresource), query: writeQuery(writeOptions), body, signal: writeOptions?.signal }),
     update: (card, object, writeOptions) =>
-      json({ method: "PUT", path: objectPath(card, { namespace: object.metadata.namespace, name: object.metadata.name! }, writeOptions?.subresource), query: writeQuery(writeOptions), body: withKind(card, object), signal: writeOptions?.signal }),
+      json({ method: "PUT", path: objectPath(card, { namespace: object.metadata.namespace, name: object.metadata.name! }, writeOptions?.subresource), query: writeQuery(writeOptions), body: writeOptions?.subresource === "scale" ? { ...object, ...scaleKind } : withKind(card, object), signal: writeOptions?.signal }),
     patch: (card, key, patch, writeOptions) =>
       json({ method: "PATCH", path: objectPath(card, key, writeOptions?.subresource), query: writeQuery(writeOptions), body: patch.body, contentType: patch.type, signal: writeOptions?.signal }),
     async delete(card, key, deleteOptions) {
@@ -68,6 +68,9 @@ function writeQuery(options: WriteOptions | undefined): Record<string, string> {
 }
 
 const withKind = <T extends KubeObject>(card: AnyResource, object: T | Frozen<T>): T => ({ ...object, apiVersion: apiVersionOf(card), kind: card.kind }) as T;
+
+/** The one subresource that is read and updated as another kind. */
+const scaleKind = { apiVersion: "autoscaling/v1", kind: "Scale" };
 
 /** The items of a typed list carry no kind of their own. */
 function withKinds<T extends KubeObject>(card: ResourceCard<T>, list: ObjectList<T>): ObjectList<T> {
