@@ -4,6 +4,8 @@ import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 export interface Descriptor {
   fields?: Record<string, { type: string; id: number; rule?: string; keyType?: string }>;
   values?: Record<string, number>;
+  /** Enums declared inside the message. */
+  nested?: Record<string, Descriptor>;
 }
 
 type Scalar = "string" | "bool" | "bytes" | "int32" | "uint32" | "int64" | "uint64" | "double";
@@ -26,7 +28,10 @@ type Message = Record<string, unknown>;
  */
 export class ProtoCodec {
   readonly #fields = new Map<string, Field[]>();
-  constructor(readonly descriptors: Record<string, Descriptor>) {}
+  readonly #descriptors: Record<string, Descriptor>;
+  constructor(descriptors: Record<string, Descriptor>) {
+    this.#descriptors = Object.assign({}, descriptors, ...Object.values(descriptors).map(({ nested }) => nested ?? {}));
+  }
 
   encode(type: string, message: Message): Uint8Array {
     return this.#write(new BinaryWriter(), type, message).finish();
@@ -39,17 +44,17 @@ export class ProtoCodec {
   #fieldsOf(type: string): Field[] {
     let fields = this.#fields.get(type);
     if (!fields) {
-      const descriptor = this.descriptors[type];
+      const descriptor = this.#descriptors[type];
       if (!descriptor?.fields) throw new Error(`no descriptor for the message ${type}`);
-      fields = Object.entries(descriptor.fields).map(([name, f]) => ({ name: camelCase(name), id: f.id, repeated: f.rule === "repeated", ...(f.keyType ? { mapKey: f.keyType as Scalar } : {}), ...this.#kindOf(f.type) }));
+      fields = Object.entries(descriptor.fields).map(([name, f]) => ({ name: camelCase(name), id: f.id, repeated: f.rule === "repeated", ...(f.keyType ? { mapKey: f.keyType as Scalar } : {}), ...this.#kindOf(f.type, descriptor) }));
       this.#fields.set(type, fields);
     }
     return fields;
   }
 
-  #kindOf(type: string): Pick<Field, "scalar" | "message"> {
+  #kindOf(type: string, { nested }: Descriptor): Pick<Field, "scalar" | "message"> {
     if (scalars.has(type)) return { scalar: type as Scalar };
-    return this.descriptors[type]?.values ? { scalar: "int32" } : { message: type };
+    return (nested?.[type] ?? this.#descriptors[type])?.values ? { scalar: "int32" } : { message: type };
   }
 
   #write(writer: BinaryWriter, type: string, message: Message): BinaryWriter {
