@@ -56,7 +56,7 @@ export async function listRuntimePods({ runtime }: ContainerRuntime): Promise<Ma
     pod.ids.push(id);
     if (active) pod.active.push(id);
   };
-  for (const sandbox of items) add(sandbox, sandbox.state === PodSandboxState.SANDBOX_READY);
+  for (const sandbox of items) add(sandbox, (sandbox.state ?? PodSandboxState.SANDBOX_READY) === PodSandboxState.SANDBOX_READY);
   for (const container of containers) add(container, container.state === ContainerState.CONTAINER_RUNNING);
   return pods;
 }
@@ -83,7 +83,7 @@ function sandboxOf(item: PodSandbox, status: SandboxStatus = {}): RuntimeSandbox
   const ips = [status.network?.ip, ...(status.network?.additionalIps ?? []).map((additional) => additional.ip)].filter((ip): ip is string => Boolean(ip));
   return {
     id: item.id ?? "", attempt: item.metadata?.attempt ?? 0, createdAt: milliseconds(item.createdAt), ips,
-    ready: (status.state ?? item.state ?? PodSandboxState.SANDBOX_READY) === PodSandboxState.SANDBOX_READY,
+    ready: (status.state ?? PodSandboxState.SANDBOX_READY) === PodSandboxState.SANDBOX_READY,
     hostNetwork: status.linux?.namespaces?.options?.network === 2,
   };
 }

@@ -1,4 +1,4 @@
-import type { HeaderFields, HttpRequest, HttpResponse } from "../../../src/base/http.ts";
+import type { HeaderFields, HttpRequest, HttpResponse, RawConnection } from "../../../src/base/http.ts";
 import { pipe } from "../../../src/base/stream/pipe.ts";
 import { upgradeRuntime, type RuntimeAnswer } from "./runtime-upgrade.ts";
 
@@ -20,11 +20,20 @@ export async function proxyUpgrade(request: HttpRequest, response: HttpResponse,
   }
   const answer = await upgradeRuntime({ method: request.method, url, headers });
   if (!answer.upgraded) return refuse(response, answer);
-  if (request.signal.aborted) return answer.connection.destroy();
   const accepted: HeaderFields = { Connection: "Upgrade" };
   for (const name of answerFields) if (answer.headers[name] !== undefined) accepted[name] = answer.headers[name];
-  pipe(answer.connection, response.upgrade(accepted));
+  pipe(answer.connection, upgradeClient(response, accepted, answer.connection));
   if (answer.early.length > 0) answer.connection.onData(answer.early);
+}
+
+/** Upgrades the client; when it has gone away meanwhile, throws, and lets go of the runtime. */
+export function upgradeClient(response: HttpResponse, headers: HeaderFields, runtime: RawConnection): RawConnection {
+  try {
+    return response.upgrade(headers);
+  } catch (error) {
+    runtime.destroy();
+    throw error;
+  }
 }
 
 /** Passes on that the runtime will not stream, and why. */

@@ -1,7 +1,7 @@
 import type { HttpRequest, HttpResponse, RawConnection } from "../../../src/base/http.ts";
 import { agree, isWebSocketUpgrade, listed } from "../../../src/base/websocket/handshake.ts";
 import { WebSocketConnection } from "../../../src/base/websocket/websocket.ts";
-import { proxyUpgrade, refuse } from "./proxy.ts";
+import { proxyUpgrade, refuse, upgradeClient } from "./proxy.ts";
 import { joinRemoteCommand, type StreamSet } from "./remote-command.ts";
 import { upgradeRuntime } from "./runtime-upgrade.ts";
 import { joinTunnel } from "./tunnel.ts";
@@ -85,8 +85,8 @@ async function translate(
   const headers = { Connection: "Upgrade", Upgrade: "SPDY/3.1", "X-Stream-Protocol-Version": runtimeProtocol, "Content-Length": "0" };
   const answer = await upgradeRuntime({ method: "POST", url, headers });
   if (!answer.upgraded) return refuse(response, answer);
-  if (request.signal.aborted) return answer.connection.destroy();
-  join(new WebSocketConnection(response.upgrade(agreement.headers), { role: "server" }), answer.connection, answer.early);
+  const client = upgradeClient(response, agreement.headers, answer.connection);
+  join(new WebSocketConnection(client, { role: "server" }), answer.connection, answer.early);
 }
 
 /** Whether the client speaks WebSocket and `protocol`. Newer clients list the newest first, and older ones for old servers. */
