@@ -72,7 +72,7 @@ export class ServiceProxy {
   async #sync(sources: Sources): Promise<void> {
     const { nft, config, nodeName, log, clock, forgetFlows } = this.options;
     const startedAt = clock.now();
-    const wanted = ruleset(servicePorts(sources.services.lister.list(), sources.slices.lister.list(), nodeName), hostPorts(sources.pods.lister.list()));
+    const wanted = ruleset(servicePorts(sources.services.lister.list().filter((service) => !config.localServiceIps.includes(service.spec.clusterIP ?? "")), sources.slices.lister.list(), nodeName), hostPorts(sources.pods.lister.list()));
     if (this.#applied && !(await nft.hasTable(config.table))) {
       log.warn("another program removed our nftables table, restoring it", { table: config.table.name });
       this.#applied = undefined;

@@ -4,7 +4,7 @@ import { serverSettings, type Setting, type SettingValues } from "../server/opti
 import { parseServerOptions } from "../server/parse-options.ts";
 import { coerce, environmentName, readSettings, UsageError } from "../server/settings.ts";
 import { defaultAddress } from "../server/host.ts";
-import { runServer } from "../server/run.ts";
+import { runServer } from "../server/run-tmp.ts";
 
 const defaultConfigFile = "/etc/skiff/config.yaml";
 
@@ -28,6 +28,7 @@ function optionOf(setting: Setting): Option {
   const flag = setting.type === "boolean" ? `--${setting.name}` : `--${setting.name} <${value}>`;
   const shown = setting.defaultText ?? (setting.default === undefined || setting.type === "boolean" ? undefined : String(setting.default));
   const option = new Option(flag, setting.description + (shown ? ` (default: ${shown})` : "") + (setting.type === "list" ? " (may be repeated)" : "")).helpGroup(`${setting.group}:`);
+  if (setting.type === "boolean") return option;
   return option.argParser((text: string, previous: unknown) => {
     const parsed = coerce(setting, text, `--${setting.name}`);
     return Array.isArray(parsed) && Array.isArray(previous) ? [...previous, ...parsed] : parsed;

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 
 /** Writes a file so that a power cut leaves the old or the new content, never half; makes its directory. */
@@ -23,3 +23,5 @@ export function writeFileAtomic(path: string, content: string | Uint8Array, mode
 }
 
 export const readIfExists = (path: string): string | undefined => (existsSync(path) ? readFileSync(path, "utf8") : undefined);
+
+export const removeIfExists = (path: string): void => rmSync(path, { force: true });

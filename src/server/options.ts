@@ -54,7 +54,7 @@ export interface ServerOptions {
   token?: string;
   clusterCidr: string;
   serviceCidr: string;
-  nodePortRange: { from: number; to: number };
+  nodePortRange: { first: number; last: number };
   clusterDns: string;
   clusterDomain: string;
   disableAgent: boolean;

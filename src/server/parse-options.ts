@@ -57,10 +57,10 @@ function port(value: unknown, flag: string): number {
   return number;
 }
 
-function portRange(text: string): { from: number; to: number } {
-  const [from = NaN, to = NaN] = text.split("-").map(Number);
-  if (!(from >= 1 && to <= 65535 && from <= to)) throw new UsageError(`--service-node-port-range must be two ports such as 30000-32767, not ${JSON.stringify(text)}`);
-  return { from, to };
+function portRange(text: string): { first: number; last: number } {
+  const [first = NaN, last = NaN] = text.split("-").map(Number);
+  if (!(first >= 1 && last <= 65535 && first <= last)) throw new UsageError(`--service-node-port-range must be two ports such as 30000-32767, not ${JSON.stringify(text)}`);
+  return { first, last };
 }
 
 function mode(text: string): number {

@@ -27,7 +27,7 @@ test("a flag wins over the environment, that over drop-ins, those over the file,
 });
 
 test("defaults are worked out from the host", () => {
-  expect(parse({})).toMatchObject({ nodeName: "edge-1", nodeIp: "192.0.2.7", clusterDns: "10.43.0.10", nodePortRange: { from: 30000, to: 32767 }, writeKubeconfigMode: 0o600 });
+  expect(parse({})).toMatchObject({ nodeName: "edge-1", nodeIp: "192.0.2.7", clusterDns: "10.43.0.10", nodePortRange: { first: 30000, last: 32767 }, writeKubeconfigMode: 0o600 });
 });
 
 test("lists come from YAML lists, repeated flags and comma-separated variables", () => {

@@ -1,4 +1,4 @@
-import { isAlreadyExists } from "../../apimachinery/status.ts";
+import { isNotFound } from "../../apimachinery/status.ts";
 import { services } from "../../apis/core/service/service.ts";
 import type { Client } from "../../client/client.ts";
 
@@ -7,12 +7,14 @@ import type { Client } from "../../client/client.ts";
  * To be called at each start; one that is there is left as it is.
  */
 export async function ensureClusterDnsService(client: Client, clusterIP: string): Promise<void> {
+  const key = { namespace: "kube-system", name: "kube-dns" };
   try {
+    await client.get(services, key);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
     await client.create(services, {
-      metadata: { name: "kube-dns", namespace: "kube-system", labels: { "k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true" } },
+      metadata: { ...key, labels: { "k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true" } },
       spec: { clusterIP, ports: [{ name: "dns", protocol: "UDP", port: 53 }, { name: "dns-tcp", protocol: "TCP", port: 53 }] },
     });
-  } catch (error) {
-    if (!isAlreadyExists(error)) throw error;
   }
 }

@@ -1,0 +1,116 @@
+import { join } from "node:path";
+import { openNftables } from "nftables-js";
+import { events } from "../src/apis/core/event.ts";
+import type { Taint } from "../src/apis/generated/core/v1.ts";
+import { background } from "../src/base/background.ts";
+import type { Clock } from "../src/base/clock.ts";
+import type { Component } from "../src/base/component.ts";
+import type { HttpHandler } from "../src/base/http.ts";
+import { logger } from "../src/base/log.ts";
+import type { Client } from "../src/client/client.ts";
+import type { InformerFactory } from "../src/client/informer.ts";
+import { createEventRecorder } from "../src/client/recorder.ts";
+import { ImageImporter } from "./containerd/images.ts";
+import { Containerd } from "./containerd/supervisor.ts";
+import { connectRuntime } from "./cri/containerd.ts";
+import { ClusterDns } from "./dns/cluster-dns.ts";
+import { createKubelet, type Kubelet } from "./kubelet/kubelet.ts";
+import { PodNetworkWriter } from "./network/pod-network.ts";
+import { conntrackProgram } from "./proxy/conntrack.ts";
+import { ServiceProxy } from "./proxy/proxy.ts";
+
+export interface AgentOptions {
+  /** Names what the machine has only once: cgroups, tables, interfaces, networks. */
+  instance: string;
+  /** `<data-dir>/agent` */
+  directory: string;
+  /** On a tmpfs. */
+  runDirectory: string;
+  nodeName: string;
+  nodeIp: string;
+  nodeLabels: Readonly<Record<string, string>>;
+  nodeTaints: readonly { key: string; value?: string; effect: string }[];
+  clusterCidr: string;
+  serviceCidr: string;
+  clusterDns: string;
+  clusterDomain: string;
+  podLogDir: string;
+  /** A CRI socket of somebody else's runtime; without it containerd is ours. */
+  containerRuntimeEndpoint?: string;
+  /** Where the kubelet's API listens, as the Node object says. */
+  kubeletPort: number;
+  client: Client;
+  informers: InformerFactory;
+  clock: Clock;
+  /** A part has ended by an error: the node can't go on. */
+  onFailure(what: string, error: unknown): void;
+}
+
+export interface Agent {
+  /** In the order of starting. */
+  components: Component[];
+  /** The kubelet's API, for whoever carries it: a port, a tunnel, the API server in this process. It trusts its caller. */
+  handler: HttpHandler;
+}
+
+/** Wires a node together: runtime, network, Services, DNS and kubelet. Nothing runs before the components are started. */
+export function createAgent(options: AgentOptions): Agent {
+  const { directory, nodeName, nodeIp, client, informers, clock } = options;
+  const part = (name: string, run: (signal: AbortSignal) => Promise<void>, ready?: Promise<void>): Component => background(name, run, { ...(ready ? { ready } : {}), onFailure: (error) => options.onFailure(`${name} ended`, error) });
+
+  const containerd = options.containerRuntimeEndpoint ? undefined : ownContainerd(options);
+  const socket = options.containerRuntimeEndpoint ?? containerd!.socket;
+  const runtime = containerd?.runtime ?? connectRuntime({ socket, log: logger("cri") });
+  const stopped = new AbortController();
+  const kubelet: Kubelet = createKubelet({
+    runtime, client, informers, clock, nodeName, nodeIps: [nodeIp], labels: options.nodeLabels, taints: options.nodeTaints as Taint[],
+    recorder: createEventRecorder({ client, events, component: "kubelet", host: nodeName, clock }, stopped.signal),
+    rootDir: join(directory, "kubelet"), logDir: options.podLogDir, clusterDns: [options.clusterDns], clusterDomain: options.clusterDomain,
+    cgroupRoot: `/${options.instance}`, kubeletPort: options.kubeletPort,
+  });
+  const images = new ImageImporter({
+    socket, runtime, directory: join(directory, "images"), stateFile: join(directory, "imported-images.json"), clock, log: logger("images"), onImported: () => kubelet.imagesChanged(),
+  });
+  const proxy = new ServiceProxy({
+    nft: openNftables(), informers, nodeName, clock, log: logger("proxy"), forgetFlows: conntrackProgram(logger("proxy")),
+    config: { table: { family: "ip", name: options.instance }, clusterCidr: options.clusterCidr, serviceCidr: options.serviceCidr, localServiceIps: [options.clusterDns] },
+  });
+  const dns = new ClusterDns({ address: options.clusterDns, domain: options.clusterDomain, interfaceName: `${options.instance}-dns`, informers, clock, log: logger("dns") });
+  const network = new PodNetworkWriter({ informers, nodeName, nodeIp, instance: options.instance, cniConfDir: cniConfDirOf(options), ipamDirectory: join(directory, "cni/ipam"), log: logger("network") });
+
+  return {
+    handler: kubelet.handler,
+    components: [
+      ...(containerd ? [runtimeComponent(containerd, part("containerd", (signal) => containerd.run(signal)))] : []),
+      { name: "pause-image", start: () => images.importPause() },
+      part("images", (signal) => images.run(signal)),
+      part("network", (signal) => network.run(signal)),
+      part("proxy", (signal) => proxy.run(signal), proxy.ready),
+      part("dns", (signal) => dns.run(signal), dns.ready),
+      { name: "events", start: async () => undefined, stop: async () => stopped.abort() },
+      part("kubelet", (signal) => kubelet.run(signal)),
+    ],
+  };
+}
+
+/** containerd answers before it is looked after. */
+function runtimeComponent(containerd: Containerd, supervision: Component): Component {
+  return {
+    ...supervision,
+    async start(signal) {
+      await containerd.start(signal);
+      await supervision.start(signal);
+    },
+  };
+}
+
+function ownContainerd(options: AgentOptions): Containerd {
+  const { directory, runDirectory, clock } = options;
+  return new Containerd({
+    directory: join(directory, "containerd"), clock, log: logger("containerd"),
+    paths: { root: join(directory, "containerd/root"), state: join(runDirectory, "containerd"), socket: join(runDirectory, "containerd.sock"), cniConfDir: cniConfDirOf(options) },
+  });
+}
+
+/** Another runtime looks where it was told to; the standard place is the best guess. */
+const cniConfDirOf = ({ directory, containerRuntimeEndpoint }: AgentOptions): string => (containerRuntimeEndpoint ? "/etc/cni/net.d" : join(directory, "cni/net.d"));

@@ -1,0 +1,136 @@
+import { createPrivateKey } from "node:crypto";
+import { builtins } from "../apis/builtins.ts";
+import { events } from "../apis/core/event.ts";
+import { nodes } from "../apis/core/node.ts";
+import { pods } from "../apis/core/pod/pod.ts";
+import { secrets } from "../apis/core/secret.ts";
+import { serviceaccounts } from "../apis/core/serviceaccount.ts";
+import { clusterrolebindings } from "../apis/rbac/clusterrolebinding.ts";
+import { clusterroles } from "../apis/rbac/clusterrole.ts";
+import { rolebindings } from "../apis/rbac/rolebinding.ts";
+import { roles } from "../apis/rbac/role.ts";
+import { createApiServer } from "../apiserver/app.ts";
+import { bearerTokenAuthenticator } from "../apiserver/authentication/bearer-token.ts";
+import { serviceAccountAuthenticator } from "../apiserver/authentication/service-account.ts";
+import { serviceAccountTokens } from "../apiserver/authentication/service-account-tokens.ts";
+import type { Authenticator } from "../apiserver/authentication/authenticator.ts";
+import { x509Authenticator } from "../apiserver/authentication/x509.ts";
+import { nodeAuthorizer } from "../apiserver/authorization/node.ts";
+import { rbacAuthorizer } from "../apiserver/authorization/rbac.ts";
+import { privilegedGroup, unionAuthorizer } from "../apiserver/authorization/union.ts";
+import { identityReviews } from "../apiserver/handlers/reviews.ts";
+import type { NodeConnector } from "../apiserver/handlers/handler.ts";
+import { createOpenApi } from "../apiserver/openapi/openapi.ts";
+import { versionInfo } from "../apiserver/version.ts";
+import type { Clock } from "../base/clock.ts";
+import { formatIpv4, parseCidr } from "../base/cidr.ts";
+import type { HttpHandler } from "../base/http.ts";
+import { logger } from "../base/log.ts";
+import type { MetricsRegistry } from "../base/metrics.ts";
+import { builtAt, gitCommit, skiffVersion } from "../base/version.ts";
+import type { Client } from "../client/client.ts";
+import type { InformerFactory } from "../client/informer.ts";
+import { createEventRecorder, type EventRecorder } from "../client/recorder.ts";
+import { defaultAdmission } from "../registry/admission/index.ts";
+import type { Authorizer, UserInfo } from "../registry/attributes.ts";
+import { createRegistry } from "../registry/create-registry.ts";
+import { builtinHooks } from "../registry/hooks.ts";
+import { createLocalClient } from "../registry/local-client.ts";
+import { createListers, createLocalInformers } from "../registry/local-informers.ts";
+import { accessReviews } from "../registry/reviews.ts";
+import { Cacher } from "../storage/cacher/cacher.ts";
+import { runCompaction } from "../storage/compaction.ts";
+import { SqliteStorage } from "../storage/sqlite/sqlite-storage.ts";
+import { openApiDescriptions } from "./descriptions.ts";
+import type { ServerOptions } from "./options.ts";
+
+export interface ControlPlaneOptions {
+  options: ServerOptions;
+  databaseFile: string;
+  /** PKCS#8 PEM of the key that signs service-account tokens. */
+  serviceAccountKey: string;
+  nodes: NodeConnector;
+  metrics: MetricsRegistry;
+  clock: Clock;
+  /** Aborts when the server stops. */
+  stopping: AbortSignal;
+  /** What can't be gone on from, such as a dead database. */
+  onFatal(error: Error): void;
+}
+
+/** The API server without its port: store, registry and handler, and the ways in for components of this process. */
+export interface ControlPlane {
+  handler: HttpHandler;
+  informers: InformerFactory;
+  authenticators: readonly Authenticator[];
+  authorizer: Authorizer;
+  clientAs(user: UserInfo): Client;
+  recorder(component: string, user: UserInfo, host?: string): EventRecorder;
+  /** Tells /readyz that start-up has finished. */
+  markReady(): void;
+  close(): Promise<void>;
+}
+
+export async function startControlPlane({ options, databaseFile, serviceAccountKey, nodes: nodeConnector, metrics, clock, stopping: serverStopping, onFatal }: ControlPlaneOptions): Promise<ControlPlane> {
+  const log = logger("storage");
+  const closing = new AbortController();
+  const stopping = AbortSignal.any([serverStopping, closing.signal]);
+  const storage = await SqliteStorage.open({ path: databaseFile, onFatal });
+  const cacher = new Cacher({ storage, onFatal });
+  await cacher.start();
+  const compaction = runCompaction({ storage, clock, failed: (error) => log.warn("history could not be compacted", { error }) }, stopping);
+  const informers = createLocalInformers(cacher);
+
+  const rbac = rbacAuthorizer({ roles: informers.informer(roles), clusterRoles: informers.informer(clusterroles), roleBindings: informers.informer(rolebindings), clusterRoleBindings: informers.informer(clusterrolebindings) });
+  const authorizer = unionAuthorizer([privilegedGroup(), nodeAuthorizer({ pods: informers.informer(pods) }), rbac]);
+  const getPod = (key: string) => informers.informer(pods).lister.get(key);
+  const getNode = (name: string) => informers.informer(nodes).lister.get(name);
+  const issuer = `https://kubernetes.default.svc.${options.clusterDomain}`;
+  const audiences = [issuer];
+  const tokens = await serviceAccountTokens({ issuer, audiences, signingKey: createPrivateKey(serviceAccountKey), getPod, getNodeUid: (name) => getNode(name)?.metadata.uid, now: () => clock.now() });
+
+  const serviceAccountTokensOf = serviceAccountAuthenticator({
+    keys: tokens.keys.verification, issuer, audiences, now: () => clock.now(),
+    objects: { serviceAccount: (key) => informers.informer(serviceaccounts).lister.get(key), pod: getPod, secret: (key) => informers.informer(secrets).lister.get(key), node: getNode },
+  });
+  const authenticators = [x509Authenticator(), bearerTokenAuthenticator([serviceAccountTokensOf])];
+
+  const registry = createRegistry({
+    cacher, cards: builtins, clock, tokenIssuer: tokens.issuer,
+    admission: defaultAdmission({ listers: createListers(cacher), authorizer }),
+    hooks: builtinHooks({ cacher, allocators: { serviceCidr: options.serviceCidr, nodePorts: options.nodePortRange, reserved: [options.clusterDns] } }),
+    reviews: { ...accessReviews({ authorizer }), ...identityReviews({ rbac, tokens: [serviceAccountTokensOf], audiences }) },
+  });
+  const clientAs = (user: UserInfo): Client => createLocalClient({ registry, authorizer, user });
+
+  let ready = false;
+  const storageCheck = { name: "storage", check: () => { if (cacher.revision < storage.revision) throw new Error("the cache lags behind the database"); } };
+  const handler = createApiServer({
+    registry, authorizer, nodes: nodeConnector, metrics, stopping, now: () => clock.now(),
+    authenticators,
+    openApi: createOpenApi({ cards: () => registry.cards, version: skiffVersion, descriptions: await openApiDescriptions() }),
+    serviceAccountKeys: tokens.keys,
+    checks: {
+      healthz: [], livez: [storageCheck],
+      readyz: [storageCheck, { name: "poststarthook/start-up", check: () => { if (!ready) throw new Error("start-up has not finished"); } }],
+    },
+    version: versionInfo({ own: skiffVersion, commit: gitCommit, buildDate: new Date(builtAt).toISOString().replace(/\.\d+/, "") }),
+  });
+
+  return {
+    handler, informers, authenticators, authorizer, clientAs,
+    recorder: (component, user, host) => createEventRecorder({ client: clientAs(user), events, component, clock, ...(host ? { host } : {}) }, stopping),
+    markReady() {
+      ready = true;
+    },
+    async close() {
+      closing.abort();
+      await compaction;
+      await cacher.close();
+      await storage.close();
+    },
+  };
+}
+
+/** The first address of the service network: default/kubernetes. */
+export const kubernetesServiceIp = (serviceCidr: string): string => formatIpv4(parseCidr(serviceCidr)!.base + 1);

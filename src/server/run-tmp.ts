@@ -1,0 +1,236 @@
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { schedule } from "node-cron";
+import { createAgent } from "../../agents/agent.ts";
+import { reconcileBootstrapPolicy } from "../apiserver/authorization/bootstrap/reconcile.ts";
+import { bootstrapPolicy } from "../apiserver/authorization/bootstrap/policy.ts";
+import type { Front, FrontTls } from "../apiserver/front/front.ts";
+import { background } from "../base/background.ts";
+import { systemClock } from "../base/clock.ts";
+import { type Component, componentManager } from "../base/component.ts";
+import type { HttpHandler } from "../base/http.ts";
+import { logger } from "../base/log.ts";
+import { createMetrics } from "../base/metrics.ts";
+import { builtAt, gitVersion } from "../base/version.ts";
+import { builtins } from "../apis/builtins.ts";
+import { rulesOf, startControllers } from "../client/controller.ts";
+import { controllers } from "../controllers/index.ts";
+import type { UserInfo } from "../registry/attributes.ts";
+import { ensureClusterDnsService } from "../registry/bootstrap/cluster-dns-service.ts";
+import { ensureKubernetesService } from "../registry/bootstrap/kubernetes-service.ts";
+import { ensureSystemNamespaces } from "../registry/bootstrap/namespaces.ts";
+const createScheduler = (_: unknown) => ({ run: async (s: AbortSignal) => { await new Promise((r) => s.addEventListener("abort", r)); } });
+import { type ControlPlane, kubernetesServiceIp, startControlPlane } from "./control-plane.ts";
+import { removeIfExists, writeFileAtomic } from "./files.ts";
+import { guardKubelet } from "./kubelet-access.ts";
+import { kubeconfig } from "./kubeconfig.ts";
+import { type Layout, layoutOf, prepareDataDir } from "./layout.ts";
+import { notifyInit } from "./notify.ts";
+import type { ServerOptions } from "./options.ts";
+import { type ClusterPki, ensurePki } from "./pki/cluster-pki.ts";
+import { openPort } from "./ports.ts";
+import { UsageError } from "./settings.ts";
+import { ensureToken } from "./token.ts";
+
+const log = logger("server");
+
+const admin: UserInfo = { name: "system:apiserver", groups: ["system:masters"] };
+const serviceAccountUser = (name: string): UserInfo => ({ name: `system:serviceaccount:kube-system:${name}`, groups: ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"] });
+const schedulerUser: UserInfo = { name: "system:kube-scheduler", groups: ["system:authenticated"] };
+const nodeUser = (nodeName: string): UserInfo => ({ name: `system:node:${nodeName}`, groups: ["system:nodes", "system:authenticated"] });
+
+/**
+ * Runs the server until SIGTERM or SIGINT, then stops everything in the reverse order; pods keep running.
+ * Rejects with a `UsageError` for what the user can mend.
+ */
+export async function runServer(options: ServerOptions): Promise<void> {
+  const stopping = new AbortController();
+  let fatal: Error | undefined;
+  const fail = (what: string, error: unknown): void => {
+    log.error(what, { error });
+    fatal ??= error instanceof Error ? error : new Error(String(error));
+    stopping.abort();
+  };
+  const stop = (): void => stopping.abort();
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  process.on("unhandledRejection", (error) => log.error("unexpected error", { error }));
+
+  const layout = layoutOf(options.dataDir);
+  prepareDataDir(layout);
+  const server = new Server(options, layout, stopping.signal, fail);
+  const manager = componentManager(server.components(), log);
+  try {
+    await manager.start(stopping.signal);
+    log.info("Skiff is up", { version: gitVersion, api: server.url, node: options.disableAgent ? "none" : options.nodeName });
+    notifyInit(`READY=1\nSTATUS=serving ${server.url}`);
+    await aborted(stopping.signal);
+  } catch (error) {
+    if (!stopping.signal.aborted) throw error;
+  } finally {
+    notifyInit("STOPPING=1");
+    log.info("stopping; pods keep running");
+    stopping.abort();
+    await manager.stop();
+  }
+  if (fatal) throw fatal;
+}
+
+const aborted = (signal: AbortSignal): Promise<void> => new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })));
+
+/** The parts of a server and what they share. */
+class Server {
+  #pki!: ClusterPki;
+  #plane!: ControlPlane;
+  #front!: Front;
+  #kubelet: HttpHandler | undefined;
+  readonly #clock = systemClock;
+  constructor(private readonly options: ServerOptions, private readonly layout: Layout, private readonly stopping: AbortSignal, private readonly fail: (what: string, error: unknown) => void) {}
+
+  get url(): string {
+    return `https://127.0.0.1:${this.#front.port}`;
+  }
+
+  /** In the order of starting. */
+  components(): Component[] {
+    const parts: Component[] = [this.#controlPlane(), this.#port(), this.#bootstrap(), this.#renewal()];
+    parts.push(this.#loop("scheduler", (signal) => this.#runScheduler(signal)), this.#loop("controllers", (signal) => this.#runControllers(signal)));
+    if (!this.options.disableAgent) parts.push(this.#agent());
+    return parts;
+  }
+
+  #loop(name: string, run: (signal: AbortSignal) => Promise<void>): Component {
+    return background(name, run, { onFailure: (error) => this.fail(`${name} ended`, error) });
+  }
+
+  #controlPlane(): Component {
+    const { options, layout } = this;
+    return {
+      name: "control-plane",
+      start: async () => {
+        this.#pki = await ensurePki(this.#pkiOptions());
+        ensureToken({ dataDir: options.dataDir, serverCa: this.#pki.serverCa.certificate, ...(options.token ? { given: options.token } : {}) });
+        this.#plane = await startControlPlane({
+          options, databaseFile: layout.databaseFile, serviceAccountKey: this.#pki.serviceAccountKey, metrics: createMetrics(), clock: this.#clock, stopping: this.stopping,
+          nodes: { connect: (name) => (name === options.nodeName ? this.#kubelet : undefined) },
+          onFatal: (error) => this.fail("the database can't be used any more", error),
+        });
+      },
+      stop: () => this.#plane?.close(),
+    };
+  }
+
+  #port(): Component {
+    const { options } = this;
+    return {
+      name: "port",
+      start: async () => {
+        this.#front = await openPort({ hostname: options.bindAddress, port: options.httpsListenPort, tls: this.#tls(this.#pki.serving), handler: this.#plane.handler }, "https-listen-port");
+        const text = kubeconfig({ server: this.url, ca: this.#pki.serverCa.certificate, client: this.#pki.admin });
+        writeFileAtomic(options.writeKubeconfig, text, options.writeKubeconfigMode);
+        writeFileAtomic(join(options.dataDir, "server/kubeconfig-path"), `${options.writeKubeconfig}\n`);
+        // For "skiff status", which waits for a node only where there is one.
+        if (options.disableAgent) writeFileAtomic(join(options.dataDir, "server/agent-disabled"), "");
+        else removeIfExists(join(options.dataDir, "server/agent-disabled"));
+      },
+      stop: () => this.#front?.stop({ graceMs: 2000 }),
+    };
+  }
+
+  /** What every cluster has: namespaces, roles, the Services of the API and of DNS. */
+  #bootstrap(): Component {
+    const { options } = this;
+    return {
+      name: "bootstrap",
+      start: async () => {
+        const client = this.#plane.clientAs(admin);
+        await ensureSystemNamespaces(client);
+        await reconcileBootstrapPolicy(client, bootstrapPolicy(this.#controllers().map((controller) => ({ name: controller.name, rules: rulesOf(controller) }))));
+        await ensureKubernetesService(client, { clusterIP: kubernetesServiceIp(options.serviceCidr), advertiseAddress: options.advertiseAddress ?? options.nodeIp, port: this.#front.port });
+        await ensureClusterDnsService(client, options.clusterDns);
+        this.#plane.markReady();
+      },
+    };
+  }
+
+  /** Certificates are looked at once a day, and new ones taken into use without closing a connection. */
+  #renewal(): Component {
+    let job: ReturnType<typeof schedule> | undefined;
+    return {
+      name: "certificate-renewal",
+      start: async () => {
+        job = schedule("17 3 * * *", () => this.#renew().catch((error: unknown) => log.error("certificates could not be renewed", { error })));
+      },
+      stop: async () => {
+        await job?.destroy();
+      },
+    };
+  }
+
+  async #renew(): Promise<void> {
+    const { renewed, ...pki } = await ensurePki(this.#pkiOptions());
+    if (!renewed) return;
+    this.#pki = pki;
+    await this.#front.reload(this.#tls(pki.serving));
+    writeFileAtomic(this.options.writeKubeconfig, kubeconfig({ server: this.url, ca: pki.serverCa.certificate, client: pki.admin }), this.options.writeKubeconfigMode);
+    log.info("certificates renewed");
+  }
+
+  #controllers(): ReturnType<typeof controllers> {
+    return controllers({ cards: builtins, ca: this.#pki.serverCa.certificate, clusterCidr: this.options.clusterCidr });
+  }
+
+  #runControllers(signal: AbortSignal): Promise<void> {
+    const { clientAs, recorder, informers } = this.#plane;
+    return startControllers(this.#controllers(), {
+      informers, clock: this.#clock,
+      clientFor: (name) => clientAs(serviceAccountUser(name)),
+      recorderFor: (name) => recorder(name, serviceAccountUser(name)),
+    }, signal);
+  }
+
+  #runScheduler(signal: AbortSignal): Promise<void> {
+    const { clientAs, recorder, informers } = this.#plane;
+    return createScheduler({ client: clientAs(schedulerUser), informers, recorder: recorder("default-scheduler", schedulerUser), clock: this.#clock, log: logger("scheduler") }).run(signal);
+  }
+
+  #agent(): Component {
+    const { options, layout } = this;
+    let port: Front | undefined;
+    let manager: ReturnType<typeof componentManager> | undefined;
+    return {
+      name: "agent",
+      start: async (signal) => {
+        const agent = createAgent({
+          ...options, instance: layout.instance, directory: layout.agentDir, runDirectory: layout.runDir, client: this.#plane.clientAs(nodeUser(options.nodeName)), informers: this.#plane.informers,
+          clock: this.#clock, onFailure: this.fail,
+        });
+        this.#kubelet = agent.handler;
+        const { authenticators, authorizer } = this.#plane;
+        port = await openPort({
+          hostname: options.bindAddress, port: options.kubeletPort, tls: this.#tls(this.#pki.kubeletServing), handler: guardKubelet(agent.handler, { nodeName: options.nodeName, authenticators, authorizer }),
+        }, "kubelet-port");
+        manager = componentManager(agent.components, log);
+        await manager.start(signal);
+      },
+      stop: async () => {
+        await port?.stop({ graceMs: 500 });
+        await manager?.stop();
+      },
+    };
+  }
+
+  #tls(pair: { certificate: string; key: string }): FrontTls {
+    return { cert: pair.certificate, key: pair.key, clientCa: this.#pki.clientCa.certificate };
+  }
+
+  #pkiOptions(): Parameters<typeof ensurePki>[0] {
+    const { options, layout } = this;
+    const addresses = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).filter(({ family, internal }) => family === "IPv4" && !internal).map(({ address }) => address));
+    const names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", `kubernetes.default.svc.${options.clusterDomain}`, "localhost", options.nodeName, "127.0.0.1", kubernetesServiceIp(options.serviceCidr), options.nodeIp];
+    return {
+      directory: layout.tlsDir, servingNames: [...new Set([...names, ...(options.advertiseAddress ? [options.advertiseAddress] : []), ...options.tlsSan, ...addresses])],
+      nodeName: options.nodeName, nodeAddresses: [options.nodeIp, "127.0.0.1"], now: this.#clock.now(), builtAt,
+    };
+  }
+}
