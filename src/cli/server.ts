@@ -4,7 +4,7 @@ import { serverSettings, type Setting, type SettingValues } from "../server/opti
 import { parseServerOptions } from "../server/parse-options.ts";
 import { coerce, environmentName, readSettings, UsageError } from "../server/settings.ts";
 import { defaultAddress } from "../server/host.ts";
-import { runServer } from "../server/run-tmp.ts";
+import { runServer } from "../server/run.ts";
 
 const defaultConfigFile = "/etc/skiff/config.yaml";
 
