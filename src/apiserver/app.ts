@@ -1,6 +1,7 @@
 import type { HttpHandler } from "../base/http.ts";
 import { logger } from "../base/log.ts";
 import type { MetricsRegistry } from "../base/metrics.ts";
+import { registerProcessMetrics } from "../base/process-metrics.ts";
 import type { Authorizer } from "../registry/attributes.ts";
 import type { Registry } from "../registry/registry.ts";
 import { anonymousAuthenticator } from "./authentication/anonymous.ts";
@@ -26,6 +27,7 @@ export interface ApiServerDependencies {
   openApi: PathDependencies["openApi"];
   serviceAccountKeys: ServiceAccountKeys;
   checks: HealthChecks;
+  /** This server's own: its requests and the process are registered here. */
   metrics: MetricsRegistry;
   version: VersionInfo;
   /** Aborts when the server stops: watches end. */
@@ -39,6 +41,7 @@ export interface ApiServerDependencies {
 export function createApiServer(dependencies: ApiServerDependencies): HttpHandler {
   const { registry, authorizer, metrics, requestTimeoutMs = 60_000, now = Date.now } = dependencies;
   const log = logger("apiserver");
+  registerProcessMetrics(metrics);
   const resources = resourceHandler({ registry, authorizer, nodes: dependencies.nodes, frames: createFrameCache(), now, stopping: dependencies.stopping });
   const paths = pathHandler({ ...dependencies, discovery: createDiscovery(() => registry.cards), log });
 

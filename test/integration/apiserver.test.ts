@@ -217,6 +217,10 @@ describe("watches", () => {
     expect(frames[2]!.object).toMatchObject({ kind: "ConfigMap", metadata: { annotations: { "k8s.io/initial-events-end": "true" } } });
   });
 
+  test("the old /watch/ paths", async () => {
+    expect(await readWatch(server, "/api/v1/watch/namespaces/default/configmaps/mine", 1)).toMatchObject([{ type: "ADDED", object: { metadata: { name: "mine" } } }]);
+  });
+
   test("as Tables of one row", async () => {
     const [frame] = await readWatch(server, "/api/v1/namespaces/default/configmaps?watch=1&fieldSelector=metadata.name%3Dmine", 1, { accept: "application/json;as=Table;v=v1;g=meta.k8s.io" });
     expect(frame).toMatchObject({ type: "ADDED", object: { kind: "Table", rows: [{ cells: ["mine", 1, expect.any(String)], object: { kind: "PartialObjectMetadata" } }] } });
@@ -247,6 +251,7 @@ describe("discovery and health", () => {
     expect((await get("/readyz?verbose")).text).toBe("[+]ping ok\n[+]informer-sync ok\nreadyz check passed\n");
     expect((await get("/readyz/informer-sync")).text).toBe("ok");
     expect((await get("/readyz/none")).status).toBe(404);
+    expect((await get("/metrics")).text).toMatch(/^process_resident_memory_bytes \d+$/m);
     expect((await get("/metrics")).text).toContain('apiserver_request_total{verb="LIST",group="",version="v1",resource="pods",subresource="",scope="cluster",code="200"}');
   });
 
