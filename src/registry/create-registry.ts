@@ -7,7 +7,7 @@ import type { Clock } from "../base/clock.ts";
 import type { ObjectKey } from "../client/client.ts";
 import type { Cacher } from "../storage/cacher/cacher.ts";
 import { chainAdmission, type Admission, type AdmissionAttributes } from "./admission/admission.ts";
-import type { RequestContext } from "./attributes.ts";
+import type { Authorizer, RequestContext } from "./attributes.ts";
 import { Bookmarks } from "./bookmarks.ts";
 import { createObject } from "./create.ts";
 import { deleteCollection } from "./delete-collection.ts";
@@ -38,13 +38,15 @@ export interface RegistryDependencies {
   hooks?: WriteHooks;
   /** Kinds that are answered, not stored; see `reviews.ts`. */
   reviews?: Reviews;
+  /** Asked whether a PUT that makes a missing object may create it; without one, the right to update is enough. */
+  authorizer?: Authorizer;
   /** Without one, serviceaccounts/token answers 405. */
   tokenIssuer?: TokenIssuer;
 }
 
 /** The registry over one cacher. */
-export function createRegistry({ cacher, cards, admission, clock, hooks = {}, reviews = {}, tokenIssuer }: RegistryDependencies): Registry {
-  const machinery: Machinery = { store: createStore(cacher), admission: chainAdmission(admission), clock, hooks, newUid: randomUUID, randomSuffix };
+export function createRegistry({ cacher, cards, admission, clock, hooks = {}, reviews = {}, authorizer, tokenIssuer }: RegistryDependencies): Registry {
+  const machinery: Machinery = { store: createStore(cacher), admission: chainAdmission(admission), clock, hooks, authorizer, newUid: randomUUID, randomSuffix };
   const byName = new Map(cards.map((card) => [nameOf(card.group, card.version, card.resource), card]));
   const watching = { cacher, bookmarks: new Bookmarks(() => cacher.revision) };
 

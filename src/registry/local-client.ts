@@ -2,9 +2,9 @@ import type { KubeObject } from "../apimachinery/meta.ts";
 import type { AnyResource, ResourceCard } from "../apimachinery/resource.ts";
 import { decode } from "../apimachinery/schema/decode.ts";
 import { parseFieldSelector, requiredValue } from "../apimachinery/selectors/fields.ts";
-import { forbidden } from "../apimachinery/status.ts";
 import type { Client, ListOptions, ObjectKey, WatchEvent, WatchOptions } from "../client/client.ts";
 import type { Authorizer, RequestContext, UserInfo } from "./attributes.ts";
+import { authorize } from "./authorize.ts";
 import type { Registry } from "./registry.ts";
 
 export interface LocalClientDependencies {
@@ -21,55 +21,51 @@ export interface LocalClientDependencies {
 export function createLocalClient({ registry, authorizer, user }: LocalClientDependencies): Client {
   const context: RequestContext = { user, warn: () => undefined };
 
-  function authorize(verb: string, card: AnyResource, { namespace = "", name = "" }: Partial<ObjectKey> = {}, subresource = ""): void {
-    const { group, version, resource } = card;
-    const decision = authorizer.authorize({ user, verb, group, version, resource, subresource, namespace, name });
-    if (!decision.allowed) throw forbidden(card, name, refusal(user, verb, card, { namespace, name }, subresource, decision.reason));
-  }
+  const allow = (verb: string, card: AnyResource, key?: Partial<ObjectKey>, subresource?: string): void => authorize(authorizer, user, verb, card, key, subresource);
   const taken = <T extends KubeObject>(card: ResourceCard<T>, object: T): T => decode<T>(card.schema, object).object;
 
   return {
     async get(card, key, { subresource = "" } = {}) {
-      authorize("get", card, key, subresource);
+      allow("get", card, key, subresource);
       return subresource ? await registry.getSubresource(context, card, key, subresource) as never : registry.get(card, key);
     },
     async list(card, options = {}) {
-      authorize("list", card, selected(options));
+      allow("list", card, selected(options));
       return registry.list(card, options);
     },
     async create(card, object, options) {
       const { namespace } = object.metadata;
-      authorize("create", card, { namespace });
+      allow("create", card, { namespace });
       return registry.create(context, card, namespace, taken(card, object), options);
     },
     async createSubresource(card, key, subresource, body, options) {
       const of = card as AnyResource;
-      authorize("create", of, key, subresource);
+      allow("create", of, key, subresource);
       return await registry.createSubresource(context, of, key, subresource, structuredClone(body), options) as never;
     },
     async update(card, object, options = {}) {
       const { namespace, name = "" } = object.metadata;
       const { subresource } = options;
-      authorize("update", card, { namespace, name }, subresource);
+      allow("update", card, { namespace, name }, subresource);
       if (subresource === "scale") return await registry.updateSubresource(context, card, { namespace, name }, subresource, structuredClone(object), options) as never;
       return (await registry.update(context, card, { namespace, name }, taken(card, object), options)).object;
     },
     async patch(card, key, patch, options = {}) {
       const { subresource } = options;
-      authorize("patch", card, key, subresource);
+      allow("patch", card, key, subresource);
       if (subresource === "scale") return await registry.patchSubresource(context, card, key, subresource, patch, options) as never;
       return (await registry.patch(context, card, key, patch, options)).object;
     },
     async delete(card, key, options) {
-      authorize("delete", card, key);
+      allow("delete", card, key);
       await registry.delete(context, card, key, structuredClone(options));
     },
     async deleteCollection(card, { delete: deleteOptions, ...options } = {}) {
-      authorize("deletecollection", card, selected(options));
+      allow("deletecollection", card, selected(options));
       await registry.deleteCollection(context, card, options, structuredClone(deleteOptions));
     },
     watch<T extends KubeObject>(card: ResourceCard<T>, options: WatchOptions, signal: AbortSignal) {
-      authorize("watch", card, selected(options));
+      allow("watch", card, selected(options));
       const { timeoutSeconds } = options;
       const until = timeoutSeconds ? AbortSignal.any([signal, AbortSignal.timeout(timeoutSeconds * 1000)]) : signal;
       return eventsOf<T>((onEvents, ended) => registry.watch(card, options, onEvents, ended), until);
@@ -80,14 +76,6 @@ export function createLocalClient({ registry, authorizer, user }: LocalClientDep
 /** A list or watch of one name is authorized for that name, as over HTTP. */
 const selected = ({ namespace, fieldSelector }: ListOptions): Partial<ObjectKey> =>
   ({ namespace, name: fieldSelector ? requiredValue(parseFieldSelector(fieldSelector), "metadata.name") : undefined });
-
-/** `User "x" cannot list resource "pods" in API group "" in the namespace "y"`, as Kubernetes says it. */
-export function refusal(user: UserInfo, verb: string, card: { group: string; resource: string }, { namespace, name }: { namespace: string; name: string }, subresource: string, reason: string): string {
-  const resource = subresource ? `${card.resource}/${subresource}` : card.resource;
-  const where = namespace ? ` in the namespace ${JSON.stringify(namespace)}` : card.resource === "namespaces" && name ? "" : " at the cluster scope";
-  const text = `User ${JSON.stringify(user.name)} cannot ${verb} resource ${JSON.stringify(resource)} in API group ${JSON.stringify(card.group)}${where}`;
-  return reason ? `${text}: ${reason}` : text;
-}
 
 type Watch<T> = (onEvents: (events: readonly WatchEvent<T>[]) => void, signal: AbortSignal) => Promise<void>;
 

@@ -1,6 +1,7 @@
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import type { Clock } from "../base/clock.ts";
 import type { AdmissionChain } from "./admission/admission.ts";
+import type { Authorizer } from "./attributes.ts";
 import type { Store } from "./store.ts";
 
 /** What the verbs share. */
@@ -9,6 +10,7 @@ export interface Machinery {
   admission: AdmissionChain;
   clock: Clock;
   hooks: WriteHooks;
+  authorizer?: Authorizer;
   newUid(): string;
   /** Five characters that end a generated name. */
   randomSuffix(): string;

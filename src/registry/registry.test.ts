@@ -1,12 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import { thaw } from "../apimachinery/meta.ts";
-import { configmaps, deployments, namespaces, nodes, pods, selfsubjectaccessreviews, selfsubjectreviews, serviceaccounts, services, subjectaccessreviews } from "../apis/builtins.ts";
+import { configmaps, deployments, leases, namespaces, nodes, pods, selfsubjectaccessreviews, selfsubjectreviews, serviceaccounts, services, subjectaccessreviews } from "../apis/builtins.ts";
 import type { TokenRequest } from "../apis/generated/authentication/v1.ts";
+import type { Lease } from "../apis/generated/coordination/v1.ts";
 import type { ConfigMap, Service } from "../apis/generated/core/v1.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { configMap, deployment, namespace, pod, refused } from "../../test/contract/client-samples.ts";
 import type { WatchEvent, WatchOptions } from "../client/client.ts";
+import type { Authorizer } from "./attributes.ts";
 import { decodeContinue, encodeContinue } from "./continue-token.ts";
 import { createLocalClient } from "./local-client.ts";
 import { mastersOnly, startRegistry, type RegistryFixture } from "./testing/fixture.ts";
@@ -280,4 +282,15 @@ test("the in-process client may do what its user may", async () => {
   const error = await refused(client.create(services, { metadata: { name: "a", namespace }, spec: {} }));
   expect(error.status).toMatchObject({ code: 403, reason: "Forbidden", message: 'services is forbidden: User "bob" cannot create resource "services" in API group "" in the namespace "default"' });
   expect((await refused(client.list(nodes))).message).toBe('nodes is forbidden: User "bob" cannot list resource "nodes" in API group "" at the cluster scope');
+});
+
+test("a PUT that makes an object needs the right to create", async () => {
+  const updatesOnly: Authorizer = { ...mastersOnly, authorize: ({ user, verb }) => ({ allowed: user.name === "admin" || verb === "update", reason: "" }) };
+  await using f = await startRegistry({ authorizer: updatesOnly });
+  const client = createLocalClient({ registry: f.registry, authorizer: updatesOnly, user: { name: "bob", groups: [] } });
+  const lease = { metadata: { name: "a", namespace }, spec: {} };
+  expect((await refused(client.update(leases, lease))).message).toContain('User "bob" cannot create resource "leases"');
+  const made = await f.client.create(leases, lease);
+  const updated = await client.update(leases, { ...thaw<Lease>(made), spec: { holderIdentity: "bob" } });
+  expect(updated.spec?.holderIdentity).toBe("bob");
 });

@@ -7,6 +7,7 @@ import type { ObjectKey } from "../client/client.ts";
 import type { Entry } from "../storage/cacher/cacher.ts";
 import type { AdmissionAttributes } from "./admission/admission.ts";
 import type { RequestContext } from "./attributes.ts";
+import { authorize } from "./authorize.ts";
 import { createObject, namespaceItself } from "./create.ts";
 import { hookOf, type Machinery } from "./machinery.ts";
 import { bumpGeneration, carryMetadata, checkPreconditions, takeKind, takeName, takeNamespace } from "./metadata.ts";
@@ -49,6 +50,7 @@ async function createMissing<T extends KubeObject>(machinery: Machinery, context
   // A PUT of what was read before the object went, as Kubernetes answers it: its clients take the conflict as a call to look again.
   if (object.metadata.uid) throw conflict(card, key.name, `Precondition failed: UID in precondition: ${object.metadata.uid}, UID in object meta: `);
   if (request.subresource || !card.strategy.allowCreateOnUpdate) throw notFound(card, key.name);
+  if (machinery.authorizer) authorize(machinery.authorizer, context.user, "create", card, { namespace: key.namespace });
   takeName(object, key);
   delete object.metadata.resourceVersion;
   return createObject(machinery, context, card, key.namespace, object, request);

@@ -50,7 +50,7 @@ export async function startRegistry({ clock = systemClock, authorizer = mastersO
   const cacher = new Cacher({ storage });
   await cacher.start();
   const registry = createRegistry({
-    cacher, cards, clock, tokenIssuer,
+    cacher, cards, clock, tokenIssuer, authorizer,
     admission: defaultAdmission({ listers: createListers(cacher), authorizer }),
     hooks: builtinHooks({ cacher, allocators: { serviceCidr: "10.43.0.0/16", reserved: ["10.43.0.10"] } }),
     reviews: accessReviews({ authorizer }),
