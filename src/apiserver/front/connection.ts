@@ -9,11 +9,10 @@ import { Output, type ByteSocket } from "../../base/stream/output.ts";
 import { SocketConnection } from "../../base/stream/raw-connection.ts";
 import { anonymous, type Identity } from "./peer.ts";
 import { refusal, statusOf } from "./refusal.ts";
-import { lists, parseRequestHead } from "./request-head.ts";
+import { findHeadEnd, headEnd, incomplete, lists, parseRequestHead } from "./request-head.ts";
 import { renderResponseHead } from "./response-head.ts";
 
 const log = logger("front");
-const headEnd = Buffer.from("\r\n\r\n");
 const continues = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 const empty = Buffer.alloc(0);
 /** Unread bytes (a body nobody has asked for, pipelined requests) beyond which the socket is paused. */
@@ -47,7 +46,9 @@ export class Connection implements Timed {
   private searched = 0;
   private exchange: Exchange | null = null;
   private raw: SocketConnection | null = null;
-  private parsing = false;
+  /** While requests are read out of a buffer: the buffer, and how much of it is used. */
+  private parsing: Buffer | null = null;
+  private parsedTo = 0;
   private paused = false;
   /** Body bytes that had come when the current body deadline was set. */
   private bodyMark = 0;
@@ -162,7 +163,7 @@ export class Connection implements Timed {
     if (close) return this.linger();
     this.state = State.Header;
     this.expectWithin(this.shared.limits.idleTimeoutMs);
-    if (this.parsing) return;
+    if (this.parsing !== null) return;
     this.flow();
     if (this.pending !== null) this.parse(this.pending.view());
   }
@@ -173,7 +174,8 @@ export class Connection implements Timed {
     this.state = State.Raw;
     this.deadline = Infinity;
     this.exchange = null;
-    this.raw = new SocketConnection(this.socket, this.output, this.pending?.take() ?? empty);
+    const early = this.parsing?.subarray(this.parsedTo) ?? this.pending?.take() ?? empty;
+    this.raw = new SocketConnection(this.socket, this.output, early);
     this.pending = null;
     this.flow();
     return this.raw;
@@ -185,34 +187,21 @@ export class Connection implements Timed {
   private parse(bytes: Buffer): void {
     const kept = this.pending !== null;
     let at = 0;
-    this.parsing = true;
+    this.parsing = bytes;
     while (at < bytes.length && this.state === State.Header) {
-      const end = this.findHeadEnd(bytes, at);
-      if (end < 0) break;
-      at = this.startExchange(bytes, at, end);
+      const end = findHeadEnd(bytes, at, this.searched, this.shared.limits);
+      if (end instanceof StatusError) this.refuse(end);
+      else if (end >= 0) at = this.startExchange(bytes, at, end);
+      else if (this.searched === 0) this.expectWithin(this.shared.limits.headerTimeoutMs);
+      this.searched = end === incomplete && at === 0 ? bytes.length : 0;
+      if (end === incomplete) break;
     }
-    this.parsing = false;
+    this.parsing = null;
     if (this.state === State.Closing || this.raw !== null) return;
-    if (kept && at === 0) return;
-    this.pending = null;
-    this.keep(bytes, at);
-  }
-
-  /** Where the header that begins at `at` ends; -1 when it is not complete, or was refused. */
-  private findHeadEnd(bytes: Buffer, at: number): number {
-    const { headerBytes, requestLineBytes } = this.shared.limits;
-    const end = bytes.indexOf(headEnd, Math.max(at, this.searched - headEnd.length));
-    if (end >= 0 && end - at <= headerBytes) {
-      this.searched = 0;
-      return end;
-    }
-    const length = bytes.length - at;
-    if (length > requestLineBytes && bytes.subarray(at, at + requestLineBytes + 2).indexOf(10) < 0) this.refuse(refusal(414, "the request line is too long"));
-    else if (length > headerBytes) this.refuse(refusal(431, "the request header is too large"));
-    else if (hasBareLineFeed(bytes, Math.max(at, this.searched - 1))) this.refuse(refusal(400, "bare line feed in the request header"));
-    else if (this.searched === 0) this.expectWithin(this.shared.limits.headerTimeoutMs);
-    this.searched = at === 0 ? bytes.length : 0;
-    return -1;
+    if (!kept) return this.keep(bytes, at);
+    this.pending!.discard(at);
+    if (this.pending!.length === 0) this.pending = null;
+    this.flow();
   }
 
   /** Serves the request whose header lies between `at` and `end`; returns the offset behind what it used. */
@@ -233,16 +222,9 @@ export class Connection implements Timed {
     this.exchange = exchange;
     this.state = State.Exchange;
     this.deadline = Infinity;
-    if (behind < bytes.length) this.pendBeforeUpgrade(exchange, bytes, behind);
+    this.parsedTo = behind;
     void this.serve(exchange);
-    return this.raw === null ? behind : bytes.length;
-  }
-
-  /** A handler may take the connection over at once, so the bytes behind an upgrade request have to be in `pending` by then. */
-  private pendBeforeUpgrade(exchange: Exchange, bytes: Buffer, behind: number): void {
-    if (exchange.headers["upgrade"] === undefined) return;
-    this.pending = new GrowingBuffer();
-    this.pending.append(bytes.subarray(behind));
+    return behind;
   }
 
   private async serve(exchange: Exchange): Promise<void> {
@@ -330,11 +312,4 @@ export class Connection implements Timed {
       this.expectWithin(lingerMs);
     });
   }
-}
-
-function hasBareLineFeed(bytes: Buffer, from: number): boolean {
-  for (let at = bytes.indexOf(10, from); at >= 0; at = bytes.indexOf(10, at + 1)) {
-    if (at === 0 || bytes[at - 1] !== 13) return true;
-  }
-  return false;
 }

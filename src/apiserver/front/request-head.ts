@@ -25,6 +25,32 @@ const notInValue = /[^\t\x20-\x7e\x80-\xff]/;
 const hostname = /^[A-Za-z0-9.\-_:[\]%]*$/;
 const decimal = /^\d{1,15}$/;
 
+/** What ends a header section. */
+export const headEnd = Buffer.from("\r\n\r\n");
+/** From `findHeadEnd`: more bytes are needed. */
+export const incomplete = -1;
+
+/**
+ * Where the header section that begins at `at` ends. `searched`: how far `bytes` is known to hold no end, so that a client that sends
+ * single bytes makes us search none twice. An incomplete section is refused as soon as it can't become a good one.
+ */
+export function findHeadEnd(bytes: Buffer, at: number, searched: number, { headerBytes, requestLineBytes }: FrontLimits): number | StatusError {
+  const end = bytes.indexOf(headEnd, Math.max(at, searched - headEnd.length));
+  if (end >= 0 && end - at <= headerBytes) return end;
+  const length = bytes.length - at;
+  if (length > requestLineBytes && bytes.subarray(at, at + requestLineBytes + 2).indexOf(10) < 0) return refusal(414, "the request line is too long");
+  if (length > headerBytes) return refusal(431, "the request header is too large");
+  if (hasBareLineFeed(bytes, Math.max(at, searched - 1))) return refusal(400, "bare line feed in the request header");
+  return incomplete;
+}
+
+function hasBareLineFeed(bytes: Buffer, from: number): boolean {
+  for (let at = bytes.indexOf(10, from); at >= 0; at = bytes.indexOf(10, at + 1)) {
+    if (at === 0 || bytes[at - 1] !== 13) return true;
+  }
+  return false;
+}
+
 /**
  * Parses what stands before the empty line. `text` is the header section decoded as latin1, without its final CRLF CRLF.
  * Returns a `StatusError` for whatever must not be served; the connection has to be closed then, since its framing can't be trusted.

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import net from "node:net";
-import { NodeConnection } from "../stream/node-connection.ts";
+import { NodeConnection } from "../../../test/support/node-connection.ts";
 import { HeaderDecoder, HeaderEncoder } from "./header-block.ts";
 import { encodeControl, FrameType } from "./frames.ts";
 import { SpdySession } from "./session.ts";

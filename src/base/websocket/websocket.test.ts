@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import net from "node:net";
-import { NodeConnection } from "../stream/node-connection.ts";
+import { NodeConnection } from "../../../test/support/node-connection.ts";
 import { encodeFrame, FrameDecoder, Opcode, type Frame } from "./frame.ts";
 import { acceptKey, agree } from "./handshake.ts";
 import { WebSocketConnection } from "./websocket.ts";

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import type { RawConnection } from "../http.ts";
+import type { RawConnection } from "../../src/base/http.ts";
 
 const ignore = (): void => {};
 
