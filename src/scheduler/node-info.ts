@@ -1,0 +1,91 @@
+import type { Frozen } from "../apimachinery/meta.ts";
+import type { Node } from "../apis/generated/core/v1.ts";
+import type { HostPort, PodInfo } from "./pod-info.ts";
+import { addResources, parseResources, type Resources } from "./resources.ts";
+
+/** A node and what its pods take of it. Plugins only read. */
+export interface NodeInfo {
+  readonly name: string;
+  readonly node: Frozen<Node>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly allocatable: ReadonlyMap<string, number>;
+  readonly requested: ReadonlyMap<string, number>;
+  readonly nonZero: ReadonlyMap<string, number>;
+  readonly pods: ReadonlyMap<string, PodInfo>;
+  /** Those of `pods` with affinity or anti-affinity of any sort. */
+  readonly podsWithAffinity: ReadonlyMap<string, PodInfo>;
+  portTaken(port: HostPort): boolean;
+}
+
+const anyAddress = "0.0.0.0";
+
+/** Sums kept as pods come and go. It exists before its node does when a pod on that node is seen first. */
+export class NodeSums implements NodeInfo {
+  readonly name: string;
+  #node: Frozen<Node> | undefined;
+  labels: Readonly<Record<string, string>> = {};
+  allocatable: Resources = new Map();
+  readonly requested: Resources = new Map();
+  readonly nonZero: Resources = new Map();
+  readonly pods = new Map<string, PodInfo>();
+  readonly podsWithAffinity = new Map<string, PodInfo>();
+  /** Addresses taken, by protocol and port. */
+  readonly #ports = new Map<string, string[]>();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  get known(): boolean {
+    return this.#node !== undefined;
+  }
+
+  get node(): Frozen<Node> {
+    if (!this.#node) throw new Error(`node ${this.name} is not known`);
+    return this.#node;
+  }
+
+  setNode(node: Frozen<Node> | undefined): void {
+    this.#node = node;
+    this.labels = node?.metadata.labels ?? {};
+    this.allocatable = parseResources(node?.status?.allocatable);
+  }
+
+  add(pod: PodInfo): void {
+    this.pods.set(pod.uid, pod);
+    if (pod.affinity) this.podsWithAffinity.set(pod.uid, pod);
+    addResources(this.requested, pod.requests);
+    addResources(this.nonZero, pod.nonZero);
+    for (const port of pod.hostPorts) {
+      const key = portKey(port);
+      const taken = this.#ports.get(key);
+      if (taken) taken.push(port.ip);
+      else this.#ports.set(key, [port.ip]);
+    }
+  }
+
+  remove(uid: string): void {
+    const pod = this.pods.get(uid);
+    if (!pod) return;
+    this.pods.delete(uid);
+    this.podsWithAffinity.delete(uid);
+    addResources(this.requested, pod.requests, -1);
+    addResources(this.nonZero, pod.nonZero, -1);
+    for (const port of pod.hostPorts) this.#free(port);
+  }
+
+  portTaken(port: HostPort): boolean {
+    const taken = this.#ports.get(portKey(port));
+    return taken !== undefined && (port.ip === anyAddress || taken.some((ip) => ip === anyAddress || ip === port.ip));
+  }
+
+  #free(port: HostPort): void {
+    const key = portKey(port);
+    const taken = this.#ports.get(key);
+    if (!taken) return;
+    taken.splice(taken.indexOf(port.ip), 1);
+    if (taken.length === 0) this.#ports.delete(key);
+  }
+}
+
+const portKey = ({ protocol, port }: HostPort): string => `${protocol}/${port}`;

@@ -1,0 +1,8 @@
+import { definePlugin, unresolvable } from "../framework.ts";
+
+/** A pod that names its node goes nowhere else. */
+export const nodeName = definePlugin({
+  name: "NodeName",
+  requeueOn: ["NodeAdd"],
+  filter: ({ pod }, { name }) => (pod.spec.nodeName && pod.spec.nodeName !== name ? unresolvable("node(s) didn't match the requested node name") : undefined),
+});

@@ -1,0 +1,11 @@
+import { definePlugin, unresolvable } from "../framework.ts";
+import { isTolerated } from "../taints.ts";
+
+const taint = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" } as const;
+
+/** Cordoned nodes, but for pods that tolerate the taint that stands for it. */
+export const nodeUnschedulable = definePlugin({
+  name: "NodeUnschedulable",
+  requeueOn: ["NodeAdd", "NodeUpdate", "PodUpdate"],
+  filter: ({ pod }, { node }) => (node.spec?.unschedulable && !isTolerated(taint, pod.spec.tolerations) ? unresolvable("node(s) were unschedulable") : undefined),
+});

@@ -1,0 +1,68 @@
+import { keyOf, type Frozen } from "../apimachinery/meta.ts";
+import { isRestartableInitContainer } from "../apis/core/pod/resources.ts";
+import type { Container, Pod, PodAffinityTerm, WeightedPodAffinityTerm } from "../apis/generated/core/v1.ts";
+import { parseAffinityTerm, type AffinityTerm } from "./affinity-term.ts";
+import { podRequests, type Resources } from "./resources.ts";
+
+export interface HostPort {
+  readonly protocol: string;
+  readonly port: number;
+  /** `0.0.0.0` for all addresses. */
+  readonly ip: string;
+}
+
+/** A pod with all that scheduling asks of it again and again. */
+export interface PodInfo {
+  readonly pod: Frozen<Pod>;
+  readonly uid: string;
+  readonly key: string;
+  readonly namespace: string;
+  readonly requests: Readonly<Resources>;
+  /** cpu and memory with containers without requests counted as small ones: for scores. */
+  readonly nonZero: Readonly<Resources>;
+  readonly hostPorts: readonly HostPort[];
+  /** Undefined for the many pods that have no affinity to pods. */
+  readonly affinity: PodAffinities | undefined;
+}
+
+export interface PodAffinities {
+  readonly required: readonly AffinityTerm[];
+  readonly requiredAnti: readonly AffinityTerm[];
+  readonly preferred: readonly AffinityTerm[];
+  readonly preferredAnti: readonly AffinityTerm[];
+}
+
+export function podInfo(pod: Frozen<Pod>): PodInfo {
+  const nonZero = podRequests(pod, { nonZero: true });
+  return {
+    pod, uid: pod.metadata.uid!, key: keyOf(pod), namespace: pod.metadata.namespace!,
+    requests: podRequests(pod),
+    nonZero: new Map([["cpu", nonZero.get("cpu")!], ["memory", nonZero.get("memory")!]]),
+    hostPorts: hostPortsOf(pod),
+    affinity: affinitiesOf(pod),
+  };
+}
+
+/** Of containers and sidecars; other init containers are gone when the pod serves. */
+function hostPortsOf({ spec }: Frozen<Pod>): readonly HostPort[] {
+  const ports: HostPort[] = [];
+  const collect = (container: Frozen<Container>): void => {
+    for (const { hostPort, protocol = "TCP", hostIP } of container.ports ?? []) if (hostPort) ports.push({ protocol, port: hostPort, ip: hostIP || "0.0.0.0" });
+  };
+  spec.containers.forEach(collect);
+  for (const container of spec.initContainers ?? []) if (isRestartableInitContainer(container)) collect(container);
+  return ports;
+}
+
+function affinitiesOf(pod: Frozen<Pod>): PodAffinities | undefined {
+  const { podAffinity, podAntiAffinity } = pod.spec.affinity ?? {};
+  if (!podAffinity && !podAntiAffinity) return undefined;
+  const required = (terms: readonly Frozen<PodAffinityTerm>[] = []): AffinityTerm[] => terms.map((term) => parseAffinityTerm(term, pod));
+  const preferred = (terms: readonly Frozen<WeightedPodAffinityTerm>[] = []): AffinityTerm[] => terms.map(({ podAffinityTerm, weight }) => parseAffinityTerm(podAffinityTerm, pod, weight));
+  return {
+    required: required(podAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
+    requiredAnti: required(podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
+    preferred: preferred(podAffinity?.preferredDuringSchedulingIgnoredDuringExecution),
+    preferredAnti: preferred(podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution),
+  };
+}

@@ -1,0 +1,181 @@
+import type { Clock } from "../base/clock.ts";
+import { logger, type Logger } from "../base/log.ts";
+import type { Frozen } from "../apimachinery/meta.ts";
+import { isNotFound } from "../apimachinery/status.ts";
+import { namespaces, nodes, pods, replicasets, services } from "../apis/builtins.ts";
+import type { Node, Pod } from "../apis/generated/core/v1.ts";
+import type { Client } from "../client/client.ts";
+import type { InformerFactory } from "../client/informer.ts";
+import type { EventRecorder } from "../client/recorder.ts";
+import { isAssigned, isPending, nodeMayFitMore, podMayFit } from "./cluster-events.ts";
+import { failureMessage } from "./failure-message.ts";
+import type { AnyPlugin, ClusterEvent } from "./framework.ts";
+import { podInfo, type PodInfo } from "./pod-info.ts";
+import { defaultPlugins } from "./plugins/index.ts";
+import { SchedulingQueue, type QueuedPod } from "./queue.ts";
+import { reportFailure } from "./report.ts";
+import { schedule } from "./schedule.ts";
+import { ClusterState } from "./snapshot.ts";
+
+export interface SchedulerOptions {
+  client: Client;
+  informers: InformerFactory;
+  /** Its component should be `default-scheduler`. */
+  recorder: EventRecorder;
+  clock: Clock;
+  log?: Logger;
+  /** Pods that name another scheduler are left alone. */
+  schedulerName?: string;
+  plugins?: readonly AnyPlugin[];
+  random?: () => number;
+}
+
+export interface Scheduler {
+  readonly name: string;
+  /** Finds nodes for pods until `signal` aborts; resolves when no binding is under way. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Bindings under way at once: enough for writes to share commits. */
+const bindingLimit = 64;
+/** Decisions are made in one go for so long, in milliseconds; then others have their turn. */
+const timeSlice = 5;
+
+/**
+ * kube-scheduler: takes pods without a node by priority and age, decides where they go as a pure function of the cluster's state, counts them
+ * there at once, and binds them while the next is decided.
+ */
+export function createScheduler({ client, informers, recorder, clock, log = logger("scheduler"), schedulerName = "default-scheduler", plugins = defaultPlugins, random }: SchedulerOptions): Scheduler {
+  const namespaceLister = informers.informer(namespaces).lister;
+  const serviceLister = informers.informer(services).lister;
+  const replicasetLister = informers.informer(replicasets).lister;
+  const state = new ClusterState({
+    namespaceLabels: (name) => namespaceLister.get(name)?.metadata.labels,
+    services: (namespace) => serviceLister.list(namespace),
+    replicaset: (namespace, name) => replicasetLister.get(`${namespace}/${name}`),
+  });
+  const helpedBy = new Map(plugins.map(({ name, requeueOn = [] }) => [name, new Set(requeueOn)]));
+  const queue = new SchedulingQueue({
+    clock,
+    admits: (pod) => plugins.every((plugin) => plugin.preEnqueue?.(pod) === undefined),
+    // Without a name for who said no (there were no nodes), any change may help.
+    mayHelp: (event, rejector) => helpedBy.get(rejector)?.has(event) ?? true,
+  });
+  const underWay = new Set<Promise<void>>();
+  let start = 0;
+
+  function onNode(old: Frozen<Node> | undefined, current: Frozen<Node> | undefined): void {
+    if (!current) return state.removeNode(old!.metadata.name!);
+    state.setNode(current);
+    if (!old) queue.moveOn("NodeAdd");
+    else if (nodeMayFitMore(old, current)) queue.moveOn("NodeUpdate");
+  }
+
+  function onPod(old: Frozen<Pod> | undefined, current: Frozen<Pod> | undefined): void {
+    const uid = (current ?? old)!.metadata.uid!;
+    const event = placePod(uid, old, current);
+    if (isPending(current, schedulerName)) queue.update(current, old !== undefined && podMayFit(old, current));
+    else queue.remove(uid);
+    if (event) queue.moveOn(event);
+  }
+
+  /** What the change of a pod's place means to others. */
+  function placePod(uid: string, old: Frozen<Pod> | undefined, current: Frozen<Pod> | undefined): ClusterEvent | undefined {
+    const was = isAssigned(old);
+    if (!isAssigned(current)) {
+      // A pod that is deleted while it is being bound gives its room back too.
+      const wasAssumed = !current && state.forget(uid);
+      if (was) state.removePod(uid);
+      return was || wasAssumed ? "AssignedPodDelete" : undefined;
+    }
+    if (was && !podMayFit(old, current)) return undefined;
+    state.setPod(current);
+    return was ? "AssignedPodUpdate" : "AssignedPodAdd";
+  }
+
+  /** Decides; what follows is written in the background. */
+  function attempt(entry: QueuedPod): void {
+    const pod = podInfo(entry.pod);
+    const decision = schedule(pod, state, plugins, { start, random });
+    if (!decision.fits) {
+      const { diagnosis } = decision;
+      queue.reject(entry, diagnosis.nodes === 0 ? anyone : diagnosis.rejectors);
+      return inBackground(reportFailure(pod.pod, "Unschedulable", failureMessage(diagnosis, pod.pod), { client, recorder, now: clock.now() }), pod);
+    }
+    start = (start + decision.evaluated) % state.nodes.length;
+    state.assume(pod, decision.nodeName);
+    inBackground(bind(entry, pod, decision.nodeName), pod);
+  }
+
+  async function bind(entry: QueuedPod, pod: PodInfo, nodeName: string): Promise<void> {
+    const reserved: AnyPlugin[] = [];
+    try {
+      for (const plugin of plugins) {
+        if (!plugin.reserve) continue;
+        reserved.unshift(plugin);
+        plugin.reserve(pod, nodeName);
+      }
+      await runBind(pod, nodeName);
+    } catch (error) {
+      for (const plugin of reserved) plugin.unreserve?.(pod, nodeName);
+      if (state.forget(pod.uid)) queue.moveOn("AssignedPodDelete");
+      queue.retryLater(entry);
+      if (isNotFound(error)) return;
+      await reportFailure(pod.pod, "SchedulerError", `binding rejected: ${(error as Error).message}`, { client, recorder, now: clock.now() });
+      throw error;
+    }
+    recorder.event(pod.pod, "Normal", "Scheduled", `Successfully assigned ${pod.key} to ${nodeName}`);
+  }
+
+  async function runBind(pod: PodInfo, nodeName: string): Promise<void> {
+    for (const plugin of plugins) if (await plugin.bind?.(pod, nodeName, client)) return;
+    throw new Error("no plugin binds pods");
+  }
+
+  function inBackground(work: Promise<void>, { key }: PodInfo): void {
+    const guarded: Promise<void> = work
+      .catch((error: unknown) => log.warn("Scheduling a pod failed, will try again", { pod: key, error }))
+      .finally(() => underWay.delete(guarded));
+    underWay.add(guarded);
+  }
+
+  async function work(): Promise<void> {
+    let sliceEnds = performance.now() + timeSlice;
+    for (let entry = await queue.take(); entry; entry = await queue.take()) {
+      try {
+        attempt(entry);
+      } catch (error) {
+        log.error("Deciding on a pod failed", { pod: `${entry.pod.metadata.namespace}/${entry.pod.metadata.name}`, error });
+        queue.retryLater(entry);
+      }
+      if (underWay.size >= bindingLimit) await Promise.race(underWay);
+      if (performance.now() < sliceEnds) continue;
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      sliceEnds = performance.now() + timeSlice;
+    }
+  }
+
+  return {
+    name: "scheduler",
+    async run(signal) {
+      const close = (): void => queue.close();
+      signal.addEventListener("abort", close, { once: true });
+      if (signal.aborted) close();
+      const nodeInformer = informers.informer(nodes), podInformer = informers.informer(pods);
+      const unsubscribe = [nodeInformer.onChange(onNode), podInformer.onChange(onPod)];
+      try {
+        await Promise.all([nodes, pods, namespaces, services, replicasets].map((card) => informers.informer<never>(card as never).synced(signal)));
+        await work();
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      } finally {
+        signal.removeEventListener("abort", close);
+        for (const end of unsubscribe) end();
+        await Promise.all(underWay);
+      }
+    },
+  };
+}
+
+/** Stands for a rejection by no plugin in particular. */
+const anyone: ReadonlySet<string> = new Set([""]);

@@ -1,0 +1,121 @@
+import type { Frozen } from "../apimachinery/meta.ts";
+import type { Node, Pod, Service } from "../apis/generated/core/v1.ts";
+import type { ReplicaSet } from "../apis/generated/apps/v1.ts";
+import { NodeSums, type NodeInfo } from "./node-info.ts";
+import { podInfo, type PodInfo } from "./pod-info.ts";
+
+/** What a decision is made from. It doesn't change while one is made. */
+export interface Snapshot extends Related {
+  readonly nodes: readonly NodeInfo[];
+  node(name: string): NodeInfo | undefined;
+  /** The nodes that have pods with affinity or anti-affinity. */
+  nodesWithAffinity(): readonly NodeInfo[];
+}
+
+/** Objects beside nodes and pods that decisions look at. */
+export interface Related {
+  namespaceLabels(namespace: string): Readonly<Record<string, string>> | undefined;
+  services(namespace: string): readonly Frozen<Service>[];
+  replicaset(namespace: string, name: string): Frozen<ReplicaSet> | undefined;
+}
+
+/** The cluster as the informers and our own decisions have it, kept up to date one change at a time. */
+export class ClusterState implements Snapshot {
+  readonly #sums = new Map<string, NodeSums>();
+  /** The node of each pod that has one. */
+  readonly #places = new Map<string, string>();
+  /** Pods put on a node here whose binding the informer hasn't shown yet. */
+  readonly #assumed = new Set<string>();
+  readonly #related: Related;
+  #nodes: readonly NodeInfo[] | undefined;
+
+  constructor(related: Related) {
+    this.#related = related;
+  }
+
+  /** In the order in which they were seen, for a stable round. */
+  get nodes(): readonly NodeInfo[] {
+    return (this.#nodes ??= [...this.#sums.values()].filter((sums) => sums.known));
+  }
+
+  node(name: string): NodeInfo | undefined {
+    const sums = this.#sums.get(name);
+    return sums?.known ? sums : undefined;
+  }
+
+  nodesWithAffinity(): readonly NodeInfo[] {
+    return this.nodes.filter(({ podsWithAffinity }) => podsWithAffinity.size > 0);
+  }
+
+  namespaceLabels(namespace: string): Readonly<Record<string, string>> | undefined {
+    return this.#related.namespaceLabels(namespace);
+  }
+
+  services(namespace: string): readonly Frozen<Service>[] {
+    return this.#related.services(namespace);
+  }
+
+  replicaset(namespace: string, name: string): Frozen<ReplicaSet> | undefined {
+    return this.#related.replicaset(namespace, name);
+  }
+
+  setNode(node: Frozen<Node>): void {
+    const name = node.metadata.name!;
+    const sums = this.#sumsOf(name);
+    if (!sums.known) this.#nodes = undefined;
+    sums.setNode(node);
+  }
+
+  removeNode(name: string): void {
+    const sums = this.#sums.get(name);
+    if (!sums) return;
+    sums.setNode(undefined);
+    this.#nodes = undefined;
+    this.#drop(sums);
+  }
+
+  /** A pod on a node, as the informer shows it. */
+  setPod(pod: Frozen<Pod>): void {
+    this.#assumed.delete(pod.metadata.uid!);
+    this.#place(podInfo(pod), pod.spec.nodeName!);
+  }
+
+  removePod(uid: string): void {
+    this.#assumed.delete(uid);
+    const name = this.#places.get(uid);
+    const sums = name === undefined ? undefined : this.#sums.get(name);
+    this.#places.delete(uid);
+    if (!sums) return;
+    sums.remove(uid);
+    this.#drop(sums);
+  }
+
+  /** Counts a pod on a node before its binding is written. */
+  assume(pod: PodInfo, nodeName: string): void {
+    this.#place(pod, nodeName);
+    this.#assumed.add(pod.uid);
+  }
+
+  /** Takes back `assume` when the binding failed. True if there was something to take back. */
+  forget(uid: string): boolean {
+    if (!this.#assumed.has(uid)) return false;
+    this.removePod(uid);
+    return true;
+  }
+
+  #place(pod: PodInfo, nodeName: string): void {
+    this.removePod(pod.uid);
+    this.#places.set(pod.uid, nodeName);
+    this.#sumsOf(nodeName).add(pod);
+  }
+
+  #sumsOf(name: string): NodeSums {
+    let sums = this.#sums.get(name);
+    if (!sums) this.#sums.set(name, (sums = new NodeSums(name)));
+    return sums;
+  }
+
+  #drop(sums: NodeSums): void {
+    if (!sums.known && sums.pods.size === 0) this.#sums.delete(sums.name);
+  }
+}
