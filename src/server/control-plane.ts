@@ -20,6 +20,7 @@ import { rbacAuthorizer } from "../apiserver/authorization/rbac.ts";
 import { privilegedGroup, unionAuthorizer } from "../apiserver/authorization/union.ts";
 import { identityReviews } from "../apiserver/handlers/reviews.ts";
 import type { NodeConnector } from "../apiserver/handlers/handler.ts";
+import { loadEmbeddedDescriptions } from "../apiserver/openapi/embedded-descriptions.ts";
 import { createOpenApi } from "../apiserver/openapi/openapi.ts";
 import { versionInfo } from "../apiserver/version.ts";
 import type { Clock } from "../base/clock.ts";
@@ -41,7 +42,7 @@ import { accessReviews } from "../registry/reviews.ts";
 import { Cacher } from "../storage/cacher/cacher.ts";
 import { runCompaction } from "../storage/compaction.ts";
 import { SqliteStorage } from "../storage/sqlite/sqlite-storage.ts";
-import { openApiDescriptions } from "./descriptions.ts";
+
 import type { ServerOptions } from "./options.ts";
 
 export interface ControlPlaneOptions {
@@ -108,7 +109,7 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   const handler = createApiServer({
     registry, authorizer, nodes: nodeConnector, metrics, stopping, now: () => clock.now(),
     authenticators,
-    openApi: createOpenApi({ cards: () => registry.cards, version: skiffVersion, descriptions: await openApiDescriptions() }),
+    openApi: createOpenApi({ cards: () => registry.cards, version: skiffVersion, descriptions: await loadEmbeddedDescriptions() }),
     serviceAccountKeys: tokens.keys,
     checks: {
       healthz: [], livez: [storageCheck],
