@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
 import { NamespaceMode } from "../../agents/cri/generated/messages.ts";
@@ -19,6 +19,9 @@ const transports = [
   { transport: "SPDY", env: { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: "false", KUBECTL_PORT_FORWARD_WEBSOCKETS: "false" } },
 ];
 const clients = kubectls.flatMap((kubectl) => transports.map((transport) => ({ kubectl, ...transport })));
+
+/** The runtime makes it and never removes it. */
+const cgroup = "skiff-test-streaming";
 
 let node: TestContainerd;
 let front: Front;
@@ -63,7 +66,7 @@ beforeAll(async () => {
   writeFileSync(join(images, "busybox.tar"), await busyboxImage());
   while (await node.importer.importAll() === "settling") await Bun.sleep(20);
   const { runtime } = node.runtime;
-  const config = { metadata: { name: "p", namespace: "default", uid: "p", attempt: 0 }, linux: { cgroupParent: "/skiff-test/streaming", securityContext: { namespaceOptions: { network: NamespaceMode.NODE } } } };
+  const config = { metadata: { name: "p", namespace: "default", uid: "p", attempt: 0 }, linux: { cgroupParent: `/${cgroup}`, securityContext: { namespaceOptions: { network: NamespaceMode.NODE } } } };
   podSandboxId = (await runtime.runPodSandbox({ config })).podSandboxId!;
   containerId = (await runtime.createContainer({
     podSandboxId, sandboxConfig: config,
@@ -91,6 +94,9 @@ beforeAll(async () => {
 afterAll(async () => {
   await front?.stop({ graceMs: 0 });
   await node?.dispose();
+  for (const directory of [`/sys/fs/cgroup/${cgroup}`, ...readdirSync("/sys/fs/cgroup").map((hierarchy) => `/sys/fs/cgroup/${hierarchy}/${cgroup}`)]) {
+    if (existsSync(directory)) rmdirSync(directory);
+  }
 }, 60_000);
 
 interface Result {
