@@ -21,16 +21,16 @@ interface Heard {
  */
 export function nodeLifecycle({ gracePeriod = 40_000 }: { gracePeriod?: number } = {}): Controller {
   const heard = new Map<string, Heard>();
-  /** Nodes whose pods have been marked not ready since they were last ready. */
-  const marked = new Set<string>();
+  /** The Ready status of each node that has been dealt with. */
+  const known = new Map<string, string>();
 
   function silence(node: Frozen<Node>, { lister, now }: ReconcileContext): number {
     const name = node.metadata.name!;
     const sign = `${lister(leases).get(`${leaseNamespace}/${name}`)?.spec?.renewTime ?? ""} ${node.status?.conditions?.find((c) => c.type === "Ready")?.lastHeartbeatTime ?? ""}`;
-    const known = heard.get(name);
-    if (known?.sign === sign) return now() - known.at;
+    const last = heard.get(name);
+    if (last?.sign === sign) return now() - last.at;
     // A node that we meet Unknown has to give a sign before it is heard.
-    const old = !known && readyStatus(node.status?.conditions) === "Unknown" && (node.status?.conditions ?? []).length > 0;
+    const old = !last && readyStatus(node.status?.conditions) === "Unknown" && (node.status?.conditions ?? []).length > 0;
     heard.set(name, { sign, at: old ? now() - gracePeriod - 1 : now() });
     return old ? gracePeriod + 1 : 0;
   }
@@ -48,22 +48,24 @@ export function nodeLifecycle({ gracePeriod = 40_000 }: { gracePeriod?: number }
       let node = lister(nodes).get(name);
       if (!node) {
         heard.delete(name);
-        marked.delete(name);
+        known.delete(name);
         return;
       }
+      const before = known.get(name) ?? readyStatus(node.status?.conditions);
+      known.set(name, before);
       const silentFor = silence(node, context);
       const lost = silentFor > gracePeriod ? silentConditions(node, now()) : undefined;
       if (lost) {
         node = await client.patch(nodes, { name }, { type: "application/strategic-merge-patch+json", body: { metadata: { uid: node.metadata.uid }, status: { conditions: lost } } }, { subresource: "status" });
-        recorder.event(node, "Normal", "NodeNotReady", `Node ${name} status is now: NodeNotReady`);
       }
       const conditions = (node.status?.conditions ?? []) as readonly NodeCondition[];
       await writeTaints(node, conditions, context);
-      if (readyStatus(conditions) === "True") marked.delete(name);
-      else if (conditions.length > 0 && !marked.has(name)) {
+      const after = readyStatus(conditions);
+      if (before === "True" && after !== "True") {
+        recorder.event(node, "Normal", "NodeNotReady", `Node ${name} status is now: NodeNotReady`);
         await markPodsNotReady(name, context);
-        marked.add(name);
       }
+      known.set(name, after);
       return silentFor > gracePeriod ? undefined : { requeueAfter: gracePeriod - silentFor + 1 };
     },
   });
