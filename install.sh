@@ -26,7 +26,6 @@ esac
 BIN_DIR=${INSTALL_SKIFF_BIN_DIR:-/usr/local/bin}
 SYSTEMD_DIR=${INSTALL_SKIFF_SYSTEMD_DIR:-/etc/systemd/system}
 CONFIG_DIR=/etc/skiff
-RUN_DIR=/run/skiff
 LOG_FILE=/var/log/skiff.log
 PACKAGES="containerd runc nftables iproute2 containernetworking-plugins conntrack mount"
 
@@ -248,6 +247,11 @@ data_dir() {
   printf '%s\n' "${dir:-/var/lib/skiff}"
 }
 
+# The names an instance uses on the machine: "skiff", or with four digits of a hash for another data directory (src/server/layout.ts).
+instance_name() {
+  if [ "$DATA_DIR" = /var/lib/skiff ]; then echo skiff; else printf 'skiff-%s\n' "$(printf %s "$DATA_DIR" | sha256sum | cut -c1-4)"; fi
+}
+
 write_service() {
   if [ -d /run/systemd/system ] || [ "${INSTALL_SKIFF_INIT:-}" = systemd ]; then
     INIT=systemd
@@ -330,7 +334,7 @@ write_scripts() {
 #!/bin/sh
 # Stops Skiff and everything that it started: pods, containerd, mounts, interfaces and nftables rules. Data stays.
 DATA_DIR=$DATA_DIR
-CONFIG_DIR=$CONFIG_DIR
+INSTANCE=$INSTANCE
 RUN_DIR=$RUN_DIR
 EOF
   cat <<'EOF'
@@ -367,7 +371,7 @@ stop_service() {
 }
 
 # Every cgroup of ours, deepest first, on v1 and v2.
-cgroups() { find /sys/fs/cgroup -depth -type d -path "*/skiff*" 2>/dev/null | grep -E '/skiff(-[0-9a-f]{6})?(/|$)'; }
+cgroups() { find /sys/fs/cgroup -depth -type d \( -name "$INSTANCE" -o -path "*/$INSTANCE/*" \) 2>/dev/null; }
 
 stop_service
 # Containers first, so that their shims see them end; then shims and containerd.
@@ -379,13 +383,13 @@ end_processes $(pids_with "$RUN_DIR/containerd.sock") $(pids_with "$DATA_DIR/age
 # Mounts below our directories, deepest first. What is mounted twice is listed twice.
 awk '{ print $2 }' /proc/self/mounts | grep -E "^($RUN_DIR|$DATA_DIR)/" | sort -r | while read -r mount; do umount "$mount" 2>/dev/null || umount -l "$mount"; done
 for group in $(cgroups); do rmdir "$group" 2>/dev/null; done
-ip -o link show 2>/dev/null | sed -n 's/^[0-9]*: \(skiff-[^:@]*\).*/\1/p' | while read -r link; do ip link del "$link" 2>/dev/null; done
+ip link del "$INSTANCE-dns" 2>/dev/null
 if command -v nft >/dev/null 2>&1; then
-  nft list tables 2>/dev/null | awk '$3 ~ /^skiff/ { print $2, $3 }' | while read -r family table; do nft delete table "$family" "$table"; done
+  nft list tables 2>/dev/null | grep -qx "table ip $INSTANCE" && nft delete table ip "$INSTANCE"
 fi
 rm -rf "$RUN_DIR"
-rm -f /var/lib/cni/results/skiff-* 2>/dev/null
-rmdir /var/lib/cni/results /var/lib/cni 2>/dev/null
+rm -f /var/lib/cni/results/"$INSTANCE"-[0-9a-f]* /var/lib/cni/cache/results/"$INSTANCE"-[0-9a-f]* 2>/dev/null
+rmdir /var/lib/cni/cache/results /var/lib/cni/cache /var/lib/cni/results /var/lib/cni 2>/dev/null
 true
 EOF
   } | replace "$BIN_DIR/skiff-killall.sh" 755
@@ -498,6 +502,8 @@ install_binary
 choose_command
 write_config
 DATA_DIR=$(data_dir)
+INSTANCE=$(instance_name)
+RUN_DIR=/run/$INSTANCE
 write_service
 write_scripts
 enable_service

@@ -1,3 +1,5 @@
+import { kubernetesVersion } from "../base/version.ts";
+
 /** `/version`. Major and minor are plain numbers: clients parse them. */
 export interface VersionInfo {
   major: string;
@@ -10,9 +12,6 @@ export interface VersionInfo {
   compiler: string;
   platform: string;
 }
-
-/** The Kubernetes API that we serve. */
-export const kubernetesVersion = "1.36.0";
 
 /** `own` is Skiff's version; it follows the Kubernetes version as K3s users know it: `v1.36.0+skiff0.1.0`. */
 export function versionInfo({ own, commit = "", buildDate = "1970-01-01T00:00:00Z" }: { own: string; commit?: string; buildDate?: string }): VersionInfo {

@@ -5,9 +5,10 @@ const build = typeof SKIFF_BUILD === "undefined" ? { version: "0.1.0-dev", commi
 
 /** Skiff's own version. */
 export const skiffVersion = build.version;
-/** The Kubernetes release whose API is served; clients compare minor versions. */
-export const kubernetesVersion = { major: "1", minor: "36", patch: "4" } as const;
-export const gitVersion = `v${kubernetesVersion.major}.${kubernetesVersion.minor}.${kubernetesVersion.patch}+skiff.${skiffVersion}`;
 export const gitCommit = build.commit;
 /** When this binary was built, in milliseconds since the epoch: no honest clock shows less. */
 export const builtAt = build.builtAt;
+/** The Kubernetes API that is served. */
+export const kubernetesVersion = "1.36.4";
+/** As clients and nodes show it: Skiff's version follows that of Kubernetes. */
+export const gitVersion = `v${kubernetesVersion}+skiff${skiffVersion}`;

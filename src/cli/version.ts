@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import { gitCommit, gitVersion, skiffVersion } from "../base/version.ts";
+import { gitCommit, kubernetesVersion, skiffVersion } from "../base/version.ts";
 
 export function addVersionCommand(program: Command): void {
   program.command("version").description("Print the version of Skiff and of the Kubernetes API it serves").action(() => {
-    process.stdout.write(`skiff ${skiffVersion}${gitCommit ? ` (${gitCommit.slice(0, 12)})` : ""}\nKubernetes API ${gitVersion}\nBun ${Bun.version}\n`);
+    process.stdout.write(`skiff ${skiffVersion}${gitCommit ? ` (${gitCommit.slice(0, 12)})` : ""}\nKubernetes API v${kubernetesVersion}\nBun ${Bun.version}\n`);
   });
 }

@@ -78,6 +78,11 @@ export async function runServer(options: ServerOptions): Promise<void> {
 
 const aborted = (signal: AbortSignal): Promise<void> => new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })));
 
+/** What nodes and pods are told: a server that listens on one address is reached there. */
+function advertiseAddressOf({ advertiseAddress, bindAddress, nodeIp }: ServerOptions): string {
+  return advertiseAddress ?? (bindAddress === "0.0.0.0" || bindAddress.startsWith("127.") ? nodeIp : bindAddress);
+}
+
 /** The parts of a server and what they share. */
 class Server {
   #pki!: ClusterPki;
@@ -146,7 +151,7 @@ class Server {
         const client = this.#plane.clientAs(admin);
         await ensureSystemNamespaces(client);
         await reconcileBootstrapPolicy(client, bootstrapPolicy(this.#controllers().map((controller) => ({ name: controller.name, rules: rulesOf(controller) }))));
-        await ensureKubernetesService(client, { clusterIP: kubernetesServiceIp(options.serviceCidr), advertiseAddress: options.advertiseAddress ?? options.nodeIp, port: this.#front.port });
+        await ensureKubernetesService(client, { clusterIP: kubernetesServiceIp(options.serviceCidr), advertiseAddress: advertiseAddressOf(options), port: this.#front.port });
         await ensureClusterDnsService(client, options.clusterDns);
         this.#plane.markReady();
       },
@@ -201,15 +206,17 @@ class Server {
     return {
       name: "agent",
       start: async (signal) => {
+        const { authenticators, authorizer, clientAs, informers } = this.#plane;
+        // The port is open before the kubelet is there: its Node tells the port that was found.
+        const late: HttpHandler = (request, response) => (this.#kubelet ? this.#kubelet(request, response) : response.send(503, {}, "the kubelet is starting\n"));
+        port = await openPort({
+          hostname: options.bindAddress, port: options.kubeletPort, tls: this.#tls(this.#pki.kubeletServing), handler: guardKubelet(late, { nodeName: options.nodeName, authenticators, authorizer }),
+        }, "kubelet-port");
         const agent = createAgent({
-          ...options, instance: layout.instance, directory: layout.agentDir, runDirectory: layout.runDir, client: this.#plane.clientAs(nodeUser(options.nodeName)), informers: this.#plane.informers,
-          clock: this.#clock, onFailure: this.fail,
+          ...options, kubeletPort: port.port, instance: layout.instance, directory: layout.agentDir, runDirectory: layout.runDir,
+          client: clientAs(nodeUser(options.nodeName)), informers, clock: this.#clock, onFailure: this.fail,
         });
         this.#kubelet = agent.handler;
-        const { authenticators, authorizer } = this.#plane;
-        port = await openPort({
-          hostname: options.bindAddress, port: options.kubeletPort, tls: this.#tls(this.#pki.kubeletServing), handler: guardKubelet(agent.handler, { nodeName: options.nodeName, authenticators, authorizer }),
-        }, "kubelet-port");
         manager = componentManager(agent.components, log);
         await manager.start(signal);
       },
