@@ -64,6 +64,8 @@ async function storeUnderFreeName<T extends KubeObject>({ store, randomSuffix }:
     } catch (error) {
       if (attempt === generateNameAttempts || !isAlreadyExists(error)) throw error;
       metadata.name = generateName(metadata.generateName!, randomSuffix());
+      // What was defaulted from the name, such as a namespace's label, follows it.
+      card.default?.(object);
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import { thaw } from "../apimachinery/meta.ts";
 import type { AnyResource, ResourceCard } from "../apimachinery/resource.ts";
-import { isConflict, isNotFound } from "../apimachinery/status.ts";
+import { isNotFound } from "../apimachinery/status.ts";
 import { formatTime } from "../apimachinery/time.ts";
 import type { DeleteOptions, Status } from "../apis/generated/meta/v1.ts";
 import type { ObjectKey } from "../client/client.ts";
@@ -11,8 +11,7 @@ import { namespaceItself } from "./create.ts";
 import { checkDeletePreconditions, validateDeleteOptions } from "./delete-options.ts";
 import { finalizersForDeletion } from "./garbage-collection.ts";
 import { hookOf, type Machinery } from "./machinery.ts";
-
-const attempts = 5;
+import { lostRace } from "./update.ts";
 
 export interface Deleted<T extends KubeObject> {
   /** Set when deletion only began. */
@@ -27,13 +26,13 @@ export interface Deleted<T extends KubeObject> {
  */
 export async function deleteObject<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, key: ObjectKey, options: DeleteOptions = {}): Promise<Deleted<T>> {
   validateDeleteOptions(options);
-  for (let attempt = 1; ; attempt++) {
+  for (;;) {
     const entry = machinery.store.mustGet(card, key);
     checkDeletePreconditions(card, entry.object as Frozen<KubeObject>, options);
     try {
       return await deleteOnce(machinery, context, card, key, entry, options);
     } catch (error) {
-      if (!isConflict(error) || attempt === attempts || machinery.store.get(card, key)?.revision === entry.revision) throw error;
+      if (!lostRace(machinery, card, key, entry as Entry, error)) throw error;
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import { invalidValue } from "../apimachinery/field-errors.ts";
-import type { ResourceCard } from "../apimachinery/resource.ts";
+import type { AnyResource, ResourceCard } from "../apimachinery/resource.ts";
 import { conflict, invalid, isConflict, notFound } from "../apimachinery/status.ts";
 import { validateObjectMetaUpdate } from "../apimachinery/validation/object-meta.ts";
 import type { ObjectKey } from "../client/client.ts";
@@ -13,9 +13,6 @@ import { hookOf, type Machinery } from "./machinery.ts";
 import { bumpGeneration, carryMetadata, checkPreconditions, takeKind, takeName, takeNamespace } from "./metadata.ts";
 import type { WriteRequest } from "./registry.ts";
 import { projectSubresource } from "./subresources/projections.ts";
-
-/** Writers race for the same object; each try starts over from the newest state. */
-const attempts = 5;
 
 export interface UpdateRequest<T extends KubeObject> extends WriteRequest {
   subresource?: string;
@@ -30,19 +27,25 @@ export interface Updated<T extends KubeObject> {
   created: boolean;
 }
 
-/** PUT and PATCH of the main resource and of subresources that are views of the same object. */
+/**
+ * PUT and PATCH of the main resource and of subresources that are views of the same object. A writer that lost a race starts over
+ * from the newest state, as often as it takes: each round some writer gets through. A conflict with what the request itself asked for stands.
+ */
 export async function updateObject<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, key: ObjectKey, request: UpdateRequest<T>): Promise<Updated<T>> {
-  for (let attempt = 1; ; attempt++) {
+  for (;;) {
     const entry = machinery.store.get(card, key);
     if (!entry) return { object: await createMissing(machinery, context, card, key, request), created: true };
     try {
       return { object: await updateOnce(machinery, context, card, key, entry, request), created: false };
     } catch (error) {
-      const raced = isConflict(error) && machinery.store.get(card, key)?.revision !== entry.revision;
-      if (!raced || attempt === attempts) throw error;
+      if (!lostRace(machinery, card, key, entry as Entry, error)) throw error;
     }
   }
 }
+
+/** Whether a conflict comes of a write that was stored since `entry` was read. */
+export const lostRace = ({ store }: Machinery, card: AnyResource, key: ObjectKey, entry: Entry, error: unknown): boolean =>
+  isConflict(error) && store.get(card, key)?.revision !== entry.revision;
 
 async function createMissing<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, key: ObjectKey, request: UpdateRequest<T>): Promise<Frozen<T>> {
   if (request.mustExist) throw notFound(card, key.name);

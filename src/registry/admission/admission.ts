@@ -13,7 +13,7 @@ export interface AdmissionAttributes {
   subresource: string;
   /** Empty for cluster-scoped kinds. For a Namespace itself, its own name, as in Kubernetes. */
   namespace: string;
-  /** Empty while generateName has not been resolved, and for deletecollection. */
+  /** Empty for `admit` while generateName has not been resolved. */
   name: string;
   /** Absent for DELETE. The subresource's own kind for binding, eviction and token. */
   object?: KubeObject;
@@ -34,7 +34,7 @@ export interface Admission {
   validate?(attributes: AdmissionAttributes): void | Promise<void>;
 }
 
-/** Gives a plugin its type; the place to put defaults should plugins ever share some. */
+/** Gives a plugin its type. */
 export const defineAdmission = (admission: Admission): Admission => admission;
 
 /** The ordered plugins as one: all mutating steps, later all validating ones. */
