@@ -44,7 +44,7 @@ export async function startControlPlane({ clock = systemClock, select = () => tr
       const changed: Pod[] = [];
       for (const pod of all<Pod>(pods, namespace)) {
         if (pod.metadata.deletionTimestamp || pod.status?.conditions?.some((c) => c.type === "Ready")) continue;
-        const podIP = `10.42.0.${nextAddress++}`;
+        const podIP = `10.42.${nextAddress >> 8}.${nextAddress++ & 255}`;
         const time = new Date(clock.now()).toISOString();
         const status = { phase: "Running", podIP, podIPs: [{ ip: podIP }], conditions: [{ type: "Ready", status: ready ? "True" : "False", lastTransitionTime: time }] };
         changed.push(await client.patch(pods, { namespace, name: pod.metadata.name! }, { type: "application/merge-patch+json", body: { status } }, { subresource: "status" }) as Pod);
