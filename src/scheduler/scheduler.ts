@@ -1,9 +1,10 @@
 import type { Clock } from "../base/clock.ts";
 import { logger, type Logger } from "../base/log.ts";
+import { semanticEqual } from "../apimachinery/equality.ts";
 import type { Frozen } from "../apimachinery/meta.ts";
 import { isNotFound } from "../apimachinery/status.ts";
 import { namespaces, nodes, pods, replicasets, services } from "../apis/builtins.ts";
-import type { Node, Pod } from "../apis/generated/core/v1.ts";
+import type { Namespace, Node, Pod } from "../apis/generated/core/v1.ts";
 import type { Client } from "../client/client.ts";
 import type { InformerFactory } from "../client/informer.ts";
 import type { EventRecorder } from "../client/recorder.ts";
@@ -93,6 +94,10 @@ export function createScheduler({ client, informers, recorder, clock, log = logg
     return was ? "AssignedPodUpdate" : "AssignedPodAdd";
   }
 
+  function onNamespace(old: Frozen<Namespace> | undefined, current: Frozen<Namespace> | undefined): void {
+    if (current && old && !semanticEqual(old.metadata.labels, current.metadata.labels)) queue.moveOn("NamespaceUpdate");
+  }
+
   /** Decides; what follows is written in the background. */
   function attempt(entry: QueuedPod): void {
     const pod = podInfo(entry.pod);
@@ -161,8 +166,7 @@ export function createScheduler({ client, informers, recorder, clock, log = logg
       const close = (): void => queue.close();
       signal.addEventListener("abort", close, { once: true });
       if (signal.aborted) close();
-      const nodeInformer = informers.informer(nodes), podInformer = informers.informer(pods);
-      const unsubscribe = [nodeInformer.onChange(onNode), podInformer.onChange(onPod)];
+      const unsubscribe = [informers.informer(nodes).onChange(onNode), informers.informer(namespaces).onChange(onNamespace), informers.informer(pods).onChange(onPod)];
       try {
         await Promise.all([nodes, pods, namespaces, services, replicasets].map((card) => informers.informer<never>(card as never).synced(signal)));
         await work();

@@ -1,0 +1,78 @@
+import type { Frozen } from "../../apimachinery/meta.ts";
+import type { ReplicaSet } from "../../apis/generated/apps/v1.ts";
+import type { Node, NodeSpec, Pod, PodSpec, Service } from "../../apis/generated/core/v1.ts";
+import type { AnyPlugin } from "../framework.ts";
+import { podInfo } from "../pod-info.ts";
+import { schedule, scoreAll } from "../schedule.ts";
+import { ClusterState } from "../snapshot.ts";
+
+export interface NodeShape extends NodeSpec {
+  labels?: Record<string, string>;
+  allocatable?: Record<string, string>;
+}
+
+/** A node with 4 cores, 8 GiB and room for 10 pods, labelled with its hostname. */
+export function node(name: string, { labels, allocatable, ...spec }: NodeShape = {}): Frozen<Node> {
+  return {
+    metadata: { name, uid: name, labels: { "kubernetes.io/hostname": name, ...labels } }, spec,
+    status: { allocatable: { cpu: "4", memory: "8Gi", pods: "10", ...allocatable } },
+  };
+}
+
+export interface PodShape extends Partial<PodSpec> {
+  namespace?: string;
+  labels?: Record<string, string>;
+  /** The name of the ReplicaSet it belongs to. */
+  replicaset?: string;
+  /** Of its one container. */
+  requests?: Record<string, string>;
+  hostPorts?: { hostPort: number; hostIP?: string; protocol?: "TCP" | "UDP" }[];
+}
+
+export function pod(name: string, { namespace = "default", labels, replicaset, requests, hostPorts = [], ...spec }: PodShape = {}): Frozen<Pod> {
+  const ports = hostPorts.map((port) => ({ containerPort: port.hostPort, ...port }));
+  const owners = replicaset ? { ownerReferences: [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: replicaset, uid: replicaset, controller: true }] } : {};
+  return {
+    metadata: { name, namespace, uid: name, labels, ...owners },
+    spec: { schedulerName: "default-scheduler", containers: [{ name: "main", image: "main:1", resources: { requests }, ports }], ...spec },
+  };
+}
+
+/** A cluster of these objects; pods with a nodeName are on their node. */
+export function cluster(nodes: readonly Frozen<Node>[], pods: readonly Frozen<Pod>[] = [], { services = [], replicasets = [], namespaces = {} }: {
+  services?: readonly Frozen<Service>[]; replicasets?: readonly Frozen<ReplicaSet>[];
+  /** Labels by name. */
+  namespaces?: Record<string, Record<string, string>>;
+} = {}): ClusterState {
+  const inNamespace = <T extends { readonly metadata: { readonly namespace?: string } }>(objects: readonly T[], namespace: string): T[] => objects.filter(({ metadata }) => metadata.namespace === namespace);
+  const state = new ClusterState({
+    namespaceLabels: (name) => namespaces[name],
+    services: (namespace) => inNamespace(services, namespace),
+    replicaset: (namespace, name) => inNamespace(replicasets, namespace).find(({ metadata }) => metadata.name === name),
+  });
+  for (const one of nodes) state.setNode(one);
+  for (const one of pods) if (one.spec.nodeName) state.setPod(one);
+  return state;
+}
+
+/** Why each node that won't do won't, for one plugin. */
+export function rejectionsBy(plugin: AnyPlugin, wanted: Frozen<Pod>, state: ClusterState): Record<string, string> {
+  const info = podInfo(wanted);
+  const prepared = plugin.preFilter ? plugin.preFilter(info, state) : { state: undefined };
+  if ("skip" in prepared) return {};
+  if ("rejected" in prepared) return { "*": prepared.rejected.reasons.join(", ") };
+  const rejections: Record<string, string> = {};
+  for (const one of state.nodes) {
+    const rejection = plugin.filter!(info, one, prepared.state);
+    if (rejection) rejections[one.name] = rejection.reasons.join(", ") + (rejection.unresolvable ? " (for good)" : "");
+  }
+  return rejections;
+}
+
+/** The normalized and weighted scores that one plugin gives, by node. */
+export function scoresBy(plugin: AnyPlugin, wanted: Frozen<Pod>, state: ClusterState): Record<string, number> {
+  const scores = scoreAll(podInfo(wanted), state.nodes, state, [{ ...plugin, weight: 1 }]);
+  return Object.fromEntries(state.nodes.map(({ name }, i) => [name, scores[i]!]));
+}
+
+export const decide = (plugins: readonly AnyPlugin[], wanted: Frozen<Pod>, state: ClusterState): ReturnType<typeof schedule> => schedule(podInfo(wanted), state, plugins, { random: () => 0 });
