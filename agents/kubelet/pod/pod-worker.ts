@@ -136,7 +136,10 @@ export class PodWorker {
     if (!ending) {
       const last = await runPod(this.#context, this.#pod, runtime, this.#state, { signal, read: () => this.#read(), publish: (seen) => this.#publish(seen, false) });
       // All containers have done what they had to: the rest of the pod goes.
-      if (!isTerminal(this.#publish(last, false).phase)) return false;
+      if (!isTerminal(this.#publish(last, false).phase)) {
+        this.#verdict ??= this.#overdue();
+        return this.#verdict !== undefined && this.#step(signal);
+      }
     }
     const graceSeconds = gracePeriodSeconds(this.#pod);
     const dead = await endPod(this.#context, this.#pod, await this.#read(), { graceSeconds, signal, read: () => this.#read() });
@@ -183,13 +186,14 @@ export class PodWorker {
     if (!finished) probes.sync(this.#pod, runtime, podIp ?? "");
     this.#adoptVerdicts(runtime);
     const status = podStatus(this.#pod, runtime, {
-      now: clock.now(), hostIps: nodeIps(), finished, verdict: this.#verdict,
+      now: clock.now(), hostIps: nodeIps(), finished, verdict: this.#verdict, told: statuses.get(this.uid),
       waiting: (name) => this.#state.waiting.get(name),
       started: (container, id) => probes.started(container, id),
       ready: (container, id) => !finished && probes.ready(container, id),
       terminationMessage: (container) => this.#message(container),
     });
-    if (!this.#removed) statuses.set(this.#pod, status);
+    // A pod shows that it has ended only when all of it has: sidecars may still be ending.
+    if (!this.#removed && (finished || !isTerminal(status.phase))) statuses.set(this.#pod, status);
     return status;
   }
 
@@ -211,7 +215,7 @@ export class PodWorker {
 
   #overdue(): Verdict | undefined {
     const { activeDeadlineSeconds } = this.#pod.spec;
-    const startTime = this.#pod.status?.startTime;
+    const startTime = this.#context.statuses.get(this.uid)?.startTime ?? this.#pod.status?.startTime;
     if (activeDeadlineSeconds === undefined || !startTime) return undefined;
     const deadline = Date.parse(startTime) + activeDeadlineSeconds * 1000;
     if (this.#context.clock.now() < deadline) {

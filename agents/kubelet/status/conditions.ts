@@ -9,14 +9,22 @@ export interface ConditionFacts {
   statuses: readonly ContainerStatus[];
   /** The sandbox is up and has its address. */
   sandboxReady: boolean;
+  /** As `knownConditions` gives them. */
+  known: readonly Frozen<PodCondition>[];
   now: number;
 }
 
 type Verdict = Pick<PodCondition, "status" | "reason" | "message">;
 
+const ownTypes: readonly string[] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
+
+/** What is known of the conditions: the kubelet's own as it last told them, others' as the API has them. */
+export const knownConditions = (api: readonly Frozen<PodCondition>[] = [], told: readonly Frozen<PodCondition>[] = api): Frozen<PodCondition>[] =>
+  [...told.filter(({ type }) => ownTypes.includes(type)), ...api.filter(({ type }) => !ownTypes.includes(type))];
+
 /** The conditions the kubelet answers for; others' (readiness gates, the scheduler's) are taken over as they are. */
 export function podConditions(pod: Pod, facts: ConditionFacts): PodCondition[] {
-  const old = new Map((pod.status?.conditions ?? []).map((condition) => [condition.type, condition]));
+  const old = new Map(facts.known.map((condition) => [condition.type, condition]));
   const ready = containersReady(pod, facts);
   const verdicts: [string, Verdict][] = [
     ["PodReadyToStartContainers", { status: facts.sandboxReady ? "True" : "False" }],
@@ -26,8 +34,7 @@ export function podConditions(pod: Pod, facts: ConditionFacts): PodCondition[] {
     ["PodScheduled", { status: "True" }],
   ];
   const own = verdicts.map(([type, verdict]) => condition(pod, type, verdict, old.get(type), facts.now));
-  const ownTypes = new Set(own.map(({ type }) => type));
-  return [...own, ...[...old.values()].filter(({ type }) => !ownTypes.has(type)).map((condition) => structuredClone(condition) as PodCondition)];
+  return [...own, ...[...old.values()].filter(({ type }) => !ownTypes.includes(type)).map((condition) => structuredClone(condition) as PodCondition)];
 }
 
 function condition(pod: Pod, type: string, verdict: Verdict, old: Frozen<PodCondition> | undefined, now: number): PodCondition {

@@ -2,7 +2,7 @@ import type { PodStatus } from "../../../src/apis/generated/core/v1.ts";
 import { qosClassOf } from "../../../src/apis/core/pod/qos.ts";
 import { ephemeralContainers, initContainers, isHostNetwork, isTerminal, type Container, type Pod } from "../pod/pod.ts";
 import { currentSandbox, type RuntimePod } from "../runtime/runtime-status.ts";
-import { podConditions } from "./conditions.ts";
+import { knownConditions, podConditions } from "./conditions.ts";
 import { containerStatus, time, type ContainerView } from "./container-status.ts";
 import { podPhase } from "./phase.ts";
 
@@ -11,18 +11,20 @@ export interface StatusView extends ContainerView {
   hostIps: readonly string[];
   /** Why the kubelet ended the pod, such as DeadlineExceeded or Evicted: the pod is Failed then. */
   verdict?: { reason: string; message: string };
+  /** The last status told, which the API may not show yet. */
+  told?: PodStatus;
 }
 
 /** The status the API should show. Pure: what was, what the runtime says, and the kubelet's own knowledge in; the whole status out. */
 export function podStatus(pod: Pod, runtime: RuntimePod, view: StatusView): PodStatus {
-  const old = pod.status ?? {};
+  const old = { ...pod.status, ...view.told };
   const statusesOf = (containers: readonly Container[], before: PodStatus["containerStatuses"] | undefined) =>
     containers.map((container) => containerStatus(pod, container, runtime, before?.find(({ name }) => name === container.name), view));
   const initStatuses = statusesOf(initContainers(pod), old.initContainerStatuses as PodStatus["initContainerStatuses"]);
   const statuses = statusesOf(pod.spec.containers, old.containerStatuses as PodStatus["containerStatuses"]);
   const ephemeral = statusesOf(ephemeralContainers(pod), old.ephemeralContainerStatuses as PodStatus["ephemeralContainerStatuses"]);
   // A phase that is terminal never changes again.
-  const phase = isTerminal(old.phase) ? old.phase : view.verdict ? "Failed" : podPhase(pod, initStatuses, statuses, view.finished && !anyRunning(runtime));
+  const phase = isTerminal(pod.status?.phase) ? pod.status?.phase : view.verdict ? "Failed" : podPhase(pod, initStatuses, statuses, view.finished && !anyRunning(runtime));
 
   const sandbox = currentSandbox(runtime);
   const hostIps = view.hostIps;
@@ -31,7 +33,7 @@ export function podStatus(pod: Pod, runtime: RuntimePod, view: StatusView): PodS
 
   const status: PodStatus = {
     phase, startTime: old.startTime ?? time(view.now),
-    conditions: podConditions(pod, { phase, initStatuses, statuses, sandboxReady, now: view.now }),
+    conditions: podConditions(pod, { phase, initStatuses, statuses, sandboxReady, known: knownConditions(pod.status?.conditions, view.told?.conditions), now: view.now }),
     qosClass: old.qosClass ?? qosClassOf(pod), containerStatuses: statuses,
     hostIP: hostIps[0], hostIPs: hostIps.map((ip) => ({ ip })),
   };

@@ -76,6 +76,8 @@ export class StatusManager {
 function patchOf({ pod, status }: Entry): Record<string, unknown> {
   const patch: Record<string, unknown> = { ...status };
   for (const key of ["reason", "message", "podIP", "podIPs"] as const) if (pod.status?.[key] !== undefined && status[key] === undefined) patch[key] = null;
+  // Conditions are merged by type, so what a condition no longer says must be taken back.
+  patch["conditions"] = status.conditions?.map((condition) => ({ ...condition, reason: condition.reason ?? null, message: condition.message ?? null }));
   for (const key of ["podIPs", "hostIPs"] as const) if (status[key]) patch[key] = [...status[key], { $patch: "replace" }];
   return patch;
 }
