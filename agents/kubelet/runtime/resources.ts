@@ -59,7 +59,7 @@ export function oomScoreAdjust(pod: Pod, container: Container, nodeMemoryBytes: 
     case "BestEffort":
       return 1000;
     case "Burstable": {
-      const adjust = Math.trunc(1000 - (1000 * bytes(request(container, "memory"))) / nodeMemoryBytes);
+      const adjust = 1000 - Math.floor((1000 * bytes(request(container, "memory"))) / nodeMemoryBytes);
       if (adjust < 3) return 3;
       return adjust === 1000 ? 999 : adjust;
     }
