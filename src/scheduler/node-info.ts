@@ -9,6 +9,8 @@ export interface NodeInfo {
   readonly node: Frozen<Node>;
   readonly labels: Readonly<Record<string, string>>;
   readonly allocatable: ReadonlyMap<string, number>;
+  /** Sizes in bytes of the images the node has, by each of their names. */
+  readonly images: ReadonlyMap<string, number>;
   readonly requested: ReadonlyMap<string, number>;
   readonly nonZero: ReadonlyMap<string, number>;
   readonly pods: ReadonlyMap<string, PodInfo>;
@@ -25,6 +27,7 @@ export class NodeSums implements NodeInfo {
   #node: Frozen<Node> | undefined;
   labels: Readonly<Record<string, string>> = {};
   allocatable: Resources = new Map();
+  images: ReadonlyMap<string, number> = new Map();
   readonly requested: Resources = new Map();
   readonly nonZero: Resources = new Map();
   readonly pods = new Map<string, PodInfo>();
@@ -48,6 +51,7 @@ export class NodeSums implements NodeInfo {
   setNode(node: Frozen<Node> | undefined): void {
     this.#node = node;
     this.labels = node?.metadata.labels ?? {};
+    this.images = imagesOf(node);
     this.allocatable = parseResources(node?.status?.allocatable);
   }
 
@@ -86,6 +90,12 @@ export class NodeSums implements NodeInfo {
     taken.splice(taken.indexOf(port.ip), 1);
     if (taken.length === 0) this.#ports.delete(key);
   }
+}
+
+function imagesOf(node: Frozen<Node> | undefined): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>();
+  for (const { names, sizeBytes = 0 } of node?.status?.images ?? []) for (const name of names ?? []) sizes.set(name, sizeBytes);
+  return sizes;
 }
 
 const portKey = ({ protocol, port }: HostPort): string => `${protocol}/${port}`;

@@ -24,6 +24,8 @@ export interface QueuedPod {
   /** When a slow second look is due. */
   flushAt: number;
   rejectors: ReadonlySet<string>;
+  /** Resolves when what is being written of its last failure has been. */
+  told?: Promise<void>;
 }
 
 export interface QueueOptions {
@@ -112,9 +114,11 @@ export class SchedulingQueue {
     this.#waitUntil(entry, entry.flushAt);
   }
 
-  /** Something went wrong that has nothing to do with the pod: tried again after its back-off. */
-  retryLater(entry: QueuedPod): void {
-    if (this.#failed(entry)) this.#retry(entry);
+  /** Something went wrong that has nothing to do with the pod: tried again after its back-off. False when the pod has left the queue meanwhile. */
+  retryLater(entry: QueuedPod): boolean {
+    const waits = this.#failed(entry);
+    if (waits) this.#retry(entry);
+    return waits;
   }
 
   close(): void {
@@ -123,7 +127,6 @@ export class SchedulingQueue {
     this.#wake?.();
   }
 
-  /** False when the pod has left the queue meanwhile. */
   #failed(entry: QueuedPod): boolean {
     if (this.#pods.get(entry.uid) !== entry) return false;
     entry.until = this.#options.clock.now() + backoffDelay(entry.failures++, backoff);

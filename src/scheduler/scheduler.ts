@@ -14,7 +14,7 @@ import type { AnyPlugin, ClusterEvent } from "./framework.ts";
 import { podInfo, type PodInfo } from "./pod-info.ts";
 import { defaultPlugins } from "./plugins/index.ts";
 import { SchedulingQueue, type QueuedPod } from "./queue.ts";
-import { reportFailure } from "./report.ts";
+import { reportFailure, type FailureReason } from "./report.ts";
 import { schedule } from "./schedule.ts";
 import { ClusterState } from "./snapshot.ts";
 
@@ -84,8 +84,8 @@ export function createScheduler({ client, informers, recorder, clock, log = logg
   function placePod(uid: string, old: Frozen<Pod> | undefined, current: Frozen<Pod> | undefined): ClusterEvent | undefined {
     const was = isAssigned(old);
     if (!isAssigned(current)) {
-      // A pod that is deleted while it is being bound gives its room back too.
-      const wasAssumed = !current && state.forget(uid);
+      // A pod that goes while it is being bound gives its room back too.
+      const wasAssumed = !isPending(current, schedulerName) && state.forget(uid);
       if (was) state.removePod(uid);
       return was || wasAssumed ? "AssignedPodDelete" : undefined;
     }
@@ -105,11 +105,19 @@ export function createScheduler({ client, informers, recorder, clock, log = logg
     if (!decision.fits) {
       const { diagnosis } = decision;
       queue.reject(entry, diagnosis.nodes === 0 ? anyone : diagnosis.rejectors);
-      return inBackground(reportFailure(pod.pod, "Unschedulable", failureMessage(diagnosis, pod.pod), { client, recorder, now: clock.now() }), pod);
+      return inBackground(report(entry, "Unschedulable", failureMessage(diagnosis, pod.pod)), pod);
     }
     start = (start + decision.evaluated) % state.nodes.length;
     state.assume(pod, decision.nodeName);
     inBackground(bind(entry, pod, decision.nodeName), pod);
+  }
+
+  /** What is said of a pod is written in the order in which it was found, and before it is bound. */
+  function report(entry: QueuedPod, reason: FailureReason, message: string): Promise<void> {
+    const { pod } = entry;
+    const told = Promise.resolve(entry.told).then(() => reportFailure(pod, reason, message, { client, recorder, now: clock.now() }));
+    entry.told = told.catch(() => undefined);
+    return told;
   }
 
   async function bind(entry: QueuedPod, pod: PodInfo, nodeName: string): Promise<void> {
@@ -120,14 +128,15 @@ export function createScheduler({ client, informers, recorder, clock, log = logg
         reserved.unshift(plugin);
         plugin.reserve(pod, nodeName);
       }
+      await entry.told;
       await runBind(pod, nodeName);
     } catch (error) {
       for (const plugin of reserved) plugin.unreserve?.(pod, nodeName);
       if (state.forget(pod.uid)) queue.moveOn("AssignedPodDelete");
-      queue.retryLater(entry);
-      if (isNotFound(error)) return;
-      await reportFailure(pod.pod, "SchedulerError", `binding rejected: ${(error as Error).message}`, { client, recorder, now: clock.now() });
-      throw error;
+      // A pod that is gone has left the queue.
+      if (!queue.retryLater(entry) || isNotFound(error)) return;
+      log.warn("Binding a pod failed, will try again", { pod: pod.key, node: nodeName, error });
+      return report(entry, "SchedulerError", `binding rejected: ${(error as Error).message}`);
     }
     recorder.event(pod.pod, "Normal", "Scheduled", `Successfully assigned ${pod.key} to ${nodeName}`);
   }
@@ -139,7 +148,7 @@ export function createScheduler({ client, informers, recorder, clock, log = logg
 
   function inBackground(work: Promise<void>, { key }: PodInfo): void {
     const guarded: Promise<void> = work
-      .catch((error: unknown) => log.warn("Scheduling a pod failed, will try again", { pod: key, error }))
+      .catch((error: unknown) => log.warn("Saying why a pod has no node failed", { pod: key, error }))
       .finally(() => underWay.delete(guarded));
     underWay.add(guarded);
   }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/base/clock.ts";
 import type { Frozen } from "../../src/apimachinery/meta.ts";
+import { internalError } from "../../src/apimachinery/status.ts";
 import { events, namespaces, nodes, pods, serviceaccounts } from "../../src/apis/builtins.ts";
 import type { Event, Node, Pod, PodSpec } from "../../src/apis/generated/core/v1.ts";
 import { createEventRecorder } from "../../src/client/recorder.ts";
@@ -15,6 +16,8 @@ describe("scheduler over the registry", () => {
   let fixture: RegistryFixture;
   let stop: AbortController;
   let running: Promise<void>;
+  /** So many bindings will fail. */
+  let failing: number;
 
   beforeEach(async () => {
     fixture = await startRegistry();
@@ -22,7 +25,11 @@ describe("scheduler over the registry", () => {
     await fixture.client.create(namespaces, { metadata: { name: namespace }, spec: {} });
     await fixture.client.create(serviceaccounts, { metadata: { name: "default", namespace } });
     const recorder = createEventRecorder({ client: fixture.client, events, component: "default-scheduler", clock: systemClock }, stop.signal);
-    running = createScheduler({ client: fixture.client, informers: fixture.informers, recorder, clock: systemClock }).run(stop.signal);
+    failing = 0;
+    running = createScheduler({ client: { ...fixture.client, createSubresource: async (...call) => {
+      if (failing-- > 0) throw internalError(new Error("the disk is full"));
+      return fixture.client.createSubresource(...call) as never;
+    } }, informers: fixture.informers, recorder, clock: systemClock }).run(stop.signal);
   });
   afterEach(async () => {
     stop.abort();
@@ -58,10 +65,10 @@ describe("scheduler over the registry", () => {
     for (const name of ["p1", "p2", "p3"]) await addPod(name);
     const placed = await Promise.all(["p1", "p2", "p3"].map(nodeOf));
     expect(placed.toSorted()).toEqual(["a", "b", "c"]);
-    expect((await getPod("p1")).status?.conditions).toContainEqual(expect.objectContaining({ type: "PodScheduled", status: "True" }));
-    await eventually(async () => expect(await eventsOf("p1")).toEqual([expect.objectContaining({
+    expect((await getPod("p1")).status?.conditions?.map(({ type, status }) => [type, status])).toEqual([["PodScheduled", "True"]]);
+    await eventually(async () => expect(await eventsOf("p1")).toMatchObject([{
       type: "Normal", reason: "Scheduled", message: `Successfully assigned shop/p1 to ${placed[0]}`, reportingComponent: "default-scheduler",
-    })]));
+    }]));
   });
 
   test("explains a pod that fits nowhere, and binds it when a node comes", async () => {
@@ -102,5 +109,39 @@ describe("scheduler over the registry", () => {
     expect((await getPod("foreign")).spec.nodeName).toBeUndefined();
     await fixture.client.patch(pods, { namespace, name: "gated" }, { type: "application/json-patch+json", body: [{ op: "remove", path: "/spec/schedulingGates" }] });
     expect(await nodeOf("gated")).toBe("only");
+  });
+
+  test("a binding that fails gives the room back, is told, and tried again", async () => {
+    await addNode("only");
+    failing = 1;
+    await addPod("unlucky", {}, "2");
+    await eventually(async () => {
+      const condition = (await getPod("unlucky")).status?.conditions?.find(({ type }) => type === "PodScheduled");
+      expect(condition).toMatchObject({ status: "False", reason: "SchedulerError", message: "binding rejected: Internal error occurred: the disk is full" });
+    });
+    expect(await nodeOf("unlucky")).toBe("only");
+    expect((await getPod("unlucky")).status?.conditions?.map(({ type, status }) => [type, status])).toEqual([["PodScheduled", "True"]]);
+  });
+
+  test("never puts more on a node than fits, however fast pods come", async () => {
+    for (const name of ["a", "b", "c"]) await addNode(name);
+    await Promise.all(Array.from({ length: 30 }, (_, i) => addPod(`p${i}`, {}, "500m")));
+    await eventually(async () => {
+      const { items } = await fixture.client.list(pods, { namespace });
+      const on = (name: string): number => items.filter(({ spec }) => spec.nodeName === name).length;
+      expect(["a", "b", "c"].map(on)).toEqual([4, 4, 4]);
+      expect(items.filter(({ status }) => status?.conditions?.[0]?.reason === "Unschedulable").length).toBe(18);
+    });
+  });
+
+  test("when it starts, counts the pods that are there", async () => {
+    stop.abort();
+    await running;
+    await addNode("only");
+    await addPod("there", { nodeName: "only" }, "1500m");
+    await addPod("waiting");
+    stop = new AbortController();
+    running = createScheduler({ client: fixture.client, informers: fixture.informers, recorder: { event: () => undefined }, clock: systemClock }).run(stop.signal);
+    await saysOf("waiting", `0/1 nodes are available: 1 Insufficient cpu.${afterPreemption(1, "1 No preemption victims found for incoming pod")}`);
   });
 });

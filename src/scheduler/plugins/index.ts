@@ -1,5 +1,6 @@
 import type { AnyPlugin } from "../framework.ts";
 import { defaultBinder } from "./default-binder.ts";
+import { imageLocality } from "./image-locality.ts";
 import { interPodAffinity } from "./inter-pod-affinity.ts";
 import { nodeAffinity } from "./node-affinity.ts";
 import { nodeName } from "./node-name.ts";
@@ -14,5 +15,5 @@ import { taintToleration } from "./taint-toleration.ts";
 /** In kube-scheduler's order, which decides whose reason a node is rejected with. */
 export const defaultPlugins: readonly AnyPlugin[] = [
   schedulingGates, nodeUnschedulable, nodeName, taintToleration, nodeAffinity, nodePorts, nodeResourcesFit,
-  podTopologySpread, interPodAffinity, balancedAllocation, defaultBinder,
+  podTopologySpread, interPodAffinity, balancedAllocation, imageLocality, defaultBinder,
 ];

@@ -3,6 +3,7 @@ import type { Frozen } from "../../apimachinery/meta.ts";
 import type { NodeSelectorTerm, Pod, Toleration } from "../../apis/generated/core/v1.ts";
 import type { AnyPlugin } from "../framework.ts";
 import { cluster, node, pod, rejectionsBy, scoresBy, type NodeShape, type PodShape } from "../testing/cluster.ts";
+import { imageLocality } from "./image-locality.ts";
 import { nodeAffinity } from "./node-affinity.ts";
 import { nodeName } from "./node-name.ts";
 import { nodePorts } from "./node-ports.ts";
@@ -151,5 +152,21 @@ describe("NodeResourcesFit", () => {
   test("like shares are better", () => {
     const state = cluster([node("even"), node("cpu")], [pod("a", { nodeName: "even", requests: { cpu: "1", memory: "2Gi" } }), pod("b", { nodeName: "cpu", requests: { cpu: "2" } })]);
     expect(scoresBy(balancedAllocation, pod("p", { requests: { cpu: "1", memory: "2Gi" } }), state)).toEqual({ even: 100, cpu: 75 });
+  });
+});
+
+describe("ImageLocality", () => {
+  const megabytes = (mb: number, ...names: string[]) => ({ names, sizeBytes: mb * 1024 * 1024 });
+  const uses = (image: string): PodShape => ({ containers: [{ name: "main", image }] });
+  test("prefers nodes that have large images that others have too", () => {
+    const state = cluster([
+      node("large", { images: [megabytes(512, "db:1", "db@sha256:1")] }), node("other", { images: [megabytes(512, "db:2")] }), node("too", { images: [megabytes(512, "db:1")] }), node("none"),
+    ]);
+    // Half of the nodes have it: (256 - 23) of (1000 - 23) MB.
+    expect(scoresBy(imageLocality, pod("p", uses("db:1")), state)).toEqual({ large: 23, other: 0, too: 23, none: 0 });
+  });
+  test("a name without a tag means latest; small images don't count", () => {
+    expect(scoresBy(imageLocality, pod("p", uses("host:5000/db")), cluster([node("n", { images: [megabytes(2000, "host:5000/db:latest")] })]))).toEqual({ n: 100 });
+    expect(scoresBy(imageLocality, pod("p", uses("db:1")), cluster([node("n", { images: [megabytes(20, "db:1")] })]))).toEqual({ n: 0 });
   });
 });

@@ -1,6 +1,6 @@
 import type { Frozen } from "../../apimachinery/meta.ts";
 import type { ReplicaSet } from "../../apis/generated/apps/v1.ts";
-import type { Node, NodeSpec, Pod, PodSpec, Service } from "../../apis/generated/core/v1.ts";
+import type { Node, NodeSpec, NodeStatus, Pod, PodSpec, Service } from "../../apis/generated/core/v1.ts";
 import type { AnyPlugin } from "../framework.ts";
 import { podInfo } from "../pod-info.ts";
 import { schedule, scoreAll } from "../schedule.ts";
@@ -9,13 +9,14 @@ import { ClusterState } from "../snapshot.ts";
 export interface NodeShape extends NodeSpec {
   labels?: Record<string, string>;
   allocatable?: Record<string, string>;
+  images?: NodeStatus["images"];
 }
 
 /** A node with 4 cores, 8 GiB and room for 10 pods, labelled with its hostname. */
-export function node(name: string, { labels, allocatable, ...spec }: NodeShape = {}): Frozen<Node> {
+export function node(name: string, { labels, allocatable, images, ...spec }: NodeShape = {}): Frozen<Node> {
   return {
     metadata: { name, uid: name, labels: { "kubernetes.io/hostname": name, ...labels } }, spec,
-    status: { allocatable: { cpu: "4", memory: "8Gi", pods: "10", ...allocatable } },
+    status: { allocatable: { cpu: "4", memory: "8Gi", pods: "10", ...allocatable }, images },
   };
 }
 
