@@ -137,7 +137,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
         }),
         probes.run(stop.signal),
         housekeeping({ runtime, clock, log, workers, rotation: defaultRotation, collectImages: () => collectImages(runtime, workers.pods(), defaultImageGc, log) }, stop.signal),
-      ]);
+      ]).finally(() => stop.abort());
     },
   };
 }

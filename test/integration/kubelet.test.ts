@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { configmaps, nodes, pods, secrets } from "../../src/apis/builtins.ts";
 import type { Pod } from "../../src/apis/generated/core/v1.ts";
@@ -235,4 +235,61 @@ test("a command that is not there is told as such", async () => {
   await node.createPod("typo", { restartPolicy: "Never", containers: [{ name: "main", command: ["/no/such"] }] });
   const pod = await node.podWhen("typo", ({ status }) => status?.phase === "Failed");
   expect(pod.status?.containerStatuses?.[0]?.state?.terminated).toMatchObject({ reason: "StartError", exitCode: 128 });
+});
+
+test("containerd killed: pods run on, and their later ends are noticed", async () => {
+  await node.createPod("survivor", { restartPolicy: "Never", containers: [{ name: "main", command: forever }] });
+  const before = await node.podWhen("survivor", ({ status }) => status?.containerStatuses?.[0]?.ready);
+  process.kill(Number(readFileSync(join(node.containerd.directory, "containerd/containerd.pid"), "utf8")), "SIGKILL");
+  const { runtime } = node.containerd.runtime;
+  await eventually(() => runtime.version({}), { timeout: 30_000, interval: 100 });
+  await node.createPod("after-crash", { restartPolicy: "Never", containers: [{ name: "main", command: ["true"] }] });
+  await node.podWhen("after-crash", ({ status }) => status?.phase === "Succeeded", 30_000);
+  const after = await node.pod("survivor");
+  expect(after.status?.containerStatuses?.[0]).toEqual(before.status!.containerStatuses![0]!);
+  expect(after.status?.podIP).toBe(before.status!.podIP!);
+  await runtime.execSync({ containerId: before.status!.containerStatuses![0]!.containerID!.slice("containerd://".length), cmd: ["kill", "1"], timeout: 5 });
+  await node.podWhen("survivor", ({ status }) => status?.phase === "Succeeded", 10_000);
+});
+
+test("what a kubelet that was away missed: orphans end, leftovers go", async () => {
+  await node.createPod("orphan", { containers: [{ name: "main", command: forever }] });
+  const { metadata: { uid } } = await node.podWhen("orphan", ({ status }) => status?.phase === "Running");
+  const leftover = join(node.rootDir, "pods/11111111-2222-3333-4444-555555555555/volumes");
+  const leftGroup = `/sys/fs/cgroup/memory${node.cgroupRoot}/burstable/pod11111111-2222-3333-4444-555555555555`;
+  await node.restartKubelet(async () => {
+    mkdirSync(leftover, { recursive: true });
+    if (existsSync("/sys/fs/cgroup/memory")) mkdirSync(leftGroup, { recursive: true });
+    await node.client.delete(pods, { namespace: "default", name: "orphan" }, { gracePeriodSeconds: 0 });
+  });
+  await eventually(async () => {
+    const { items = [] } = await node.containerd.runtime.runtime.listPodSandbox({ filter: { labelSelector: { "io.kubernetes.pod.uid": uid! } } });
+    expect(items).toEqual([]);
+    expect(existsSync(leftover)).toBe(false);
+    expect(existsSync(leftGroup)).toBe(false);
+  });
+});
+
+test("a forced deletion frees the name at once; the old pod ends within its own grace period", async () => {
+  await node.createPod("forced", { terminationGracePeriodSeconds: 2, containers: [{ name: "main", command: ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"] }] });
+  const { metadata: { uid } } = await node.podWhen("forced", ({ status }) => status?.phase === "Running");
+  await node.client.delete(pods, { namespace: "default", name: "forced" }, { gracePeriodSeconds: 0 });
+  await node.createPod("forced", { containers: [{ name: "main", command: forever }] });
+  const second = await node.podWhen("forced", ({ status }) => status?.phase === "Running");
+  expect(second.metadata.uid).not.toBe(uid);
+  await eventually(async () => {
+    const { items = [] } = await node.containerd.runtime.runtime.listPodSandbox({ filter: { labelSelector: { "io.kubernetes.pod.uid": uid! } } });
+    expect(items).toEqual([]);
+  });
+});
+
+test("the host's network, and HTTP probes", async () => {
+  await node.createPod("web", {
+    containers: [{ name: "main", command: ["httpd", "-f", "-p", "8081", "-h", "/www"], readinessProbe: { httpGet: { path: "/index.html", port: "http" }, periodSeconds: 1 }, ports: [{ name: "http", containerPort: 8081 }], livenessProbe: { httpGet: { path: "/none", port: 8081 }, periodSeconds: 1, failureThreshold: 100 } }],
+  });
+  await node.createPod("host", { hostNetwork: true, containers: [{ name: "main", command: forever }] });
+  await node.podWhen("web", ({ status }) => status?.containerStatuses?.[0]?.ready);
+  const host = await node.podWhen("host", ({ status }) => status?.phase === "Running");
+  expect(host.status?.podIP).toBe("10.0.0.1");
+  await eventually(async () => expect((await node.events("web")).map(({ message }) => message)).toContain("Liveness probe failed: HTTP probe failed with statuscode: 404"));
 });

@@ -21,8 +21,8 @@ export interface KubeletNode extends RegistryFixture {
   logDir: string;
   rootDir: string;
   cgroupRoot: string;
-  /** As after kill -9: the kubelet goes without a word to its pods, and another begins. */
-  restartKubelet(): Promise<void>;
+  /** As after kill -9: the kubelet goes without a word to its pods, and another begins, after `meanwhile`. */
+  restartKubelet(meanwhile?: () => Promise<void>): Promise<void>;
   /** A pod bound to the node, of busybox, in `namespace`. */
   createPod(name: string, spec: Partial<PodSpec>, metadata?: Pod["metadata"]): Promise<Pod>;
   pod(name: string): Promise<Pod>;
@@ -76,9 +76,10 @@ export async function startKubeletNode(): Promise<KubeletNode> {
   };
   const node: KubeletNode = {
     ...fixture, containerd, kubelet: begin(), namespace, logDir, rootDir, cgroupRoot,
-    async restartKubelet() {
+    async restartKubelet(meanwhile) {
       stop.abort();
       await running;
+      await meanwhile?.();
       node.kubelet = begin();
       await node.kubelet.ready;
     },

@@ -11,11 +11,11 @@ export interface NodeHealth {
   now: number;
 }
 
-/** Source: k8s.io/kubernetes/pkg/kubelet/nodestatus/setters.go, reasons and messages alike. */
+/** The kubelet's own conditions; transition times are kept from `old`. Source: k8s.io/kubernetes/pkg/kubelet/nodestatus/setters.go, reasons and messages alike. */
 export function nodeConditions(old: readonly Frozen<NodeCondition>[], health: NodeHealth): NodeCondition[] {
   const { pressure, now } = health;
   const problem = notReady(health);
-  const own = [
+  return [
     verdict("MemoryPressure", pressure.memory, ["KubeletHasInsufficientMemory", "kubelet has insufficient memory available"], ["KubeletHasSufficientMemory", "kubelet has sufficient memory available"]),
     verdict("DiskPressure", pressure.disk, ["KubeletHasDiskPressure", "kubelet has disk pressure"], ["KubeletHasNoDiskPressure", "kubelet has no disk pressure"]),
     verdict("PIDPressure", pressure.pids, ["KubeletHasInsufficientPID", "kubelet has insufficient PID available"], ["KubeletHasSufficientPID", "kubelet has sufficient PID available"]),
@@ -24,7 +24,6 @@ export function nodeConditions(old: readonly Frozen<NodeCondition>[], health: No
     const before = old.find(({ type }) => type === condition.type);
     return { ...condition, lastHeartbeatTime: time(now), lastTransitionTime: before?.status === condition.status && before.lastTransitionTime ? before.lastTransitionTime : time(now) };
   });
-  return [...old.filter(({ type }) => !own.some((condition) => condition.type === type)).map((condition) => ({ ...condition })), ...own];
 }
 
 function verdict(type: string, holds: boolean, yes: [string, string], no: [string, string]): NodeCondition {

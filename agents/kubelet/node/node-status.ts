@@ -123,11 +123,7 @@ export class NodeStatusReporter {
     } catch (error) {
       runtimeError = error instanceof Error ? error.message : String(error);
     }
-    const old = (await this.options.client.get(nodes, { name: nodeName }).catch((error: unknown) => {
-      // Deleted by an administrator: the next tick registers it again.
-      if (isNotFound(error)) this.#node = this.#reported = undefined;
-      throw error;
-    })).status?.conditions ?? [];
+    const old = this.#node?.status?.conditions ?? [];
     return {
       capacity: capacity.capacity, allocatable: capacity.allocatable,
       conditions: nodeConditions(old, { pressure: nodePressure(rootDir), runtime: answer, runtimeError, now: clock.now() }),
@@ -148,7 +144,13 @@ export class NodeStatusReporter {
     const { client, nodeName, clock } = this.options;
     const { addresses, ...rest } = status;
     const body = { status: { ...rest, addresses: [...addresses!, { $patch: "replace" }] } };
-    this.#node = await client.patch(nodes, { name: nodeName }, { type: "application/strategic-merge-patch+json", body }, { subresource: "status" });
+    try {
+      this.#node = await client.patch(nodes, { name: nodeName }, { type: "application/strategic-merge-patch+json", body }, { subresource: "status" });
+    } catch (error) {
+      // Deleted by an administrator: the next tick registers it again.
+      if (isNotFound(error)) this.#node = undefined;
+      throw error;
+    }
     this.#reported = { status: text, at: clock.now() };
   }
 

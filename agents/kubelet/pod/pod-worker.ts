@@ -87,13 +87,6 @@ export class PodWorker {
     this.wake();
   }
 
-  /** Ends the pod for a reason of the node's own; it stays in the API as Failed. */
-  evict(verdict: Verdict): void {
-    this.#verdict ??= verdict;
-    this.#restart();
-    this.wake();
-  }
-
   exited(id: string): void {
     this.#exited.add(id);
     this.#exitTries = 0;
@@ -141,8 +134,9 @@ export class PodWorker {
         return this.#verdict !== undefined && this.#step(signal);
       }
     }
-    const graceSeconds = gracePeriodSeconds(this.#pod);
-    const dead = await endPod(this.#context, this.#pod, await this.#read(), { graceSeconds, signal, read: () => this.#read() });
+    const last = await this.#read();
+    const graceSeconds = gracePeriodSeconds(this.#pod, last.containers[0]?.podGracePeriodSeconds);
+    const dead = await endPod(this.#context, this.#pod, last, { graceSeconds, signal, read: () => this.#read() });
     if (!this.#removed) await this.#finish(dead);
     this.#ended = true;
     if (!this.#removed) return false;

@@ -6,8 +6,9 @@ import type { PodContext } from "./context.ts";
 import { isTerminal, type Pod } from "./pod.ts";
 import { PodWorker } from "./pod-worker.ts";
 
-/** How often the runtime's own list is compared with what events told. */
+/** How often the runtime's own list is compared with what events told; first soon after subscribing, for what happened meanwhile. */
 const relistMs = 60_000;
+const firstRelistMs = 1000;
 
 /** One worker per pod of this node: those the API binds to it, and those the runtime still has though the API has forgotten them. */
 export class PodWorkers {
@@ -116,9 +117,9 @@ export class PodWorkers {
   }
 
   async #relistSlowly(signal: AbortSignal): Promise<void> {
-    for (;;) {
+    for (let wait = firstRelistMs; ; wait = relistMs) {
       try {
-        await this.#context.clock.sleep(relistMs, signal);
+        await this.#context.clock.sleep(wait, signal);
         await this.#relist();
       } catch (error) {
         if (signal.aborted) return;

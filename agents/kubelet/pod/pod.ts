@@ -34,7 +34,7 @@ export function restartPolicyOf(pod: Pod, container: Container): "Always" | "OnF
   return pod.spec.restartPolicy ?? "Always";
 }
 
-/** Seconds a pod is granted to end, from its deletion or its spec. */
-export function gracePeriodSeconds(pod: Pod): number {
-  return pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30;
+/** Seconds a pod is granted to end: from its deletion, its spec, or where the API has forgotten it from what its containers remember. */
+export function gracePeriodSeconds(pod: Pod, remembered = 30): number {
+  return pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? remembered;
 }

@@ -27,7 +27,7 @@ export async function runSandbox(context: PodContext, pod: Pod, firstAttempt: nu
       const { podSandboxId: id = "" } = await context.runtime.runtime.runPodSandbox({ config }, { timeoutMs: 4 * 60 * 1000 });
       return { id, config, ips: await addressesOf(context, pod, id) };
     } catch (error) {
-      const reserved = error instanceof CriError && error.message.includes("failed to reserve sandbox name");
+      const reserved = error instanceof CriError && /failed to reserve sandbox name/i.test(error.message);
       if (!reserved || attempt - firstAttempt >= 5) throw error;
     }
   }

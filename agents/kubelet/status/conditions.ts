@@ -18,9 +18,12 @@ type Verdict = Pick<PodCondition, "status" | "reason" | "message">;
 
 const ownTypes: readonly string[] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
 
+/** Whether the kubelet answers for conditions of this type. */
+export const isOwnCondition = ({ type }: { readonly type: string }): boolean => ownTypes.includes(type);
+
 /** What is known of the conditions: the kubelet's own as it last told them, others' as the API has them. */
 export const knownConditions = (api: readonly Frozen<PodCondition>[] = [], told: readonly Frozen<PodCondition>[] = api): Frozen<PodCondition>[] =>
-  [...told.filter(({ type }) => ownTypes.includes(type)), ...api.filter(({ type }) => !ownTypes.includes(type))];
+  [...told.filter(isOwnCondition), ...api.filter((condition) => !isOwnCondition(condition))];
 
 /** The conditions the kubelet answers for; others' (readiness gates, the scheduler's) are taken over as they are. */
 export function podConditions(pod: Pod, facts: ConditionFacts): PodCondition[] {
@@ -34,7 +37,7 @@ export function podConditions(pod: Pod, facts: ConditionFacts): PodCondition[] {
     ["PodScheduled", { status: "True" }],
   ];
   const own = verdicts.map(([type, verdict]) => condition(pod, type, verdict, old.get(type), facts.now));
-  return [...own, ...[...old.values()].filter(({ type }) => !ownTypes.includes(type)).map((condition) => structuredClone(condition) as PodCondition)];
+  return [...own, ...[...old.values()].filter((condition) => !isOwnCondition(condition)).map((condition) => structuredClone(condition) as PodCondition)];
 }
 
 function condition(pod: Pod, type: string, verdict: Verdict, old: Frozen<PodCondition> | undefined, now: number): PodCondition {

@@ -6,6 +6,7 @@ import { pods } from "../../../src/apis/core/pod/pod.ts";
 import type { PodStatus } from "../../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../../src/client/client.ts";
 import type { Pod } from "../pod/pod.ts";
+import { isOwnCondition } from "./conditions.ts";
 
 interface Entry {
   pod: Pod;
@@ -60,7 +61,7 @@ export class StatusManager {
         failures = 0;
       } catch (error) {
         // Gone, or another pod of that name: there is nobody to tell any more.
-        if (isNotFound(error) || isConflict(error)) entry.written = wanted;
+        if (isNotFound(error) || (isConflict(error) && (await this.#replaced(entry.pod)))) entry.written = wanted;
         else {
           log.warn("Pod status not written, will try again", { pod: `${namespace}/${name}`, error });
           entry.retry = new AbortController();
@@ -70,14 +71,20 @@ export class StatusManager {
     }
     entry.writing = undefined;
   }
+
+  /** Whether the name belongs to another pod now. */
+  async #replaced({ metadata: { namespace, name, uid } }: Pod): Promise<boolean> {
+    const current = await this.options.client.get(pods, { namespace, name: name! }).catch(() => undefined);
+    return current !== undefined && current.metadata.uid !== uid;
+  }
 }
 
 /** The new status, with an explicit null for what was there and is no more; lists of addresses are replaced, not merged. */
 function patchOf({ pod, status }: Entry): Record<string, unknown> {
   const patch: Record<string, unknown> = { ...status };
   for (const key of ["reason", "message", "podIP", "podIPs"] as const) if (pod.status?.[key] !== undefined && status[key] === undefined) patch[key] = null;
-  // Conditions are merged by type, so what a condition no longer says must be taken back.
-  patch["conditions"] = status.conditions?.map((condition) => ({ ...condition, reason: condition.reason ?? null, message: condition.message ?? null }));
+  // Conditions are merged by type: others' are left out, and what ours no longer say is taken back.
+  patch["conditions"] = status.conditions?.filter(isOwnCondition).map((condition) => ({ ...condition, reason: condition.reason ?? null, message: condition.message ?? null }));
   for (const key of ["podIPs", "hostIPs"] as const) if (status[key]) patch[key] = [...status[key], { $patch: "replace" }];
   return patch;
 }
