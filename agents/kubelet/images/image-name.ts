@@ -6,7 +6,7 @@ export interface ImageName {
   digest?: string;
 }
 
-const reference = /^(?:(?<registry>[^/]*[.:][^/]*|localhost)\/)?(?<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)(?::(?<tag>\w[\w.-]{0,127}))?(?:@(?<digest>[a-z0-9+._-]+:[0-9a-fA-F]{32,}))?$/;
+const reference = /^(?:(?<registry>[^/]*[.:][^/]*|localhost)\/)?(?<repository>[a-z0-9]+(?:(?:[._/]|__|-+)[a-z0-9]+)*)(?::(?<tag>\w[\w.-]{0,127}))?(?:@(?<digest>[a-z0-9+._-]+:[0-9a-fA-F]{32,}))?$/;
 
 /** Undefined for what is no image reference (InvalidImageName). */
 export function parseImageName(image: string): ImageName | undefined {

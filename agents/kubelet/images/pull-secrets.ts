@@ -21,7 +21,7 @@ export function credentialsFor(image: string, secrets: readonly Frozen<Secret>[]
   const target = `${name.registry}/${name.repository}`;
   const matches: { key: string; auth: AuthConfig }[] = [];
   for (const secret of secrets) {
-    for (const [key, entry] of Object.entries(entriesOf(secret))) if (fits(key, target)) matches.push({ key, auth: toAuth(key, entry) });
+    for (const [key, entry] of Object.entries(entriesOf(secret))) if (fits(bareKey(key), target)) matches.push({ key: bareKey(key), auth: toAuth(key, entry) });
   }
   return matches.sort((a, b) => b.key.length - a.key.length).map(({ auth }) => auth);
 }
@@ -37,10 +37,12 @@ function entriesOf({ data = {} }: Frozen<Secret>): Record<string, DockerAuth> {
   return {};
 }
 
+/** Keys may be written as the URL of a registry's API. */
+const bareKey = (key: string): string => key.replace(/^https?:\/\//, "").replace(/\/(v1|v2)\/?$/, "").replace(/\/$/, "").replace(/^index\.docker\.io/, "docker.io");
+
 /** `*` stands for one label of the host, as in `*.example.com`. */
 function fits(key: string, target: string): boolean {
-  const bare = key.replace(/^https?:\/\//, "").replace(/\/(v1|v2)\/?$/, "").replace(/\/$/, "").replace(/^index\.docker\.io/, "docker.io");
-  const [host = "", ...path] = bare.split("/");
+  const [host = "", ...path] = key.split("/");
   const [targetHost = "", ...targetPath] = target.split("/");
   const hostPattern = new RegExp(`^${host.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&")).join("[^.]+")}$`);
   return hostPattern.test(targetHost) && path.every((element, index) => targetPath[index] === element);

@@ -54,7 +54,7 @@ export class PodWorkers {
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
     await this.#pods.synced(signal);
-    this.#cleanUp(await this.#listOrphans());
+    this.#cleanUp(await this.#firstList(signal));
     const unsubscribe = this.#pods.onChange((old, current) => this.#onChange(old, current));
     this.#weigh();
     try {
@@ -135,6 +135,19 @@ export class PodWorkers {
     }
   }
 
+  /** The runtime may still be starting, or be down: waits for it. */
+  async #firstList(signal: AbortSignal): Promise<ReadonlyMap<string, unknown>> {
+    for (;;) {
+      try {
+        return await this.#listOrphans();
+      } catch (error) {
+        signal.throwIfAborted();
+        this.#context.log.warn("Runtime not listed, will try again", { error });
+        await this.#context.clock.sleep(firstRelistMs, signal);
+      }
+    }
+  }
+
   /** Ends what the runtime has and the API doesn't. Returns all that the runtime has. */
   async #listOrphans(): Promise<Awaited<ReturnType<typeof listRuntimePods>>> {
     const found = await listRuntimePods(this.#context.runtime);
@@ -164,6 +177,10 @@ export class PodWorkers {
   }
 
   #weigh(): void {
-    this.#context.cgroups.weighBurstable(this.pods().filter(({ status }) => !isTerminal(status?.phase)));
+    try {
+      this.#context.cgroups.weighBurstable(this.pods().filter(({ status }) => !isTerminal(status?.phase)));
+    } catch (error) {
+      this.#context.log.warn("CPU weight of burstable pods not set", { error });
+    }
   }
 }
