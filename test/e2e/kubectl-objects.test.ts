@@ -142,7 +142,7 @@ describe("writing", () => {
 
   test("a namespace takes everything in it along", async () => {
     await kubectl("create", "namespace", "passing");
-    await kubectl("-n", "passing", "create", "deployment", "web", "--image=localhost/busybox:1", "--", "sleep", "1000");
+    await kubectl.with({ input: JSON.stringify(deployment("web", 1, shell("sleep 1000"))) })("-n", "passing", "apply", "-f", "-");
     await kubectl("-n", "passing", "rollout", "status", "deployment/web", "--timeout=60s");
     expect((await kubectl.get("-n", "passing", "configmap", "kube-root-ca.crt")).data["ca.crt"]).toContain("BEGIN CERTIFICATE");
     await kubectl("delete", "namespace", "passing", "--timeout=90s");
