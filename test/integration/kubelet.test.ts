@@ -293,3 +293,9 @@ test("the host's network, and HTTP probes", async () => {
   expect(host.status?.podIP).toBe("10.0.0.1");
   await eventually(async () => expect((await node.events("web")).map(({ message }) => message)).toContain("Liveness probe failed: HTTP probe failed with statuscode: 404"));
 });
+
+test("isolation that the node cannot give is refused, not left out", async () => {
+  await node.createPod("isolated", { hostUsers: false, containers: [{ name: "main", command: ["true"] }] });
+  await eventually(async () => expect((await node.events("isolated")).map(({ message }) => message).join()).toContain("user namespaces are not supported on this node"));
+  expect((await node.pod("isolated")).status?.phase).toBe("Pending");
+});

@@ -20,6 +20,8 @@ export function configOfSandbox(context: PodContext, pod: Pod, attempt: number):
 
 /** Runs a new sandbox and learns its addresses. A name that is still reserved by a sandbox being removed is left to it: the next attempt number is free. */
 export async function runSandbox(context: PodContext, pod: Pod, firstAttempt: number): Promise<Sandbox> {
+  const refusal = unsupported(pod);
+  if (refusal) throw new Error(refusal);
   mkdirSync(logDirectoryOf(context, pod), { recursive: true });
   for (let attempt = firstAttempt; ; attempt++) {
     const config = configOfSandbox(context, pod, attempt);
@@ -31,6 +33,13 @@ export async function runSandbox(context: PodContext, pod: Pod, firstAttempt: nu
       if (!reserved || attempt - firstAttempt >= 5) throw error;
     }
   }
+}
+
+/** Isolation that a pod asks for and would silently not get: better no pod than one less isolated than its owner thinks. */
+function unsupported({ spec, metadata }: Pod): string | undefined {
+  if (spec.hostUsers === false) return "user namespaces are not supported on this node: cannot run a pod with hostUsers: false";
+  if (spec.runtimeClassName) return `failed to get sandbox runtime for pod ${metadata.namespace}/${metadata.name}: runtime class "${spec.runtimeClassName}" is not supported on this node`;
+  return undefined;
 }
 
 async function addressesOf(context: PodContext, pod: Pod, podSandboxId: string): Promise<readonly string[]> {
