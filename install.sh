@@ -388,7 +388,10 @@ if command -v nft >/dev/null 2>&1; then
   nft list tables 2>/dev/null | grep -qx "table ip $INSTANCE" && nft delete table ip "$INSTANCE"
 fi
 rm -rf "$RUN_DIR"
-rm -f /var/lib/cni/results/"$INSTANCE"-[0-9a-f]* /var/lib/cni/cache/results/"$INSTANCE"-[0-9a-f]* 2>/dev/null
+# What libcni remembers of sandboxes that were not taken down in order.
+for sandbox in "$DATA_DIR"/agent/containerd/root/io.containerd.grpc.v1.cri/sandboxes/*; do
+  rm -f /var/lib/cni/results/*-"${sandbox##*/}"-* /var/lib/cni/cache/results/*-"${sandbox##*/}"-* 2>/dev/null
+done
 rmdir /var/lib/cni/cache/results /var/lib/cni/cache /var/lib/cni/results /var/lib/cni 2>/dev/null
 true
 EOF
@@ -479,9 +482,16 @@ show_log_hint() {
   esac
 }
 
+show_log_end() {
+  case "$INIT" in
+    systemd) journalctl -u skiff -n 5 --no-pager -o cat ;;
+    *) tail -n 5 "$LOG_FILE" ;;
+  esac
+}
+
 finish() {
   if [ "$ROLE" = server ]; then
-    "$BIN_DIR/skiff" status --wait 180 --data-dir "$DATA_DIR" || fail "Skiff did not become ready in three minutes; its log: $(show_log_hint)"
+    "$BIN_DIR/skiff" status --wait 180 --data-dir "$DATA_DIR" || { show_log_end >&2; fail "Skiff did not become ready in three minutes; the end of its log is above, all of it: $(show_log_hint)"; }
     step "Skiff is ready"
     note "Use it:      export KUBECONFIG=$CONFIG_DIR/skiff.yaml; kubectl get nodes"
     have kubectl || note "kubectl:     apt-get install kubernetes-client, or any other kubectl"

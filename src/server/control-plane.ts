@@ -97,7 +97,7 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   const authenticators = [x509Authenticator(), bearerTokenAuthenticator([serviceAccountTokensOf])];
 
   const registry = createRegistry({
-    cacher, cards: builtins, clock, tokenIssuer: tokens.issuer,
+    cacher, cards: builtins, clock, authorizer, tokenIssuer: tokens.issuer,
     admission: defaultAdmission({ listers: createListers(cacher), authorizer }),
     hooks: builtinHooks({ cacher, allocators: { serviceCidr: options.serviceCidr, nodePorts: options.nodePortRange, reserved: [options.clusterDns] } }),
     reviews: { ...accessReviews({ authorizer }), ...identityReviews({ rbac, tokens: [serviceAccountTokensOf], audiences }) },

@@ -3,9 +3,9 @@ import type { Front, FrontOptions } from "../apiserver/front/front.ts";
 import { UsageError } from "./settings.ts";
 
 /** Opens a port; what the user can mend is said in a sentence. `flag` is the setting that chooses the port. */
-export async function openPort(options: FrontOptions, flag: string): Promise<Front> {
+export async function openPort(options: FrontOptions, flag: string, engine: "bun" | "node"): Promise<Front> {
   try {
-    return await listenFront(options);
+    return await listenFront(options, engine);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const where = `${options.hostname}:${options.port}`;

@@ -130,7 +130,7 @@ class Server {
     return {
       name: "port",
       start: async () => {
-        this.#front = await openPort({ hostname: options.bindAddress, port: options.httpsListenPort, tls: this.#tls(this.#pki.serving), handler: this.#plane.handler }, "https-listen-port");
+        this.#front = await openPort({ hostname: options.bindAddress, port: options.httpsListenPort, tls: this.#tls(this.#pki.serving), handler: this.#plane.handler }, "https-listen-port", options.front);
         const text = kubeconfig({ server: this.url, ca: this.#pki.serverCa.certificate, client: this.#pki.admin });
         writeFileAtomic(options.writeKubeconfig, text, options.writeKubeconfigMode);
         writeFileAtomic(join(options.dataDir, "server/kubeconfig-path"), `${options.writeKubeconfig}\n`);
@@ -211,7 +211,7 @@ class Server {
         const late: HttpHandler = (request, response) => (this.#kubelet ? this.#kubelet(request, response) : response.send(503, {}, "the kubelet is starting\n"));
         port = await openPort({
           hostname: options.bindAddress, port: options.kubeletPort, tls: this.#tls(this.#pki.kubeletServing), handler: guardKubelet(late, { nodeName: options.nodeName, authenticators, authorizer }),
-        }, "kubelet-port");
+        }, "kubelet-port", options.front);
         const agent = createAgent({
           ...options, kubeletPort: port.port, instance: layout.instance, directory: layout.agentDir, runDirectory: layout.runDir,
           client: clientAs(nodeUser(options.nodeName)), informers, clock: this.#clock, onFailure: this.fail,

@@ -30,6 +30,10 @@ test("defaults are worked out from the host", () => {
   expect(parse({})).toMatchObject({ nodeName: "edge-1", nodeIp: "192.0.2.7", clusterDns: "10.43.0.10", nodePortRange: { first: 30000, last: 32767 }, writeKubeconfigMode: 0o600 });
 });
 
+test("a file of comments, or an empty one, says nothing", () => {
+  for (const text of ["", "# nothing yet\n", "\n  # a\n\n"]) expect(read({ files: { "config.yaml": text } })["https-listen-port"]).toBe(6443);
+});
+
 test("lists come from YAML lists, repeated flags and comma-separated variables", () => {
   expect(parse({ files: { "config.yaml": "tls-san:\n  - a.example\n  - 10.0.0.1\nnode-label: [zone=a, \"role=\"]" } })).toMatchObject({ tlsSan: ["a.example", "10.0.0.1"], nodeLabels: { zone: "a", role: "" } });
   expect(parse({ environment: { SKIFF_TLS_SAN: "a, b" } }).tlsSan).toEqual(["a", "b"]);

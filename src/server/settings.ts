@@ -38,9 +38,11 @@ function readConfigFiles(settings: readonly Setting[], configFile: string, mustE
 }
 
 function readConfigFile(settings: readonly Setting[], file: string): SettingValues {
+  const text = readFileSync(file, "utf8");
+  if (text.split("\n").every((line) => /^\s*(#|$)/.test(line))) return {};
   let content: unknown;
   try {
-    content = load(readFileSync(file, "utf8"));
+    content = load(text);
   } catch (error) {
     throw new UsageError(`${file} is not valid YAML: ${(error as Error).message.split("\n")[0]}`, { cause: error });
   }
