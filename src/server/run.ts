@@ -25,6 +25,7 @@ import { removeIfExists, writeFileAtomic } from "./files.ts";
 import { guardKubelet } from "./kubelet-access.ts";
 import { kubeconfig } from "./kubeconfig.ts";
 import { type Layout, layoutOf, prepareDataDir } from "./layout.ts";
+import { labelServerNode } from "./node-role.ts";
 import { notifyInit } from "./notify.ts";
 import type { ServerOptions } from "./options.ts";
 import { type ClusterPki, ensurePki } from "./pki/cluster-pki.ts";
@@ -100,7 +101,7 @@ class Server {
   components(): Component[] {
     const parts: Component[] = [this.#controlPlane(), this.#port(), this.#bootstrap(), this.#renewal()];
     parts.push(this.#loop("scheduler", (signal) => this.#runScheduler(signal)), this.#loop("controllers", (signal) => this.#runControllers(signal)));
-    if (!this.options.disableAgent) parts.push(this.#agent());
+    if (!this.options.disableAgent) parts.push(this.#loop("node-role", (signal) => labelServerNode({ client: this.#plane.clientAs(admin), informers: this.#plane.informers, nodeName: this.options.nodeName }, signal)), this.#agent());
     return parts;
   }
 
