@@ -160,6 +160,9 @@ test("an image that is not there: ErrImagePull, then back-off, then running when
   await node.createPod("imageless", { restartPolicy: "Never", containers: [{ name: "main", image: "localhost/later:1", command: ["true"] }, { name: "never", imagePullPolicy: "Never", image: "localhost/absent:1" }] });
   const pod = await node.podWhen("imageless", ({ status }) => ["ErrImagePull", "ImagePullBackOff"].includes(status?.containerStatuses?.[0]?.state?.waiting?.reason ?? ""));
   expect(pod.status?.containerStatuses?.[1]?.state?.waiting).toEqual({ reason: "ErrImageNeverPull", message: 'Container image "localhost/absent:1" is not present with pull policy of Never' });
+  // After the error itself, kubectl shows the wait for the next try.
+  const waiting = await node.podWhen("imageless", ({ status }) => status?.containerStatuses?.[0]?.state?.waiting?.reason === "ImagePullBackOff", 9000);
+  expect(waiting.status?.containerStatuses?.[0]?.state?.waiting?.message).toStartWith('Back-off pulling image "localhost/later:1": ErrImagePull: ');
   writeFileSync(join(node.containerd.directory, "images/later.tar"), await busyboxImage("localhost/later:1"));
   await eventually(async () => {
     if (await node.containerd.importer.importAll() === "settling") throw new Error("the image is not imported");

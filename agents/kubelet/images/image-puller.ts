@@ -88,7 +88,7 @@ export class ImagePuller {
       this.#failures.set(key, { at: now, message: `ErrImagePull: ${message}` });
       recorder.event(about, "Warning", "Failed", `Failed to pull image "${container.image}": ${message}`);
       recorder.event(about, "Warning", "Failed", "Error: ErrImagePull");
-      throw new ImageError("ErrImagePull", message, now + this.#backoff.remaining(key, now, now), { cause: error });
+      throw new ImageError("ErrImagePull", message, now + showBackOffMs, { cause: error });
     }
     this.#failures.delete(key);
     this.#backoff.reset(key);
@@ -139,6 +139,9 @@ export class ImagePuller {
     return new ImageError(reason, message);
   }
 }
+
+/** How long a container shows why its pull failed before it shows that it waits for the next. Shorter than the first back-off. */
+const showBackOffMs = 3000;
 
 /** Slow links take their time; the runtime itself gives up when nothing moves. */
 const pullTimeoutMs = 60 * 60 * 1000;

@@ -69,6 +69,13 @@ describe("containers", () => {
   });
 });
 
+test("a container that fails its probe soon after a restart waits for its back-off", () => {
+  const runtime = runtimeOf([running("a", { id: "a-1" }), exited("a", 137)]);
+  const view = { probes: () => ({ liveness: "failure" as const }) };
+  expect(plan(podOf({}), runtime, { ...view, backOffRemaining: (_, finishedAt) => finishedAt + 10_000 - now })).toEqual({ ...keep, kill: "a LivenessProbeFailed" });
+  expect(plan(podOf({}), runtime, { ...view, backOffRemaining: (_, finishedAt) => Math.max(0, finishedAt + 4000 - now) })).toEqual({ ...keep, kill: "a LivenessProbeFailed", start: "a" });
+});
+
 describe("init containers", () => {
   const two = podOf({ initContainers: [container("i1"), container("i2")] });
   const withSidecar = podOf({ initContainers: [container("side", { restartPolicy: "Always", startupProbe: {} }), container("i2")] });

@@ -1,5 +1,5 @@
 import { containerHash } from "../runtime/labels.ts";
-import { currentSandbox, type RuntimeContainer, type RuntimePod, type RuntimeSandbox } from "../runtime/runtime-status.ts";
+import { currentSandbox, latestEnded, type RuntimeContainer, type RuntimePod, type RuntimeSandbox } from "../runtime/runtime-status.ts";
 import { allContainers, ephemeralContainers, initContainers, isHostNetwork, isSidecar, restartPolicyOf, type Container, type Pod } from "./pod.ts";
 
 /** What probes say of a running container; absent means no verdict yet, or no such probe. */
@@ -45,7 +45,7 @@ export function computePodActions(pod: Pod, runtime: RuntimePod, view: PlanView)
   const actions: Draft = { killPod: false, createSandbox: false, attempt: sandbox.attempt, kill: [], start: [], backOff: [] };
   const own = runtime.containers.filter((container) => container.sandboxId === sandbox.id);
   const latest = (container: Container): RuntimeContainer | undefined => own.find((candidate) => candidate.name === container.name);
-  const step = (container: Container): void => decide(pod, container, latest(container), view, actions);
+  const step = (container: Container): void => decide(pod, container, latest(container), latestEnded(runtime, container.name), view, actions);
 
   const initialized = pod.spec.containers.some((container) => latest(container) !== undefined);
   const initDone = planInit(pod, initialized, latest, step, view);
@@ -89,13 +89,16 @@ function planInit(pod: Pod, initialized: boolean, latest: (container: Container)
 
 const hasStarted = (container: Container, probe: ProbeVerdict): boolean => !container.startupProbe || probe.startup === "success";
 
-function decide(pod: Pod, container: Container, current: RuntimeContainer | undefined, view: PlanView, actions: Draft): void {
+/** `ended` is the newest that has ended: `current` itself, or the one before it. */
+function decide(pod: Pod, container: Container, current: RuntimeContainer | undefined, ended: RuntimeContainer | undefined, view: PlanView, actions: Draft): void {
   if (current?.state === "running") {
     const reason = killReason(container, current, view.probes(current.id));
     if (!reason) return;
     actions.kill.push({ container: current, reason });
     // A changed container is replaced whatever the policy; one that failed a probe comes back as the policy says.
-    if (reason === "ContainerChanged" || restartPolicyOf(pod, container) !== "Never") actions.start.push(container);
+    const again = reason === "ContainerChanged" || restartPolicyOf(pod, container) !== "Never";
+    // Where the back-off after the end before this one still lasts, the next look finds the container ended and waits.
+    if (again && !(ended && view.backOffRemaining(container, ended.finishedAt) > 0)) actions.start.push(container);
     return;
   }
   if (current?.state === "unknown") actions.kill.push({ container: current, reason: "Unknown" });

@@ -1,7 +1,8 @@
 import { rmSync } from "node:fs";
 import { dirname } from "node:path";
 import type { PodStatus } from "../../../src/apis/generated/core/v1.ts";
-import { currentSandbox, ignoreMissing, latestContainer, type RuntimePod } from "../runtime/runtime-status.ts";
+import { currentSandbox, ignoreMissing, latestEnded, type RuntimePod } from "../runtime/runtime-status.ts";
+import { containerHash } from "../runtime/labels.ts";
 import { MountError, type PodVolumes } from "../volumes/volumes.ts";
 import { containerReference, podReference } from "./container-reference.ts";
 import type { PodContext } from "./context.ts";
@@ -39,7 +40,8 @@ export async function runPod(context: PodContext, pod: Pod, first: RuntimePod, s
   }
 }
 
-const crashKey = (pod: Pod, container: Container): string => `${pod.metadata.uid}/${container.name}`;
+/** A changed container is another one, that need not wait for the failures of the old. */
+const crashKey = (pod: Pod, container: Container): string => `${pod.metadata.uid}/${container.name}/${containerHash(container)}`;
 
 /** Does what the plan says; false when there was nothing to do, or nothing that worked. */
 async function apply(context: PodContext, pod: Pod, runtime: RuntimePod, actions: PodActions, state: PodState, signal: AbortSignal): Promise<boolean> {
@@ -99,7 +101,7 @@ async function sandboxFor(context: PodContext, pod: Pod, runtime: RuntimePod, ac
 }
 
 async function start(context: PodContext, pod: Pod, container: Container, sandbox: Sandbox, volumes: PodVolumes, runtime: RuntimePod, state: PodState, signal: AbortSignal): Promise<boolean> {
-  const ended = latestContainer(runtime, container.name);
+  const ended = latestEnded(runtime, container.name);
   try {
     await startContainer(context, pod, container, sandbox, volumes, runtime, signal);
     state.waiting.delete(container.name);
@@ -111,7 +113,7 @@ async function start(context: PodContext, pod: Pod, container: Container, sandbo
     // The runtime has a container then, dead, that the next look must see.
     return error.reason === "RunContainerError" || error.reason === "PostStartHookError";
   } finally {
-    if (ended?.state === "exited") context.crashes.next(crashKey(pod, container), ended.finishedAt, context.clock.now());
+    if (ended) context.crashes.next(crashKey(pod, container), ended.finishedAt, context.clock.now());
   }
 }
 

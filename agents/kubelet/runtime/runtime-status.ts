@@ -42,6 +42,8 @@ export interface RuntimePod {
 
 /** The newest container of that name. */
 export const latestContainer = (pod: RuntimePod, name: string): RuntimeContainer | undefined => pod.containers.find((container) => container.name === name);
+/** The newest that has ended: how a container ended last, also while it runs again. */
+export const latestEnded = (pod: RuntimePod, name: string): RuntimeContainer | undefined => pod.containers.find((container) => container.name === name && container.state === "exited");
 export const currentSandbox = (pod: RuntimePod): RuntimeSandbox | undefined => pod.sandboxes[0];
 
 /** The identities of all pods the runtime has anything of: sandboxes, or containers without one. */
