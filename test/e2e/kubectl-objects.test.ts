@@ -103,7 +103,7 @@ describe("writing", () => {
   });
 
   test("run, create deployment, expose, scale, set image, rollout", async () => {
-    expect(await kubectl("run", "once", "--image=localhost/busybox:1", "--restart=Never", "--rm", "-i", "--quiet", "--", "echo", "from a pod")).toContain("from a pod");
+    expect(await kubectl.with({ input: "echo from a pod" })("run", "once", "--image=localhost/busybox:1", "--restart=Never", "--rm", "-i", "--quiet", "--", "sh")).toContain("from a pod");
     await kubectl.apply(deployment("web", 1, webServer("echo one > /www/index.html")));
     await kubectl("expose", "deployment", "web", "--port=80");
     await kubectl("rollout", "status", "deployment/web", "--timeout=60s");
