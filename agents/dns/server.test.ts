@@ -17,9 +17,11 @@ const upstream = {
   async query(packet: Buffer): Promise<Buffer> {
     const query = decode(packet);
     if (query.questions![0]!.name === "down.example") throw new Error("unreachable");
+    if (query.questions![0]!.name === "slow.example") await released.promise;
     return encode({ type: "response", id: query.id, questions: query.questions, answers: [{ type: "A", name: query.questions![0]!.name, ttl: 60, data: "192.0.2.1" }] });
   },
 };
+const released = Promise.withResolvers<void>();
 let server: Awaited<ReturnType<typeof serveDns>>;
 beforeAll(async () => { server = await serveDns({ address: "127.0.0.1", port: 0, domain: "cluster.local", records, upstream, log: logger("test") }); });
 afterAll(() => server.close());
@@ -77,4 +79,21 @@ test("other names go upstream; when that is down the client hears so", async () 
 test("nonsense is answered with FORMERR, and the server lives on", async () => {
   expect(await overUdp(Buffer.from([0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 63, 1]))).toMatchObject({ id: 9, rcode: "FORMERR" });
   expect(await overUdp(query("web.default.svc.cluster.local"))).toMatchObject({ rcode: "NOERROR" });
+});
+
+test("clients that have gone before their answer disturb nobody", async () => {
+  const failures: unknown[] = [];
+  const note = (error: unknown): void => { failures.push(error); };
+  process.on("unhandledRejection", note);
+  process.on("uncaughtException", note);
+  const impatient = Array.from({ length: 20 }, () => createSocket("udp4"));
+  await Promise.all(impatient.map((socket) => new Promise<void>((resolve) => socket.send(query("slow.example"), server.port, "127.0.0.1", () => resolve()))));
+  // A query that was sent later has been answered: the others have been read.
+  await overUdp(query("web.default.svc.cluster.local"));
+  await Promise.all(impatient.map((socket) => new Promise<void>((resolve) => socket.close(resolve))));
+  released.resolve();
+  for (let i = 0; i < 5; i++) expect((await overUdp(query("web.default.svc.cluster.local"))).answers).toHaveLength(1);
+  process.off("unhandledRejection", note);
+  process.off("uncaughtException", note);
+  expect(failures).toEqual([]);
 });

@@ -30,7 +30,11 @@ export async function serveDns(options: DnsOptions): Promise<{ port: number; clo
       data(socket, query, peerPort, peer) {
         answer(options, Buffer.from(query), false).then((reply) => {
           if (reply) socket.send(reply, peerPort, peer);
-        }, (error: unknown) => log.debug("query not answered", { error }));
+        }).catch((error: unknown) => log.debug("query not answered", { error }));
+      },
+      // The kernel tells of an answer to a client that has gone, here or at the next send.
+      error(_, error) {
+        log.debug("answer not taken", { error });
       },
     },
   });
