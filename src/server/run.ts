@@ -30,7 +30,6 @@ import { notifyInit } from "./notify.ts";
 import type { ServerOptions } from "./options.ts";
 import { type ClusterPki, ensurePki } from "./pki/cluster-pki.ts";
 import { openPort } from "./ports.ts";
-import { UsageError } from "./settings.ts";
 import { ensureToken } from "./token.ts";
 
 const log = logger("server");
