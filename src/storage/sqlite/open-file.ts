@@ -1,8 +1,9 @@
 import { Database } from "bun:sqlite";
-import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { StorageError } from "../storage.ts";
 import { codeOf, toStorageError } from "./errors.ts";
+import { connect } from "./connection.ts";
 import { applicationId, schemaVersion, tables, type FileState } from "./schema.ts";
 
 /** Checking a damaged-looking file reads all of it; past this size a start must not wait for that. */
@@ -36,11 +37,13 @@ export function prepareFile(path: string): FileState {
     closeSync(openSync(path, "a", 0o600));
     if (!hasHeader(path) || existsSync(`${path}-journal`)) create(path);
     // Read-only: closing it does not move the log of a crashed server into a file we may refuse.
-    const db = new Database(path, { readonly: true });
+    const db = connect(path, { readonly: true });
     try {
       return inspect(db, path);
     } finally {
       db.close();
+      // A connection that only reads keeps its index of the log here when it is the first; those after it have theirs in memory (see connect).
+      rmSync(`${path}-shm`, { force: true });
     }
   });
 }
@@ -62,7 +65,7 @@ const foreign = (path: string, what: string): StorageError =>
 
 /** Makes the tables in one transaction; opening the file has rolled back an earlier try that a crash cut short. */
 function create(path: string): void {
-  const db = new Database(path, { readwrite: true, create: false });
+  const db = connect(path);
   try {
     if (rows<{ n: number }>(db, "SELECT count(*) AS n FROM sqlite_schema")[0]!.n === 0) db.exec(`PRAGMA auto_vacuum = INCREMENTAL; BEGIN; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; ${tables} COMMIT`);
     db.exec("PRAGMA journal_mode = WAL");

@@ -1,5 +1,6 @@
-import { Database, type Statement } from "bun:sqlite";
+import type { Database, Statement } from "bun:sqlite";
 import type { Stored, StorageEvent } from "../storage.ts";
+import { connect } from "./connection.ts";
 
 /** Rows of history read at once: bounds the pause and the memory of a watch that catches up. */
 const pageRows = 200;
@@ -26,7 +27,7 @@ export class Reader {
   #page: Statement;
 
   constructor(path: string) {
-    const db = this.#db = new Database(path, { readonly: true });
+    const db = this.#db = connect(path, { readonly: true });
     db.exec("PRAGMA busy_timeout = 5000");
     this.#head = db.prepare("SELECT revision, value FROM current WHERE key = ?1");
     this.#get = db.prepare(`SELECT key, revision, value FROM current WHERE key = ?1 AND revision <= ?2

@@ -35,10 +35,12 @@ async function failure(promise: Promise<unknown>): Promise<StorageError> {
 }
 
 describe("the file", () => {
-  test("and all beside it are for their owner alone", async () => {
+  test("and all beside it are for their owner alone; the index of the log is in memory", async () => {
     const storage = await open();
     await storage.create(key("a"), value());
-    for (const suffix of ["", "-wal", "-shm", ".lock"]) expect((statSync(path + suffix).mode & 0o777).toString(8)).toBe("600");
+    const files = ["", "-wal", ".lock"];
+    expect(readdirSync(join(directory, "db")).sort()).toEqual(files.map((suffix) => `state.db${suffix}`));
+    for (const suffix of files) expect((statSync(path + suffix).mode & 0o777).toString(8)).toBe("600");
   });
 
   test("is one server's: a second is refused while the first has it", async () => {

@@ -10,7 +10,7 @@ import { Writer } from "./writer.ts";
 const batchWrites = 512;
 
 export interface SqliteOptions {
-  /** The database file. Made, with its directory, when missing. SQLite's `-wal` and `-shm` and our `.lock` lie beside it. */
+  /** The database file. Made, with its directory, when missing. SQLite's `-wal` and our `.lock` lie beside it. */
   path: string;
   /** Refuse writes with "full" when the file has grown to this. */
   maxBytes?: number;

@@ -1,5 +1,6 @@
 /** The writer thread: the only connection that changes the file. Commits, fsyncs and checkpoints block here and not in the server. */
-import { Database, type Statement } from "bun:sqlite";
+import type { Database, Statement } from "bun:sqlite";
+import { connect } from "./connection.ts";
 import { codeOf, describe } from "./errors.ts";
 import type { WriteCommand, WriterReply, WriterRequest } from "./protocol.ts";
 import { revisionBlock, setMeta } from "./schema.ts";
@@ -35,7 +36,7 @@ function prepare(database: Database) {
 
 function open(request: { path: string; maxBytes?: number }): void {
   path = request.path;
-  db = new Database(path, { readwrite: true, create: false });
+  db = connect(path);
   db.exec("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 8388608");
   if (request.maxBytes !== undefined) db.exec(`PRAGMA max_page_count = ${Math.floor(request.maxBytes / 4096)}`);
   statements = prepare(db);
