@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { planCompaction, runCompaction, type Mark } from "./compaction.ts";
+import { planCompaction, runCompaction, type CompactionPolicy, type Mark } from "./compaction.ts";
 import { MemoryStorage } from "./memory/memory-storage.ts";
 
-const policy = { keepMs: 300, keepRevisions: 1000, intervalMs: 100 };
+const policy: CompactionPolicy = { keepMs: 300, keepRevisions: 1000, intervalMs: 100, worthRevisions: 1 };
 const marks = (...pairs: [number, number][]): Mark[] => pairs.map(([at, revision]) => ({ at, revision }));
 
 test.each([
@@ -16,9 +16,10 @@ test.each([
   expect(plan.marks).toHaveLength(kept);
 });
 
-test("runCompaction follows the clock, writes nothing when idle, and ends with its signal", async () => {
+/** runCompaction on a clock that `tick` moves by one interval. */
+function compacting(policy: CompactionPolicy) {
   const storage = new MemoryStorage();
-  let now = 0;
+  let now = 0, compactions = 0;
   const sleepers: (() => void)[] = [];
   const stop = new AbortController();
   const clock = {
@@ -31,27 +32,56 @@ test("runCompaction follows the clock, writes nothing when idle, and ends with i
       });
     }),
   };
-  let compactions = 0;
   const compact = storage.compact.bind(storage);
   storage.compact = (revision) => {
     compactions++;
     return compact(revision);
   };
   const running = runCompaction({ storage, clock, policy, failed: (error) => { throw error; } }, stop.signal);
-  const tick = async (): Promise<void> => {
-    sleepers.shift()!();
-    while (sleepers.length === 0) await Promise.resolve();
+  let written = 0;
+  return {
+    storage,
+    compactions: () => compactions,
+    write: () => storage.create(`/registry/core/pods/default/${written++}`, new Uint8Array(1)),
+    async tick(): Promise<void> {
+      sleepers.shift()!();
+      while (sleepers.length === 0) await Promise.resolve();
+    },
+    stop(): Promise<void> {
+      stop.abort();
+      return running;
+    },
   };
+}
+
+test("runCompaction follows the clock, writes nothing when idle, and ends with its signal", async () => {
+  const { storage, compactions, write, tick, stop } = compacting(policy);
   for (let i = 0; i < 10; i++) {
-    await storage.create(`/registry/core/pods/default/${i}`, new Uint8Array(1));
+    await write();
     await tick();
   }
   expect(storage.compactedRevision).toBe(7);
   for (let i = 0; i < 5; i++) await tick();
   expect(storage.compactedRevision).toBe(10);
-  const before = compactions;
+  const before = compactions();
   for (let i = 0; i < 5; i++) await tick();
-  expect(compactions).toBe(before);
-  stop.abort();
-  await running;
+  expect(compactions()).toBe(before);
+  await stop();
+});
+
+test("runCompaction gathers what is hardly worth it", async () => {
+  const { storage, compactions, write, tick, stop } = compacting({ ...policy, worthRevisions: 20 });
+  for (let i = 0; i < 30; i++) {
+    await write();
+    await tick();
+  }
+  // Every three ticks, for so long history is kept, instead of every tick.
+  expect(compactions()).toBe(9);
+  expect(storage.compactedRevision).toBe(25);
+  await tick();
+  for (let i = 0; i < 40; i++) await write();
+  for (let i = 0; i < 4; i++) await tick();
+  // As soon as it is old enough, because there is much of it.
+  expect(storage.compactedRevision).toBe(70);
+  await stop();
 });

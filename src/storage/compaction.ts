@@ -8,10 +8,12 @@ export interface CompactionPolicy {
   keepRevisions: number;
   /** How often to look, in milliseconds. */
   intervalMs: number;
+  /** Less than this waits until `keepMs` have passed since the last time: each time costs an idle server's disk as much as a write of its own. */
+  worthRevisions: number;
 }
 
 /** Five minutes, as kube-apiserver keeps in etcd (--etcd-compaction-interval). */
-export const defaultCompactionPolicy: CompactionPolicy = { keepMs: 300_000, keepRevisions: 10_000, intervalMs: 30_000 };
+export const defaultCompactionPolicy: CompactionPolicy = { keepMs: 300_000, keepRevisions: 10_000, intervalMs: 30_000, worthRevisions: 200 };
 
 /** What was the newest revision at a time. */
 export interface Mark {
@@ -34,12 +36,15 @@ export async function runCompaction({ storage, clock, failed, policy = defaultCo
   policy?: CompactionPolicy;
 }, signal: AbortSignal): Promise<void> {
   let marks: Mark[] = [{ at: clock.now(), revision: storage.revision }];
+  let compactedAt = clock.now();
   while (await slept(clock, policy.intervalMs, signal)) {
     const plan = planCompaction([...marks, { at: clock.now(), revision: storage.revision }], policy);
     marks = plan.marks;
-    if (plan.upTo <= storage.compactedRevision) continue;
+    const gain = plan.upTo - storage.compactedRevision;
+    if (gain <= 0 || (gain < policy.worthRevisions && clock.now() - compactedAt < policy.keepMs)) continue;
     try {
       await storage.compact(plan.upTo);
+      compactedAt = clock.now();
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       if (error.code === "closed") return;
