@@ -8,6 +8,7 @@
 #   INSTALL_SKIFF_EXEC         command and flags of the service: "server --node-name edge-1"; default "server", or "agent" when SKIFF_URL is set
 #   INSTALL_SKIFF_BIN_DIR      where the executable and the scripts go; default /usr/local/bin
 #   INSTALL_SKIFF_SYSTEMD_DIR  where the systemd unit goes; default /etc/systemd/system
+#   INSTALL_SKIFF_CONFIG_DIR   where the configuration goes; default /etc/skiff
 #   INSTALL_SKIFF_RELEASE_URL  where releases are downloaded from
 #   INSTALL_SKIFF_VERSION      which release; default: the latest
 #   INSTALL_SKIFF_BINARY       install this executable; nothing is downloaded or built
@@ -25,8 +26,7 @@ case "$0" in
 esac
 BIN_DIR=${INSTALL_SKIFF_BIN_DIR:-/usr/local/bin}
 SYSTEMD_DIR=${INSTALL_SKIFF_SYSTEMD_DIR:-/etc/systemd/system}
-CONFIG_DIR=/etc/skiff
-LOG_FILE=/var/log/skiff.log
+CONFIG_DIR=${INSTALL_SKIFF_CONFIG_DIR:-/etc/skiff}
 PACKAGES="containerd runc nftables iproute2 containernetworking-plugins conntrack mount"
 
 step() { printf '\033[1m==>\033[0m %s\n' "$*"; }
@@ -204,6 +204,7 @@ install_binary() {
 
 choose_command() {
   EXEC=${INSTALL_SKIFF_EXEC:-}
+  [ "$CONFIG_DIR" = /etc/skiff ] || export SKIFF_CONFIG="$CONFIG_DIR/config.yaml" SKIFF_WRITE_KUBECONFIG="${SKIFF_WRITE_KUBECONFIG:-$CONFIG_DIR/skiff.yaml}"
   if [ -z "$EXEC" ]; then
     if [ -n "${SKIFF_URL:-}" ]; then EXEC=agent; else EXEC=server; fi
   fi
@@ -514,6 +515,7 @@ write_config
 DATA_DIR=$(data_dir)
 INSTANCE=$(instance_name)
 RUN_DIR=/run/$INSTANCE
+LOG_FILE=/var/log/$INSTANCE.log
 write_service
 write_scripts
 enable_service

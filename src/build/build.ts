@@ -35,3 +35,7 @@ for (const name of wanted) {
   const megabytes = (Bun.file(join(root, outfile)).size / 1e6).toFixed(1);
   process.stdout.write(`${outfile}  ${megabytes} MB\n`);
 }
+
+// What install.sh checks a download against.
+const sums = await Promise.all(wanted.map(async (name) => `${new Bun.CryptoHasher("sha256").update(await Bun.file(join(root, "dist", name)).bytes()).digest("hex")}  ${name}\n`));
+await Bun.write(join(root, "dist/sha256sums.txt"), sums.join(""));

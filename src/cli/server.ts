@@ -10,7 +10,7 @@ const defaultConfigFile = "/etc/skiff/config.yaml";
 
 export function addServerCommand(program: Command): void {
   const command = program.command("server").description("Run the control plane, and this machine as a node of it unless --disable-agent")
-    .option("-c, --config <file>", `settings as "name: value" lines; files in <file>.d/ are read after it`, defaultConfigFile);
+    .addOption(new Option("-c, --config <file>", `settings as "name: value" lines; files in <file>.d/ are read after it`).default(defaultConfigFile).env("SKIFF_CONFIG"));
   for (const setting of serverSettings as readonly Setting[]) command.addOption(optionOf(setting));
   command.addHelpText("after", `
 Every setting is also a key of the configuration file (data-dir: /mnt/ssd) and an environment
