@@ -44,6 +44,8 @@ describe("a proxied request", () => {
     await done;
     const seen = JSON.parse(answer.text()) as { url: string; headers: Record<string, string>; body: string };
     expect([answer.status, seen.url, seen.body, answer.headers["x-method"], answer.headers["set-cookie"]]).toEqual([200, "/a%2Fb?q=a%20b", "data", "POST", ["a=1", "b=2"]]);
+    // The front sets it, and refuses others'.
+    expect(answer.headers).not.toHaveProperty("date");
     expect(seen.headers).toMatchObject({ "x-own": "1", "x-forwarded-for": "192.0.2.1" });
     expect(seen.headers).not.toContainAnyKeys(["authorization", "impersonate-user"]);
   });

@@ -48,6 +48,8 @@ export async function forward(exchange: Exchange, target: ProxyTarget): Promise<
 async function relay(exchange: Exchange, answer: Response): Promise<void> {
   const headers: HeaderFields = {};
   for (const [name, value] of answer.headers) if (!notForwarded.has(name) && name !== "set-cookie") headers[name] = value;
+  // The front dates every answer itself.
+  delete headers["date"];
   const cookies = answer.headers.getSetCookie();
   if (cookies.length > 0) headers["set-cookie"] = cookies;
   exchange.status = answer.status;
