@@ -38,6 +38,7 @@ describe("a deployment", () => {
     await plane.client.create(deployments, web("v1"));
     const first = await rollOut(plane);
     expect(first.metadata.annotations?.["deployment.kubernetes.io/revision"]).toBe("1");
+    expect(first.metadata.generation).toBe(1);
     expect(images(plane)).toEqual(["v1", "v1", "v1"]);
     expect(first.status?.conditions?.map((c) => `${c.type}=${c.status}`).toSorted()).toEqual(["Available=True", "Progressing=True"]);
 

@@ -48,7 +48,8 @@ async function apply(d: Frozen<Deployment>, plan: DeploymentPlan, context: Recon
   }
   for (const expired of plan.delete) await client.delete(replicasets, { namespace, name: expired }).catch(unlessNotFound);
   if (plan.revision) {
-    await client.patch(deployments, { namespace, name: name! }, { type: "application/merge-patch+json", body: { metadata: { annotations: { [revisionAnnotation]: plan.revision } } } });
+    // Through status, as Kubernetes does: the annotation is no change of what the user asked for, so the generation stays.
+    await client.patch(deployments, { namespace, name: name! }, { type: "application/merge-patch+json", body: { metadata: { annotations: { [revisionAnnotation]: plan.revision } } } }, { subresource: "status" });
   }
   await writeStatus(d, plan.status, context);
 }
