@@ -136,6 +136,11 @@ describe("list", () => {
     expect(error.message).toMatch(/Too large resource version: 1000000, current: \d+/);
   });
 
+  test("a watch from the future that ends before it began just ends", async () => {
+    await using f = await startRegistry();
+    await f.registry.watch(configmaps, { resourceVersion: "1000000" }, () => expect.unreachable(), AbortSignal.timeout(10));
+  });
+
   test("continue tokens are what Kubernetes' are, and bad ones are refused", () => {
     const token = encodeContinue({ revision: 42, after: "ns/name" });
     expect(JSON.parse(Buffer.from(token, "base64url").toString())).toEqual({ v: "meta.k8s.io/v1", rv: 42, start: "ns/name\0" });

@@ -15,7 +15,11 @@ export async function watchObjects<T extends KubeObject>({ cacher, bookmarks }: 
   const prefix = prefixOf(card, options.namespace);
   const selection = parseSelection(card, options);
   const asked = parseRevision(options.resourceVersion);
-  if (asked > cacher.revision) await atLeast(cacher, asked, signal);
+  if (asked > cacher.revision) {
+    await atLeast(cacher, asked, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+  }
   if (signal.aborted) return;
 
   const now = cacher.revision;
