@@ -2,7 +2,7 @@ import type { HttpRequest, HttpResponse } from "../../../src/base/http.ts";
 import { badRequest, notFound } from "../../../src/apimachinery/status.ts";
 import { parseLogOptions } from "../logs/log-options.ts";
 import { readLogs } from "../logs/read-logs.ts";
-import { findContainer } from "../pod/pod.ts";
+import { findContainer, type Pod } from "../pod/pod.ts";
 import type { PodWorker } from "../pod/pod-worker.ts";
 import type { RuntimeContainer, RuntimePod } from "../runtime/runtime-status.ts";
 
@@ -18,7 +18,7 @@ export interface LogRequest {
 export async function serveLogs(request: HttpRequest, response: HttpResponse, { worker, container, query, now, read }: LogRequest): Promise<void> {
   const options = parseLogOptions(query, now);
   if (!findContainer(worker.pod, container)) throw notFound({ group: "", resource: "containers" }, container);
-  const chosen = choose(await read(), worker.pod.metadata.name!, container, options.previous);
+  const chosen = choose(await read(), worker.pod, container, options.previous);
   const stream = response.stream(200, { "Content-Type": "text/plain; charset=utf-8" });
   try {
     await readLogs(chosen.logPath, options, stream, { signal: request.signal, finished: () => !worker.active.has(chosen.id) });
@@ -27,14 +27,19 @@ export async function serveLogs(request: HttpRequest, response: HttpResponse, { 
   }
 }
 
-/** The container whose log is meant; a 400 in Kubernetes' words when it has none yet. */
-function choose(pod: RuntimePod, podName: string, name: string, previous: boolean): RuntimeContainer {
-  const [current, before] = pod.containers.filter((container) => container.name === name && container.state !== "created");
+/** What Kubernetes says of a container that waits, where that isn't its reason. */
+const waitingFor: Readonly<Record<string, string>> = { ErrImagePull: "image can't be pulled", ImagePullBackOff: "trying and failing to pull image" };
+
+/** The container whose log is meant; a 400 in Kubernetes' words when it has none yet. Source: kubelet validateContainerLogStatus. */
+function choose(runtime: RuntimePod, { metadata: { name: podName }, status }: Pod, name: string, previous: boolean): RuntimeContainer {
+  const [current, before] = runtime.containers.filter((container) => container.name === name && container.state !== "created");
   // A container that waits to come back has its last run as its current log.
   if (previous) {
     if (before) return before;
     throw badRequest(`previous terminated container "${name}" in pod "${podName}" not found`);
   }
-  if (!current) throw badRequest(`container "${name}" in pod "${podName}" is waiting to start: ContainerCreating`);
-  return current;
+  if (current) return current;
+  const statuses = [...status?.initContainerStatuses ?? [], ...status?.containerStatuses ?? [], ...status?.ephemeralContainerStatuses ?? []];
+  const reason = statuses.find((each) => each.name === name)?.state?.waiting?.reason ?? "ContainerCreating";
+  throw badRequest(`container "${name}" in pod "${podName}" is waiting to start: ${waitingFor[reason] ?? reason}`);
 }
