@@ -69,6 +69,8 @@ export interface ResourceCard<T extends KubeObject> {
   verbs: readonly Verb[];
   /** `status` and `scale` are generic; `others` name what `registry/subresources` adds (pods/log, pods/binding, …). */
   subresources: { status?: boolean; scale?: ScaleMapping<T>; others?: readonly string[] };
+  /** Said as a warning with every answer, for kinds that Kubernetes advises against. */
+  deprecation?: string;
   /** The type in the schema table, such as `io.k8s.api.apps.v1.ReplicaSet`. */
   schema: string;
   /** Fills in defaults, in place; idempotent. */

@@ -12,6 +12,7 @@ import { readWatch } from "../support/watch.ts";
 const kubeletCalls: string[] = [];
 const kubelet: HttpHandler = (request, response) => {
   kubeletCalls.push(`${request.method} ${request.url}`);
+  if (request.url.endsWith("?previous=true")) return response.send(400, { "Content-Type": "text/plain" }, 'previous terminated container "a" in pod "one" not found');
   response.send(200, { "Content-Type": "text/plain" }, `kubelet ${request.url}\n`);
 };
 
@@ -155,12 +156,28 @@ describe("connections to nodes", () => {
   test.each([
     ["/api/v1/namespaces/default/pods/two/log", 400, "a container name must be specified for pod two, choose one of: [a b] or one of the init containers: [i]"],
     ["/api/v1/namespaces/default/pods/one/log?container=x", 400, "container x is not valid for pod one"],
+    ["/api/v1/namespaces/default/pods/one/log?previous=true", 400, 'previous terminated container "a" in pod "one" not found'],
     ["/api/v1/namespaces/default/pods/pending/exec?command=ls", 400, "pod pending does not have a host assigned"],
     ["/api/v1/namespaces/default/pods/none/exec?command=ls", 404, 'pods "none" not found'],
     ["/api/v1/namespaces/default/pods/one/log?tailLines=-1", 422, 'PodLogOptions "one" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0'],
   ])("%s", async (path, status, text) => {
     expect(await message(path)).toEqual([status, text]);
   });
+});
+
+test("a kind that Kubernetes advises against comes with a warning", async () => {
+  expect((await get("/api/v1/namespaces/default/endpoints")).headers.get("warning")).toBe('299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"');
+  expect((await get("/api/v1/namespaces/default/services")).headers.get("warning")).toBeNull();
+});
+
+test("errors are laid out for people as other answers are", async () => {
+  expect((await get("/nope", { headers: { "user-agent": "curl/8.0" } })).text).toStartWith('{\n  "kind": "Status",\n');
+  expect((await get("/nope")).text).toStartWith('{"kind":"Status",');
+});
+
+test.each([["POST", "configmaps", "CreateOptions"], ["PUT", "configmaps/mine", "UpdateOptions"], ["PATCH", "configmaps/mine", "PatchOptions"]])("wrong options of %s %s", async (method, path, kind) => {
+  const headers = { "content-type": method === "PATCH" ? "application/merge-patch+json" : "application/json" };
+  expect(await message(`/api/v1/namespaces/default/${path}?fieldValidation=Loud`, { method, headers, body: "{}" })).toEqual([422, expect.stringContaining(`${kind}.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "Loud"`)]);
 });
 
 describe("what is wrong is said as Kubernetes says it", () => {

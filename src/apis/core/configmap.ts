@@ -32,7 +32,7 @@ function validate({ data = {}, binaryData = {} }: Frozen<ConfigMap>): FieldError
     errors.push(...validateConfigKey(`binaryData[${key}]`, key));
     size += base64Length(value);
   }
-  if (size > maxDataSize) errors.push(tooLong("", maxDataSize));
+  if (size > maxDataSize) errors.push(tooLong("[]", maxDataSize));
   return errors;
 }
 

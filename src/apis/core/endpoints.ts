@@ -7,6 +7,7 @@ export type { Endpoints } from "../generated/core/v1.ts";
 
 export const endpoints = defineResource<Endpoints>({
   group: "", version: "v1", kind: "Endpoints", resource: "endpoints", scope: "Namespaced", singular: "endpoints", shortNames: ["ep"],
+  deprecation: "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
   schema: "io.k8s.api.core.v1.Endpoints",
   default(object) {
     for (const subset of object.subsets ?? []) for (const port of subset.ports ?? []) port.protocol ||= "TCP";

@@ -23,7 +23,7 @@ const errors = (card: AnyResource, object: object): string[] => {
 test.each([
   ["a config map's key", configmaps, { metadata: {}, data: { "a/b": "" } }, ["data[a/b]: Invalid value: \"a/b\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"]],
   ["a key in both bags", configmaps, { metadata: {}, data: { a: "" }, binaryData: { a: "" } }, ["data[a]: Invalid value: \"a\": duplicate of key present in binaryData"]],
-  ["a config map's size", configmaps, { metadata: {}, data: { a: "x".repeat(1024 * 1024) }, binaryData: { b: "eA==" } }, [": Too long: may not be more than 1048576 bytes"]],
+  ["a config map's size", configmaps, { metadata: {}, data: { a: "x".repeat(1024 * 1024) }, binaryData: { b: "eA==" } }, ["[]: Too long: may not be more than 1048576 bytes"]],
   ["a config map that just fits", configmaps, { metadata: {}, data: { a: "x".repeat(1024 * 1024 - 1) }, binaryData: { b: "eA==" } }, []],
   ["a TLS secret without key", secrets, { metadata: {}, type: "kubernetes.io/tls", data: { "tls.crt": "" } }, ["data[tls.key]: Required value"]],
   ["a docker secret that is no JSON", secrets, { metadata: {}, type: "kubernetes.io/dockerconfigjson", data: { ".dockerconfigjson": "eA==" } }, ["data[.dockerconfigjson]: Invalid value: \"<secret contents redacted>\": must be a JSON object"]],

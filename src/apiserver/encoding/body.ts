@@ -22,7 +22,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  * The result has kind and apiVersion. Throws 400, or 415 for an encoding that isn't served.
  */
 export async function readBody<T>(exchange: Exchange, kind: BodyKind): Promise<T> {
-  const fieldValidation = fieldValidationOf(exchange.query);
+  const fieldValidation = fieldValidationOf(exchange);
   const parsed = await parseBody(exchange, kind.schema, fieldValidation);
   checkKind(parsed.value, kind);
   return decodeAs<T>(exchange, kind, parsed, fieldValidation);

@@ -53,7 +53,7 @@ function serve(clause: MediaType, offer: Offer): Negotiated | undefined {
 }
 
 /** Asked for, or a person at a command line or browser, as Kubernetes decides it. */
-function wantsPretty({ query, request }: Exchange): boolean {
+export function wantsPretty({ query, request }: Exchange): boolean {
   const asked = query.get("pretty");
   if (asked !== null) return isTrue(asked);
   return /^(?:curl|Wget|Mozilla\/5\.0)/.test(request.headers["user-agent"] ?? "");

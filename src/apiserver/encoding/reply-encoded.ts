@@ -7,7 +7,7 @@ import type { StatusError } from "../../apimachinery/status.ts";
 import type { ListMeta } from "../../apis/generated/meta/v1.ts";
 import type { ObjectList } from "../../client/client.ts";
 import { reply, type Exchange } from "../exchange.ts";
-import type { Negotiated } from "./negotiation.ts";
+import { wantsPretty, type Negotiated } from "./negotiation.ts";
 import { listJson, listValue, objectJson, objectValue, type AnyObject, type Kinded } from "./object-json.ts";
 import { partialMetadata, partialMetadataList } from "./partial-metadata.ts";
 import { includeObjectOf, table, tableOfOne } from "./table.ts";
@@ -37,8 +37,10 @@ const isPlain = (media: Negotiated): boolean => media.format === "json" && !medi
 /** Answers with any value that carries its own kind and apiVersion. */
 export function replyValue(exchange: Exchange, media: Negotiated, status: number, value: object): Promise<void> {
   if (media.format === "yaml") return replyBytes(exchange, status, "application/yaml", Buffer.from(dump(plain(value), { noRefs: true })));
-  return replyBytes(exchange, status, "application/json", Buffer.from(media.pretty ? `${JSON.stringify(value, null, 2)}\n` : JSON.stringify(value)));
+  return replyBytes(exchange, status, "application/json", Buffer.from(jsonText(value, media.pretty)));
 }
+
+const jsonText = (value: object, pretty: boolean): string => (pretty ? `${JSON.stringify(value, null, 2)}\n` : JSON.stringify(value));
 
 /** A Kubernetes answer that isn't an object of the table, such as a Scale: kind and apiVersion come first. */
 export const replyKind = (exchange: Exchange, media: Negotiated, status: number, kind: Kinded, object: object): Promise<void> =>
@@ -50,7 +52,7 @@ export function replyStatus(exchange: Exchange, error: StatusError): void {
   reply(exchange, error.code, {
     "Content-Type": "application/json", "Cache-Control": "no-cache, private", ...(retryAfterSeconds ? { "Retry-After": String(retryAfterSeconds) } : {}),
     ...(error.code === 401 ? { "WWW-Authenticate": 'Bearer realm="kubernetes-master"' } : {}),
-  }, JSON.stringify(error.status));
+  }, jsonText(error.status, wantsPretty(exchange)));
 }
 
 /** Without `undefined`s, which YAML refuses. */

@@ -10,17 +10,21 @@ import { isTrue } from "../request-info.ts";
 
 const validations: readonly string[] = ["Ignore", "Warn", "Strict"];
 
-export function fieldValidationOf(query: URLSearchParams): FieldValidation {
-  const asked = query.get("fieldValidation") || "Warn";
-  if (!validations.includes(asked)) throw invalid({ group: "meta.k8s.io", kind: "CreateOptions" }, "", [notSupported("fieldValidation", asked, validations)]);
+const optionKinds: Readonly<Record<string, string>> = { update: "UpdateOptions", patch: "PatchOptions" };
+const optionsKind = ({ info }: Exchange): string => optionKinds[info.verb] ?? "CreateOptions";
+
+export function fieldValidationOf(exchange: Exchange): FieldValidation {
+  const asked = exchange.query.get("fieldValidation") || "Warn";
+  if (!validations.includes(asked)) throw invalid({ group: "meta.k8s.io", kind: optionsKind(exchange) }, "", [notSupported("fieldValidation", asked, validations)]);
   return asked as FieldValidation;
 }
 
 /** CreateOptions, UpdateOptions and PatchOptions, as query parameters. */
-export function writeOptions({ query }: Exchange): WriteRequest {
+export function writeOptions(exchange: Exchange): WriteRequest {
+  const { query } = exchange;
   const fieldManager = query.get("fieldManager") || undefined;
-  if (fieldManager && fieldManager.length > 128) throw invalid({ group: "meta.k8s.io", kind: "CreateOptions" }, "", [invalidValue("fieldManager", fieldManager, "may not be more than 128 bytes")]);
-  return { dryRun: isDryRun(query.getAll("dryRun"), "CreateOptions"), fieldManager, fieldValidation: fieldValidationOf(query) };
+  if (fieldManager && fieldManager.length > 128) throw invalid({ group: "meta.k8s.io", kind: optionsKind(exchange) }, "", [invalidValue("fieldManager", fieldManager, "may not be more than 128 bytes")]);
+  return { dryRun: isDryRun(query.getAll("dryRun"), optionsKind(exchange)), fieldManager, fieldValidation: fieldValidationOf(exchange) };
 }
 
 function isDryRun(values: readonly string[], kind: string): boolean {

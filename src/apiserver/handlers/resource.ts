@@ -22,6 +22,7 @@ export function resourceHandler(dependencies: HandlerDependencies): ExchangeHand
     const card: AnyResource | undefined = registry.find(info.group, info.version, info.resource);
     if (!card || (info.apiPrefix === "api") !== (info.group === "")) throw noSuchPath();
     checkPath(exchange, card);
+    if (card.deprecation) exchange.warnings.push(card.deprecation);
     const handler = info.parts.length > 2 ? subresource : verbs[info.verb];
     if (!handler) throw methodNotAllowed(card, info.verb);
     return handler(dependencies, exchange, card);
