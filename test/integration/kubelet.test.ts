@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { configmaps, nodes, pods, secrets } from "../../src/apis/builtins.ts";
 import type { Pod } from "../../src/apis/generated/core/v1.ts";
 import { eventually } from "../support/eventually.ts";
+import { startImageRegistry } from "../support/image-registry.ts";
 import { busyboxImage } from "../support/images.ts";
 import { startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
 
@@ -169,6 +170,19 @@ test("an image that is not there: ErrImagePull, then back-off, then running when
   });
   node.kubelet.imagesChanged();
   await node.podWhen("imageless", terminated("main"), 5000);
+});
+
+test("images come from a registry, private ones with the pod's pull secrets", async () => {
+  using registry = await startImageRegistry(await busyboxImage(), { username: "edge", password: "pass:word" });
+  const auths = { [registry.host]: { auth: btoa("edge:pass:word") } };
+  await node.client.create(secrets, { apiVersion: "v1", kind: "Secret", metadata: { name: "pull", namespace: node.namespace }, type: "kubernetes.io/dockerconfigjson", data: { ".dockerconfigjson": btoa(JSON.stringify({ auths })) } });
+  const containerOf = (repository: string) => [{ name: "main", image: `${registry.host}/${repository}:1`, command: ["true"] }];
+  await node.createPod("stranger", { restartPolicy: "Never", containers: containerOf("private/app") });
+  const refused = await node.podWhen("stranger", ({ status }) => status?.containerStatuses?.[0]?.state?.waiting?.reason === "ErrImagePull");
+  expect(refused.status?.containerStatuses?.[0]?.state?.waiting?.message).toContain("401 Unauthorized");
+  await node.createPod("friend", { restartPolicy: "Never", imagePullSecrets: [{ name: "pull" }], containers: containerOf("private/app") });
+  await node.createPod("anybody", { restartPolicy: "Never", containers: containerOf("public/app") });
+  for (const name of ["friend", "anybody"]) expect((await node.podWhen(name, terminated("main"))).status?.phase).toBe("Succeeded");
 });
 
 test("liveness restarts, readiness gates, startup holds both back", async () => {

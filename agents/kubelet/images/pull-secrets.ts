@@ -21,7 +21,7 @@ export function credentialsFor(image: string, secrets: readonly Frozen<Secret>[]
   const target = `${name.registry}/${name.repository}`;
   const matches: { key: string; auth: AuthConfig }[] = [];
   for (const secret of secrets) {
-    for (const [key, entry] of Object.entries(entriesOf(secret))) if (fits(bareKey(key), target)) matches.push({ key: bareKey(key), auth: toAuth(key, entry) });
+    for (const [key, entry] of Object.entries(entriesOf(secret))) if (fits(bareKey(key), target)) matches.push({ key: bareKey(key), auth: toAuth(entry) });
   }
   return matches.sort((a, b) => b.key.length - a.key.length).map(({ auth }) => auth);
 }
@@ -48,11 +48,12 @@ function fits(key: string, target: string): boolean {
   return hostPattern.test(targetHost) && path.every((element, index) => targetPath[index] === element);
 }
 
-function toAuth(key: string, { username, password, auth, identitytoken, registrytoken }: DockerAuth): AuthConfig {
+/** Without a server address: the runtime would take a name without a scheme for another server, and leave the credentials out. */
+function toAuth({ username, password, auth, identitytoken, registrytoken }: DockerAuth): AuthConfig {
   const decoded = auth ? Buffer.from(auth, "base64").toString() : "";
   const colon = decoded.indexOf(":");
   return {
     username: username ?? (colon < 0 ? "" : decoded.slice(0, colon)), password: password ?? (colon < 0 ? "" : decoded.slice(colon + 1)),
-    serverAddress: key, identityToken: identitytoken ?? "", registryToken: registrytoken ?? "",
+    identityToken: identitytoken ?? "", registryToken: registrytoken ?? "",
   };
 }
