@@ -215,7 +215,7 @@ choose_command() {
   case "$ROLE" in
     server) ;;
     agent)
-      "$BIN_DIR/skiff" agent --help >/dev/null 2>&1 || fail "this version of Skiff cannot join another server yet: unset SKIFF_URL to install a server of its own"
+      "$BIN_DIR/skiff" --help | grep -q "^ *agent " || fail "this version of Skiff cannot join another server yet: unset SKIFF_URL to install a server of its own"
       [ -n "${SKIFF_URL:-}" ] && [ -n "${SKIFF_TOKEN:-}" ] || fail "an agent needs SKIFF_URL and SKIFF_TOKEN: the token is printed by \"skiff token\" on the server" ;;
     *) fail "INSTALL_SKIFF_EXEC must begin with server or agent, not $ROLE" ;;
   esac

@@ -1,0 +1,105 @@
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { layoutOf } from "../../src/server/layout.ts";
+import { eventually } from "../support/eventually.ts";
+import { busyboxImage } from "../support/images.ts";
+import { kubectlFor } from "../support/kubectl.ts";
+import { removeLeftovers } from "../support/leftovers.ts";
+import { createNodeNetwork } from "../support/node-network.ts";
+import { outcomeOf, type Outcome } from "../support/running.ts";
+import { skiffExecutable } from "../support/skiff.ts";
+import { deployment, service, shell } from "../support/workloads.ts";
+
+setDefaultTimeout(120_000);
+// The script as a user runs it, where there is no init system; all of its directories are ours.
+const directory = mkdtempSync(join(tmpdir(), "skiff-install-"));
+const network = createNodeNetwork();
+const dataDir = join(directory, "data"), bin = join(directory, "bin"), config = join(directory, "etc");
+const layout = layoutOf(dataDir);
+const logFile = `/var/log/${layout.instance}.log`;
+const script = join(import.meta.dir, "../../install.sh");
+const kubectl = kubectlFor({ wrap: network.inside, kubeconfig: join(config, "skiff.yaml"), home: directory });
+
+afterAll(() => {
+  removeLeftovers(layout.instance, [directory, layout.runDir]);
+  network.dispose();
+  for (const path of [directory, layout.runDir, logFile]) rmSync(path, { recursive: true, force: true });
+});
+
+const install = (env: Record<string, string> = {}): Promise<Outcome> => outcomeOf(network.inside(["sh", script]), {
+  timeoutMs: 100_000,
+  env: {
+    INSTALL_SKIFF_BINARY: skiffExecutable(), INSTALL_SKIFF_BIN_DIR: bin, INSTALL_SKIFF_CONFIG_DIR: config, INSTALL_SKIFF_SYSTEMD_DIR: join(directory, "systemd"),
+    SKIFF_DATA_DIR: dataDir, SKIFF_NODE_NAME: "edge", SKIFF_POD_LOG_DIR: join(directory, "pod-logs"), ...env,
+  },
+});
+const supervisor = (): string => readFileSync(join(layout.runDir, "supervise.pid"), "utf8").trim();
+const server = (): string => readFileSync(join(layout.runDir, "skiff.pid"), "utf8").trim();
+
+test("refuses what can't work, in a sentence", async () => {
+  for (const [env, message] of [
+    [{ INSTALL_SKIFF_BINARY: "/nowhere/skiff" }, "/nowhere/skiff, which does not exist"],
+    [{ INSTALL_SKIFF_EXEC: "sing" }, "must begin with server or agent"],
+    [{ SKIFF_URL: "https://192.0.2.1:6443" }, "cannot join another server yet"],
+  ] as const) {
+    const { exitCode, stderr } = await install(env);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(message);
+  }
+  expect(existsSync(layout.runDir)).toBe(false);
+});
+
+test("installs and starts, and is done when the node is Ready", async () => {
+  const { exitCode, stdout, stderr } = await install();
+  expect({ exitCode, stderr: exitCode === 0 ? "" : stderr }).toEqual({ exitCode: 0, stderr: "" });
+  expect(stdout).toContain("Skiff is ready");
+  expect(await kubectl("get", "nodes", "--no-headers")).toMatch(/^edge +Ready +control-plane /);
+  expect(readFileSync(join(config, "skiff.env"), "utf8")).toContain(`SKIFF_DATA_DIR=${dataDir}\n`);
+});
+
+test("a second run changes nothing; a new setting restarts the server and no pod", async () => {
+  writeFileSync(join(dataDir, "agent/images/busybox.tar"), await busyboxImage());
+  await kubectl.apply(deployment("web", 2, shell("sleep 1000")), service("web"));
+  await kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+  const containers = (): Promise<string> => kubectl("get", "pods", "--sort-by=.metadata.name", "-o", "jsonpath={.items[*].status.containerStatuses[*].containerID}");
+  const before = { containers: await containers(), server: server(), supervisor: supervisor() };
+
+  expect((await install()).stdout).toContain("nothing has changed");
+  expect({ containers: await containers(), server: server(), supervisor: supervisor() }).toEqual(before);
+
+  writeFileSync(join(config, "config.yaml"), "log-level: debug\n");
+  expect((await install()).stdout).toContain("Restarting Skiff; pods keep running");
+  expect(server()).not.toBe(before.server);
+  expect(await containers()).toBe(before.containers);
+});
+
+test("the supervisor starts a killed server again", async () => {
+  const killed = server();
+  process.kill(Number(killed), "SIGKILL");
+  await eventually(async () => {
+    if (server() === killed) throw new Error("the server has not been started again");
+    await kubectl("get", "--raw", "/readyz");
+  }, { timeout: 30_000 });
+});
+
+test("uninstalling leaves nothing", async () => {
+  const { exitCode, stdout } = await outcomeOf(network.inside(["sh", join(bin, "skiff-uninstall.sh")]));
+  expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: "Skiff has been removed.\n" });
+  for (const path of [bin, config, dataDir, layout.runDir, logFile]) expect([path, existsSync(path) ? readdirSync(path) : []]).toEqual([path, []]);
+  const commands = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map((pid) => ({ pid, line: commandLine(pid) })).filter(({ line }) => line.includes(dataDir) || line.includes(layout.runDir) || line.includes(join(bin, "skiff")));
+  expect(commands).toEqual([]);
+  expect(readFileSync("/proc/self/mounts", "utf8")).not.toContain(directory);
+  expect((await outcomeOf(["find", "/sys/fs/cgroup", "-type", "d", "-name", layout.instance])).stdout).toBe("");
+  expect((await outcomeOf(network.inside(["nft", "list", "tables"]))).stdout).toBe("");
+  expect((await outcomeOf(network.inside(["ip", "-o", "link"]))).stdout.split("\n").filter((line) => /veth|skiff/.test(line.split(":")[1] ?? ""))).toEqual([]);
+});
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+  } catch {
+    return "";
+  }
+}
