@@ -67,7 +67,7 @@ test("kubectl rolls a deployment out, back and on, under RBAC", async () => {
   await kubectl("rollout", "restart", "deployment/web");
   await kubectl("rollout", "status", "deployment/web", "--timeout=20s");
   await kubectl("scale", "deployment/web", "--replicas=1");
-  await kubectl("wait", "deployment/web", "--for=jsonpath={.status.availableReplicas}=1", "--timeout=20s");
+  await eventually(async () => expect(await kubectl("get", "deployment", "web", "-o", "jsonpath={.status.availableReplicas}")).toBe("1"), { timeout: 20_000 });
   expect(await kubectl("get", "events", "--field-selector=reason=ScalingReplicaSet", "-o", "jsonpath={.items[0].source.component}")).toBe("deployment-controller");
   await kubectl("delete", "deployment", "web", "--cascade=foreground", "--timeout=20s");
   expect(await kubectl("get", "replicasets,pods", "-o", "name")).toBe("");
