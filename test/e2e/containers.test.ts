@@ -11,13 +11,9 @@ const { kubectl } = skiff;
 
 const statusOf = async (name: string): Promise<KubeJson> => (await kubectl.get("pod", name)).status;
 /** Waits until the pod's first container satisfies `check`. */
-const container = (name: string, check: (status: KubeJson) => void, timeout = 60_000): Promise<KubeJson> => eventually(async () => {
-  const [status] = (await statusOf(name)).containerStatuses;
-  check(status);
-  return status;
-}, { timeout, interval: 200 });
+const container = (name: string, check: (status: KubeJson) => void): Promise<KubeJson> => kubectl.untilPod(name, ({ containerStatuses }) => check(containerStatuses[0])).then(({ containerStatuses }) => containerStatuses[0]);
 const ready = (...names: string[]): Promise<string> => kubectl("wait", "--for=condition=Ready", ...names.map((name) => `pod/${name}`), "--timeout=60s");
-const finished = (name: string, phase = "Succeeded"): Promise<string> => kubectl("wait", `--for=jsonpath={.status.phase}=${phase}`, `pod/${name}`, "--timeout=60s");
+const finished = (name: string, phase = "Succeeded"): Promise<KubeJson> => kubectl.untilPod(name, (status) => expect(status.phase).toBe(phase));
 
 describe("ends", () => {
   test("a container that crashes again and again is in CrashLoopBackOff, with its last exit", async () => {
@@ -29,7 +25,7 @@ describe("ends", () => {
     expect(status).toMatchObject({ ready: false, started: false, lastState: { terminated: { exitCode: 3, reason: "Error" } } });
     expect(status.state.waiting.message).toMatch(/^back-off 20s restarting failed container=main pod=crasher_default\(/);
     expect(await kubectl("get", "pod", "crasher")).toMatch(/crasher +0\/1 +CrashLoopBackOff +2 \(\d+s ago\)/);
-    expect(await kubectl("events", "--for", "pod/crasher")).toMatch(/Warning +BackOff .*Back-off restarting failed container main in pod crasher_default/);
+    expect(await kubectl.eventsOf("crasher")).toMatch(/Warning +BackOff .*Back-off restarting failed container main in pod crasher_default/);
     expect(await kubectl("logs", "crasher", "--previous")).toBe("oh no\n");
   });
 
@@ -124,7 +120,7 @@ describe("probes", () => {
     await kubectl("exec", "probed", "--", "rm", "/tmp/alive");
     const status = await container("probed", ({ restartCount }) => expect(restartCount).toBe(1));
     expect(status.lastState.terminated.exitCode).toBe(137);
-    const events = await kubectl("events", "--for", "pod/probed");
+    const events = await kubectl.eventsOf("probed");
     expect(events).toMatch(/Warning +Unhealthy .*Liveness probe failed/);
     expect(events).toMatch(/Normal +Killing .*Container main failed liveness probe, will be restarted/);
   });
@@ -134,7 +130,7 @@ describe("probes", () => {
       ports: [{ name: "web", containerPort: 8080 }], livenessProbe: { httpGet: { path: "/healthz", port: "web" }, periodSeconds: 1 }, readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
     })), pod("unserved", shell("sleep 1000", { readinessProbe: { httpGet: { path: "/", port: 8080 }, periodSeconds: 1 } })));
     await ready("served");
-    await eventually(async () => expect(await kubectl("events", "--for", "pod/unserved")).toMatch(/Unhealthy .*Readiness probe failed: Get "http:\/\/10\.42\.0\.\d+:8080\/": .*connection refused/), { timeout: 20_000, interval: 300 });
+    await eventually(async () => expect(await kubectl.eventsOf("unserved")).toMatch(/Unhealthy .*Readiness probe failed: Get "http:\/\/10\.42\.0\.\d+:8080\/": .*connection refused/), { timeout: 20_000, interval: 300 });
     expect((await statusOf("served")).containerStatuses[0].restartCount).toBe(0);
   });
 });

@@ -78,7 +78,7 @@ describe("kill -9 of the server", () => {
     writeFileSync(join(skiff.layout.agentDir, "kubelet/pods", metadata.uid, "volumes/kubernetes.io~empty-dir/data/stop"), "");
     await skiff.start();
     expect((await kubectl.items("configmaps")).filter((item) => item.metadata.name.startsWith("kept-"))).toHaveLength(20);
-    await kubectl("wait", "--for=jsonpath={.status.phase}=Failed", "pod/brief", "--timeout=30s");
+    await kubectl.untilPod("brief", ({ phase }) => expect(phase).toBe("Failed"));
     expect((await kubectl.get("pod", "brief")).status.containerStatuses[0].state.terminated).toMatchObject({ exitCode: 5, reason: "Error" });
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { kubectlMinor } from "../support/kubectl-version.ts";
 import { skiffForThisFile } from "../support/e2e.ts";
 import { deployment, pod, service, shell, webServer } from "../support/workloads.ts";
 
@@ -43,17 +44,18 @@ describe("reading", () => {
   });
 
   test("explain, api-resources, api-versions, version, cluster-info", async () => {
-    expect(await kubectl("explain", "pod.spec.containers.livenessProbe")).toMatch(/FIELD: livenessProbe <Probe>[\s\S]*periodSeconds\s<integer>/);
+    expect(await kubectl("explain", "pod.spec.containers.livenessProbe")).toMatch(/(FIELD: livenessProbe <Probe>|RESOURCE: livenessProbe <Object>)[\s\S]*periodSeconds\s<integer>/);
     expect(await kubectl("explain", "deployment", "--recursive")).toContain("maxSurge");
     expect(await kubectl("api-resources")).toMatch(/^deployments +deploy +apps\/v1 +true +Deployment$/m);
     expect(await kubectl("api-resources", "--namespaced=false", "-o", "name")).toContain("nodes\n");
     expect(await kubectl("api-versions")).toContain("rbac.authorization.k8s.io/v1\n");
-    expect(await kubectl("version")).toContain("Server Version: v1.36");
+    expect(await kubectl("version")).toMatch(/Server Version: .*v1\.36/);
     expect(await kubectl("cluster-info")).toContain("is running at");
   });
 
   test("events, of one object too", async () => {
-    expect(await kubectl("events", "--for", "pod/reader")).toMatch(/Normal +Scheduled +Pod\/reader/);
+    if (kubectlMinor() >= 26) expect(await kubectl("events", "--for", "pod/reader")).toMatch(/Normal +Scheduled +Pod\/reader/);
+    expect(await kubectl.eventsOf("reader")).toMatch(/Normal +Scheduled +pod\/reader/);
     expect(await kubectl("get", "events", "--field-selector", "involvedObject.name=reader,reason=Started", "-o", "name")).toMatch(/^event\/reader\./);
   });
 });
@@ -93,7 +95,7 @@ describe("writing", () => {
   test("apply refuses unknown fields and says where", async () => {
     const { exitCode, stderr } = await kubectl.outcome(["apply", "-f", "-"], { input: JSON.stringify(deployment("typo", 1, { ...shell("sleep 1"), imagePullPolice: "Never" } as never)) });
     expect(exitCode).toBe(1);
-    expect(stderr).toContain('unknown field "spec.template.spec.containers[0].imagePullPolice"');
+    expect(stderr).toMatch(/unknown field "(spec\.template\.spec\.containers\[0\]\.)?imagePullPolice"/);
     expect((await kubectl.outcome(["get", "deploy", "typo"])).exitCode).toBe(1);
   });
 
@@ -135,7 +137,7 @@ describe("writing", () => {
   test("wait for conditions, for fields, for the end", async () => {
     await kubectl.apply(pod("waited", shell("sleep 1000")));
     await kubectl("wait", "--for=condition=Ready", "pod/waited", "--timeout=30s");
-    await kubectl("wait", "--for=jsonpath={.status.phase}=Running", "pod/waited", "--timeout=30s");
+    if (kubectlMinor() >= 23) await kubectl("wait", "--for=jsonpath={.status.phase}=Running", "pod/waited", "--timeout=30s");
     await kubectl("delete", "pod", "waited", "--wait=false");
     await kubectl("wait", "--for=delete", "pod/waited", "--timeout=30s");
   });
@@ -160,10 +162,10 @@ describe("permissions", () => {
     expect(await kubectl.outcome(["auth", "can-i", "create", "pods", ...as])).toMatchObject({ exitCode: 1, stdout: "no\n" });
     expect((await kubectl.outcome(["auth", "can-i", "list", "pods", "-n", "kube-system", ...as])).stdout).toBe("no\n");
     expect(await kubectl("auth", "can-i", "--list", ...as)).toMatch(/^pods .*\[get list watch\]$/m);
-    const token = (await kubectl("create", "token", "viewer")).trim();
+    const token = kubectlMinor() >= 24 ? (await kubectl("create", "token", "viewer")).trim() : await kubectl.token("viewer");
     const asToken = ["--token", token, "--kubeconfig", "/dev/null", "--server", "https://127.0.0.1:6443", "--insecure-skip-tls-verify"];
     expect(await kubectl("get", "pods", ...asToken)).toContain("reader");
     expect((await kubectl.outcome(["delete", "pod", "reader", ...asToken])).stderr).toContain('pods "reader" is forbidden: User "system:serviceaccount:default:viewer" cannot delete resource "pods" in API group "" in the namespace "default"');
-    expect(await kubectl("auth", "whoami", ...asToken)).toContain("system:serviceaccount:default:viewer");
+    if (kubectlMinor() >= 28) expect(await kubectl("auth", "whoami", ...asToken)).toContain("system:serviceaccount:default:viewer");
   });
 });

@@ -36,9 +36,9 @@ describe("logs", () => {
 
   test("-f ends with the container; --previous shows the one before", async () => {
     await kubectl.apply(pod("brief", shell("echo run $(cat /data/runs 2>/dev/null | wc -l); echo x >> /data/runs; sleep 1; exit 1", { volumeMounts: [{ name: "data", mountPath: "/data" }] }), { volumes: [{ name: "data", emptyDir: {} }] }));
-    await kubectl("wait", "--for=jsonpath={.status.containerStatuses[0].state.running}", "pod/brief", "--timeout=30s");
+    await kubectl.untilPod("brief", ({ containerStatuses }) => expect(containerStatuses[0].state).toHaveProperty("running"));
     expect(await kubectl("logs", "-f", "brief")).toMatch(/^run \d\n$/);
-    await kubectl("wait", "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", "pod/brief", "--timeout=30s");
+    await kubectl.untilPod("brief", ({ containerStatuses }) => expect(containerStatuses[0].restartCount).toBe(1));
     expect(await kubectl("logs", "brief", "--previous")).toBe("run 0\n");
     await kubectl("delete", "pod", "brief", "--wait=false");
   });

@@ -67,7 +67,7 @@ describe("identities", () => {
   });
 
   test("a wrong token, an empty one, and one with another signature", async () => {
-    const token = (await kubectl("create", "token", "default")).trim();
+    const token = await kubectl.token("default");
     expect(await answer("/api/v1/namespaces", "-H", `Authorization: Bearer ${token}`)).toMatchObject({ code: 403 });
     const [head, claims, signature] = token.split(".");
     const forged = [head, Buffer.from(Buffer.from(claims!, "base64url").toString().replace("default:default", "kube-system:default")).toString("base64url"), signature].join(".");

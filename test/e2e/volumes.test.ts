@@ -43,7 +43,7 @@ test("a Secret lies in memory; what is missing holds the pod back unless it is o
   await kubectl.apply(pod("secretive", sleeper([{ name: "secret", mountPath: "/secret", readOnly: true }, { name: "maybe", mountPath: "/maybe" }]), {
     volumes: [{ name: "secret", secret: { secretName: "late", defaultMode: 0o440 } }, { name: "maybe", secret: { secretName: "never", optional: true } }],
   }));
-  await eventually(async () => expect(await kubectl("events", "--for", "pod/secretive")).toMatch(/Warning +FailedMount .*secret "late" not found/), { timeout: 20_000, interval: 200 });
+  await eventually(async () => expect(await kubectl.eventsOf("secretive")).toMatch(/Warning +FailedMount .*secret "late" not found/), { timeout: 20_000, interval: 200 });
   expect((await kubectl.get("pod", "secretive")).status.containerStatuses[0].state.waiting.reason).toBe("ContainerCreating");
   await kubectl("create", "secret", "generic", "late", "--from-literal=key=geheim");
   await ready("secretive");
@@ -104,5 +104,5 @@ test("hostPath, in its kinds", async () => {
   expect(await cat("hosted", "/there/file")).toBe("of the host");
   await kubectl("exec", "hosted", "--", "sh", "-c", "echo made > /new/file");
   expect(readFileSync(join(directory, "made/file"), "utf8")).toBe("made\n");
-  await eventually(async () => expect(await kubectl("events", "--for", "pod/unhosted")).toContain("FailedMount"), { timeout: 20_000, interval: 200 });
+  await eventually(async () => expect(await kubectl.eventsOf("unhosted")).toContain("FailedMount"), { timeout: 20_000, interval: 200 });
 });

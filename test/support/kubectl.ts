@@ -1,6 +1,7 @@
+import { eventually } from "./eventually.ts";
 import { type Outcome, outcomeOf, output, type RunningProgram, type RunOptions, startProgram } from "./running.ts";
 
-/** kubectl as an administrator of one server. Objects come and go as plain JSON. */
+/** kubectl as an administrator of one server. Objects come and go as plain JSON. Does with Debian 12's kubectl, 1.20, what newer ones have words for. */
 export interface Kubectl {
   /** What it prints; throws with its error when it fails. */
   (...args: string[]): Promise<string>;
@@ -10,6 +11,12 @@ export interface Kubectl {
   get<T = KubeJson>(...args: string[]): Promise<T>;
   items<T = KubeJson>(...args: string[]): Promise<T[]>;
   apply(...objects: object[]): Promise<string>;
+  /** Waits until a pod's status satisfies `check`, which throws while it does not; returns the status. */
+  untilPod(name: string, check: (status: KubeJson) => void, timeoutMs?: number): Promise<KubeJson>;
+  /** What is told of an object, a line for each Event: LAST SEEN, TYPE, REASON, OBJECT, MESSAGE. */
+  eventsOf(name: string): Promise<string>;
+  /** A fresh token of a service account in the default namespace. */
+  token(serviceAccount: string): Promise<string>;
   start(args: readonly string[], options?: { env?: Record<string, string> }): RunningProgram;
 }
 
@@ -32,6 +39,17 @@ export function kubectlFor({ wrap, kubeconfig, home }: { wrap: (command: readonl
       return (JSON.parse(await run("get", ...args, "-o", "json")) as { items: T[] }).items;
     },
     apply: (...objects: object[]) => output(command(["apply", "-f", "-"]), withEnv({ input: JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }) })),
+    untilPod: (name: string, check: (status: KubeJson) => void, timeout = 60_000) => eventually(async () => {
+      const { status } = JSON.parse(await run("get", "pod", name, "-o", "json")) as { status: KubeJson };
+      check(status);
+      return status;
+    }, { timeout, interval: 100 }),
+    eventsOf: (name: string) => run("get", "events", "--field-selector", `involvedObject.name=${name}`),
+    async token(serviceAccount: string) {
+      const request = JSON.stringify({ apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} });
+      const answer = await output(command(["create", "--raw", `/api/v1/namespaces/default/serviceaccounts/${serviceAccount}/token`, "-f", "-"]), withEnv({ input: request }));
+      return (JSON.parse(answer) as { status: { token: string } }).status.token;
+    },
     start: (args: readonly string[], options: { env?: Record<string, string> } = {}) => startProgram(command(args), { env: { ...env, ...options.env } }),
   });
 }
