@@ -9,6 +9,7 @@ import { background } from "../base/background.ts";
 import { systemClock } from "../base/clock.ts";
 import { type Component, componentManager } from "../base/component.ts";
 import type { HttpHandler } from "../base/http.ts";
+import { returnIdleMemory } from "../base/idle-memory.ts";
 import { logger } from "../base/log.ts";
 import { createMetrics } from "../base/metrics.ts";
 import { builtAt, gitVersion } from "../base/version.ts";
@@ -101,6 +102,7 @@ class Server {
     const parts: Component[] = [this.#controlPlane(), this.#port(), this.#bootstrap(), this.#renewal()];
     parts.push(this.#loop("scheduler", (signal) => this.#runScheduler(signal)), this.#loop("controllers", (signal) => this.#runControllers(signal)));
     if (!this.options.disableAgent) parts.push(this.#loop("node-role", (signal) => labelServerNode({ client: this.#plane.clientAs(admin), informers: this.#plane.informers, nodeName: this.options.nodeName }, signal)), this.#agent());
+    parts.push(this.#loop("idle-memory", (signal) => returnIdleMemory({ clock: this.#clock }, signal)));
     return parts;
   }
 
