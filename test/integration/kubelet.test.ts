@@ -5,7 +5,7 @@ import { configmaps, nodes, pods, secrets } from "../../src/apis/builtins.ts";
 import type { Pod } from "../../src/apis/generated/core/v1.ts";
 import { eventually } from "../support/eventually.ts";
 import { startImageRegistry } from "../support/image-registry.ts";
-import { busyboxImage } from "../support/images.ts";
+import { busyboxImage, busyboxReference } from "../support/images.ts";
 import { startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
 
 setDefaultTimeout(60_000);
@@ -309,6 +309,16 @@ test("the host's network, and HTTP probes", async () => {
   const host = await node.podWhen("host", ({ status }) => status?.phase === "Running");
   expect(host.status?.podIP).toBe("10.0.0.1");
   await eventually(async () => expect((await node.events("web")).map(({ message }) => message)).toContain("Liveness probe failed: HTTP probe failed with statuscode: 404"));
+});
+
+test("an ephemeral container sees the processes of its target", async () => {
+  await node.createPod("debugged", { containers: [{ name: "main", command: ["sh", "-c", "sleep 4321 & wait"] }] });
+  const pod = structuredClone(await node.podWhen("debugged", ({ status }) => status?.phase === "Running"));
+  pod.spec.ephemeralContainers = [{ name: "debugger", image: busyboxReference, imagePullPolicy: "IfNotPresent", targetContainerName: "main", command: ["ps"], terminationMessagePolicy: "FallbackToLogsOnError", terminationMessagePath: "/dev/termination-log" }];
+  await node.client.update(pods, pod, { subresource: "ephemeralcontainers" });
+  const seen = await node.podWhen("debugged", ({ status }) => status?.ephemeralContainerStatuses?.[0]?.state?.terminated !== undefined);
+  expect(seen.status?.ephemeralContainerStatuses?.[0]?.state?.terminated?.exitCode).toBe(0);
+  expect((await node.logs(`/containerLogs/${node.namespace}/debugged/debugger`)).body).toContain("sleep 4321");
 });
 
 test("isolation that the node cannot give is refused, not left out", async () => {

@@ -14,6 +14,9 @@ export const ephemeralContainers = (pod: Pod): readonly Container[] => (pod.spec
 export const allContainers = (pod: Pod): readonly Container[] => [...initContainers(pod), ...pod.spec.containers, ...ephemeralContainers(pod)];
 export const findContainer = (pod: Pod, name: string): Container | undefined => allContainers(pod).find((container) => container.name === name);
 
+/** The container in whose process namespace an ephemeral one wants to be. */
+export const targetOf = (pod: Pod, name: string): string | undefined => pod.spec.ephemeralContainers?.find((container) => container.name === name)?.targetContainerName;
+
 /** A restartable init container ("sidecar"): starts in order with the init containers, runs beside the others. */
 export const isSidecar = (container: Container): boolean => isRestartableInitContainer(container);
 export const isInitContainer = (pod: Pod, name: string): boolean => initContainers(pod).some((container) => container.name === name);

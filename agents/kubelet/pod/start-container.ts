@@ -13,7 +13,7 @@ import type { PodVolumes } from "../volumes/volumes.ts";
 import type { PodContext } from "./context.ts";
 import { containerReference } from "./container-reference.ts";
 import { errorText, killContainer } from "./kill.ts";
-import { gracePeriodSeconds, type Container, type Pod } from "./pod.ts";
+import { gracePeriodSeconds, targetOf, type Container, type Pod } from "./pod.ts";
 
 /** A container that could not be started: the reason and message of its Waiting state, and when to try again if that is known. */
 export class StartError extends Error {
@@ -41,7 +41,7 @@ export async function startContainer(context: PodContext, pod: Pod, container: C
 
   const image = await pull(context, pod, container, signal);
   const restartCount = nextRestartCount(context, pod, container, runtime);
-  const config = await makeConfig(context, pod, container, { image, restartCount, sandbox, volumes }).catch((error: unknown) => fail("CreateContainerConfigError", error));
+  const config = await makeConfig(context, pod, container, { image, restartCount, sandbox, volumes, runtime }).catch((error: unknown) => fail("CreateContainerConfigError", error));
   signal.throwIfAborted();
 
   const { containerId = "" } = await context.runtime.runtime.createContainer({ podSandboxId: sandbox.id, config, sandboxConfig: sandbox.config }).catch((error: unknown) => fail("CreateContainerError", error));
@@ -64,17 +64,20 @@ async function pull(context: PodContext, pod: Pod, container: Container, signal:
   }
 }
 
-async function makeConfig(context: PodContext, pod: Pod, container: Container, { image, restartCount, sandbox, volumes }: { image: Image; restartCount: number; sandbox: Sandbox; volumes: PodVolumes }) {
+async function makeConfig(context: PodContext, pod: Pod, container: Container, { image, restartCount, sandbox, volumes, runtime }: { image: Image; restartCount: number; sandbox: Sandbox; volumes: PodVolumes; runtime: RuntimePod }) {
   const imageUser: ImageUser = { uid: image.uid?.value, username: image.username };
   const violation = nonRootViolation(pod, container, imageUser);
   if (violation) throw new Error(violation);
+  const target = targetOf(pod, container.name);
+  const targetId = target ? latestContainer(runtime, target)?.id : undefined;
+  if (target && !targetId) throw new Error(`unable to find target container "${target}"`);
   const env = await containerEnv(pod, container, {
     nodeName: context.nodeName, addresses: { podIps: sandbox.ips, hostIps: context.nodeIps() }, allocatable: context.allocatable(),
     services: await context.services(), configMap: context.references.configMap, secret: context.references.secret,
   });
   const hosts = hostsFile(pod, sandbox.ips, context.clusterDns.domain, context.nodeHosts());
   const mounts = containerMounts(pod, container, { volumes: context.volumes, podVolumes: volumes, env, restartCount, hosts });
-  return containerConfig(pod, container, { restartCount, imageRef: image.id ?? container.image!, imageUser, env, mounts, node: context.nodeShape, seccompRoot: context.seccompRoot });
+  return containerConfig(pod, container, { restartCount, imageRef: image.id ?? container.image!, imageUser, env, mounts, node: context.nodeShape, seccompRoot: context.seccompRoot, targetId });
 }
 
 /** One more than the last; where the runtime has forgotten, the logs remember. */

@@ -14,6 +14,8 @@ export interface ContainerSettings {
   mounts: Mount[];
   node: NodeShape;
   seccompRoot: string;
+  /** The container whose processes an ephemeral one wants to see. */
+  targetId?: string;
 }
 
 export function containerConfig(pod: Pod, container: Container, settings: ContainerSettings): ContainerConfig {
@@ -33,7 +35,7 @@ export function containerConfig(pod: Pod, container: Container, settings: Contai
     stdin: container.stdin ?? false, stdinOnce: container.stdinOnce ?? false, tty: container.tty ?? false,
     linux: {
       resources: containerResources(pod, container, settings.node),
-      securityContext: containerSecurityContext(pod, container, settings.imageUser, settings.seccompRoot),
+      securityContext: containerSecurityContext(pod, container, settings.imageUser, settings),
     },
   };
 }

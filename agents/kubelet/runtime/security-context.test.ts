@@ -5,7 +5,7 @@ import type { Pod } from "../pod/pod.ts";
 import { containerSecurityContext, namespaceOptions, nonRootViolation, sandboxSecurityContext, type ImageUser } from "./security-context.ts";
 
 const podOf = (securityContext: Container["securityContext"], spec: Partial<PodSpec> = {}): Pod => ({ metadata: { name: "p", namespace: "n", uid: "u" }, spec: { containers: [{ name: "c", securityContext }], ...spec } });
-const contextOf = (pod: Pod, image: ImageUser = {}) => containerSecurityContext(pod, pod.spec.containers[0]!, image, "/seccomp");
+const contextOf = (pod: Pod, image: ImageUser = {}) => containerSecurityContext(pod, pod.spec.containers[0]!, image, { seccompRoot: "/seccomp" });
 
 test.each<[string, Pod, ImageUser, string | undefined]>([
   ["not asked for", podOf({}), { uid: 0 }, undefined], ["a user is given", podOf({ runAsNonRoot: true, runAsUser: 5 }), { uid: 0 }, undefined],
@@ -22,6 +22,11 @@ test.each<[string, Partial<PodSpec>, object]>([
   ["of its own", {}, { network: NamespaceMode.POD, ipc: NamespaceMode.POD, pid: NamespaceMode.CONTAINER }], ["a shared pid", { shareProcessNamespace: true }, { pid: NamespaceMode.POD }],
   ["the host's", { hostNetwork: true, hostPID: true, hostIPC: true }, { network: NamespaceMode.NODE, ipc: NamespaceMode.NODE, pid: NamespaceMode.NODE }],
 ])("namespaces: %s", (_, spec, expected) => expect(namespaceOptions(podOf({}, spec))).toMatchObject(expected));
+
+test("an ephemeral container joins its target's processes, unless the pod shares them anyway", () => {
+  expect(namespaceOptions(podOf({}), "t")).toMatchObject({ pid: NamespaceMode.TARGET, targetId: "t" });
+  expect(namespaceOptions(podOf({}, { shareProcessNamespace: true }), "t")).toEqual({ network: NamespaceMode.POD, ipc: NamespaceMode.POD, pid: NamespaceMode.POD });
+});
 
 test("users, groups, privileges and seccomp", () => {
   const pod = podOf({ runAsUser: 0, runAsGroup: 3, allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { add: ["NET_ADMIN"], drop: ["ALL"] } }, { securityContext: { runAsUser: 9, fsGroup: 4, supplementalGroups: [5], seccompProfile: { type: "Localhost", localhostProfile: "p.json" } } });

@@ -32,14 +32,14 @@ export function nonRootViolation(pod: Pod, container: Container, image: ImageUse
   return `container has runAsNonRoot and image will run as root ${about}`;
 }
 
-export function containerSecurityContext(pod: Pod, container: Container, image: ImageUser, seccompRoot: string): LinuxContainerSecurityContext {
+export function containerSecurityContext(pod: Pod, container: Container, image: ImageUser, { seccompRoot, targetId }: { seccompRoot: string; targetId?: string }): LinuxContainerSecurityContext {
   const context = effectiveSecurityContext(pod, container);
   const unmasked = context.privileged || context.procMount === "Unmasked";
   const result: LinuxContainerSecurityContext = {
     privileged: context.privileged ?? false,
     readonlyRootfs: context.readOnlyRootFilesystem ?? false,
     // A CRI runtime reads omitted options as "share the sandbox's process namespace", so they are always sent.
-    namespaceOptions: namespaceOptions(pod),
+    namespaceOptions: namespaceOptions(pod, targetId),
     noNewPrivs: context.allowPrivilegeEscalation === false,
     maskedPaths: unmasked ? [] : maskedPaths,
     readonlyPaths: unmasked ? [] : readonlyPaths,
@@ -70,12 +70,14 @@ export function sandboxSecurityContext(pod: Pod, seccompRoot: string): LinuxSand
   return result;
 }
 
-export function namespaceOptions(pod: Pod): NamespaceOption {
+/** `targetId` counts only where containers have process namespaces of their own. */
+export function namespaceOptions(pod: Pod, targetId?: string): NamespaceOption {
   const { hostNetwork, hostPID, hostIPC, shareProcessNamespace } = pod.spec;
+  const pid = hostPID ? NamespaceMode.NODE : shareProcessNamespace ? NamespaceMode.POD : targetId ? NamespaceMode.TARGET : NamespaceMode.CONTAINER;
   return {
     network: hostNetwork ? NamespaceMode.NODE : NamespaceMode.POD,
     ipc: hostIPC ? NamespaceMode.NODE : NamespaceMode.POD,
-    pid: hostPID ? NamespaceMode.NODE : shareProcessNamespace ? NamespaceMode.POD : NamespaceMode.CONTAINER,
+    pid, ...(pid === NamespaceMode.TARGET ? { targetId } : {}),
   };
 }
 
