@@ -20,6 +20,7 @@ import type { UserInfo } from "../registry/attributes.ts";
 import { ensureClusterDnsService } from "../registry/bootstrap/cluster-dns-service.ts";
 import { ensureKubernetesService } from "../registry/bootstrap/kubernetes-service.ts";
 import { ensureSystemNamespaces } from "../registry/bootstrap/namespaces.ts";
+import { ensureSystemPriorityClasses } from "../registry/bootstrap/priority-classes.ts";
 import { createScheduler } from "../scheduler/scheduler.ts";
 import { type ControlPlane, kubernetesServiceIp, startControlPlane } from "./control-plane.ts";
 import { removeIfExists, writeFileAtomic } from "./files.ts";
@@ -144,7 +145,7 @@ class Server {
     };
   }
 
-  /** What every cluster has: namespaces, roles, the Services of the API and of DNS. */
+  /** What every cluster has: namespaces, priority classes, roles, the Services of the API and of DNS. */
   #bootstrap(): Component {
     const { options } = this;
     return {
@@ -152,6 +153,7 @@ class Server {
       start: async () => {
         const client = this.#plane.clientAs(admin);
         await ensureSystemNamespaces(client);
+        await ensureSystemPriorityClasses(client);
         await reconcileBootstrapPolicy(client, bootstrapPolicy(this.#controllers().map((controller) => ({ name: controller.name, rules: rulesOf(controller) }))));
         await ensureKubernetesService(client, { clusterIP: kubernetesServiceIp(options.serviceCidr), advertiseAddress: advertiseAddressOf(options), port: this.#front.port });
         await ensureClusterDnsService(client, options.clusterDns);

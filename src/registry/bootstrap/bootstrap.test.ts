@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
-import { endpoints, endpointslices, namespaces, services } from "../../apis/builtins.ts";
+import { endpoints, endpointslices, namespaces, priorityclasses, services } from "../../apis/builtins.ts";
 import { startRegistry } from "../testing/fixture.ts";
 import { ensureKubernetesService } from "./kubernetes-service.ts";
 import { ensureSystemNamespaces, systemNamespaces } from "./namespaces.ts";
+import { ensureSystemPriorityClasses } from "./priority-classes.ts";
 
 const key = { namespace: "default", name: "kubernetes" };
 const address = { clusterIP: "10.43.0.1", advertiseAddress: "192.0.2.1", port: 6443 };
@@ -11,6 +12,12 @@ test("namespaces are there, also the second time", async () => {
   await using f = await startRegistry();
   await ensureSystemNamespaces(f.client);
   expect((await f.client.list(namespaces)).items.map(({ metadata }) => metadata.name)).toEqual([...systemNamespaces].toSorted());
+});
+
+test("the system's priority classes are there, also the second time", async () => {
+  await using f = await startRegistry();
+  for (let start = 0; start < 2; start++) await ensureSystemPriorityClasses(f.client);
+  expect((await f.client.list(priorityclasses)).items.map(({ metadata, value }) => [metadata.name, value])).toEqual([["system-cluster-critical", 2_000_000_000], ["system-node-critical", 2_000_001_000]]);
 });
 
 test("the kubernetes Service leads to the server, wherever that moves", async () => {
