@@ -96,8 +96,14 @@ function validateOwnerReferences(references: readonly Frozen<OwnerReference>[], 
   return errors;
 }
 
+/** The finalizers without a domain that Kubernetes itself sets. Source: k8s.io/kubernetes/pkg/apis/core/helper IsStandardFinalizerName. */
+const standardFinalizers = new Set(["kubernetes", "orphan", "foregroundDeletion"]);
+
 export function validateFinalizers(finalizers: readonly string[], field: string): FieldError[] {
   const errors = finalizers.flatMap((finalizer) => qualifiedNameErrors(finalizer).map((message) => invalidValue(field, finalizer, message)));
+  for (const [index, finalizer] of finalizers.entries()) {
+    if (!finalizer.includes("/") && !standardFinalizers.has(finalizer)) errors.push(invalidValue(`${field}[${index}]`, finalizer, "name is neither a standard finalizer name nor is it fully qualified"));
+  }
   if (finalizers.includes("orphan") && finalizers.includes("foregroundDeletion")) {
     errors.push(invalidValue(field, finalizers, "finalizer orphan and foregroundDeletion cannot be both set"));
   }

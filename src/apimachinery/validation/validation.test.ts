@@ -57,6 +57,7 @@ describe("ObjectMeta", () => {
       'metadata.ownerReferences.apiVersion: Invalid value: "": version must not be empty', 'metadata.ownerReferences.kind: Invalid value: "": must not be empty',
       'metadata.ownerReferences.name: Invalid value: "": must not be empty', 'metadata.ownerReferences.uid: Invalid value: "": must not be empty']],
     ["finalizers at odds", { finalizers: ["orphan", "foregroundDeletion"] }, ['metadata.finalizers: Invalid value: ["orphan","foregroundDeletion"]: finalizer orphan and foregroundDeletion cannot be both set']],
+    ["a finalizer of nobody", { finalizers: ["mine"] }, ['metadata.finalizers[0]: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified']],
   ];
   for (const [name, change, errors] of cases) {
     test(name, () => expect(validateObjectMeta({ ...valid, ...change }, { namespaced: true }).map(render)).toEqual(errors));
@@ -75,8 +76,8 @@ describe("ObjectMeta", () => {
     ["labels may change", { labels: { x: "y" } }, {}, []],
     ["identity may not", { name: "b", namespace: "other", uid: "2" }, { uid: "1" }, ["metadata.name", "metadata.namespace", "metadata.uid"]],
     ["generation may not fall", { generation: 1 }, { generation: 2 }, ["metadata.generation"]],
-    ["no new finalizers while deleting", { deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: ["a", "b"] }, { deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: ["a"] }, ["metadata.finalizers"]],
-    ["finalizers may go while deleting", { deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: [] }, { deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: ["a"] }, []],
+    ["no new finalizers while deleting", { deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: ["example.com/a", "example.com/b"] }, { deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: ["example.com/a"] }, ["metadata.finalizers"]],
+    ["finalizers may go while deleting", { deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: [] }, { deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: ["example.com/a"] }, []],
   ];
   for (const [name, change, old, fields] of updates) {
     test(name, () => expect(validateObjectMetaUpdate({ ...valid, ...change }, { ...valid, ...old }).map((error) => error.field)).toEqual(fields));
