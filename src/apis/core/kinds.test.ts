@@ -46,6 +46,15 @@ test("what is immutable stays", () => {
   expect(nodes.strategy.validateUpdate!({ metadata: {}, spec: {} }, node).map(render)).toEqual(["spec.podCIDRs: Forbidden: node updates may not change podCIDR except from \"\" to valid"]);
 });
 
+test.each([
+  [{ podCIDR: "10.1.0.0/24" }, ["10.1.0.0/24"]], [{ podCIDRs: ["10.1.0.0/24", "fd00::/64"] }, ["10.1.0.0/24", "fd00::/64"]],
+  [{ podCIDR: "10.2.0.0/24", podCIDRs: ["10.1.0.0/24"] }, ["10.2.0.0/24"]],
+])("a node's pod networks from %p", (spec, podCIDRs) => {
+  const node = { metadata: {}, spec };
+  nodes.default!(node);
+  expect(node.spec as object).toEqual({ podCIDR: podCIDRs[0]!, podCIDRs });
+});
+
 test("stringData becomes data", () => {
   const secret = { metadata: {}, data: { a: "b2xk", b: "Yg==" }, stringData: { a: "new é" } };
   secrets.strategy.prepareForCreate!(secret);

@@ -9,7 +9,10 @@ export const nodes = defineResource<Node>({
   subresources: { status: true, others: ["proxy"] },
   schema: "io.k8s.api.core.v1.Node",
   default(node) {
-    node.spec ??= {};
+    const spec = (node.spec ??= {});
+    // One fact in two fields; where they differ, the older one counts. Source: Convert_v1_NodeSpec_To_core_NodeSpec.
+    if (spec.podCIDR && spec.podCIDRs?.[0] !== spec.podCIDR) spec.podCIDRs = [spec.podCIDR];
+    else if (spec.podCIDRs?.length) spec.podCIDR = spec.podCIDRs[0];
     if (node.status?.capacity) node.status.allocatable ??= { ...node.status.capacity };
   },
   // A node's status may be given when it is created: the kubelet registers itself with what it has.
