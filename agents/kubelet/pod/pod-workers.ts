@@ -9,6 +9,8 @@ import { PodWorker } from "./pod-worker.ts";
 /** How often the runtime's own list is compared with what events told; first soon after subscribing, for what happened meanwhile. */
 const relistMs = 60_000;
 const firstRelistMs = 1000;
+/** Other users of the runtime have exits too, that concern nobody here: only the newest are kept. */
+const maxEarlyExits = 256;
 
 /** One worker per pod of this node: those the API binds to it, and those the runtime still has though the API has forgotten them. */
 export class PodWorkers {
@@ -18,6 +20,8 @@ export class PodWorkers {
   readonly #running = new Set<Promise<void>>();
   /** Uids by the ids of sandboxes and containers. */
   readonly #uids = new Map<string, string>();
+  /** Exits told of before any worker had seen the container: one that ends at once overtakes the look at it, whose status may lag behind. */
+  readonly #early = new Set<string>();
   #signal?: AbortSignal;
 
   constructor(context: PodContext, pods: Informer<PodObject>) {
@@ -80,7 +84,10 @@ export class PodWorkers {
   }
 
   readonly #onSeen = (uid: string, ids: readonly string[]): void => {
-    for (const id of ids) this.#uids.set(id, uid);
+    for (const id of ids) {
+      this.#uids.set(id, uid);
+      if (this.#early.delete(id)) this.#workers.get(uid)?.exited(id);
+    }
   };
 
   #start(worker: PodWorker): void {
@@ -113,7 +120,12 @@ export class PodWorkers {
   #onEvent({ id, type }: RuntimeEvent): void {
     if (type === "created" || type === "started") return;
     const uid = this.#uids.get(id);
-    if (uid) this.#workers.get(uid)?.exited(id);
+    if (uid) {
+      this.#workers.get(uid)?.exited(id);
+      return;
+    }
+    this.#early.add(id);
+    if (this.#early.size > maxEarlyExits) this.#early.delete(this.#early.values().next().value!);
   }
 
   async #relistSlowly(signal: AbortSignal): Promise<void> {
