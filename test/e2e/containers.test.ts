@@ -29,6 +29,13 @@ describe("ends", () => {
     expect(await kubectl("logs", "crasher", "--previous")).toBe("oh no\n");
   });
 
+  test("containers that end at once, many at a time, are all seen to end", async () => {
+    const names = Array.from({ length: 8 }, (_, i) => `flash-${i}`);
+    await kubectl.apply(...names.map((name) => pod(name, shell("exit 0"))));
+    for (const name of names) await container(name, ({ restartCount, state }) => expect({ restartCount, reason: state.waiting?.reason }).toEqual({ restartCount: 1, reason: "CrashLoopBackOff" }));
+    await kubectl("delete", "pods", ...names);
+  });
+
   test("a container that takes more memory than its limit is OOMKilled", async () => {
     await kubectl.apply(pod("hungry", shell("exec tail /dev/zero", { resources: { limits: { memory: "24Mi" } } }), { restartPolicy: "Never" }));
     await finished("hungry", "Failed");
