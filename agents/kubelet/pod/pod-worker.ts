@@ -30,9 +30,9 @@ export interface PodState {
   announced: Map<string, number>;
 }
 
-/** A runtime tells of an exit some milliseconds before its own status does. */
+/** A runtime tells of an exit some milliseconds before its own status does; on a machine with more work than it can do, seconds. */
 const exitSettleMs = 5;
-const exitSettleTries = 8;
+const exitSettleTries = 12;
 
 /**
  * The life of one pod on this node: one loop, one step at a time, woken by whatever concerns the pod.
@@ -51,6 +51,8 @@ export class PodWorker {
   #wake?: () => void;
   #woken = false;
   readonly #exited = new Set<string>();
+  /** The pod's addresses, as last seen. */
+  #podIps: readonly string[] = [];
   #exitTries = 0;
   /** Ids of the pod's running sandboxes and containers, as last seen. */
   active: ReadonlySet<string> = new Set<string>();
@@ -166,6 +168,8 @@ export class PodWorker {
     const runtime = await readRuntimePod(this.#context.runtime, this.uid);
     this.onSeen(this.uid, [...runtime.sandboxes, ...runtime.containers].map(({ id }) => id));
     this.runtime = runtime;
+    const ips = currentSandbox(runtime)?.ips ?? [];
+    if (ips.length > 0) this.#podIps = ips;
     this.active = new Set([...runtime.sandboxes.filter(({ ready }) => ready), ...runtime.containers.filter(({ state }) => state === "running")].map(({ id }) => id));
     const late = [...this.#exited].some((id) => this.active.has(id));
     if (!late) this.#exited.clear();
@@ -180,7 +184,7 @@ export class PodWorker {
     if (!finished) probes.sync(this.#pod, runtime, podIp ?? "");
     this.#adoptVerdicts(runtime);
     const status = podStatus(this.#pod, runtime, {
-      now: clock.now(), hostIps: nodeIps(), finished, verdict: this.#verdict, told: statuses.get(this.uid),
+      now: clock.now(), hostIps: nodeIps(), podIps: this.#podIps, finished, verdict: this.#verdict, told: statuses.get(this.uid),
       waiting: (name) => this.#state.waiting.get(name),
       started: (container, id) => probes.started(container, id),
       ready: (container, id) => !finished && probes.ready(container, id),

@@ -27,11 +27,17 @@ test.each<[string, Pod, ContainerStatus[], ContainerStatus[], boolean, string]>(
   ["a sidecar runs on after the others", podOf("Never", [{ name: "i", restartPolicy: "Always" }]), [status(runs, { started: true })], [status(ran(0))], false, "Succeeded"],
 ])("phase: %s", (_, pod, init, main, finished, expected) => expect(podPhase(pod, init, main, finished)).toBe(expected as NonNullable<PodStatus["phase"]>));
 
-const view: StatusView = { now: 60_000, hostIps: ["192.0.2.1"], waiting: () => undefined, started: () => true, ready: () => true, terminationMessage: () => "", finished: false };
+const view: StatusView = { now: 60_000, hostIps: ["192.0.2.1"], podIps: [], waiting: () => undefined, started: () => true, ready: () => true, terminationMessage: () => "", finished: false };
 const container = (more: Partial<RuntimeContainer>): RuntimeContainer => ({
   id: "c1", sandboxId: "s", name: "a", state: "running", createdAt: 1000, startedAt: 2000, finishedAt: 0, exitCode: 0, reason: "", message: "", image: "docker.io/library/x:1", imageRef: "x@sha256:1", logPath: "", hash: "", restartCount: 0, ...more,
 });
 const runtimeOf = (...containers: RuntimeContainer[]): RuntimePod => ({ uid: "u", name: "p", namespace: "n", containers, sandboxes: [{ id: "s", ready: true, attempt: 0, createdAt: 0, ips: ["10.0.0.2"], hostNetwork: false }] });
+
+test("a pod that ended before its address was told shows it all the same", () => {
+  const ended = runtimeOf(container({ state: "exited", exitCode: 0 }));
+  const gone: RuntimePod = { ...ended, sandboxes: [{ ...ended.sandboxes[0]!, ready: false, ips: [] }] };
+  expect(podStatus(podOf("Never"), gone, { ...view, podIps: ["10.0.0.2"], finished: true })).toMatchObject({ phase: "Succeeded", podIP: "10.0.0.2", podIPs: [{ ip: "10.0.0.2" }] });
+});
 
 test("a running pod in full", () => {
   const condition = (type: string) => ({ type, status: "True", lastProbeTime: null, lastTransitionTime: "1970-01-01T00:01:00Z", observedGeneration: 1 });

@@ -9,6 +9,8 @@ import { podPhase } from "./phase.ts";
 export interface StatusView extends ContainerView {
   now: number;
   hostIps: readonly string[];
+  /** The addresses the pod had last: a pod that has ended keeps showing them, also when it ended before they were told. */
+  podIps: readonly string[];
   /** Why the kubelet ended the pod, such as DeadlineExceeded or Evicted: the pod is Failed then. */
   verdict?: { reason: string; message: string };
   /** The last status told, which the API may not show yet. */
@@ -28,7 +30,7 @@ export function podStatus(pod: Pod, runtime: RuntimePod, view: StatusView): PodS
 
   const sandbox = currentSandbox(runtime);
   const hostIps = view.hostIps;
-  const podIps = isHostNetwork(pod) ? hostIps : sandbox?.ready && sandbox.ips.length > 0 ? sandbox.ips : (old.podIPs ?? []).map(({ ip }) => ip);
+  const podIps = isHostNetwork(pod) ? hostIps : sandbox?.ready && sandbox.ips.length > 0 ? sandbox.ips : view.podIps.length > 0 ? view.podIps : (old.podIPs ?? []).map(({ ip }) => ip);
   const sandboxReady = sandbox?.ready === true && (isHostNetwork(pod) || sandbox.ips.length > 0);
 
   const status: PodStatus = {
