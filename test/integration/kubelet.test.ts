@@ -252,6 +252,7 @@ test("a command that is not there is told as such", async () => {
   await node.createPod("typo", { restartPolicy: "Never", containers: [{ name: "main", command: ["/no/such"] }] });
   const pod = await node.podWhen("typo", ({ status }) => status?.phase === "Failed");
   expect(pod.status?.containerStatuses?.[0]?.state?.terminated).toMatchObject({ reason: "StartError", exitCode: 128 });
+  await eventually(async () => expect((await node.events("typo")).map(({ message }) => message!).find((message) => message.startsWith("Error: "))).toMatch(/^Error: failed to create .*"\/no\/such"/));
 });
 
 test("containerd killed: pods run on, and their later ends are noticed", async () => {

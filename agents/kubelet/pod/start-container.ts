@@ -34,7 +34,8 @@ export async function startContainer(context: PodContext, pod: Pod, container: C
   const about = containerReference(pod, container);
   const fail = (reason: string, error: unknown): never => {
     signal.throwIfAborted();
-    const message = errorText(error);
+    // The bare message, as Kubernetes shows it here: what the runtime says is clear without gRPC's code.
+    const message = error instanceof Error ? error.message : String(error);
     context.recorder.event(about, "Warning", "Failed", `Error: ${message}`);
     throw new StartError(reason, message, undefined, { cause: error });
   };
