@@ -92,7 +92,9 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     addresses: (pod) => ({ podIps: (statuses.get(pod.metadata.uid!)?.podIPs ?? pod.status?.podIPs ?? []).map(({ ip }) => ip), hostIps: nodeIps }),
   });
   const context: PodContext = {
-    runtime, client, recorder, clock, log, nodeName, nodeIps: () => nodeIps, nodeShape: { memoryBytes: memoryTotal(), cgroupVersion: tree.version },
+    runtime, client, recorder, clock, log, nodeName, nodeIps: () => nodeIps,
+    // The file that tells is there once the groups are.
+    nodeShape: { memoryBytes: memoryTotal(), cgroupVersion: tree.version, get limitsSwap() { return cgroups.limitsSwap; } },
     allocatable: () => capacity.allocatable,
     services: async () => {
       await serviceInformer.synced(stop.signal);

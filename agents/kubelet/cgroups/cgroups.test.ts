@@ -28,14 +28,12 @@ test("v1: one directory per controller, limits where the kernel has the file", (
   expect(cgroups.uids()).toEqual(["u1"]);
 });
 
-test("v2: controllers are handed down from the root, then the limits", () => {
-  const controllers = "cpuset cpu io memory pids rdma\n";
-  for (const path of ["", "kubepods/", "kubepods/burstable/"]) put(`${path}cgroup.controllers`, controllers);
-  const cgroups = new PodCgroups(openCgroups(root), "/kubepods", 50);
-  cgroups.apply(burstable);
-  expect(read("kubepods/burstable/cgroup.subtree_control")).toBe("+cpuset +cpu +io +memory +pids");
-  const file = (name: string): string => read(`kubepods/burstable/podu1/${name}`);
-  expect([file("cpu.weight"), file("cpu.max"), file("memory.max"), file("pids.max")]).toEqual(["4", "20000 100000", "1048576", "50"]);
+test("hybrid machines are v1 ones: their v2 hierarchy has no controllers", () => {
+  put("memory/memory.limit_in_bytes");
+  put("unified/cgroup.controllers");
+  expect(openCgroups(root).version).toBe(1);
+  put("cgroup.controllers", "cpu memory pids\n");
+  expect(openCgroups(root).version).toBe(2);
 });
 
 test("groups go with all below them, in every hierarchy", () => {

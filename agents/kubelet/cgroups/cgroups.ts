@@ -15,9 +15,11 @@ export interface CgroupTree {
   remove(path: string): void;
   /** Names of the groups directly below. */
   children(path: string): string[];
+  /** Whether the kernel counts swap by control groups, and has the group's limit in a file of its own. */
+  limitsSwap(path: string): boolean;
 }
 
-/** The tree of this machine. v1 when any controller is mounted the old way, for the runtime uses those then. */
+/** The tree of this machine. v1 when any controller is mounted the old way ("hybrid" too), for the runtime uses those then. */
 export function openCgroups(mountPoint = "/sys/fs/cgroup"): CgroupTree {
   return existsSync(join(mountPoint, "cgroup.controllers")) ? new CgroupV2(mountPoint) : new CgroupV1(mountPoint);
 }
@@ -50,6 +52,10 @@ export class PodCgroups {
     return path;
   }
 
+  get limitsSwap(): boolean {
+    return this.tree.limitsSwap(this.root);
+  }
+
   remove(uid: string): void {
     for (const folder of Object.values(qosFolder)) this.tree.remove(join(this.root, folder, `pod${uid}`));
     this.#podsByUid.delete(uid);
@@ -69,9 +75,8 @@ export class PodCgroups {
 
 /** Removes a group and those below it, deepest first; no error when there is none. */
 export function removeTree(directory: string): void {
-  if (!existsSync(directory)) return;
-  for (const entry of readdirSync(directory, { withFileTypes: true })) if (entry.isDirectory()) removeTree(join(directory, entry.name));
   try {
+    for (const child of childGroups(directory)) removeTree(join(directory, child));
     rmdirSync(directory);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;

@@ -29,6 +29,11 @@ export class CgroupV1 implements CgroupTree {
     return [...new Set(readdirSync(this.mountPoint).flatMap((hierarchy) => childGroups(join(this.mountPoint, hierarchy, path))))];
   }
 
+  /** Here the limit is one of memory and swap together, and goes with that of memory. */
+  limitsSwap(): boolean {
+    return false;
+  }
+
   #write(controller: string, path: string, file: string, value: number): void {
     const target = join(this.mountPoint, controller, path, file);
     if (existsSync(target)) writeFileSync(target, String(value));

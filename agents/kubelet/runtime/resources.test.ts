@@ -23,8 +23,9 @@ test.each<[string, Pod, number]>([
 test("a container's limits become the kernel's", () => {
   const limited = container({ cpu: "100m" }, { cpu: "500m", memory: "64Mi" });
   const common = { cpuShares: 102, cpuPeriod: 100_000, cpuQuota: 50_000, memoryLimitInBytes: 64 * 2 ** 20, oomScoreAdj: 985 };
-  expect(containerResources(podOf([limited]), limited, { memoryBytes: 4 * gib, cgroupVersion: 1 })).toEqual(common);
-  expect(containerResources(podOf([limited]), limited, { memoryBytes: 4 * gib, cgroupVersion: 2 })).toEqual({ ...common, memorySwapLimitInBytes: 64 * 2 ** 20, unified: { "memory.oom.group": "1" } });
+  expect(containerResources(podOf([limited]), limited, { memoryBytes: 4 * gib, cgroupVersion: 1, limitsSwap: false })).toEqual(common);
+  expect(containerResources(podOf([limited]), limited, { memoryBytes: 4 * gib, cgroupVersion: 2, limitsSwap: false })).toEqual({ ...common, memorySwapLimitInBytes: 64 * 2 ** 20, unified: { "memory.oom.group": "1" } });
+  expect(containerResources(podOf([container({})]), container({}), { memoryBytes: 4 * gib, cgroupVersion: 2, limitsSwap: true }).unified).toEqual({ "memory.oom.group": "1", "memory.swap.max": "0" });
 });
 
 test("a pod's group holds what runs at once, limited only when all containers are", () => {

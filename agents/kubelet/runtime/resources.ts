@@ -30,6 +30,8 @@ const bytes = (quantity: string | number | undefined): number => (quantity === u
 export interface NodeShape {
   memoryBytes: number;
   cgroupVersion: 1 | 2;
+  /** Containers' swap has a limit of its own. */
+  limitsSwap: boolean;
 }
 
 export function containerResources(pod: Pod, container: Container, node: NodeShape): LinuxContainerResources {
@@ -46,6 +48,8 @@ export function containerResources(pod: Pod, container: Container, node: NodeSha
     if (memory > 0) resources.memorySwapLimitInBytes = memory;
     // One process of a container killed for memory takes the others along, so that the container ends as OOMKilled.
     resources.unified = { "memory.oom.group": "1" };
+    // As a kubelet's NoSwap behaviour: without a limit of memory no container swaps either.
+    if (node.limitsSwap) resources.unified["memory.swap.max"] = "0";
   }
   return resources;
 }
