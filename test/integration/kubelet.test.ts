@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { configmaps, nodes, pods, secrets } from "../../src/apis/builtins.ts";
 import type { Pod } from "../../src/apis/generated/core/v1.ts";
 import { eventually } from "../support/eventually.ts";
@@ -286,6 +286,27 @@ test("what a kubelet that was away missed: orphans end, leftovers go", async () 
     expect(existsSync(leftover)).toBe(false);
     expect(existsSync(leftGroup)).toBe(false);
   });
+});
+
+test("after a power cut a pod runs on in a new sandbox, and the old one's address is free", async () => {
+  await node.createPod("cut", { containers: [{ name: "main", command: forever }] });
+  const before = await node.podWhen("cut", ({ status }) => status?.phase === "Running");
+  const cri = node.containerd.runtime.runtime;
+  const pidOf = (info: Readonly<Record<string, string>> | undefined): number => (JSON.parse(info!["info"]!) as { pid: number }).pid;
+  await node.restartKubelet(async () => {
+    const labelSelector = { "io.kubernetes.pod.uid": before.metadata.uid! };
+    const [sandbox] = (await cri.listPodSandbox({ filter: { labelSelector } })).items!;
+    const containerId = before.status!.containerStatuses![0]!.containerID!.slice("containerd://".length);
+    const pids = [pidOf((await cri.containerStatus({ containerId, verbose: true })).info), pidOf((await cri.podSandboxStatus({ podSandboxId: sandbox!.id!, verbose: true })).info)];
+    for (const pid of pids) process.kill(pid, "SIGKILL");
+    await eventually(async () => {
+      expect((await cri.containerStatus({ containerId })).status?.state).toBe(2);
+      expect((await cri.podSandboxStatus({ podSandboxId: sandbox!.id! })).status?.state).toBe(1);
+    });
+  });
+  const after = await node.podWhen("cut", ({ status }) => status?.containerStatuses?.[0]?.restartCount === 1 && status.phase === "Running" && status.containerStatuses[0].state?.running !== undefined);
+  expect(after.status?.podIP).not.toBe(before.status!.podIP!);
+  expect(readdirSync(node.ipamDirectory, { recursive: true }).map((entry) => basename(String(entry)))).not.toContain(before.status!.podIP!);
 });
 
 test("a forced deletion frees the name at once; the old pod ends within its own grace period", async () => {

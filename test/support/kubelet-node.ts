@@ -20,6 +20,8 @@ export interface KubeletNode extends RegistryFixture {
   namespace: string;
   logDir: string;
   rootDir: string;
+  /** Where the pod network keeps which addresses are taken: a file each. */
+  ipamDirectory: string;
   cgroupRoot: string;
   /** As after kill -9: the kubelet goes without a word to its pods, and another begins, after `meanwhile`. */
   restartKubelet(meanwhile?: () => Promise<void>): Promise<void>;
@@ -40,8 +42,9 @@ export async function startKubeletNode(): Promise<KubeletNode> {
   const directory = mkdtempSync(join(tmpdir(), "skiff-kubelet-"));
   const cniConfDir = join(directory, "cni");
   mkdirSync(cniConfDir);
+  const ipamDirectory = join(directory, "ipam");
   const id = process.pid % 200;
-  writeFileSync(join(cniConfDir, "10-test.conflist"), cniConfig({ name: `skiff-test-${process.pid}`, podCidr: `10.97.${id}.0/24`, mtu: 1450, ipamDirectory: join(directory, "ipam") }));
+  writeFileSync(join(cniConfDir, "10-test.conflist"), cniConfig({ name: `skiff-test-${process.pid}`, podCidr: `10.97.${id}.0/24`, mtu: 1450, ipamDirectory }));
   const tokenIssuer = {
     audiences: ["test"],
     issue: ({ expirationSeconds }: { expirationSeconds: number }) => Promise.resolve({ token: `token-for-${expirationSeconds}`, expirationTimestamp: new Date(Date.now() + expirationSeconds * 1000).toISOString() }),
@@ -75,7 +78,7 @@ export async function startKubeletNode(): Promise<KubeletNode> {
     return kubelet;
   };
   const node: KubeletNode = {
-    ...fixture, containerd, kubelet: begin(), namespace, logDir, rootDir, cgroupRoot,
+    ...fixture, containerd, kubelet: begin(), namespace, logDir, rootDir, ipamDirectory, cgroupRoot,
     async restartKubelet(meanwhile) {
       stop.abort();
       await running;

@@ -49,6 +49,9 @@ async function apply(context: PodContext, pod: Pod, runtime: RuntimePod, actions
   if (actions.killPod && (runtime.sandboxes.some(({ ready }) => ready) || runtime.containers.some(({ state: each }) => each === "running"))) {
     context.recorder.event(podReference(pod), "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
     await killPod(context, pod, runtime, { graceSeconds: pod.spec.terminationGracePeriodSeconds ?? 30, message: "", signal });
+  } else if (actions.createSandbox) {
+    // A sandbox that died by itself, in a power cut say, has its address until it is stopped.
+    await Promise.all(runtime.sandboxes.map(({ id }) => ignoreMissing(context.runtime.runtime.stopPodSandbox({ podSandboxId: id }))));
   }
   await Promise.all(actions.kill.map((toKill) => kill(context, pod, toKill, podIp, signal)));
   const volumes = await setUpVolumes(context, pod, state);
