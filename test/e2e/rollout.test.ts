@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { skiffForThisFile } from "../support/e2e.ts";
 import type { LoadReport } from "../support/load.ts";
-import { startProgram } from "../support/running.ts";
+import { type RunningProgram, startProgram } from "../support/running.ts";
 import { deployment, service, webServer } from "../support/workloads.ts";
 
 const skiff = await skiffForThisFile();
@@ -14,12 +14,12 @@ const web = (text: string, strategy: object = { rollingUpdate: { maxUnavailable:
 const rolledOut = (): Promise<string> => kubectl("rollout", "status", "deployment/web", "--timeout=90s");
 
 /** Runs `work` while the Service is asked without a pause. */
-async function underLoad(work: () => Promise<unknown>): Promise<LoadReport> {
+async function underLoad(work: (load: RunningProgram) => Promise<unknown>): Promise<LoadReport> {
   const { spec } = await kubectl.get("service", "web");
   const load = startProgram(network.inside([process.execPath, join(import.meta.dir, "../support/load.ts"), `http://${spec.clusterIP}/`, "8"]));
   try {
     await load.until(/asking/);
-    await work();
+    await work(load);
   } finally {
     load.endInput();
     await load.exited;
@@ -30,9 +30,10 @@ async function underLoad(work: () => Promise<unknown>): Promise<LoadReport> {
 test("a rolling update drops no request", async () => {
   await kubectl.apply(web("one"), service("web"));
   await rolledOut();
-  const report = await underLoad(async () => {
+  const report = await underLoad(async (load) => {
     await kubectl.apply(web("two"));
     await rolledOut();
+    await load.until(/answered two/);
   });
   expect(report.failures).toEqual([]);
   expect(report.answered).toBeGreaterThan(200);
@@ -56,9 +57,10 @@ test("Recreate lets no two versions run at once", async () => {
   await kubectl("delete", "deployment", "web", "--cascade=foreground");
   await kubectl.apply(web("one", { type: "Recreate" }));
   await rolledOut();
-  const report = await underLoad(async () => {
+  const report = await underLoad(async (load) => {
     await kubectl.apply(web("two", { type: "Recreate" }));
     await rolledOut();
+    await load.until(/answered two/);
   });
   expect(report.failures.length).toBeGreaterThan(0);
   expect(report.bodies).toEqual(["one", "two"]);

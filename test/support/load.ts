@@ -1,5 +1,5 @@
 // Run as a program of its own, in whatever namespace: `bun load.ts <url> <connections>`. Asks on, each time over a new connection,
-// until its input ends, then prints a LoadReport.
+// until its input ends, then prints a LoadReport; before that a line for each new body.
 
 export interface LoadReport {
   answered: number;
@@ -19,7 +19,10 @@ if (import.meta.main) {
         const body = (await response.text()).trim();
         if (!response.ok) throw new Error(`answered ${response.status}`);
         report.answered++;
-        if (report.bodies.at(-1) !== body) report.bodies.push(body);
+        if (report.bodies.at(-1) !== body) {
+          report.bodies.push(body);
+          process.stdout.write(`answered ${body}\n`);
+        }
       } catch (error) {
         report.failures.push((error as Error).message);
       }
