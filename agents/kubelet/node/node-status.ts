@@ -7,10 +7,10 @@ import type { ContainerImage, Node, NodeStatus, Taint } from "../../../src/apis/
 import type { Client } from "../../../src/client/client.ts";
 import type { EventRecorder } from "../../../src/client/recorder.ts";
 import type { ContainerRuntime } from "../../cri/cri.ts";
-import type { RuntimeStatus } from "../../cri/generated/messages.ts";
 import { nodeArchitecture, nodePressure, systemInfo, type NodeCapacity } from "./capacity.ts";
-import { nodeConditions } from "./node-conditions.ts";
+import { nodeConditions, type NodeHealth } from "./node-conditions.ts";
 import { NodeLease } from "./node-lease.ts";
+import { RuntimeHealth } from "./runtime-health.ts";
 
 export interface NodeStatusOptions {
   client: Client;
@@ -39,6 +39,7 @@ const mostImages = 50;
 /** Registers the node and keeps its status and Lease: a look every ten seconds, a status write only when something changed or five minutes have passed. */
 export class NodeStatusReporter {
   readonly #lease: NodeLease;
+  readonly #runtime = new RuntimeHealth();
   readonly #ready = Promise.withResolvers<void>();
   #node?: Frozen<Node>;
   #reported?: { status: string; at: number };
@@ -113,20 +114,20 @@ export class NodeStatusReporter {
 
   async #current(): Promise<NodeStatus> {
     const { capacity, nodeIps, nodeName, kubeletPort, clock, rootDir, runtime } = this.options;
-    let answer: RuntimeStatus | undefined;
-    let runtimeError: string | undefined;
+    let health: Pick<NodeHealth, "runtime" | "runtimeError">;
     try {
-      answer = (await runtime.runtime.status({}, { timeoutMs: 5000 })).status;
+      const { status = {} } = await runtime.runtime.status({}, { timeoutMs: 5000 });
       const version = await runtime.runtime.version({}, { timeoutMs: 5000 });
       this.#runtimeVersion = `${version.runtimeName}://${version.runtimeVersion}`;
       this.#images ??= await this.#listImages();
+      health = this.#runtime.answered(status, clock.now());
     } catch (error) {
-      runtimeError = error instanceof Error ? error.message : String(error);
+      health = this.#runtime.failed(error, clock.now());
     }
     const old = this.#node?.status?.conditions ?? [];
     return {
       capacity: capacity.capacity, allocatable: capacity.allocatable,
-      conditions: nodeConditions(old, { pressure: nodePressure(rootDir), runtime: answer, runtimeError, now: clock.now() }),
+      conditions: nodeConditions(old, { pressure: nodePressure(rootDir), ...health, now: clock.now() }),
       addresses: [...nodeIps.map((address) => ({ type: "InternalIP", address })), { type: "Hostname", address: nodeName }],
       daemonEndpoints: { kubeletEndpoint: { Port: kubeletPort } },
       nodeInfo: systemInfo(this.#runtimeVersion ?? ""),

@@ -68,7 +68,8 @@ export function kubeletHandler(options: KubeletHandlerOptions): HttpHandler {
       await route(request, response, path, url.searchParams);
     } catch (error) {
       const { status } = error instanceof StatusError ? error : internalError(error);
-      if (status.code >= 500) options.log.warn("Kubelet request failed", { path: url.pathname, error });
+      if (request.signal.aborted) options.log.debug("Client has gone away", { path: url.pathname });
+      else if (status.code >= 500) options.log.warn("Kubelet request failed", { path: url.pathname, error });
       // As the kubelet does: the bare message, which the API server wraps.
       if (!response.started) response.send(status.code, { "Content-Type": "text/plain; charset=utf-8" }, status.message);
     }
