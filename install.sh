@@ -344,7 +344,7 @@ EOF
 # pids_with TEXT: processes that have TEXT as a whole argument, or at its start followed by a slash
 pids_with() {
   for dir in /proc/[0-9]*; do
-    tr '\0' '\n' <"$dir/cmdline" 2>/dev/null | awk -v text="$1" '$0 == text || index($0, text "/") == 1 { found = 1 } END { exit !found }' && echo "${dir#/proc/}"
+    cat "$dir/cmdline" 2>/dev/null | tr '\0' '\n' | awk -v text="$1" '$0 == text || index($0, text "/") == 1 { found = 1 } END { exit !found }' && echo "${dir#/proc/}"
   done
 }
 
