@@ -3,7 +3,7 @@ import { logger, type Logger } from "../base/log.ts";
 import { Workqueue } from "../base/workqueue.ts";
 import { keyOf, type Frozen, type KubeObject } from "../apimachinery/meta.ts";
 import type { AnyResource, ResourceCard } from "../apimachinery/resource.ts";
-import { isConflict } from "../apimachinery/status.ts";
+import { isConflict, isNotFound } from "../apimachinery/status.ts";
 import type { PolicyRule } from "../apis/generated/rbac/v1.ts";
 import type { Client } from "./client.ts";
 import type { ChangeHandler, InformerFactory, Lister } from "./informer.ts";
@@ -186,8 +186,8 @@ async function reconcile(controller: Controller, key: string, context: Reconcile
     }
     queue.addRateLimited(key);
     if (context.signal.aborted) return;
-    // A conflict only says that someone else wrote first; the next try reads what they wrote.
-    if (isConflict(error)) context.log.debug("Reconciling again after a conflict", { key, error });
+    // Someone else wrote first, or deleted what was about to be written; the next try reads what is there now.
+    if (isConflict(error) || isNotFound(error)) context.log.debug("Reconciling again after a lost race", { key, error });
     else context.log.warn("Reconciling failed, will try again", { key, error, failures: queue.failures(key) });
   }
 }
