@@ -48,7 +48,6 @@ function routes({ discovery, openApi, checks, metrics, version, serviceAccountKe
     });
   };
   const known: string[] = [];
-  const onFailure = (check: string, error: unknown): void => log.warn("health check failed", { check, error });
 
   get("/", (exchange) => replyJson(exchange, { paths: [...known.filter((path) => !path.includes(":") && path !== "/"), ...groupPaths(discovery)].sort() }));
   get("/api", (exchange) => replyDocument(exchange, discovery.root("/api", exchange.request.headers["accept"])));
@@ -57,6 +56,9 @@ function routes({ discovery, openApi, checks, metrics, version, serviceAccountKe
   get("/apis/:group", (exchange, { group }) => replyDocument(exchange, discovery.group(group!)));
   get("/apis/:group/:version", (exchange, { group, version: asked }) => replyDocument(exchange, discovery.version(group!, asked!)));
   for (const kind of ["healthz", "livez", "readyz"] as const) {
+    // Not being ready yet is what a start looks like, and readiness is asked for often.
+    const tell = kind === "readyz" ? log.debug : log.warn;
+    const onFailure = (check: string, error: unknown): void => tell("health check failed", { check, error });
     get(`/${kind}`, (exchange) => answerHealth(exchange, kind, checks[kind], undefined, onFailure));
     get(`/${kind}/:check`, (exchange, { check }) => answerHealth(exchange, kind, checks[kind], check, onFailure));
   }
