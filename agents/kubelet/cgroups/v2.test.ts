@@ -35,7 +35,8 @@ function fakeKernel(): CgroupWriter {
       const controller = text.slice(1);
       if (!words(directory, "cgroup.controllers").includes(controller)) refuse("ENOENT");
       if (controller === "cpuset") refuse("EINVAL");
-      if (directory !== root && populated.has(directory.slice(root.length))) refuse("EBUSY");
+      // The others can be handed down to threads.
+      if (controller === "memory" && populated.has(directory.slice(root.length))) refuse(words(directory, "cgroup.subtree_control").length ? "ENOTSUP" : "EBUSY");
       for (const [at, list] of [[directory, "cgroup.subtree_control"], ...childrenOf(directory).map((child) => [child, "cgroup.controllers"])] as const) writeFileSync(join(at, list), [...new Set([...words(at, list), controller])].join(" "));
     },
   };
@@ -44,7 +45,7 @@ const childrenOf = (directory: string): string[] => [...new Bun.Glob("*/cgroup.c
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "skiff-cgroup-"));
-  populated = new Set(["/"]);
+  populated = new Set();
   writes = [];
   kernel = fakeKernel();
   writeFileSync(join(root, "cgroup.controllers"), "cpuset cpu io memory pids rdma");
@@ -58,7 +59,7 @@ const pods = (): PodCgroups => new PodCgroups(new CgroupV2(root, kernel), "/kube
 test("controllers are handed down from the root, one by one, then the limits", () => {
   pods().apply(burstable);
   expect(read("cgroup.subtree_control")).toBe("memory pids cpu io");
-  expect(read("kubepods/burstable/cgroup.subtree_control")).toBe("cpu memory pids io");
+  expect(read("kubepods/burstable/cgroup.subtree_control")).toBe("memory cpu pids io");
   const file = (name: string): string => read(`kubepods/burstable/podu1/${name}`);
   expect([file("cpu.weight"), file("cpu.max"), file("memory.max"), file("pids.max")]).toEqual(["4", "20000 100000", "1048576", "50"]);
   expect(writes).not.toContain("/cgroup.subtree_control=+memory");
@@ -85,7 +86,7 @@ test("a controller that is off is told in words", () => {
 test("so is a group that can't hand its controllers down", () => {
   kernel.mkdir(join(root, "kubepods"));
   populated.add("/kubepods");
-  expect(() => pods().init()).toThrow(`the cpu controller cannot be handed down in ${join(root, "kubepods")}: processes run in the group itself`);
+  expect(() => pods().init()).toThrow(`the memory controller cannot be handed down in ${join(root, "kubepods")}: processes run in the group itself`);
 });
 
 test("swap has limits where the kernel counts it", () => {

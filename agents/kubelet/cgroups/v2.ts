@@ -3,8 +3,11 @@ import { dirname, join } from "node:path";
 import { quotaPeriod, sharesToWeight, type ResourceConfig } from "../runtime/resources.ts";
 import { childGroups, removeTree, type CgroupTree } from "./cgroups.ts";
 
-/** Pods are limited by these: a node without one of them can't keep its promises. */
-const required = ["cpu", "memory", "pids"] as const;
+/**
+ * Pods are limited by these: a node without one of them can't keep its promises. Memory is first because the kernel refuses it for a group with
+ * processes, and hands cpu and pids down all the same: the group would be a threaded one then, of no use to containers.
+ */
+const required = ["memory", "cpu", "pids"] as const;
 /** Handed down where the kernel has them, for runtimes that use them. */
 const optional = ["cpuset", "io", "hugetlb"] as const;
 
@@ -88,7 +91,7 @@ function whyRefused(controller: string, directory: string, error: NodeJS.ErrnoEx
   const reasons: Record<string, string> = {
     EBUSY: "processes run in the group itself; move them to a group below it",
     EINVAL: controller === "cpu" ? "a real-time process runs outside the root group" : "the kernel does not allow it here",
-    EOPNOTSUPP: "the group is a threaded one",
+    ENOTSUP: "the group is a threaded one",
     EROFS: "the control groups are mounted read-only",
     EACCES: "this takes root's permissions",
   };
