@@ -5,34 +5,23 @@ import type { Node, NodeCondition, Pod } from "../../apis/generated/core/v1.ts";
 import { defineController, watchOf, type Controller, type ReconcileContext } from "../../client/controller.ts";
 import { isPodReady } from "../pod-status.ts";
 import { readyStatus, silentConditions, taintsFor } from "./plan.ts";
+import { SignsOfLife } from "./signs-of-life.ts";
 
 const leaseNamespace = "kube-node-lease";
-
-interface Heard {
-  /** The renewal or heartbeat last seen; any change is a sign of life. */
-  sign: string;
-  /** When we saw it, by our clock: the node's may be wrong. */
-  at: number;
-}
 
 /**
  * Watches over the nodes' signs of life: one that is silent for `gracePeriod` milliseconds becomes Unknown, is tainted, and its pods are
  * marked not ready. Wakes by the events of Leases and one timer for the next expiry. Make one for each start.
  */
 export function nodeLifecycle({ gracePeriod = 40_000 }: { gracePeriod?: number } = {}): Controller {
-  const heard = new Map<string, Heard>();
+  const signs = new SignsOfLife(gracePeriod);
   /** The Ready status of each node that has been dealt with. */
   const known = new Map<string, string>();
 
   function silence(node: Frozen<Node>, { lister, now }: ReconcileContext): number {
     const name = node.metadata.name!;
     const sign = `${lister(leases).get(`${leaseNamespace}/${name}`)?.spec?.renewTime ?? ""} ${node.status?.conditions?.find((c) => c.type === "Ready")?.lastHeartbeatTime ?? ""}`;
-    const last = heard.get(name);
-    if (last?.sign === sign) return now() - last.at;
-    // A node that we meet Unknown has to give a sign before it is heard.
-    const old = !last && readyStatus(node.status?.conditions) === "Unknown" && (node.status?.conditions ?? []).length > 0;
-    heard.set(name, { sign, at: old ? now() - gracePeriod - 1 : now() });
-    return old ? gracePeriod + 1 : 0;
+    return signs.silence(name, sign, now(), readyStatus(node.status?.conditions) === "Unknown" && (node.status?.conditions ?? []).length > 0);
   }
 
   return defineController({
@@ -47,7 +36,7 @@ export function nodeLifecycle({ gracePeriod = 40_000 }: { gracePeriod?: number }
       const { client, lister, now, recorder } = context;
       let node = lister(nodes).get(name);
       if (!node) {
-        heard.delete(name);
+        signs.forget(name);
         known.delete(name);
         return;
       }
