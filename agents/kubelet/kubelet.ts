@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Clock } from "../../src/base/clock.ts";
 import type { HttpHandler } from "../../src/base/http.ts";
 import { logger } from "../../src/base/log.ts";
+import { nodes } from "../../src/apis/core/node.ts";
 import { pods } from "../../src/apis/core/pod/pod.ts";
 import { services } from "../../src/apis/core/service/service.ts";
 import type { Taint } from "../../src/apis/generated/core/v1.ts";
@@ -107,7 +108,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   };
   const workers = new PodWorkers(context, informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` }));
   const node = new NodeStatusReporter({
-    client, runtime, recorder, clock, log, nodeName, nodeIps, labels: options.labels ?? {}, taints: options.taints ?? [], rootDir, capacity,
+    client, own: informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` }), runtime, recorder, clock, log, nodeName, nodeIps, labels: options.labels ?? {}, taints: options.taints ?? [], rootDir, capacity,
     kubeletPort: options.kubeletPort ?? 10250, onReady: () => workers.wakeAll(),
   });
   const handler = kubeletHandler({

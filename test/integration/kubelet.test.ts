@@ -309,6 +309,17 @@ test("after a power cut a pod runs on in a new sandbox, and the old one's addres
   expect(readdirSync(node.ipamDirectory, { recursive: true }).map((entry) => basename(String(entry)))).not.toContain(before.status!.podIP!);
 });
 
+test("what others wrote of the node and its pods while it seemed dead is put right", async () => {
+  await node.createPod("mistaken", { containers: [{ name: "main", command: forever }] });
+  const isReady = ({ status }: { status?: { conditions?: readonly { type: string; status: string }[] } }) => status?.conditions?.find(({ type }) => type === "Ready")?.status;
+  await node.podWhen("mistaken", (pod) => isReady(pod) === "True");
+  const write = { subresource: "status" };
+  await node.client.patch(nodes, { name: "node-1" }, { type: "application/strategic-merge-patch+json", body: { status: { conditions: [{ type: "Ready", status: "Unknown" }] } } }, write);
+  await node.client.patch(pods, { namespace: node.namespace, name: "mistaken" }, { type: "application/strategic-merge-patch+json", body: { status: { conditions: [{ type: "Ready", status: "False" }] } } }, write);
+  await node.podWhen("mistaken", (pod) => isReady(pod) === "True", 5000);
+  await eventually(async () => expect(isReady(await node.client.get(nodes, { name: "node-1" }))).toBe("True"), { timeout: 5000 });
+});
+
 test("a forced deletion frees the name at once; the old pod ends within its own grace period", async () => {
   await node.createPod("forced", { terminationGracePeriodSeconds: 2, containers: [{ name: "main", command: ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"] }] });
   const { metadata: { uid } } = await node.podWhen("forced", ({ status }) => status?.phase === "Running");

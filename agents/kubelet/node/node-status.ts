@@ -3,8 +3,9 @@ import type { Logger } from "../../../src/base/log.ts";
 import { isAlreadyExists, isNotFound } from "../../../src/apimachinery/status.ts";
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import { nodes } from "../../../src/apis/core/node.ts";
-import type { ContainerImage, Node, NodeStatus, Taint } from "../../../src/apis/generated/core/v1.ts";
+import type { ContainerImage, Node, NodeCondition, NodeStatus, Taint } from "../../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../../src/client/client.ts";
+import type { Informer } from "../../../src/client/informer.ts";
 import type { EventRecorder } from "../../../src/client/recorder.ts";
 import type { ContainerRuntime } from "../../cri/cri.ts";
 import { nodeArchitecture, nodePressure, systemInfo, type NodeCapacity } from "./capacity.ts";
@@ -14,6 +15,8 @@ import { RuntimeHealth } from "./runtime-health.ts";
 
 export interface NodeStatusOptions {
   client: Client;
+  /** This node alone, as the API has it. */
+  own: Informer<Node>;
   runtime: ContainerRuntime;
   recorder: EventRecorder;
   clock: Clock;
@@ -42,7 +45,9 @@ export class NodeStatusReporter {
   readonly #runtime = new RuntimeHealth();
   readonly #ready = Promise.withResolvers<void>();
   #node?: Frozen<Node>;
-  #reported?: { status: string; at: number };
+  #reported?: { status: string; conditions: readonly NodeCondition[]; at: number };
+  /** Ends the wait for the next tick. */
+  #wake?: AbortController;
   #images?: ContainerImage[];
   #runtimeVersion?: string;
   #wasReady?: boolean;
@@ -63,14 +68,25 @@ export class NodeStatusReporter {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log, recorder } = this.options;
     recorder.event(this.#reference(), "Normal", "Starting", "Starting kubelet.");
+    const unsubscribe = this.options.own.onChange((_, node) => {
+      if (this.#contradicts(node)) this.#wake?.abort();
+    });
     while (!signal.aborted) {
       try {
         await this.#tick();
       } catch (error) {
         if (!signal.aborted) log.warn("Node status not reported, will try again", { error });
       }
-      await clock.sleep(this.#wasReady ? tickMs : eagerTickMs, signal).catch(() => {});
+      this.#wake = new AbortController();
+      await clock.sleep(this.#wasReady ? tickMs : eagerTickMs, AbortSignal.any([signal, this.#wake.signal])).catch(() => {});
     }
+    unsubscribe();
+  }
+
+  /** Whether the API says something else of the node than was reported: after a long sleep of the machine, say, others thought it dead. */
+  #contradicts(node: Frozen<Node> | undefined): boolean {
+    const said = node?.status?.conditions;
+    return said !== undefined && (this.#reported?.conditions ?? []).some(({ type, status }) => said.some((each) => each.type === type && each.status !== status));
   }
 
   async #tick(): Promise<void> {
@@ -80,10 +96,13 @@ export class NodeStatusReporter {
       await this.#lease.renew(clock.now());
       this.#leasedAt = clock.now();
     }
+    const seen = this.options.own.lister.get(this.options.nodeName);
+    const contradicted = this.#contradicts(seen);
+    if (contradicted) this.#node = seen;
     const status = await this.#current();
     const isReady = status.conditions!.some(({ type, status: value }) => type === "Ready" && value === "True");
     const text = withoutHeartbeats(status);
-    if (text !== this.#reported?.status || clock.now() - this.#reported.at >= reportMs) await this.#report(status, text);
+    if (contradicted || text !== this.#reported?.status || clock.now() - this.#reported.at >= reportMs) await this.#report(status, text);
     if (isReady && !this.#wasReady) {
       this.#ready.resolve();
       this.options.onReady();
@@ -152,7 +171,7 @@ export class NodeStatusReporter {
       if (isNotFound(error)) this.#node = undefined;
       throw error;
     }
-    this.#reported = { status: text, at: clock.now() };
+    this.#reported = { status: text, conditions: status.conditions!, at: clock.now() };
   }
 
   #announce(isReady: boolean): void {

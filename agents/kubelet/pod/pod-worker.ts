@@ -75,6 +75,7 @@ export class PodWorker {
     const before = this.#pod;
     const hurried = pod.metadata.deletionTimestamp !== undefined && (this.#pod.metadata.deletionTimestamp === undefined || gracePeriodSeconds(pod) < gracePeriodSeconds(this.#pod));
     this.#pod = pod;
+    this.#context.statuses.observed(pod);
     if (sameWish(before, pod)) return;
     if (!this.#removed && !this.#ended) this.#context.references.register(pod);
     if (hurried && !this.#ended) this.#restart();

@@ -1,9 +1,10 @@
 import type { Clock } from "../../../src/base/clock.ts";
 import type { Logger } from "../../../src/base/log.ts";
 import { backoffDelay } from "../../../src/base/backoff.ts";
+import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import { isConflict, isNotFound } from "../../../src/apimachinery/status.ts";
 import { pods } from "../../../src/apis/core/pod/pod.ts";
-import type { PodStatus } from "../../../src/apis/generated/core/v1.ts";
+import type { PodCondition, PodStatus } from "../../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../../src/client/client.ts";
 import type { Pod } from "../pod/pod.ts";
 import { isOwnCondition } from "./conditions.ts";
@@ -31,6 +32,21 @@ export class StatusManager {
     entry.status = status;
     this.#entries.set(uid, entry);
     entry.writing ??= this.#write(uid, entry);
+  }
+
+  /**
+   * The API has this version of the pod. Where it says something else of the conditions the kubelet answers for, the kubelet says it again:
+   * a node controller that took the node for dead marks its pods as not ready, and nobody else takes that back.
+   */
+  observed(pod: Pod): void {
+    const entry = this.#entries.get(pod.metadata.uid!);
+    if (!entry || !contradicts(pod.status?.conditions, entry.status.conditions)) return;
+    if (entry.writing) {
+      void entry.writing.then(() => this.observed(pod));
+      return;
+    }
+    entry.written = undefined;
+    entry.writing = this.#write(pod.metadata.uid!, entry);
   }
 
   get(uid: string): PodStatus | undefined {
@@ -78,6 +94,9 @@ export class StatusManager {
     return current !== undefined && current.metadata.uid !== uid;
   }
 }
+
+const contradicts = (api: readonly Frozen<PodCondition>[] = [], own: readonly PodCondition[] = []): boolean =>
+  own.some((condition) => isOwnCondition(condition) && api.some(({ type, status }) => type === condition.type && status !== condition.status));
 
 /** The new status, with an explicit null for what was there and is no more; lists of addresses are replaced, not merged. */
 function patchOf({ pod, status }: Entry): Record<string, unknown> {
