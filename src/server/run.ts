@@ -1,4 +1,3 @@
-import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { schedule } from "node-cron";
 import { createAgent } from "../../agents/agent.ts";
@@ -25,6 +24,7 @@ import { createScheduler } from "../scheduler/scheduler.ts";
 import { type ControlPlane, kubernetesServiceIp, startControlPlane } from "./control-plane.ts";
 import { removeIfExists, writeFileAtomic } from "./files.ts";
 import { guardKubelet } from "./kubelet-access.ts";
+import { hostAddresses } from "./host.ts";
 import { kubeconfig } from "./kubeconfig.ts";
 import { type Layout, layoutOf, prepareDataDir } from "./layout.ts";
 import { labelServerNode } from "./node-role.ts";
@@ -237,7 +237,7 @@ class Server {
 
   #pkiOptions(): Parameters<typeof ensurePki>[0] {
     const { options, layout } = this;
-    const addresses = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).filter(({ family, internal }) => family === "IPv4" && !internal).map(({ address }) => address));
+    const addresses = hostAddresses([options.clusterCidr, options.serviceCidr]);
     const names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", `kubernetes.default.svc.${options.clusterDomain}`, "localhost", options.nodeName, "127.0.0.1", kubernetesServiceIp(options.serviceCidr), options.nodeIp];
     return {
       directory: layout.tlsDir, servingNames: [...new Set([...names, ...(options.advertiseAddress ? [options.advertiseAddress] : []), ...options.tlsSan, ...addresses])],
