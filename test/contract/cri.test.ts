@@ -2,16 +2,22 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { zstdCompressSync, gzipSync } from "node:zlib";
+import { packTar } from "modern-tar";
+import { nodeArchitecture } from "../../agents/containerd/pause.ts";
 import { CriError, GrpcCode, type RuntimeEvent } from "../../agents/cri/cri.ts";
 import { NamespaceMode } from "../../agents/cri/generated/messages.ts";
 import { startContainerd, type TestContainerd } from "../support/containerd.ts";
 import { busyboxImage, busyboxReference } from "../support/images.ts";
+import { removeLeftovers } from "../support/leftovers.ts";
 
 let node: TestContainerd;
 beforeAll(async () => {
   node = await startContainerd();
 });
-afterAll(() => node?.dispose());
+afterAll(async () => {
+  await node?.dispose();
+  removeLeftovers("skiff-test", node ? [node.directory] : []);
+});
 
 const hostNetworkPod = (name: string) => ({
   metadata: { name, namespace: "default", uid: name, attempt: 0 },
@@ -44,6 +50,17 @@ test("archives of the image directory are imported, compressed or not", async ()
   expect(found.flatMap((image) => image.repoTags ?? []).sort()).toContain(busyboxReference);
   expect(node.importer.references()).toContain("localhost/zipped:1");
   expect(node.importer.references()).toContain("localhost/zstd:1");
+});
+
+test("an archive as docker save writes it", async () => {
+  const layer = await packTar([{ header: { name: "hello", size: 2, mode: 0o644, type: "file" }, body: "hi" }]);
+  const config = JSON.stringify({ architecture: nodeArchitecture, os: "linux", config: {}, rootfs: { type: "layers", diff_ids: [`sha256:${new Bun.CryptoHasher("sha256").update(layer).digest("hex")}`] } });
+  const manifest = JSON.stringify([{ Config: "config.json", RepoTags: ["localhost/saved:1"], Layers: ["layer.tar"] }]);
+  const file = (name: string, body: string | Uint8Array) => ({ header: { name, size: Buffer.byteLength(body), mode: 0o644, type: "file" as const }, body });
+  writeFileSync(join(node.directory, "images/saved.tar"), await packTar([file("layer.tar", layer), file("config.json", config), file("manifest.json", manifest)]));
+  while (await node.importer.importAll() === "settling") await Bun.sleep(50);
+  expect(node.importer.references()).toContain("localhost/saved:1");
+  expect((await node.runtime.images.imageStatus({ image: { image: "localhost/saved:1" } })).image?.id).toMatch(/^sha256:/);
 });
 
 test("a container's life: events, exit code, exec", async () => {
