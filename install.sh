@@ -47,7 +47,8 @@ check_machine() {
     armv6l|armv7l) fail "this is a 32-bit ARM system, and Skiff needs a 64-bit one: on a Raspberry Pi 3 or newer install the 64-bit Raspberry Pi OS" ;;
     *) fail "there is no Skiff for the processor type $(uname -m): x86-64 and 64-bit ARM are supported" ;;
   esac
-  for musl in /lib/ld-musl-*.so.1; do [ ! -e "$musl" ] || ARCH=$ARCH-musl; done
+  # Debian with the musl package has both loaders, and is a glibc system.
+  [ -e /lib64/ld-linux-x86-64.so.2 ] || [ -e /lib/ld-linux-aarch64.so.1 ] || ARCH=$ARCH-musl
   check_memory_controller
   kernel_has overlay "overlay filesystem (CONFIG_OVERLAY_FS)" grep -qw overlay /proc/filesystems
 }

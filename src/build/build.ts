@@ -1,6 +1,7 @@
 // Compiles the executables into dist/: `bun src/build/build.ts` makes all four, `--host` only the one for this machine.
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { hostTarget } from "./host-target.ts";
 import packageJson from "../../package.json" with { type: "json" };
 
 const root = join(import.meta.dir, "../..");
@@ -11,7 +12,6 @@ const targets: Record<string, string> = {
 /** Worker files are bundles of their own. */
 const entrypoints = ["src/main.ts", "src/storage/sqlite/writer-worker.ts"];
 
-const hostTarget = `skiff-linux-${process.arch}${existsSync(`/lib/ld-musl-${process.arch === "x64" ? "x86_64" : "aarch64"}.so.1`) ? "-musl" : ""}`;
 const wanted = process.argv.includes("--host") ? [hostTarget] : Object.keys(targets);
 
 async function run(command: string[], what: string): Promise<string> {

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hostTarget } from "../../src/build/host-target.ts";
 import { layoutOf } from "../../src/server/layout.ts";
 import { eventually } from "./eventually.ts";
 import { busyboxImage, busyboxReference } from "./images.ts";
@@ -13,7 +14,7 @@ const root = join(import.meta.dir, "../..");
 
 /** The executable for this machine, as `npm run build -- --host` leaves it. */
 export function skiffExecutable(): string {
-  const file = join(root, "dist", `skiff-linux-${process.arch}${existsSync(`/lib/ld-musl-${process.arch === "x64" ? "x86_64" : "aarch64"}.so.1`) ? "-musl" : ""}`);
+  const file = join(root, "dist", hostTarget);
   if (!existsSync(file)) throw new Error(`${file} is missing: build it with "bun src/build/build.ts --host"`);
   return file;
 }
