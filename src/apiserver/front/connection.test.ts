@@ -7,7 +7,10 @@ import { defaultLimits } from "./front.ts";
 
 const limits = { ...defaultLimits, requestLineBytes: 300, headerBytes: 1000, bodyBytes: 500 };
 
-/** Feeds `bytes` cut at `cuts`; returns each answer's status, and for the served ones what was understood. */
+/**
+ * Feeds `bytes` cut at `cuts`; returns what was understood of each served request, and "refused" for one that was not: of two faults in one
+ * header, which is met first, and so the status, depends on the cuts.
+ */
 async function serve(bytes: Buffer, cuts: readonly number[]): Promise<{ answers: string[]; closed: boolean }> {
   const sent: Buffer[] = [];
   let closed = false;
@@ -35,7 +38,7 @@ async function serve(bytes: Buffer, cuts: readonly number[]): Promise<{ answers:
   }
   connection.closed();
   const answers = Buffer.concat(sent).toString("latin1").split(/(?=HTTP\/1\.1 \d{3} )/).filter((text) => text !== "" && !text.startsWith("HTTP/1.1 100"));
-  return { answers: answers.map((text) => text.slice(9, 12) === "200" ? text.slice(text.indexOf("\r\n\r\n")) : text.slice(9, 12)), closed };
+  return { answers: answers.map((text) => text.slice(9, 12) === "200" ? text.slice(text.indexOf("\r\n\r\n")) : "refused"), closed };
 }
 
 const seeds = [
