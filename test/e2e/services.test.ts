@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { skiffForThisFile } from "../support/e2e.ts";
 import { eventually } from "../support/eventually.ts";
+import type { KubeJson } from "../support/kubectl.ts";
 import { outcomeOf, output, startProgram } from "../support/running.ts";
 import { deployment, pod, service, shell, webServer } from "../support/workloads.ts";
 
@@ -131,7 +132,13 @@ describe("DNS", () => {
 
 describe("the pod network", () => {
   test("pods reach each other directly, and the outside with the node's address", async () => {
-    const target = (await kubectl.items("pods", "-l", "app=web"))[0];
+    // An earlier test may have scaled: a pod that is ending, or has only begun, refuses rightly.
+    const isReady = ({ metadata, status }: KubeJson): boolean => !metadata.deletionTimestamp && status.conditions?.some((condition: KubeJson) => condition.type === "Ready" && condition.status === "True");
+    const target = await eventually(async () => {
+      const ready = (await kubectl.items("pods", "-l", "app=web")).find(isReady);
+      if (!ready) throw new Error("no pod is ready");
+      return ready;
+    }, { timeout: 30_000 });
     expect(await fromPod(`http://${target.status.podIP}/`)).toBe(target.metadata.name);
     const listener = startProgram(network.outside([process.execPath, "-e", `Bun.listen({ hostname: "0.0.0.0", port: 9000, socket: { open(socket) { console.log("from", socket.remoteAddress); socket.end("welcome\\n"); }, data() {} } }); console.log("listening")`]));
     try {
