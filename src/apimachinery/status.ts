@@ -44,7 +44,6 @@ export const expired = (message: string, continueToken?: string): StatusError =>
   if (continueToken) error.status.metadata = { continue: continueToken };
   return error;
 };
-export const tooManyRequests = (message: string, retryAfterSeconds: number): StatusError => failure(429, "TooManyRequests", message, { retryAfterSeconds });
 export const internalError = (cause: unknown): StatusError => {
   const message = cause instanceof Error ? cause.message : String(cause);
   return new StatusError(failure(500, "InternalError", `Internal error occurred: ${message}`, { causes: [{ message }] }).status, { cause });

@@ -1,6 +1,6 @@
 import { containerHash } from "../runtime/labels.ts";
 import { currentSandbox, latestEnded, type RuntimeContainer, type RuntimePod, type RuntimeSandbox } from "../runtime/runtime-status.ts";
-import { allContainers, ephemeralContainers, initContainers, isHostNetwork, isSidecar, restartPolicyOf, type Container, type Pod } from "./pod.ts";
+import { ephemeralContainers, initContainers, isHostNetwork, isSidecar, restartPolicyOf, type Container, type Pod } from "./pod.ts";
 
 /** What probes say of a running container; absent means no verdict yet, or no such probe. */
 export interface ProbeVerdict {
@@ -121,9 +121,3 @@ function mayRunAgain(pod: Pod, container: Container, current: RuntimeContainer |
   if (policy === "Never") return false;
   return policy === "Always" || current.exitCode !== 0 || current.state === "unknown";
 }
-
-/** Containers the runtime runs for this pod that its spec no longer names. */
-export const strangers = (pod: Pod, runtime: RuntimePod): RuntimeContainer[] => {
-  const names = new Set(allContainers(pod).map((container) => container.name));
-  return runtime.containers.filter((container) => container.state === "running" && !names.has(container.name));
-};

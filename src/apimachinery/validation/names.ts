@@ -69,5 +69,4 @@ const maskTrailingDash = (name: string): string => (name.length > 1 && name.ends
 const nameRule = (errorsOf: (value: string) => string[]): NameRule => (name, prefix) => errorsOf(prefix ? maskTrailingDash(name) : name);
 export const nameIsDns1123Subdomain = nameRule(dns1123SubdomainErrors);
 export const nameIsDns1123Label = nameRule(dns1123LabelErrors);
-export const nameIsDns1035Label = nameRule(dns1035LabelErrors);
 export const nameIsPathSegment: NameRule = pathSegmentErrors;

@@ -7,8 +7,6 @@ const inclusiveRange = (low: number, high: number): string => `must be between $
 const inRange = (low: number, high: number) => (value: number): string[] => (Number.isInteger(value) && value >= low && value <= high ? [] : [inclusiveRange(low, high)]);
 
 export const portNumberErrors = inRange(1, 65_535);
-export const userIdErrors = inRange(0, 2_147_483_647);
-export const nonNegativeErrors = (value: number): string[] => (value < 0 ? ["must be greater than or equal to 0"] : []);
 
 /** A port's IANA_SVC_NAME. */
 export function portNameErrors(name: string): string[] {

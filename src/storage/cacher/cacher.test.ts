@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
-import { guaranteedUpdate } from "../guaranteed-update.ts";
 import { MemoryStorage } from "../memory/memory-storage.ts";
 import { StorageError } from "../storage.ts";
 import { Cacher, type CacheEvent, type Entry } from "./cacher.ts";
@@ -257,13 +256,6 @@ test("reached waits for a revision, or for its signal", async () => {
   await written("b", 1);
   await wait;
   expect(cacher.revision).toBe(3);
-});
-
-test("guaranteedUpdate tries again on conflict", async () => {
-  await written("a", 0);
-  await Promise.all(Array.from({ length: 5 }, () => guaranteedUpdate<Pod>(cacher, keyOf("a"), (current) => pod("a", { n: current.spec.n! + 1 }))));
-  expect(cacher.get<Pod>(keyOf("a"))!.object.spec.n).toBe(5);
-  expect(await refusal(guaranteedUpdate(cacher, keyOf("b"), () => pod("b")))).toBe("notFound");
 });
 
 test("the end of the storage's watch is fatal, and told", async () => {
