@@ -1,5 +1,6 @@
 import type { FieldError } from "./field-errors.ts";
 import type { Frozen, KubeObject } from "./meta.ts";
+import type { ObjectSchema } from "./object-schema.ts";
 
 /** One column of a server-side Table (`kubectl get`); `priority` 1 shows with `-o wide` only. */
 export interface Column<T> {
@@ -84,6 +85,23 @@ export interface ResourceCard<T extends KubeObject> {
   example?(): T;
   /** ObjectMeta.name rule; default DNS subdomain. Returns messages. */
   validateName?(name: string, prefix: boolean): string[];
+  /** How objects are read and merged where that isn't the schema table's business: custom resources. */
+  objectSchema?: ObjectSchema;
+  /** Where the objects are stored under another name or in another version: autoscaling/v1 of v2, events.k8s.io of core, versions of a CRD. */
+  stored?: StoredForm<T>;
+  /** Discovery's order of a group's versions and of groups, where it isn't the usual one; see `discovery/groups.ts`. */
+  priority?: { group: number; version: number };
+}
+
+/** One kind's form in storage, seen from the version that a card serves. Conversion is synchronous unless a webhook does it. */
+export interface StoredForm<T> {
+  /** What storage keys begin with. */
+  group: string;
+  resource: string;
+  /** Same order and length. The same object comes out for the same object in, so that encoders may cache by identity. */
+  read(objects: readonly Frozen<KubeObject>[]): readonly Frozen<T>[] | Promise<readonly Frozen<T>[]>;
+  /** May take over `object`. */
+  write(object: T): KubeObject | Promise<KubeObject>;
 }
 
 export type Verb = "get" | "list" | "watch" | "create" | "update" | "patch" | "delete" | "deletecollection";
