@@ -102,6 +102,8 @@ export interface StoredForm<T> {
   read(objects: readonly Frozen<KubeObject>[]): readonly Frozen<T>[] | Promise<readonly Frozen<T>[]>;
   /** May take over `object`. */
   write(object: T): KubeObject | Promise<KubeObject>;
+  /** Whether `object` is stored in an older version than writes are: any write then brings it up to date. */
+  isStale?(object: Frozen<KubeObject>): boolean;
 }
 
 export type Verb = "get" | "list" | "watch" | "create" | "update" | "patch" | "delete" | "deletecollection";

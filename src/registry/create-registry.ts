@@ -18,6 +18,7 @@ import { takeKind, takeNamespace } from "./metadata.ts";
 import { patched, patchObject } from "./patch.ts";
 import { randomSuffix } from "./random-suffix.ts";
 import type { Registry, WriteRequest } from "./registry.ts";
+import { createResourceTable } from "./resource-table.ts";
 import type { Reviews } from "./reviews.ts";
 import { createStore } from "./store.ts";
 import { creators } from "./subresources/creator.ts";
@@ -30,6 +31,7 @@ import { watchObjects } from "./watch.ts";
 export interface RegistryDependencies {
   /** Started. */
   cacher: Cacher;
+  /** The built-in ones; others join through `registry.resources`. */
   cards: readonly AnyResource[];
   /** In order; see `admission/index.ts`. */
   admission: readonly Admission[];
@@ -47,12 +49,15 @@ export interface RegistryDependencies {
 /** The registry over one cacher. */
 export function createRegistry({ cacher, cards, admission, clock, hooks = {}, reviews = {}, authorizer, tokenIssuer }: RegistryDependencies): Registry {
   const machinery: Machinery = { store: createStore(cacher), admission: chainAdmission(admission), clock, hooks, authorizer, newUid: randomUUID, randomSuffix };
-  const byName = new Map(cards.map((card) => [nameOf(card.group, card.version, card.resource), card]));
+  const resources = createResourceTable(cards);
   const watching = { cacher, bookmarks: new Bookmarks(() => cacher.revision) };
 
   return {
-    cards,
-    find: (group, version, resource) => byName.get(nameOf(group, version, resource)),
+    resources,
+    get cards() {
+      return resources.cards;
+    },
+    find: (group, version, resource) => resources.find(group, version, resource),
     get: (card, key, options) => getObject(cacher, card, key, options),
     list: (card, options) => listObjects(cacher, card, options),
     watch: (card, options, onEvents, signal) => watchObjects(watching, card, options, onEvents, signal),
@@ -66,7 +71,7 @@ export function createRegistry({ cacher, cards, admission, clock, hooks = {}, re
     deleteCollection: (context, card, options, deleteOptions) => deleteCollection(machinery, context, card, options, deleteOptions),
 
     async getSubresource(_, card, key, subresource) {
-      const { object } = machinery.store.mustGet<KubeObject>(card, key);
+      const { object } = await machinery.store.mustGet<KubeObject>(card, key);
       if (subresource === "scale" && card.subresources.scale) return scaleOf(card, object);
       if (isProjection(subresource)) return object;
       throw notFound(card, key.name);
@@ -89,8 +94,6 @@ export function createRegistry({ cacher, cards, admission, clock, hooks = {}, re
     },
   };
 }
-
-const nameOf = (group: string, version: string, resource: string): string => `${group}/${version}/${resource}`;
 
 /** A review request, checked as an object to be created would be. */
 function reviewed(card: AnyResource, namespace: string | undefined, object: KubeObject): KubeObject {

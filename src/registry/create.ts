@@ -51,7 +51,7 @@ function validateNew<T extends KubeObject>(card: ResourceCard<T>, object: T): vo
 const keyOfNew = ({ metadata: { namespace, name } }: KubeObject): ObjectKey => ({ namespace, name: name! });
 
 function refuseExisting<T extends KubeObject>({ store }: Machinery, card: ResourceCard<T>, object: T): Frozen<T> {
-  if (store.get(card, keyOfNew(object))) throw alreadyExists(card, object.metadata.name!);
+  if (store.revisionOf(card, keyOfNew(object)) !== undefined) throw alreadyExists(card, object.metadata.name!);
   return object as Frozen<T>;
 }
 

@@ -27,7 +27,7 @@ export interface Deleted<T extends KubeObject> {
 export async function deleteObject<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, key: ObjectKey, options: DeleteOptions = {}): Promise<Deleted<T>> {
   validateDeleteOptions(options);
   for (;;) {
-    const entry = machinery.store.mustGet(card, key);
+    const entry = await machinery.store.mustGet(card, key);
     checkDeletePreconditions(card, entry.object as Frozen<KubeObject>, options);
     try {
       return await deleteOnce(machinery, context, card, key, entry, options);

@@ -1,6 +1,6 @@
 import type { KubeObject } from "../apimachinery/meta.ts";
 import type { AnyResource, ResourceCard } from "../apimachinery/resource.ts";
-import { decode } from "../apimachinery/schema/decode.ts";
+import { objectSchemaOf } from "../apimachinery/object-schema.ts";
 import { parseFieldSelector, requiredValue } from "../apimachinery/selectors/fields.ts";
 import type { Client, ListOptions, ObjectKey, WatchEvent, WatchOptions } from "../client/client.ts";
 import type { Authorizer, RequestContext, UserInfo } from "./attributes.ts";
@@ -22,7 +22,7 @@ export function createLocalClient({ registry, authorizer, user }: LocalClientDep
   const context: RequestContext = { user, warn: () => undefined };
 
   const allow = (verb: string, card: AnyResource, key?: Partial<ObjectKey>, subresource?: string): void => authorize(authorizer, user, verb, card, key, subresource);
-  const taken = <T extends KubeObject>(card: ResourceCard<T>, object: T): T => decode<T>(card.schema, object).object;
+  const taken = <T extends KubeObject>(card: ResourceCard<T>, object: T): T => objectSchemaOf(card).decode<T>(object).object;
 
   return {
     async get(card, key, { subresource = "" } = {}) {

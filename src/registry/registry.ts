@@ -3,10 +3,13 @@ import type { AnyResource, ResourceCard } from "../apimachinery/resource.ts";
 import type { DeleteOptions, Status } from "../apis/generated/meta/v1.ts";
 import type { ListOptions, ObjectKey, ObjectList, Patch, WatchEvent, WatchOptions } from "../client/client.ts";
 import type { RequestContext } from "./attributes.ts";
+import type { ResourceTable } from "./resource-table.ts";
 
 /** What each verb means for each kind. Knows nothing of HTTP. Callers have authorized; every method throws `StatusError`. */
 export interface Registry {
-  /** All cards served, in the order of the table; CRDs join at run time. */
+  /** What is served; custom resources join and leave at run time. */
+  readonly resources: ResourceTable;
+  /** All of `resources`, built-in ones first. */
   readonly cards: readonly AnyResource[];
   find(group: string, version: string, resource: string): AnyResource | undefined;
 

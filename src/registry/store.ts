@@ -4,21 +4,34 @@ import { alreadyExists, conflict, expired, internalError, modified, notFound, se
 import type { ObjectKey } from "../client/client.ts";
 import type { Cacher, Entry } from "../storage/cacher/cacher.ts";
 import { StorageError } from "../storage/storage.ts";
+import { servedEntry, type MaybePromise } from "./stored-form.ts";
+
+/** What storage keys need to know of a card. */
+export interface Stored {
+  group: string;
+  resource: string;
+  stored?: { group: string; resource: string };
+}
 
 /** The prefix of a kind's keys, or of its keys in one namespace. Ends in "/". */
-export function prefixOf(card: { group: string; resource: string }, namespace?: string): string {
-  const kind = `/registry/${card.group || "core"}/${card.resource}/`;
+export function prefixOf(card: Stored, namespace?: string): string {
+  const { group, resource } = card.stored ?? card;
+  const kind = `/registry/${group || "core"}/${resource}/`;
   return namespace ? `${kind}${namespace}/` : kind;
 }
 
-export const storageKey = (card: { group: string; resource: string }, { namespace, name }: ObjectKey): string => prefixOf(card, namespace) + name;
+export const storageKey = (card: Stored, { namespace, name }: ObjectKey): string => prefixOf(card, namespace) + name;
 
-/** The only place that writes to storage. Errors come out as StatusErrors that name the object. */
+/** The only place that writes to storage. Objects go in and come out as the card serves them. Errors are StatusErrors that name the object. */
 export interface Store {
   readonly cacher: Cacher;
-  get<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey): Entry<T> | undefined;
+  get<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey): MaybePromise<Entry<T> | undefined>;
   /** As `get`, but throws 404. */
-  mustGet<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey): Entry<T>;
+  mustGet<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey): Promise<Entry<T>>;
+  /** The object's newest revision, undefined when there is none. */
+  revisionOf(card: AnyResource, key: ObjectKey): number | undefined;
+  /** Whether the object is stored in a form that a write would bring up to date, even one that changes nothing. */
+  isStale(card: AnyResource, key: ObjectKey): boolean;
   create<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey, object: T): Promise<Frozen<T>>;
   update<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey, expectedRevision: number, object: T): Promise<Frozen<T>>;
   /** Resolves with the last state. */
@@ -26,21 +39,29 @@ export interface Store {
 }
 
 export function createStore(cacher: Cacher): Store {
-  const get = <T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey): Entry<T> | undefined => cacher.get<T>(storageKey(card, key));
+  const get = <T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey): MaybePromise<Entry<T> | undefined> => servedEntry(card, cacher.get(storageKey(card, key)));
+  const written = async <T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey, result: Promise<Entry>): Promise<Frozen<T>> =>
+    (await servedEntry(card, await translated(card, key, result)))!.object;
   return {
     cacher,
     get,
-    mustGet(card, key) {
-      const entry = get(card, key);
+    async mustGet(card, key) {
+      const entry = await get(card, key);
       if (!entry) throw notFound(card, key.name);
       return entry;
     },
-    create: async (card, key, object) => (await translated(card, key, cacher.create(storageKey(card, key), object))).object,
-    update: async (card, key, revision, object) => (await translated(card, key, cacher.update(storageKey(card, key), revision, object))).object,
-    delete: async <T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey, revision: number) =>
-      (await translated(card, key, cacher.delete<T>(storageKey(card, key), revision))).object,
+    revisionOf: (card, key) => cacher.get(storageKey(card, key))?.revision,
+    isStale(card, key) {
+      const entry = card.stored?.isStale && cacher.get(storageKey(card, key));
+      return entry ? card.stored!.isStale!(entry.object) : false;
+    },
+    create: async (card, key, object) => written(card, key, cacher.create(storageKey(card, key), await toStored(card, object))),
+    update: async (card, key, revision, object) => written(card, key, cacher.update(storageKey(card, key), revision, await toStored(card, object))),
+    delete: (card, key, revision) => written(card, key, cacher.delete(storageKey(card, key), revision)),
   };
 }
+
+const toStored = <T extends KubeObject>({ stored }: ResourceCard<T>, object: T): MaybePromise<KubeObject> => (stored ? stored.write(object) : object);
 
 async function translated<R>(card: AnyResource, key: ObjectKey, result: Promise<R>): Promise<R> {
   try {

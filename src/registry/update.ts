@@ -33,7 +33,7 @@ export interface Updated<T extends KubeObject> {
  */
 export async function updateObject<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, key: ObjectKey, request: UpdateRequest<T>): Promise<Updated<T>> {
   for (;;) {
-    const entry = machinery.store.get(card, key);
+    const entry = await machinery.store.get(card, key);
     if (!entry) return { object: await createMissing(machinery, context, card, key, request), created: true };
     try {
       return { object: await updateOnce(machinery, context, card, key, entry, request), created: false };
@@ -45,7 +45,7 @@ export async function updateObject<T extends KubeObject>(machinery: Machinery, c
 
 /** Whether a conflict comes of a write that was stored since `entry` was read. */
 export const lostRace = ({ store }: Machinery, card: AnyResource, key: ObjectKey, entry: Entry, error: unknown): boolean =>
-  isConflict(error) && store.get(card, key)?.revision !== entry.revision;
+  isConflict(error) && store.revisionOf(card, key) !== entry.revision;
 
 async function createMissing<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, key: ObjectKey, request: UpdateRequest<T>): Promise<Frozen<T>> {
   if (request.mustExist) throw notFound(card, key.name);
@@ -76,7 +76,7 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
     validateChange(card, object, old, subresource);
     await machinery.admission.validate(attributes);
     for (const text of card.strategy.warnings?.(object as Frozen<T>, old) ?? []) context.warn(text);
-    if (Bun.deepEquals(object, old)) return old;
+    if (Bun.deepEquals(object, old) && !machinery.store.isStale(card, key)) return old;
     if (dryRun) return object as Frozen<T>;
     return await (deletionIsComplete(machinery, card, object, old)
       ? machinery.store.delete(card, key, entry.revision)

@@ -1,11 +1,12 @@
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import type { ResourceCard } from "../apimachinery/resource.ts";
 import type { WatchEvent, WatchOptions } from "../client/client.ts";
-import type { CacheEvent, Cacher } from "../storage/cacher/cacher.ts";
+import type { CacheEvent, Cacher, Entry } from "../storage/cacher/cacher.ts";
 import { bookmarkOf, type Bookmarks } from "./bookmarks.ts";
 import { atLeast, parseRevision, validateWatchOptions } from "./list-options.ts";
 import { parseSelection, type Selection } from "./selection.ts";
 import { prefixOf, translate } from "./store.ts";
+import { servedEntries, servedEvents, type MaybePromise } from "./stored-form.ts";
 
 const initialEventsEnd = { "k8s.io/initial-events-end": "true" };
 
@@ -26,23 +27,27 @@ export async function watchObjects<T extends KubeObject>({ cacher, bookmarks }: 
   const sendInitial = options.sendInitialEvents ?? asked === 0;
   const from = sendInitial || asked === 0 ? now : asked;
   if (sendInitial) {
-    const initial = initialEvents(cacher, prefix, selection);
+    const initial = initialEvents(await servedEntries(card, cacher.list(prefix)), selection);
     if (options.sendInitialEvents && options.allowWatchBookmarks) initial.push({ type: "BOOKMARK", object: bookmarkOf(card, now, initialEventsEnd) as Frozen<KubeObject> });
     if (initial.length) onEvents(initial);
   }
   const progress = new Progress(from);
+  const inOrder = new Sequence();
   const ended = options.allowWatchBookmarks ? bookmarks.add({
     card,
     send: (object, revision) => {
-      if (progress.mayBookmark(revision)) onEvents([{ type: "BOOKMARK", object: object as Frozen<KubeObject> }]);
+      if (progress.mayBookmark(revision)) inOrder.run(object as Frozen<KubeObject>, (bookmark) => onEvents([{ type: "BOOKMARK", object: bookmark }]));
     },
   }) : undefined;
   try {
-    await cacher.watch<T>(prefix, from, (events) => {
+    const watching = cacher.watch(prefix, from, (events) => {
       progress.delivered(events.at(-1)!.revision);
-      const selected = selection.all ? events : select(events, selection);
-      if (selected.length) onEvents(selected);
+      inOrder.run(servedEvents(card, events), (served) => {
+        const selected = selection.all ? served : select(served, selection);
+        if (selected.length) onEvents(selected);
+      });
     }, signal, () => progress.live());
+    await Promise.race([watching, inOrder.failed]);
   } catch (error) {
     throw translate(error, card, "");
   } finally {
@@ -50,9 +55,9 @@ export async function watchObjects<T extends KubeObject>({ cacher, bookmarks }: 
   }
 }
 
-function initialEvents<T extends KubeObject>(cacher: Cacher, prefix: string, selection: Selection<T>): WatchEvent<T>[] {
+function initialEvents<T extends KubeObject>(entries: readonly Entry<T>[], selection: Selection<T>): WatchEvent<T>[] {
   const events: WatchEvent<T>[] = [];
-  for (const { object } of cacher.list<T>(prefix)) if (selection.matches(object)) events.push({ type: "ADDED", object });
+  for (const { object } of entries) if (selection.matches(object)) events.push({ type: "ADDED", object });
   return events;
 }
 
@@ -80,6 +85,26 @@ function leaving<T extends KubeObject>({ object, previous }: CacheEvent<T>): Fro
     departed.set(object, last as object);
   }
   return last;
+}
+
+/** Passes values on in the order they came, at once while none has to be waited for, as objects have that a webhook converts. */
+class Sequence {
+  #last: Promise<void> | undefined;
+  #fail!: (error: unknown) => void;
+  /** Rejects when a value could not be had; what comes after it is not passed on. */
+  readonly failed = new Promise<never>((_, reject) => {
+    this.#fail = reject;
+  });
+
+  run<A>(value: MaybePromise<A>, go: (value: A) => void): void {
+    if (!this.#last && !(value instanceof Promise)) return go(value);
+    const turn = Promise.all([value, this.#last]).then(([ready]) => {
+      go(ready);
+      if (this.#last === turn) this.#last = undefined;
+    });
+    this.#last = turn;
+    turn.catch(this.#fail);
+  }
 }
 
 /** How far a watch has come; a bookmark must not promise events that history has yet to deliver. */

@@ -20,7 +20,7 @@ export async function createToken({ machinery, card, key, body, options, tokenIs
   if (!tokenIssuer) throw methodNotAllowed(card, "create");
   const request = body as TokenRequest;
   if (request.metadata?.name && request.metadata.name !== key.name) throw badRequest("name in URL does not match name in TokenRequest object");
-  const serviceAccount = machinery.store.mustGet<ServiceAccount>(card, key).object;
+  const serviceAccount = (await machinery.store.mustGet<ServiceAccount>(card, key)).object;
   const audiences = request.spec?.audiences?.length ? request.spec.audiences : tokenIssuer.audiences;
   const expirationSeconds = request.spec?.expirationSeconds ?? defaultExpirationSeconds;
   const errors = validateExpiration(expirationSeconds);

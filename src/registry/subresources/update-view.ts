@@ -9,7 +9,7 @@ import { lostRace } from "../update.ts";
 /** Changes an object in a way that no PUT may: the subresource itself is the check. `change` throws to refuse. */
 export async function updateView<T extends KubeObject>(machinery: Machinery, card: ResourceCard<T>, key: ObjectKey, { dryRun }: WriteRequest, change: (current: Frozen<T>) => T): Promise<Frozen<T>> {
   for (;;) {
-    const entry = machinery.store.mustGet(card, key);
+    const entry = await machinery.store.mustGet(card, key);
     const object = change(entry.object);
     if (dryRun) return object as Frozen<T>;
     try {
