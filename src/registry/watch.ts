@@ -39,6 +39,7 @@ export async function watchObjects<T extends KubeObject>({ cacher, bookmarks }: 
       if (progress.mayBookmark(revision)) inOrder.run(object as Frozen<KubeObject>, (bookmark) => onEvents([{ type: "BOOKMARK", object: bookmark }]));
     },
   }) : undefined;
+  const over = new AbortController();
   try {
     const watching = cacher.watch(prefix, from, (events) => {
       progress.delivered(events.at(-1)!.revision);
@@ -46,11 +47,12 @@ export async function watchObjects<T extends KubeObject>({ cacher, bookmarks }: 
         const selected = selection.all ? served : select(served, selection);
         if (selected.length) onEvents(selected);
       });
-    }, signal, () => progress.live());
+    }, card.stored ? AbortSignal.any([signal, over.signal]) : signal, () => progress.live());
     await Promise.race([watching, inOrder.failed]);
   } catch (error) {
     throw translate(error, card, "");
   } finally {
+    over.abort();
     ended?.();
   }
 }
