@@ -81,8 +81,11 @@ export interface ResourceCard<T extends KubeObject> {
   fieldSelectors: FieldSelectors<T>;
   /** Without Name first and Age last: add them with `nameColumn` and `ageColumn`. */
   columns: readonly Column<T>[];
-  /** The smallest valid object, for contract tests; undefined for review kinds. */
-  example?(): T;
+  /**
+   * The smallest valid object, for contract tests; undefined for review kinds. A kind whose names follow from its content, such as an
+   * address, makes a name of its own out of the one given, the same at each call.
+   */
+  example?(name?: string): T;
   /** ObjectMeta.name rule; default DNS subdomain. Returns messages. */
   validateName?(name: string, prefix: boolean): string[];
   /** How objects are read and merged where that isn't the schema table's business: custom resources. */

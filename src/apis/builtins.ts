@@ -1,4 +1,5 @@
 import type { AnyResource } from "../apimachinery/resource.ts";
+import { customresourcedefinitions } from "./apiextensions/customresourcedefinition.ts";
 import { deployments } from "./apps/deployment.ts";
 import { replicasets } from "./apps/replicaset.ts";
 import { selfsubjectreviews } from "./authentication/selfsubjectreview.ts";
@@ -24,6 +25,7 @@ import { priorityclasses } from "./scheduling/priorityclass.ts";
 /** All kinds that are built in, in the order of discovery: the core group first, then by group and resource. */
 export const builtins: readonly AnyResource[] = [
   configmaps, endpoints, events, namespaces, nodes, pods, secrets, serviceaccounts, services,
+  customresourcedefinitions,
   deployments, replicasets,
   selfsubjectreviews, tokenreviews,
   localsubjectaccessreviews, selfsubjectaccessreviews, selfsubjectrulesreviews, subjectaccessreviews,
@@ -34,7 +36,7 @@ export const builtins: readonly AnyResource[] = [
 ];
 
 export {
-  clusterrolebindings, clusterroles, configmaps, deployments, endpoints, endpointslices, events, leases, localsubjectaccessreviews, namespaces, nodes, pods,
+  clusterrolebindings, clusterroles, configmaps, customresourcedefinitions, deployments, endpoints, endpointslices, events, leases, localsubjectaccessreviews, namespaces, nodes, pods,
   priorityclasses, replicasets, rolebindings, roles, secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts, services,
   subjectaccessreviews, tokenreviews,
 };
