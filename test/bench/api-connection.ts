@@ -13,10 +13,15 @@ export function credentialsOf(kubeconfig: string): Credentials {
 
 export interface Answer { status: number; body: Buffer }
 
+export interface Media { accept?: string; contentType?: string }
+
 /** One TLS connection that sends one HTTP/1.1 request after another: a client that costs little, so that the server is what is measured. */
 export class ApiConnection {
   #socket!: Bun.Socket<undefined>;
-  #received: Buffer = Buffer.alloc(0);
+  #received: Buffer[] = [];
+  #receivedBytes = 0;
+  /** How many bytes make an answer whole, as far as its head tells. */
+  #awaited = 0;
   #answered: { resolve(answer: Answer): void; reject(error: Error): void } | undefined;
   #stream: ((text: string) => void) | undefined;
   #unsent: Buffer = Buffer.alloc(0);
@@ -35,8 +40,8 @@ export class ApiConnection {
     return connection;
   }
 
-  request(method: string, path: string, body?: string): Promise<Answer> {
-    const head = `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n${body === undefined ? "" : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`}\r\n`;
+  request(method: string, path: string, body?: string, { accept = "application/json", contentType = "application/json" }: Media = {}): Promise<Answer> {
+    const head = `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: ${accept}\r\n${body === undefined ? "" : `Content-Type: ${contentType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`}\r\n`;
     return new Promise((resolve, reject) => {
       this.#answered = { resolve, reject };
       this.#unsent = Buffer.from(head + (body ?? ""));
@@ -57,6 +62,11 @@ export class ApiConnection {
     });
   }
 
+  /** Stops to read: what the server sends piles up on its side. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
   close(): void {
     this.#answered = undefined;
     this.#socket.end();
@@ -70,12 +80,23 @@ export class ApiConnection {
 
   #receive(bytes: Buffer): void {
     if (this.#stream) return this.#stream(bytes.toString("latin1"));
-    this.#received = this.#received.length ? Buffer.concat([this.#received, bytes]) : Buffer.from(bytes);
-    const answer = takeAnswer(this.#received);
-    if (!answer) return;
-    this.#received = Buffer.alloc(0);
-    this.#answered!.resolve(answer);
+    this.#received.push(Buffer.from(bytes));
+    this.#receivedBytes += bytes.length;
+    if (this.#receivedBytes < this.#awaited) return;
+    const received = Buffer.concat(this.#received);
+    const answer = takeAnswer(received);
+    this.#received = answer ? [] : [received];
+    this.#receivedBytes = answer ? 0 : received.length;
+    this.#awaited = answer ? 0 : lengthOf(received);
+    if (answer) this.#answered!.resolve(answer);
   }
+}
+
+/** How long an answer will be, 0 while its head is not all there or doesn't say. */
+function lengthOf(received: Buffer): number {
+  const end = received.indexOf("\r\n\r\n");
+  const length = end < 0 ? null : /\r\ncontent-length: (\d+)/i.exec(received.toString("latin1", 0, end));
+  return length ? end + 4 + Number(length[1]) : 0;
 }
 
 /** A complete response, or nothing while it has not all come. */

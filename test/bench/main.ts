@@ -5,13 +5,14 @@ import { skiffExecutable } from "../support/skiff.ts";
 import type { Measure } from "./measure.ts";
 import { measureIdle } from "./idle.ts";
 import { measureMemory } from "./memory.ts";
+import { measureObjects } from "./objects.ts";
 import { measurePods } from "./pods.ts";
 import { measureRequests } from "./requests.ts";
 import { measureStart } from "./start.ts";
 import { printTable } from "./table.ts";
 import { measureWatch } from "./watch.ts";
 
-const measures: Record<string, Measure> = { start: measureStart, memory: measureMemory, idle: measureIdle, requests: measureRequests, watch: measureWatch, pods: measurePods };
+const measures: Record<string, Measure> = { start: measureStart, memory: measureMemory, idle: measureIdle, requests: measureRequests, watch: measureWatch, objects: measureObjects, pods: measurePods };
 const inside = "SKIFF_BENCH_NODE_IP";
 
 if (process.env[inside]) await measureAll(process.env[inside]);
