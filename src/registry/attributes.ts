@@ -43,5 +43,7 @@ export interface RequestContext {
   user: UserInfo;
   /** Adds a `Warning: 299` header to the response. */
   warn(text: string): void;
+  /** Adds an annotation to the request's audit event, where there is one; the first value of a key stays. `level`: from which on it is recorded. */
+  annotate?(key: string, value: string, level?: "Metadata" | "Request" | "RequestResponse"): void;
   signal?: AbortSignal;
 }

@@ -20,6 +20,23 @@ export interface AdmissionAttributes {
   /** Absent for CREATE. */
   oldObject?: Frozen<KubeObject>;
   dryRun: boolean;
+  /** CreateOptions, UpdateOptions, PatchOptions or DeleteOptions with kind and apiVersion, as admission webhooks and policies see them. */
+  options?: Readonly<Record<string, unknown>>;
+  /** Set by the chain while it admits. */
+  reinvocation?: Reinvocation;
+}
+
+/**
+ * When a webhook or a mutating policy has changed the object, all mutating steps run once more.
+ * Source: k8s.io/apiserver/pkg/admission/reinvocation.go.
+ */
+export interface Reinvocation {
+  /** True in the second round. */
+  readonly again: boolean;
+  /** Asks for a second round. */
+  request(): void;
+  /** What a plugin wants to remember from one round to the next, by its name. */
+  readonly memory: Map<string, unknown>;
 }
 
 /** A step that may change or refuse a write. Throws `StatusError` to refuse. */
@@ -48,6 +65,11 @@ export function chainAdmission(plugins: readonly Admission[]): AdmissionChain {
   const validating = plugins.filter((plugin) => plugin.validate);
   return {
     async admit(attributes) {
+      const round = { again: false, requested: false, memory: new Map<string, unknown>(), request: () => void (round.requested = true) };
+      attributes.reinvocation = round;
+      for (const plugin of mutating) if (handles(plugin, attributes)) await plugin.admit!(attributes);
+      if (!round.requested) return;
+      round.again = true;
       for (const plugin of mutating) if (handles(plugin, attributes)) await plugin.admit!(attributes);
     },
     async validate(attributes) {
