@@ -1,7 +1,7 @@
 /** Field errors as `k8s.io/apimachinery/pkg/util/validation/field` words them. Validation returns all of them. */
 export type FieldErrorReason =
   | "FieldValueNotFound" | "FieldValueRequired" | "FieldValueDuplicate" | "FieldValueInvalid"
-  | "FieldValueNotSupported" | "FieldValueForbidden" | "FieldValueTooLong" | "FieldValueTooMany" | "InternalError";
+  | "FieldValueNotSupported" | "FieldValueForbidden" | "FieldValueTooLong" | "FieldValueTooMany" | "FieldValueTypeInvalid" | "InternalError";
 
 export interface FieldError {
   reason: FieldErrorReason;
@@ -16,6 +16,8 @@ const withDetail = (text: string, detail: string): string => (detail ? `${text}:
 
 export const required = (field: string, detail = ""): FieldError => ({ reason: "FieldValueRequired", field, message: withDetail("Required value", detail) });
 export const invalidValue = (field: string, value: unknown, detail: string): FieldError => ({ reason: "FieldValueInvalid", field, message: withDetail(`Invalid value: ${show(value)}`, detail) });
+/** A value of the wrong JSON type, which custom resources tell from other wrong values. */
+export const typeInvalid = (field: string, value: unknown, detail: string): FieldError => ({ ...invalidValue(field, value, detail), reason: "FieldValueTypeInvalid" });
 export const duplicate = (field: string, value: unknown): FieldError => ({ reason: "FieldValueDuplicate", field, message: `Duplicate value: ${show(value)}` });
 export const forbiddenField = (field: string, detail: string): FieldError => ({ reason: "FieldValueForbidden", field, message: withDetail("Forbidden", detail) });
 export const notSupported = (field: string, value: unknown, supported: readonly string[]): FieldError => ({ reason: "FieldValueNotSupported", field, message: `Unsupported value: ${show(value)}: supported values: ${supported.map((s) => JSON.stringify(s)).join(", ")}` });
