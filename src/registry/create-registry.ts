@@ -15,6 +15,7 @@ import { deleteObject } from "./delete.ts";
 import { getObject, listObjects } from "./list.ts";
 import type { Machinery, WriteHooks } from "./machinery.ts";
 import { takeKind, takeNamespace } from "./metadata.ts";
+import { writeOptionsObject } from "./operation-options.ts";
 import { patched, patchObject } from "./patch.ts";
 import { randomSuffix } from "./random-suffix.ts";
 import type { Registry, WriteRequest } from "./registry.ts";
@@ -76,6 +77,11 @@ export function createRegistry({ cacher, cards, admission, clock, hooks = {}, re
       if (isProjection(subresource)) return object;
       throw notFound(card, key.name);
     },
+    async admitConnect(context, card, key, subresource, options) {
+      const attributes: AdmissionAttributes = { context, operation: "CONNECT", card, subresource, namespace: key.namespace ?? "", name: key.name, object: options as unknown as KubeObject, dryRun: false };
+      await machinery.admission.admit(attributes);
+      await machinery.admission.validate(attributes);
+    },
     async createSubresource(context, card, key, subresource, body, options = {}) {
       const create = creators[`${card.resource}/${subresource}`];
       if (!create) throw methodNotAllowed(card, "create");
@@ -116,6 +122,6 @@ function onceThenCopies<T extends KubeObject>(object: T): (current: Frozen<T> | 
   };
 }
 
-function subresourceAttributes(context: RequestContext, card: AnyResource, key: ObjectKey, subresource: string, body: unknown, { dryRun = false }: WriteRequest): AdmissionAttributes {
-  return { context, operation: "CREATE", card, subresource, namespace: key.namespace ?? "", name: key.name, object: body as KubeObject, dryRun };
+function subresourceAttributes(context: RequestContext, card: AnyResource, key: ObjectKey, subresource: string, body: unknown, options: WriteRequest): AdmissionAttributes {
+  return { context, operation: "CREATE", card, subresource, namespace: key.namespace ?? "", name: key.name, object: body as KubeObject, dryRun: options.dryRun ?? false, options: writeOptionsObject("CreateOptions", options) };
 }

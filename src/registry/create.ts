@@ -7,6 +7,7 @@ import type { AdmissionAttributes } from "./admission/admission.ts";
 import type { RequestContext } from "./attributes.ts";
 import { hookOf, type Machinery } from "./machinery.ts";
 import { generateName, setSystemMetadata, takeKind, takeNamespace } from "./metadata.ts";
+import { writeOptionsObject } from "./operation-options.ts";
 import type { WriteRequest } from "./registry.ts";
 
 /** As many tries as Kubernetes makes to find a free generated name. */
@@ -35,9 +36,9 @@ export async function createObject<T extends KubeObject>(machinery: Machinery, c
   }
 }
 
-function createAttributes(context: RequestContext, card: AnyResource, object: KubeObject, { dryRun = false }: WriteRequest): AdmissionAttributes {
+function createAttributes(context: RequestContext, card: AnyResource, object: KubeObject, options: WriteRequest): AdmissionAttributes {
   const name = object.metadata.name ?? "";
-  return { context, operation: "CREATE", card, subresource: "", object, dryRun, namespace: object.metadata.namespace ?? namespaceItself(card, name), name };
+  return { context, operation: "CREATE", card, subresource: "", object, dryRun: options.dryRun ?? false, options: writeOptionsObject("CreateOptions", options), namespace: object.metadata.namespace ?? namespaceItself(card, name), name };
 }
 
 /** A Namespace is, for admission, in itself. */

@@ -11,6 +11,7 @@ import { namespaceItself } from "./create.ts";
 import { checkDeletePreconditions, validateDeleteOptions } from "./delete-options.ts";
 import { finalizersForDeletion } from "./garbage-collection.ts";
 import { hookOf, type Machinery } from "./machinery.ts";
+import { deleteOptionsObject } from "./operation-options.ts";
 import { lostRace } from "./update.ts";
 
 export interface Deleted<T extends KubeObject> {
@@ -41,7 +42,7 @@ async function deleteOnce<T extends KubeObject>(machinery: Machinery, context: R
   const { store, admission } = machinery;
   const old = entry.object;
   const dryRun = options.dryRun?.includes("All") ?? false;
-  const attributes = { context, operation: "DELETE" as const, card, subresource: "", namespace: key.namespace ?? namespaceItself(card, key.name), name: key.name, oldObject: old as Frozen<KubeObject>, dryRun };
+  const attributes = { context, operation: "DELETE" as const, card, subresource: "", namespace: key.namespace ?? namespaceItself(card, key.name), name: key.name, oldObject: old as Frozen<KubeObject>, dryRun, options: deleteOptionsObject(options) };
   await admission.admit(attributes);
   await admission.validate(attributes);
 

@@ -33,6 +33,8 @@ export interface Registry {
 
   /** GET of status or scale; scale answers an autoscaling/v1 Scale. */
   getSubresource(context: RequestContext, card: AnyResource, key: ObjectKey, subresource: string): Promise<unknown>;
+  /** Asks admission whether a connection may be opened: exec, attach, portforward or proxy. `options` has kind and apiVersion, such as PodExecOptions. */
+  admitConnect(context: RequestContext, card: AnyResource, key: ObjectKey, subresource: string, options: Readonly<Record<string, unknown>>): Promise<void>;
   /** POST to a subresource that `registry/subresources` knows: pods/binding, pods/eviction, serviceaccounts/token. */
   createSubresource(context: RequestContext, card: AnyResource, key: ObjectKey, subresource: string, body: unknown, options?: WriteRequest): Promise<unknown>;
   /** PUT of a subresource whose body is another kind (scale). */

@@ -11,6 +11,7 @@ import { authorize } from "./authorize.ts";
 import { createObject, namespaceItself } from "./create.ts";
 import { hookOf, type Machinery } from "./machinery.ts";
 import { bumpGeneration, carryMetadata, checkPreconditions, takeKind, takeName, takeNamespace } from "./metadata.ts";
+import { writeOptionsObject } from "./operation-options.ts";
 import type { WriteRequest } from "./registry.ts";
 import { projectSubresource } from "./subresources/projections.ts";
 
@@ -68,7 +69,7 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
   carryMetadata(object, old);
   object.metadata.resourceVersion = old.metadata.resourceVersion;
   card.default?.(object);
-  const attributes: AdmissionAttributes = { context, operation: "UPDATE", card, subresource, object, oldObject: old, dryRun, namespace: key.namespace ?? namespaceItself(card, key.name), name: key.name };
+  const attributes: AdmissionAttributes = { context, operation: "UPDATE", card, subresource, object, oldObject: old, dryRun, options: writeOptionsObject(request.mustExist ? "PatchOptions" : "UpdateOptions", request), namespace: key.namespace ?? namespaceItself(card, key.name), name: key.name };
   await machinery.admission.admit(attributes);
   prepare(card, object, old, subresource);
   const settle = subresource ? undefined : hookOf(machinery, card).beforeWrite?.(object, old);

@@ -34,6 +34,10 @@ import type { InformerFactory } from "../client/informer.ts";
 import { createEventRecorder, type EventRecorder } from "../client/recorder.ts";
 import { defaultAdmission } from "../registry/admission/index.ts";
 import type { Authorizer, UserInfo } from "../registry/attributes.ts";
+import { createMatcher } from "../registry/admission/matching.ts";
+import { createWebhookCaller } from "../registry/admission/webhook/caller.ts";
+import { endpointResolver } from "../registry/service-resolver.ts";
+import type { Registry } from "../registry/registry.ts";
 import { createRegistry } from "../registry/create-registry.ts";
 import { builtinHooks } from "../registry/hooks.ts";
 import { createLocalClient } from "../registry/local-client.ts";
@@ -96,9 +100,10 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   });
   const authenticators = [x509Authenticator(), bearerTokenAuthenticator([serviceAccountTokensOf])];
 
-  const registry = createRegistry({
+  const listers = createListers(cacher);
+  const registry: Registry = createRegistry({
     cacher, cards: builtins, clock, authorizer, tokenIssuer: tokens.issuer,
-    admission: defaultAdmission({ listers: createListers(cacher), authorizer }),
+    admission: defaultAdmission({ listers, authorizer, webhooks: { matcher: createMatcher({ listers, cards: () => registry.cards }), caller: createWebhookCaller({ resolveService: endpointResolver({ listers }) }), metrics } }),
     hooks: builtinHooks({ cacher, allocators: { serviceCidr: options.serviceCidr, nodePorts: options.nodePortRange, reserved: [options.clusterDns] } }),
     reviews: { ...accessReviews({ authorizer }), ...identityReviews({ rbac, tokens: [serviceAccountTokensOf], audiences }) },
   });

@@ -1,7 +1,10 @@
+import { apiVersionOf, type AnyResource } from "../../../apimachinery/resource.ts";
 import { noSuchPath } from "../../../apimachinery/status.ts";
 import { forbiddenBy } from "../../authorization/forbidden.ts";
-import type { Exchange } from "../../exchange.ts";
-import type { HandlerDependencies, ResourceHandler } from "../handler.ts";
+import { requestContext, type Exchange } from "../../exchange.ts";
+import { isTrue } from "../../request-info.ts";
+import { subresourceOf } from "../../subresources.ts";
+import { keyOfPath, type HandlerDependencies, type ResourceHandler } from "../handler.ts";
 import { attach, exec, portForward } from "./exec.ts";
 import { log } from "./log.ts";
 import { nodeProxy } from "./node-proxy.ts";
@@ -21,8 +24,25 @@ export const connect: ResourceHandler = async (dependencies, exchange, card) => 
   const handler = connections[`${card.resource}/${subresource}`];
   if (!handler || (parts.length > 3 && subresource !== "proxy")) throw noSuchPath();
   if (interactive.has(subresource)) authorizeCreate(dependencies, exchange);
+  if (subresource !== "log") await admit(dependencies, exchange, card);
   await handler(dependencies, exchange, card);
 };
+
+/** What is asked of the kubelet or the target, as admission sees it: the query as an object of the subresource's own kind. */
+async function admit({ registry }: HandlerDependencies, exchange: Exchange, card: AnyResource): Promise<void> {
+  const { info, query } = exchange;
+  const { kind, group, version } = subresourceOf(card, info.subresource)!.kind;
+  const options: Record<string, unknown> = { kind, apiVersion: apiVersionOf({ group, version }) };
+  for (const name of flags) if (query.has(name)) options[name] = isTrue(query.get(name));
+  if (query.has("container")) options["container"] = query.get("container");
+  if (query.has("command")) options["command"] = query.getAll("command");
+  const ports = query.getAll("ports").flatMap((text) => text.split(",")).map(Number).filter(Number.isInteger);
+  if (ports.length) options["ports"] = ports;
+  if (info.subresource === "proxy") options["path"] = `/${info.parts.slice(3).join("/")}`;
+  await registry.admitConnect(requestContext(exchange), card, keyOfPath(exchange, card), info.subresource, options);
+}
+
+const flags = ["stdin", "stdout", "stderr", "tty"];
 
 /**
  * A WebSocket opens with GET, but running a command is no reading: `create` is needed however it is asked for.

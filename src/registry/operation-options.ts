@@ -1,0 +1,11 @@
+import type { DeleteOptions } from "../apis/generated/meta/v1.ts";
+import type { WriteRequest } from "./registry.ts";
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** The options of a create, update or patch as admission shows them to webhooks and policies. */
+export const writeOptionsObject = (kind: "CreateOptions" | "UpdateOptions" | "PatchOptions", { dryRun, fieldManager, fieldValidation }: WriteRequest): Options => ({
+  kind, apiVersion: "meta.k8s.io/v1", ...(dryRun ? { dryRun: ["All"] } : {}), ...(fieldManager ? { fieldManager } : {}), ...(fieldValidation ? { fieldValidation } : {}),
+});
+
+export const deleteOptionsObject = (options: DeleteOptions): Options => ({ ...options, kind: "DeleteOptions", apiVersion: "meta.k8s.io/v1" });
