@@ -16,11 +16,23 @@ import { secrets } from "./core/secret.ts";
 import { services } from "./core/service/service.ts";
 import { serviceaccounts } from "./core/serviceaccount.ts";
 import { endpointslices } from "./discovery/endpointslice.ts";
+import { ingresses } from "./networking/ingress.ts";
+import { ingressclasses } from "./networking/ingressclass.ts";
+import { ipaddresses } from "./networking/ipaddress.ts";
+import { networkpolicies } from "./networking/networkpolicy.ts";
+import { servicecidrs } from "./networking/servicecidr.ts";
+import { runtimeclasses } from "./node/runtimeclass.ts";
 import { clusterrolebindings } from "./rbac/clusterrolebinding.ts";
 import { clusterroles } from "./rbac/clusterrole.ts";
 import { rolebindings } from "./rbac/rolebinding.ts";
 import { roles } from "./rbac/role.ts";
 import { priorityclasses } from "./scheduling/priorityclass.ts";
+import { csidrivers } from "./storage/csidriver.ts";
+import { csinodes } from "./storage/csinode.ts";
+import { csistoragecapacities } from "./storage/csistoragecapacity.ts";
+import { storageclasses } from "./storage/storageclass.ts";
+import { volumeattachments } from "./storage/volumeattachment.ts";
+import { volumeattributesclasses } from "./storage/volumeattributesclass.ts";
 
 /** All kinds that are built in, in the order of discovery: the core group first, then by group and resource. */
 export const builtins: readonly AnyResource[] = [
@@ -33,10 +45,14 @@ export const builtins: readonly AnyResource[] = [
   endpointslices,
   clusterrolebindings, clusterroles, rolebindings, roles,
   priorityclasses,
+  ingressclasses, ingresses, ipaddresses, networkpolicies, servicecidrs,
+  runtimeclasses,
+  csidrivers, csinodes, csistoragecapacities, storageclasses, volumeattachments, volumeattributesclasses,
 ];
 
 export {
-  clusterrolebindings, clusterroles, configmaps, customresourcedefinitions, deployments, endpoints, endpointslices, events, leases, localsubjectaccessreviews, namespaces, nodes, pods,
-  priorityclasses, replicasets, rolebindings, roles, secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts, services,
-  subjectaccessreviews, tokenreviews,
+  clusterrolebindings, clusterroles, configmaps, csidrivers, csinodes, csistoragecapacities, customresourcedefinitions, deployments, endpoints,
+  endpointslices, events, ingressclasses, ingresses, ipaddresses, leases, localsubjectaccessreviews, namespaces, networkpolicies, nodes, pods,
+  priorityclasses, replicasets, rolebindings, roles, runtimeclasses, secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews,
+  serviceaccounts, servicecidrs, services, storageclasses, subjectaccessreviews, tokenreviews, volumeattachments, volumeattributesclasses,
 };
