@@ -1,18 +1,21 @@
+import { objectSchemaOf, type ObjectSchema } from "../../apimachinery/object-schema.ts";
 import { apiVersionOf } from "../../apimachinery/resource.ts";
 import { decode, type FieldValidation } from "../../apimachinery/schema/decode.ts";
+import { decodeDocument } from "../../apimachinery/schema/protobuf/envelope.ts";
 import { parseJson, type Parsed } from "../../apimachinery/schema/json.ts";
 import { parseYaml } from "../../apimachinery/schema/yaml.ts";
 import { badRequest, unsupportedMediaType } from "../../apimachinery/status.ts";
 import type { Exchange } from "../exchange.ts";
 import { fieldValidationOf } from "../handlers/options.ts";
+import { encodings, json, protobuf } from "./encodings.ts";
 import { parseMediaType } from "./media-type.ts";
 import type { Kinded } from "./object-json.ts";
-import { parseProtobuf, protobufType } from "./protobuf.ts";
 
 /** What a body is to be read as: a card, or a kind of its own such as Scale. */
 export interface BodyKind extends Kinded {
-  /** The type in the schema table. */
   schema: string;
+  /** A custom resource's own. */
+  objectSchema?: ObjectSchema;
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -23,7 +26,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  */
 export async function readBody<T>(exchange: Exchange, kind: BodyKind): Promise<T> {
   const fieldValidation = fieldValidationOf(exchange);
-  const parsed = await parseBody(exchange, kind.schema, fieldValidation);
+  const parsed = await parseBody(exchange, kind, fieldValidation);
   checkKind(parsed.value, kind);
   return decodeAs<T>(exchange, kind, parsed, fieldValidation);
 }
@@ -31,17 +34,43 @@ export async function readBody<T>(exchange: Exchange, kind: BodyKind): Promise<T
 /** The same for bodies that may be missing, such as DeleteOptions, which any API version may name. */
 export async function readOptionalBody<T>(exchange: Exchange, schema: string): Promise<T | undefined> {
   if ((await exchange.request.body()).length === 0) return undefined;
-  const { value } = await parseBody(exchange, schema, "Ignore");
+  const { value } = await parseBody(exchange, { group: "", version: "v1", kind: schema.slice(schema.lastIndexOf(".") + 1), schema }, "Ignore");
   return decode<T>(schema, value).object;
 }
 
-async function parseBody(exchange: Exchange, schema: string, fieldValidation: FieldValidation): Promise<Parsed> {
+async function parseBody(exchange: Exchange, { schema, kind, objectSchema }: BodyKind, fieldValidation: FieldValidation): Promise<Parsed> {
   const { type } = parseMediaType(exchange.request.headers["content-type"] ?? "");
-  if (type === protobufType) return { value: parseProtobuf(await exchange.request.body(), schema), duplicates: [] };
-  const parse = parserOf(type);
+  const parse = parserOf(type || json.mediaType, objectSchema === undefined);
   const body = await exchange.request.body();
   if (body.length === 0) throw badRequest("the object provided is unrecognized: couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)");
-  return parse(textOf(body), { duplicates: fieldValidation !== "Ignore" });
+  return parse(body, { schema, kind, duplicates: fieldValidation !== "Ignore" });
+}
+
+interface ParseOptions {
+  schema: string;
+  kind: string;
+  duplicates: boolean;
+}
+type Parse = (body: Uint8Array, options: ParseOptions) => Parsed;
+
+const parsers: Readonly<Record<string, Parse>> = {
+  [json.mediaType]: (body, options) => parseJson(textOf(body), options),
+  "application/yaml": (body, options) => parseYaml(textOf(body), options),
+  [protobuf.mediaType]: (body, { schema, kind }) => {
+    try {
+      return { value: decodeDocument(body, schema), duplicates: [] };
+    } catch (error) {
+      if (error instanceof RangeError) throw badRequest(`the object provided is unrecognized (must be of type ${kind}): ${error.message}`);
+      throw error;
+    }
+  },
+};
+
+/** Custom resources have no protobuf form. */
+function parserOf(type: string, hasProtobuf: boolean): Parse {
+  const parse = Object.hasOwn(parsers, type) && (hasProtobuf || type !== protobuf.mediaType) ? parsers[type] : undefined;
+  if (parse) return parse;
+  throw unsupportedMediaType(`the body of the request was in an unknown format - accepted media types include: ${encodings.map(({ mediaType }) => mediaType).join(", ")}`);
 }
 
 export function textOf(body: Uint8Array): string {
@@ -52,14 +81,8 @@ export function textOf(body: Uint8Array): string {
   }
 }
 
-function parserOf(type: string): typeof parseJson {
-  if (type === "" || type === "application/json") return parseJson;
-  if (type === "application/yaml") return parseYaml;
-  throw unsupportedMediaType("the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf");
-}
-
 function decodeAs<T>(exchange: Exchange, kind: BodyKind, { value, duplicates }: Parsed, fieldValidation: FieldValidation): T {
-  const { object, unknownFields } = decode<T & { kind?: string; apiVersion?: string }>(kind.schema, value, { fieldValidation, duplicates });
+  const { object, unknownFields } = objectSchemaOf(kind).decode<T & { kind?: string; apiVersion?: string }>(value, { fieldValidation, duplicates });
   if (fieldValidation === "Warn") for (const text of unknownFields) if (!exchange.warnings.includes(text)) exchange.warnings.push(text);
   object.kind = kind.kind;
   object.apiVersion = apiVersionOf(kind);

@@ -5,11 +5,20 @@ export interface MediaType {
   q: number;
 }
 
-/** Reads an Accept header; best first, equal q in the order given. An absent or empty header accepts anything. */
+/** Reads an Accept header, best first. An absent or empty header accepts anything; a `q` of 0 refuses nothing, as with Kubernetes. */
 export function parseAccept(header: string | undefined): MediaType[] {
   if (!header?.trim()) return [{ type: "*/*", parameters: {}, q: 1 }];
-  const clauses = header.split(",").map((clause) => parseMediaType(clause)).filter(({ type, q }) => type !== "" && q > 0);
-  return clauses.sort((a, b) => b.q - a.q);
+  const clauses = header.split(",").map((clause) => parseMediaType(clause)).filter(({ type }) => type !== "");
+  // By insertion, since `before` is no order: a concrete type goes before a wildcard whatever their `q`.
+  for (let i = 1; i < clauses.length; i++) {
+    for (let j = i; j > 0 && before(clauses[j]!, clauses[j - 1]!); j--) [clauses[j], clauses[j - 1]] = [clauses[j - 1]!, clauses[j]!];
+  }
+  return clauses;
+}
+
+/** Source: github.com/munnerz/goautoneg, which Kubernetes negotiates with. */
+function before(a: MediaType, b: MediaType): boolean {
+  return a.q > b.q || (!a.type.startsWith("*") && b.type.startsWith("*")) || (!a.type.endsWith("/*") && b.type.endsWith("/*"));
 }
 
 export function parseMediaType(text: string): MediaType {
@@ -24,7 +33,8 @@ export function parseMediaType(text: string): MediaType {
     if (name === "q") q = Number.isNaN(Number(value)) ? 0 : Number(value);
     else parameters[name] = value;
   }
-  return { type: type.trim().toLowerCase(), parameters, q };
+  const bare = type.trim().toLowerCase();
+  return { type: bare === "*" ? "*/*" : bare, parameters, q };
 }
 
 export const accepts = (clause: MediaType, type: string): boolean =>

@@ -1,60 +1,88 @@
 import { notAcceptable } from "../../apimachinery/status.ts";
+import type { AnyResource } from "../../apimachinery/resource.ts";
+import { hasProtobuf } from "../../apimachinery/schema/protobuf/messages.ts";
 import type { Exchange } from "../exchange.ts";
 import { isTrue } from "../request-info.ts";
+import { encodings, json, protobuf, tableEncodings, type Encoding, type WatchEncoding } from "./encodings.ts";
 import { accepts, parseAccept, type MediaType } from "./media-type.ts";
 
 /** How a client wants its answer: the serialisation, and for objects the transformation of k8s.io/apimachinery's meta group. */
 export interface Negotiated {
-  format: "json" | "yaml";
+  encoding: Encoding;
   as?: "Table" | "PartialObjectMetadata" | "PartialObjectMetadataList";
   /** The meta.k8s.io version of a transformed object. */
   metaVersion: "v1" | "v1beta1";
-  pretty: boolean;
 }
 
-/** What an endpoint can offer beyond the plain object. */
+/** What an endpoint can offer beyond the plain object in JSON. */
 export interface Offer {
   /** Objects with metadata: may be asked for as PartialObjectMetadata. */
   metadata?: boolean;
   /** Kinds with columns. */
   table?: boolean;
-  /** Watches have no YAML framing. */
-  streaming?: boolean;
+  /** False for custom resources: only what is made of their metadata has a protobuf form. */
+  protobuf?: boolean;
 }
+
+const offers = new WeakMap<AnyResource, Offer>();
 
 /** Reviews are answers, not objects: they have neither columns nor metadata worth a form of its own. */
-export function offerOf({ verbs }: { verbs: readonly string[] }): Offer {
-  const stored = verbs.includes("get");
-  return { metadata: stored, table: stored };
+export function offerOf(card: AnyResource): Offer {
+  let offer = offers.get(card);
+  if (!offer) {
+    const stored = card.verbs.includes("get");
+    offers.set(card, offer = { metadata: stored, table: stored, protobuf: !card.objectSchema && hasProtobuf(card.schema) });
+  }
+  return offer;
 }
 
-const plainJson: Negotiated = { format: "json", metaVersion: "v1", pretty: false };
+const plainJson: Negotiated = { encoding: json, metaVersion: "v1" };
 
 /** Picks the first clause of Accept that can be served. Throws 406 when there is none. */
 export function negotiate(exchange: Exchange, offer: Offer): Negotiated {
+  const found = choose(exchange, offer);
+  if (found) return found;
+  throw notAcceptable(`only the following media types are accepted: ${encodings.map(({ mediaType }) => mediaType).join(", ")}`);
+}
+
+/** The same for a watch, whose events need a framing. */
+export function negotiateWatch(exchange: Exchange, offer: Offer): Negotiated & { watch: WatchEncoding } {
+  const { encoding, ...rest } = negotiate(exchange, offer);
+  if (encoding.watch) return { ...rest, encoding, watch: encoding.watch };
+  throw notAcceptable(`only the following media types are accepted: ${encodings.flatMap(({ watch }) => (watch ? [watch.offeredAs] : [])).join(", ")}`);
+}
+
+/** What an error is answered in: a Status has no other form. Undefined when Accept names nothing that fits. */
+export const negotiateStatus = (exchange: Exchange): Negotiated | undefined => choose(exchange, {});
+
+function choose(exchange: Exchange, offer: Offer): Negotiated | undefined {
   const header = exchange.request.headers["accept"];
   const pretty = wantsPretty(exchange);
   if (!pretty && (header === undefined || header === "application/json" || header === "*/*")) return plainJson;
   for (const clause of parseAccept(header)) {
-    const chosen = serve(clause, offer);
-    if (chosen) return pretty ? { ...chosen, pretty } : chosen;
+    for (const encoding of encodings) {
+      if (!accepts(clause, encoding.mediaType)) continue;
+      const chosen = serve(clause, encoding, offer);
+      if (chosen) return { ...chosen, encoding: (pretty || clause.parameters["pretty"] === "1") && encoding.pretty ? encoding.pretty : encoding };
+    }
   }
-  throw notAcceptable(`only the following media types are accepted: application/json${offer.streaming ? ";stream=watch" : ", application/yaml"}`);
+  return undefined;
 }
 
-function serve(clause: MediaType, offer: Offer): Negotiated | undefined {
-  const format = accepts(clause, "application/json") ? "json" : accepts(clause, "application/yaml") && !offer.streaming ? "yaml" : undefined;
-  if (!format) return undefined;
-  const { as, g, v } = clause.parameters;
-  if (as === undefined) return { format, metaVersion: "v1", pretty: false };
-  const offered = as === "Table" ? offer.table : as === "PartialObjectMetadata" || as === "PartialObjectMetadataList" ? offer.metadata : false;
-  if (!offered || g !== "meta.k8s.io" || (v !== "v1" && v !== "v1beta1")) return undefined;
-  return { format, as: as as Negotiated["as"], metaVersion: v, pretty: false };
+/** Source: k8s.io/apiserver handlers/negotiation acceptMediaTypeOptions, and RequestScope.AllowsMediaTypeTransform. */
+function serve({ parameters }: MediaType, encoding: Encoding, offer: Offer): Omit<Negotiated, "encoding"> | undefined {
+  const { as, g, v, stream, sv } = parameters;
+  if (stream && (stream !== "watch" || !encoding.watch)) return undefined;
+  if (sv && sv !== "v1") return undefined;
+  if (as === undefined && g === undefined && v === undefined) return offer.protobuf === false && encoding === protobuf ? undefined : { metaVersion: "v1" };
+  if (g !== "meta.k8s.io" || (v !== "v1" && v !== "v1beta1")) return undefined;
+  const offered = as === "Table" ? offer.table && tableEncodings.includes(encoding) : as === "PartialObjectMetadata" || as === "PartialObjectMetadataList" ? offer.metadata : false;
+  return offered ? { as: as as Negotiated["as"], metaVersion: v } : undefined;
 }
 
 /** Asked for, or a person at a command line or browser, as Kubernetes decides it. */
-export function wantsPretty({ query, request }: Exchange): boolean {
+function wantsPretty({ query, request }: Exchange): boolean {
   const asked = query.get("pretty");
-  if (asked !== null) return isTrue(asked);
+  if (asked) return isTrue(asked);
   return /^(?:curl|Wget|Mozilla\/5\.0)/.test(request.headers["user-agent"] ?? "");
 }

@@ -1,44 +1,23 @@
 import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
 import { apiVersionOf } from "../../apimachinery/resource.ts";
+import { createByteCache } from "./byte-cache.ts";
 
 export type AnyObject = Frozen<KubeObject>;
 
-/** What encoding needs of a card. */
+/** What encoding needs of a card, or of a kind that has none. */
 export interface Kinded {
   group: string;
   version: string;
   kind: string;
+  /** The type in the schema table; for kinds of the meta group it may be left out. */
+  schema?: string;
 }
 
-/** Bytes kept per generation. Two generations bound what a machine with little memory spends on this. */
-const generationBytes = 4 << 20;
-let young = new WeakMap<object, Buffer>(), old = young, youngBytes = 0;
-
-function remember(object: object, bytes: Buffer): void {
-  if (youngBytes > generationBytes) {
-    old = young;
-    young = new WeakMap();
-    youngBytes = 0;
-  }
-  young.set(object, bytes);
-  youngBytes += bytes.length;
-}
-
-/**
- * An object's JSON without `kind` and `apiVersion`, as items of typed lists are written. Made once per object and shared by all readers;
- * the cache holds one object per revision, so its identity is the key.
- */
-export function itemJson(object: AnyObject): Buffer {
-  const known = young.get(object);
-  if (known) return known;
-  const bytes = old.get(object) ?? encodeItem(object);
-  remember(object, bytes);
-  return bytes;
-}
-
-function encodeItem({ kind: _kind, apiVersion: _apiVersion, ...rest }: AnyObject): Buffer {
+/** An object's JSON without `kind` and `apiVersion`, as items of typed lists are written. Made once per object and shared by all readers. */
+const itemJson = createByteCache((object) => {
+  const { kind: _kind, apiVersion: _apiVersion, ...rest } = object as AnyObject;
   return Buffer.from(JSON.stringify(rest));
-}
+});
 
 const heads = new Map<string, Buffer>();
 
@@ -53,9 +32,9 @@ function head({ group, version, kind }: Kinded): Buffer {
 /** The pieces of an object's JSON with kind and apiVersion; concatenate them. */
 export const objectJsonParts = (card: Kinded, object: AnyObject): [Buffer, Buffer] => [head(card), itemJson(object).subarray(1)];
 
-export const objectJson = (card: Kinded, object: AnyObject): Buffer => Buffer.concat(objectJsonParts(card, object));
+const comma = Buffer.from(","), lineEnd = Buffer.from("\n"), listEnd = Buffer.from("]}\n");
 
-const comma = Buffer.from(","), listEnd = Buffer.from("]}");
+export const objectJson = (card: Kinded, object: AnyObject): Buffer => Buffer.concat([...objectJsonParts(card, object), lineEnd]);
 
 /** A typed list's JSON out of its items' shared bytes. */
 export function listJson(card: Kinded, items: readonly AnyObject[], metadata: object): Buffer {

@@ -1,14 +1,14 @@
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import { dump } from "js-yaml";
 import type { AnyResource } from "../../apimachinery/resource.ts";
 import type { KubeObject } from "../../apimachinery/meta.ts";
-import type { StatusError } from "../../apimachinery/status.ts";
+import { notAcceptable, type StatusError } from "../../apimachinery/status.ts";
 import type { ListMeta } from "../../apis/generated/meta/v1.ts";
 import type { ObjectList } from "../../client/client.ts";
 import { reply, type Exchange } from "../exchange.ts";
-import { wantsPretty, type Negotiated } from "./negotiation.ts";
-import { listJson, listValue, objectJson, objectValue, type AnyObject, type Kinded } from "./object-json.ts";
+import { json } from "./encodings.ts";
+import { negotiateStatus, type Negotiated } from "./negotiation.ts";
+import { objectValue, type AnyObject, type Kinded } from "./object-json.ts";
 import { partialMetadata, partialMetadataList } from "./partial-metadata.ts";
 import { includeObjectOf, table, tableOfOne } from "./table.ts";
 
@@ -20,50 +20,53 @@ const gzipFrom = 128 << 10;
 export function replyObject(exchange: Exchange, media: Negotiated, status: number, card: AnyResource, object: AnyObject): Promise<void> {
   if (media.as === "Table") return replyValue(exchange, media, status, tableOfOne(card, object, { ...media, includeObject: includeObjectOf(exchange.query), now: Date.now() }));
   if (media.as === "PartialObjectMetadata") return replyValue(exchange, media, status, partialMetadata(object, media.metaVersion));
-  if (isPlain(media)) return replyBytes(exchange, status, "application/json", objectJson(card, object));
-  return replyValue(exchange, media, status, objectValue(card, object));
+  if (media.as === "PartialObjectMetadataList") throw notAcceptable(`you requested PartialObjectMetadataList, but the requested object is not a list (*${goName(card)})`);
+  return replyBytes(exchange, status, media.encoding.mediaType, media.encoding.object(card, object));
 }
 
 export function replyList(exchange: Exchange, media: Negotiated, card: AnyResource, { items, metadata }: ObjectList<KubeObject>): Promise<void> {
   const meta: ListMeta = metadata;
   if (media.as === "Table") return replyValue(exchange, media, 200, table(card, items, meta, { ...media, includeObject: includeObjectOf(exchange.query), now: Date.now() }));
   if (media.as === "PartialObjectMetadataList") return replyValue(exchange, media, 200, partialMetadataList(items, meta, media.metaVersion));
-  if (isPlain(media)) return replyBytes(exchange, 200, "application/json", listJson(card, items, meta));
-  return replyValue(exchange, media, 200, listValue(card, items, meta));
+  if (media.as === "PartialObjectMetadata") throw notAcceptable(`you requested PartialObjectMetadata, but the requested object is a list (*${goName(card)}List)`);
+  return replyBytes(exchange, 200, media.encoding.mediaType, media.encoding.list(card, items, meta));
 }
 
-const isPlain = (media: Negotiated): boolean => media.format === "json" && !media.pretty && media.as === undefined;
+/** Kubernetes names the internal type, of a package called as the group: `*core.Pod`. */
+const goName = ({ group, kind }: Kinded): string => `${group ? group.split(".")[0] : "core"}.${kind}`;
 
-/** Answers with any value that carries its own kind and apiVersion. */
+/** Answers with a value of the meta group, which carries its own kind and apiVersion. */
 export function replyValue(exchange: Exchange, media: Negotiated, status: number, value: object): Promise<void> {
-  if (media.format === "yaml") return replyBytes(exchange, status, "application/yaml", Buffer.from(dump(plain(value), { noRefs: true })));
-  return replyBytes(exchange, status, "application/json", Buffer.from(jsonText(value, media.pretty)));
+  return replyBytes(exchange, status, media.encoding.mediaType, media.encoding.value(kindOf(value), value));
 }
 
-const jsonText = (value: object, pretty: boolean): string => (pretty ? `${JSON.stringify(value, null, 2)}\n` : JSON.stringify(value));
+/** The kind of a value that says it. */
+export function kindOf(value: object): Kinded {
+  const { kind = "", apiVersion = "" } = value as { kind?: string; apiVersion?: string };
+  const slash = apiVersion.indexOf("/");
+  return { group: slash < 0 ? "" : apiVersion.slice(0, slash), version: apiVersion.slice(slash + 1), kind };
+}
 
 /** A Kubernetes answer that isn't an object of the table, such as a Scale: kind and apiVersion come first. */
 export const replyKind = (exchange: Exchange, media: Negotiated, status: number, kind: Kinded, object: object): Promise<void> =>
-  replyValue(exchange, media, status, objectValue(kind, object as AnyObject));
+  replyBytes(exchange, status, media.encoding.mediaType, media.encoding.value(kind, objectValue(kind, object as AnyObject)));
 
-/** Turns an error into its answer. Clients read a Status in JSON whatever they asked for. */
+/** Turns an error into its answer, in the encoding that the client asked for; where that can't be had, JSON laid out for people. */
 export function replyStatus(exchange: Exchange, error: StatusError): void {
   const { retryAfterSeconds } = error.status.details ?? {};
+  const { mediaType, value } = negotiateStatus(exchange)?.encoding ?? json.pretty!;
   reply(exchange, error.code, {
-    "Content-Type": "application/json", "Cache-Control": "no-cache, private", ...(retryAfterSeconds ? { "Retry-After": String(retryAfterSeconds) } : {}),
+    "Content-Type": mediaType, "Cache-Control": "no-cache, private", ...(retryAfterSeconds ? { "Retry-After": String(retryAfterSeconds) } : {}),
     ...(error.code === 401 ? { "WWW-Authenticate": 'Bearer realm="kubernetes-master"' } : {}),
-  }, jsonText(error.status, wantsPretty(exchange)));
+  }, value({ group: "", version: "v1", kind: "Status" }, error.status));
 }
-
-/** Without `undefined`s, which YAML refuses. */
-const plain = (value: object): unknown => JSON.parse(JSON.stringify(value));
 
 export const acceptsGzip = ({ request }: Exchange): boolean => /\bgzip\b(?!;q=0(?:\.0*)?(?:,|$))/.test(request.headers["accept-encoding"] ?? "");
 
 /** Compresses large bodies for clients that ask for it. */
 export async function replyBytes(exchange: Exchange, status: number, contentType: string, body: Buffer, extra: Record<string, string> = {}): Promise<void> {
   const headers: Record<string, string> = { "Content-Type": contentType, "Cache-Control": "no-cache, private", ...extra };
-  if (body.length < gzipFrom || !acceptsGzip(exchange)) return reply(exchange, status, headers, body);
+  if (body.length <= gzipFrom || !acceptsGzip(exchange)) return reply(exchange, status, headers, body);
   const zipped = await compress(body, { level: 1 });
   reply(exchange, status, { ...headers, "Content-Encoding": "gzip", Vary: extra["Vary"] ? `${extra["Vary"]}, Accept-Encoding` : "Accept-Encoding" }, zipped);
 }

@@ -1,4 +1,5 @@
 import type { AnyResource } from "../../apimachinery/resource.ts";
+import { invalidValue, render } from "../../apimachinery/field-errors.ts";
 import { badRequest } from "../../apimachinery/status.ts";
 import type { ListMeta, Table, TableRow } from "../../apis/generated/meta/v1.ts";
 import { objectValue, type AnyObject } from "./object-json.ts";
@@ -9,13 +10,17 @@ export type IncludeObject = "None" | "Metadata" | "Object";
 /** The `includeObject` query parameter: what of the object each row carries. */
 export function includeObjectOf(query: URLSearchParams): IncludeObject {
   const asked = query.get("includeObject") || "Metadata";
-  if (asked !== "None" && asked !== "Metadata" && asked !== "Object") throw badRequest(`unrecognized includeObject value: ${JSON.stringify(asked)}`);
+  if (asked !== "None" && asked !== "Metadata" && asked !== "Object") {
+    throw badRequest(`Unable to convert to Table as requested: ${render(invalidValue("includeObject", asked, "must be 'Metadata', 'Object', 'None', or empty"))}`);
+  }
   return asked;
 }
 
 export interface TableOptions {
   includeObject: IncludeObject;
   metaVersion: "v1" | "v1beta1";
+  /** Leaves the columns out, as watches do after their first event. */
+  noHeaders?: boolean;
   /** Milliseconds, for ages. */
   now: number;
 }
@@ -24,7 +29,7 @@ export interface TableOptions {
 export function table(card: AnyResource, objects: readonly AnyObject[], metadata: ListMeta, options: TableOptions): Table {
   return {
     kind: "Table", apiVersion: `meta.k8s.io/${options.metaVersion}`, metadata,
-    columnDefinitions: card.columns.map(({ name, type, format = "", description = "", priority = 0 }) => ({ name, type: type === "date" ? "string" : type, format, description, priority })),
+    columnDefinitions: options.noHeaders ? (null as unknown as Table["columnDefinitions"]) : card.columns.map(({ name, type, format = "", description = "", priority = 0 }) => ({ name, type: type === "date" ? "string" : type, format, description, priority })),
     rows: objects.map((object) => row(card, object, options)),
   };
 }

@@ -4,7 +4,8 @@ import type { StatusError } from "../../apimachinery/status.ts";
 import { frameChunk } from "../../base/http.ts";
 import type { WatchEvent } from "../../client/client.ts";
 import type { Negotiated } from "./negotiation.ts";
-import { objectJsonParts, type AnyObject } from "./object-json.ts";
+import type { WatchEncoding } from "./encodings.ts";
+import type { AnyObject } from "./object-json.ts";
 import { partialMetadata } from "./partial-metadata.ts";
 import { tableOfOne, type IncludeObject } from "./table.ts";
 
@@ -14,30 +15,29 @@ export interface FrameFormat {
   encode(type: string, object: AnyObject): Buffer;
 }
 
-const lineEnd = Buffer.from("}\n");
-
-export function frameFormat(card: AnyResource, media: Negotiated, includeObject: IncludeObject, now: () => number): FrameFormat {
-  const name = `${card.group}/${card.version}/${card.resource}`;
-  const wrap = (type: string, value: object): Buffer => Buffer.from(`{"type":"${type}","object":${JSON.stringify(value)}}\n`);
-  switch (media.as) {
-    case "Table": return {
-      key: `${name};Table;${media.metaVersion};${includeObject}`,
-      encode: (type, object) => wrap(type, type === "BOOKMARK" ? tableOfBookmark(card, object, media) : tableOfOne(card, object, { includeObject, metaVersion: media.metaVersion, now: now() })),
-    };
-    case "PartialObjectMetadata": case "PartialObjectMetadataList": return {
-      key: `${name};Partial;${media.metaVersion}`,
-      encode: (type, object) => wrap(type, partialMetadata(object, media.metaVersion)),
-    };
-    default: return {
-      key: name,
-      encode: (type, object) => Buffer.concat([Buffer.from(`{"type":"${type}","object":`), ...objectJsonParts(card, object), lineEnd]),
-    };
-  }
+/** A watcher's formats: a Table tells its columns once, with the first event. */
+export interface WatchFormat {
+  first: FrameFormat;
+  next: FrameFormat;
 }
 
-/** A bookmark has no cells that could be printed: its Table carries the metadata alone. */
-const tableOfBookmark = (card: AnyResource, object: AnyObject, { metaVersion }: Negotiated): object =>
-  tableOfOne({ ...card, columns: [] }, object, { includeObject: "Metadata", metaVersion, now: 0 });
+export function watchFormat(card: AnyResource, { as, metaVersion, watch }: Negotiated & { watch: WatchEncoding }, includeObject: IncludeObject, now: () => number): WatchFormat {
+  const name = `${card.group}/${card.version}/${card.resource};${watch.mediaType}`;
+  const meta = (kind: string): { group: string; version: string; kind: string } => ({ group: "meta.k8s.io", version: metaVersion, kind });
+  const same = (format: FrameFormat): WatchFormat => ({ first: format, next: format });
+  if (as === "PartialObjectMetadata" || as === "PartialObjectMetadataList") return same({
+    key: `${name};Partial;${metaVersion}`,
+    encode: (type, object) => watch.valueEvent(type, meta("PartialObjectMetadata"), partialMetadata(object, metaVersion)),
+  });
+  if (as === "Table") {
+    const tabular = (noHeaders: boolean): FrameFormat => ({
+      key: `${name};Table;${metaVersion};${includeObject};${noHeaders}`,
+      encode: (type, object) => watch.valueEvent(type, meta("Table"), tableOfOne(card, object, { includeObject, metaVersion, noHeaders, now: now() })),
+    });
+    return { first: tabular(false), next: tabular(true) };
+  }
+  return same({ key: name, encode: (type, object) => watch.event(type, card, object) });
+}
 
 /** Frames live this long, so that all watchers of an event find them; after that only the object's own bytes stay. Milliseconds. */
 const frameLifetime = 1000;
@@ -73,4 +73,5 @@ export function createFrameCache(): FrameCache {
   };
 }
 
-export const errorFrame = (error: StatusError): Buffer => frameChunk(`{"type":"ERROR","object":${JSON.stringify(error.status)}}\n`);
+/** The event that ends a watch which can't go on, unframed. */
+export const errorEvent = (watch: WatchEncoding, { status }: StatusError): Buffer => watch.valueEvent("ERROR", { group: "", version: "v1", kind: "Status" }, status);

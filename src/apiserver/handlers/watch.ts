@@ -1,39 +1,38 @@
-import { StatusError, badRequest } from "../../apimachinery/status.ts";
-import type { HttpStream } from "../../base/http.ts";
-import { negotiate, offerOf } from "../encoding/negotiation.ts";
+import { badRequest, StatusError } from "../../apimachinery/status.ts";
+import { isWebSocketUpgrade } from "../../base/websocket/handshake.ts";
+import { negotiateWatch, offerOf } from "../encoding/negotiation.ts";
 import { includeObjectOf } from "../encoding/table.ts";
-import { errorFrame, frameFormat } from "../encoding/watch-frames.ts";
-import { withWarnings, type Exchange } from "../exchange.ts";
+import { watchFormat } from "../encoding/watch-frames.ts";
+import type { Exchange } from "../exchange.ts";
 import { statusOf } from "../filters/recovery.ts";
 import type { ResourceHandler } from "./handler.ts";
 import { watchOptions } from "./options.ts";
+import { WatchStream, type WatchOutput } from "./watch-stream.ts";
+import { WatchWebSocket } from "./watch-websocket.ts";
 
 /** Without timeoutSeconds a watch ends after 30 to 60 minutes, at random, so that watchers spread. */
 const shortestDefault = 1800;
-/** Events held for a client that has not yet read what was sent before; past that it is cut off, and lists again. Bytes. */
-const mostHeld = 4 << 20;
 
 export const watch: ResourceHandler = async ({ registry, frames, now, stopping }, exchange, card) => {
-  const media = negotiate(exchange, { ...offerOf(card), streaming: true });
+  const media = negotiateWatch(exchange, offerOf(card));
   const options = watchOptions(exchange, card.scope === "Namespaced");
   if ((options.timeoutSeconds ?? 0) < 0) throw badRequest("timeoutSeconds must not be negative");
-  const format = frameFormat(card, media, includeObjectOf(exchange.query), now);
+  const format = watchFormat(card, media, media.as === "Table" ? includeObjectOf(exchange.query) : "None", now);
   const ending = endOf(exchange, stopping, options.timeoutSeconds || shortestDefault * (1 + Math.random()));
-  const writer = new WatchWriter(exchange, ending.abort);
+  const parts = { exchange, format, encoding: media.watch, frames, abort: ending.abort };
+  const output: WatchOutput = isWebSocketUpgrade(exchange.request.headers) ? new WatchWebSocket(parts) : new WatchStream(parts);
   try {
-    const watching = registry.watch(card, options, (events) => {
-      writer.write(events.length === 1 ? frames.frame(events[0]!, format) : Buffer.concat(events.map((event) => frames.frame(event, format))));
-    }, ending.signal);
+    const watching = registry.watch(card, options, (events) => output.send(events), ending.signal);
     // What is wrong with the options shows at once and is answered as an error; the rest of a watch's life is a stream.
     await Promise.race([watching, new Promise((resolve) => setImmediate(resolve))]);
-    writer.start();
+    output.start();
     await watching;
   } catch (error) {
-    if (!writer.started && !(error instanceof StatusError && error.code === 410)) throw error;
-    writer.write(errorFrame(statusOf(error)));
+    if (!output.started && !(error instanceof StatusError && error.code === 410)) throw error;
+    output.fail(statusOf(error));
   } finally {
     ending.dispose();
-    writer.end();
+    output.end();
   }
 };
 
@@ -53,54 +52,4 @@ function endOf({ request }: Exchange, stopping: AbortSignal, seconds: number): {
       stopping.removeEventListener("abort", abort);
     },
   };
-}
-
-/** Writes frames to one client, holding them back while it reads slowly. A long first batch (an initial list) may take its time. */
-class WatchWriter {
-  private stream: HttpStream | undefined;
-  private held: Buffer[] | undefined;
-  private heldBytes = 0;
-
-  constructor(private readonly exchange: Exchange, private readonly abort: () => void) {}
-
-  get started(): boolean {
-    return this.stream !== undefined;
-  }
-
-  start(): HttpStream {
-    if (this.stream) return this.stream;
-    this.exchange.status = 200;
-    return this.stream = this.exchange.response.stream(200, withWarnings(this.exchange, { "Content-Type": "application/json", "Cache-Control": "no-cache, private" }));
-  }
-
-  write(framed: Buffer): void {
-    const stream = this.start();
-    if (this.held) return this.hold(stream, framed);
-    if (stream.writeFramed(framed)) return;
-    this.held = [];
-    this.heldBytes = 0;
-    void stream.drained().then(() => this.release());
-  }
-
-  private hold(stream: HttpStream, framed: Buffer): void {
-    this.held!.push(framed);
-    this.heldBytes += framed.length;
-    if (this.heldBytes <= mostHeld) return;
-    this.held = undefined;
-    stream.abort();
-    this.abort();
-  }
-
-  private release(): void {
-    const held = this.held;
-    this.held = undefined;
-    if (held?.length) this.write(Buffer.concat(held));
-  }
-
-  end(): void {
-    if (!this.stream) return;
-    if (this.held?.length) this.stream.writeFramed(Buffer.concat(this.held));
-    this.held = undefined;
-    this.stream.end();
-  }
 }

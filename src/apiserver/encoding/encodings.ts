@@ -1,0 +1,67 @@
+import { dump } from "js-yaml";
+import { watchFrame } from "../../apimachinery/schema/protobuf/envelope.ts";
+import { listJson, listValue, objectJson, objectJsonParts, objectValue, type AnyObject, type Kinded } from "./object-json.ts";
+import { listProtobuf, objectProtobuf, valueProtobuf } from "./object-protobuf.ts";
+
+/** A serialisation of answers. `object` and `list` share bytes among readers; `value` is for what is made for one answer. */
+export interface Encoding {
+  readonly mediaType: string;
+  object(card: Kinded, object: AnyObject): Buffer;
+  list(card: Kinded, items: readonly AnyObject[], metadata: object): Buffer;
+  /** Values carry their kind and apiVersion, which `kind` repeats. */
+  value(kind: Kinded, value: object): Buffer;
+  /** Absent where watches aren't served. */
+  readonly watch?: WatchEncoding;
+  /** For people. */
+  readonly pretty?: Encoding;
+}
+
+export interface WatchEncoding {
+  /** The Content-Type of a watch. */
+  readonly mediaType: string;
+  /** What negotiation lists it as. */
+  readonly offeredAs: string;
+  /** Frames are text, for WebSockets. */
+  readonly isText: boolean;
+  event(type: string, card: Kinded, object: AnyObject): Buffer;
+  /** The same of a value that is made for this event. */
+  valueEvent(type: string, kind: Kinded, value: object): Buffer;
+}
+
+const line = (value: object): Buffer => Buffer.from(`${JSON.stringify(value)}\n`);
+const eventEnd = Buffer.from("}\n");
+
+const jsonWatch: WatchEncoding = {
+  mediaType: "application/json", offeredAs: "application/json;stream=watch", isText: true,
+  event: (type, card, object) => Buffer.concat([Buffer.from(`{"type":"${type}","object":`), ...objectJsonParts(card, object), eventEnd]),
+  valueEvent: (type, _, value) => line({ type, object: value }),
+};
+
+const pretty = (value: object): Buffer => Buffer.from(JSON.stringify(value, null, 2));
+const prettyJson: Encoding = {
+  mediaType: "application/json", watch: jsonWatch,
+  object: (card, object) => pretty(objectValue(card, object)), list: (card, items, metadata) => pretty(listValue(card, items, metadata)), value: (_, value) => pretty(value),
+};
+
+export const json: Encoding = { mediaType: "application/json", object: objectJson, list: listJson, value: (_, value) => line(value), watch: jsonWatch, pretty: prettyJson };
+
+/** Without `undefined`s, which YAML refuses. */
+const yamlText = (value: object): Buffer => Buffer.from(dump(JSON.parse(JSON.stringify(value)), { noRefs: true }));
+const yaml: Encoding = {
+  mediaType: "application/yaml",
+  object: (card, object) => yamlText(objectValue(card, object)), list: (card, items, metadata) => yamlText(listValue(card, items, metadata)), value: (_, value) => yamlText(value),
+};
+
+export const protobuf: Encoding = {
+  mediaType: "application/vnd.kubernetes.protobuf", object: objectProtobuf, list: listProtobuf, value: valueProtobuf,
+  watch: {
+    mediaType: "application/vnd.kubernetes.protobuf;stream=watch", offeredAs: "application/vnd.kubernetes.protobuf;stream=watch", isText: false,
+    event: (type, card, object) => watchFrame(type, objectProtobuf(card, object)),
+    valueEvent: (type, kind, value) => watchFrame(type, valueProtobuf(kind, value)),
+  },
+};
+
+/** What answers are offered in, by preference. */
+export const encodings: readonly Encoding[] = [json, yaml, protobuf];
+/** What is tabular: as with Kubernetes, the two that people read. */
+export const tableEncodings: readonly Encoding[] = [json, yaml];

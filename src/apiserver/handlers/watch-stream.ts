@@ -1,0 +1,95 @@
+import type { KubeObject } from "../../apimachinery/meta.ts";
+import type { StatusError } from "../../apimachinery/status.ts";
+import { frameChunk, type HttpStream } from "../../base/http.ts";
+import type { WatchEvent } from "../../client/client.ts";
+import type { WatchEncoding } from "../encoding/encodings.ts";
+import { errorEvent, type FrameCache, type WatchFormat } from "../encoding/watch-frames.ts";
+import { withWarnings, type Exchange } from "../exchange.ts";
+
+/** Events held for a client that has not yet read what was sent before; past that it is cut off, and lists again. Bytes. */
+export const mostHeld = 4 << 20;
+
+/** Where a watch's events go. */
+export interface WatchOutput {
+  /** The client has been told that its watch goes on; errors are events from now on. */
+  readonly started: boolean;
+  start(): void;
+  send(events: readonly WatchEvent<KubeObject>[]): void;
+  fail(error: StatusError): void;
+  end(): void;
+}
+
+export interface WatchOutputParts {
+  exchange: Exchange;
+  format: WatchFormat;
+  encoding: WatchEncoding;
+  frames: FrameCache;
+  /** Ends the watch. */
+  abort(): void;
+}
+
+/** Writes frames to one client as chunks of an answer, holding them back while it reads slowly. A long first batch (an initial list) may take its time. */
+export class WatchStream implements WatchOutput {
+  private stream: HttpStream | undefined;
+  private held: Buffer[] | undefined;
+  private heldBytes = 0;
+  private anySent = false;
+
+  constructor(private readonly parts: WatchOutputParts) {}
+
+  get started(): boolean {
+    return this.stream !== undefined;
+  }
+
+  start(): HttpStream {
+    if (this.stream) return this.stream;
+    const { exchange, encoding } = this.parts;
+    exchange.status = 200;
+    return this.stream = exchange.response.stream(200, withWarnings(exchange, { "Content-Type": encoding.mediaType, "Cache-Control": "no-cache, private" }));
+  }
+
+  send(events: readonly WatchEvent<KubeObject>[]): void {
+    const { frames, format } = this.parts;
+    const framed = events.map((event) => {
+      const chosen = this.anySent ? format.next : format.first;
+      this.anySent = true;
+      return frames.frame(event, chosen);
+    });
+    this.write(framed.length === 1 ? framed[0]! : Buffer.concat(framed));
+  }
+
+  fail(error: StatusError): void {
+    this.write(frameChunk(errorEvent(this.parts.encoding, error)));
+  }
+
+  private write(framed: Buffer): void {
+    const stream = this.start();
+    if (this.held) return this.hold(stream, framed);
+    if (stream.writeFramed(framed)) return;
+    this.held = [];
+    this.heldBytes = 0;
+    void stream.drained().then(() => this.release());
+  }
+
+  private hold(stream: HttpStream, framed: Buffer): void {
+    this.held!.push(framed);
+    this.heldBytes += framed.length;
+    if (this.heldBytes <= mostHeld) return;
+    this.held = undefined;
+    stream.abort();
+    this.parts.abort();
+  }
+
+  private release(): void {
+    const held = this.held;
+    this.held = undefined;
+    if (held?.length) this.write(Buffer.concat(held));
+  }
+
+  end(): void {
+    if (!this.stream) return;
+    if (this.held?.length) this.stream.writeFramed(Buffer.concat(this.held));
+    this.held = undefined;
+    this.stream.end();
+  }
+}
