@@ -23,6 +23,10 @@ import { systemClock } from "../../src/base/clock.ts";
 import { createMetrics } from "../../src/base/metrics.ts";
 import type { Client } from "../../src/client/client.ts";
 import type { InformerFactory } from "../../src/client/informer.ts";
+import { createMatcher } from "../../src/registry/admission/matching.ts";
+import { createWebhookCaller } from "../../src/registry/admission/webhook/caller.ts";
+import { endpointResolver } from "../../src/registry/service-resolver.ts";
+import type { AnyResource } from "../../src/apimachinery/resource.ts";
 import { defaultAdmission } from "../../src/registry/admission/index.ts";
 import type { UserInfo } from "../../src/registry/attributes.ts";
 import { createRegistry } from "../../src/registry/create-registry.ts";
@@ -44,6 +48,8 @@ export interface TestApiServerOptions {
   /** The way to kubelets; without one no node is connected. */
   nodes?: NodeConnector;
   controllers?: readonly ControllerRole[];
+  /** Kinds besides the built-in ones. */
+  cards?: readonly AnyResource[];
 }
 
 /** A real API server in this process: everything but controllers, scheduler and nodes. */
@@ -71,7 +77,7 @@ export interface TestApiServer {
 const administrator: UserInfo = { name: "system:admin", groups: ["system:masters", "system:authenticated"] };
 const audience = "https://kubernetes.default.svc.cluster.local";
 
-export async function startApiServer({ storage: kind = "memory", nodes: connector = { connect: () => undefined }, controllers = [] }: TestApiServerOptions = {}): Promise<TestApiServer> {
+export async function startApiServer({ storage: kind = "memory", nodes: connector = { connect: () => undefined }, controllers = [], cards = [] }: TestApiServerOptions = {}): Promise<TestApiServer> {
   const directory = mkdtempSync(join(tmpdir(), "skiff-apiserver-"));
   const storage = kind === "memory" ? new MemoryStorage() : kind === "sqlite" ? await SqliteStorage.open({ path: join(directory, "state.db") }) : kind;
   const cacher = new Cacher({ storage });
@@ -98,8 +104,9 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
       secret: (key) => informers.informer(secrets).lister.get(key), node: (name) => nodeLister.get(name),
     },
   });
-  const registry = createRegistry({
-    cacher, cards: builtins, admission: defaultAdmission({ listers, authorizer }), clock: systemClock,
+  const registry: Registry = createRegistry({
+    cacher, cards: [...builtins, ...cards],
+    admission: defaultAdmission({ listers, authorizer, webhooks: { matcher: createMatcher({ listers, cards: () => registry.cards }), caller: createWebhookCaller({ resolveService: endpointResolver({ listers }) }) } }), clock: systemClock,
     hooks: builtinHooks({ cacher, allocators: { serviceCidr: "10.43.0.0/16" } }), tokenIssuer: tokens.issuer,
     reviews: { ...accessReviews({ authorizer }), ...identityReviews({ rbac, tokens: [serviceAccount], audiences: [audience] }) },
   });
