@@ -9,12 +9,18 @@ import { leases } from "./coordination/lease.ts";
 import { configmaps } from "./core/configmap.ts";
 import { endpoints } from "./core/endpoints.ts";
 import { events } from "./core/event.ts";
+import { limitranges } from "./core/limitrange.ts";
 import { namespaces } from "./core/namespace.ts";
 import { nodes } from "./core/node.ts";
 import { pods } from "./core/pod/pod.ts";
+import { podtemplates } from "./core/podtemplate.ts";
+import { replicationcontrollers } from "./core/replicationcontroller.ts";
+import { resourcequotas } from "./core/resourcequota.ts";
 import { secrets } from "./core/secret.ts";
 import { services } from "./core/service/service.ts";
 import { serviceaccounts } from "./core/serviceaccount.ts";
+import { persistentvolumes } from "./core/volume/persistentvolume.ts";
+import { persistentvolumeclaims } from "./core/volume/persistentvolumeclaim.ts";
 import { endpointslices } from "./discovery/endpointslice.ts";
 import { ingresses } from "./networking/ingress.ts";
 import { ingressclasses } from "./networking/ingressclass.ts";
@@ -36,7 +42,8 @@ import { volumeattributesclasses } from "./storage/volumeattributesclass.ts";
 
 /** All kinds that are built in, in the order of discovery: the core group first, then by group and resource. */
 export const builtins: readonly AnyResource[] = [
-  configmaps, endpoints, events, namespaces, nodes, pods, secrets, serviceaccounts, services,
+  configmaps, endpoints, events, limitranges, namespaces, nodes, persistentvolumeclaims, persistentvolumes, pods, podtemplates, replicationcontrollers, resourcequotas, secrets,
+  serviceaccounts, services,
   customresourcedefinitions,
   deployments, replicasets,
   selfsubjectreviews, tokenreviews,
@@ -52,7 +59,8 @@ export const builtins: readonly AnyResource[] = [
 
 export {
   clusterrolebindings, clusterroles, configmaps, csidrivers, csinodes, csistoragecapacities, customresourcedefinitions, deployments, endpoints,
-  endpointslices, events, ingressclasses, ingresses, ipaddresses, leases, localsubjectaccessreviews, namespaces, networkpolicies, nodes, pods,
-  priorityclasses, replicasets, rolebindings, roles, runtimeclasses, secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews,
-  serviceaccounts, servicecidrs, services, storageclasses, subjectaccessreviews, tokenreviews, volumeattachments, volumeattributesclasses,
+  endpointslices, events, ingressclasses, ingresses, ipaddresses, leases, limitranges, localsubjectaccessreviews, namespaces, networkpolicies, nodes,
+  persistentvolumeclaims, persistentvolumes, pods, podtemplates, priorityclasses, replicasets, replicationcontrollers, resourcequotas, rolebindings,
+  roles, runtimeclasses, secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts, servicecidrs, services,
+  storageclasses, subjectaccessreviews, tokenreviews, volumeattachments, volumeattributesclasses,
 };

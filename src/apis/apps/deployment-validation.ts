@@ -3,8 +3,9 @@ import { isPercent } from "../../apimachinery/intstr.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { percentErrors } from "../../apimachinery/validation/values.ts";
 import { nonNegative } from "../core/field-rules.ts";
+import { validateCollisionCount, validateCounts } from "../core/replica-counts.ts";
 import type { Deployment, DeploymentStatus, DeploymentStrategy } from "../generated/apps/v1.ts";
-import { validateCounts, validateReplicatedSpec, validateSelectorUnchanged } from "./workload-validation.ts";
+import { validateReplicatedSpec, validateSelectorUnchanged } from "./workload-validation.ts";
 
 export function validateDeployment({ spec }: Frozen<Deployment>): FieldError[] {
   const errors = [...validateReplicatedSpec(spec), ...validateStrategy(spec.strategy ?? {}), ...nonNegative("spec.revisionHistoryLimit", spec.revisionHistoryLimit)];
@@ -42,6 +43,5 @@ export function validateDeploymentStatusUpdate({ status }: Frozen<Deployment>, o
   const errors = validateCounts<Frozen<DeploymentStatus>>(status ?? {},
     ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas", "observedGeneration", "terminatingReplicas", "collisionCount"],
     ["updatedReplicas", "readyReplicas", "availableReplicas"]);
-  const count = status?.collisionCount ?? 0, was = old.status?.collisionCount ?? 0;
-  return count < was ? [...errors, invalidValue("status.collisionCount", count, "cannot be decremented")] : errors;
+  return [...errors, ...validateCollisionCount(status?.collisionCount, old.status?.collisionCount)];
 }

@@ -39,7 +39,7 @@ export const deployments = defineResource<Deployment>({
     { name: "Up-to-date", type: "string", description: "Total number of non-terminating pods targeted by this deployment that have the desired template spec.", value: ({ status }) => status?.updatedReplicas ?? 0 },
     { name: "Available", type: "string", description: "Total number of available non-terminating pods targeted by this deployment.", value: ({ status }) => status?.availableReplicas ?? 0 },
     ageColumn(),
-    ...templateColumns<Deployment>(),
+    ...templateColumns<Deployment>("Label selector for pods. Existing ReplicaSets whose pods are selected by this will be the ones affected by this deployment. It must match the pod template's labels."),
   ],
   example: () => ({
     apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "example", namespace: "default" },

@@ -1,7 +1,8 @@
 import type { FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import type { ReplicaSet, ReplicaSetStatus } from "../generated/apps/v1.ts";
-import { validateCounts, validateReplicatedSpec, validateSelectorUnchanged } from "./workload-validation.ts";
+import { validateCounts } from "../core/replica-counts.ts";
+import { validateReplicatedSpec, validateSelectorUnchanged } from "./workload-validation.ts";
 
 export const validateReplicaSet = ({ spec }: Frozen<ReplicaSet>): FieldError[] => validateReplicatedSpec(spec);
 

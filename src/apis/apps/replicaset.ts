@@ -42,7 +42,7 @@ export const replicasets = defineResource<ReplicaSet>({
     { name: "Current", type: "integer", description: "Replicas is the most recently observed number of non-terminating pods.", value: ({ status }) => status?.replicas ?? 0 },
     { name: "Ready", type: "integer", description: "The number of non-terminating pods targeted by this ReplicaSet with a Ready Condition.", value: ({ status }) => status?.readyReplicas ?? 0 },
     ageColumn(),
-    ...templateColumns<ReplicaSet>(),
+    ...templateColumns<ReplicaSet>("Selector is a label query over pods that should match the replica count. Label keys and values that must match in order to be controlled by this replica set. It must match the pod template's labels. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors"),
   ],
   example: () => ({
     apiVersion: "apps/v1", kind: "ReplicaSet", metadata: { name: "example", namespace: "default" },

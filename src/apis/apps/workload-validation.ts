@@ -41,18 +41,3 @@ function validateTemplate(template: Frozen<PodTemplateSpec>, selector: Frozen<La
 export function validateSelectorUnchanged(selector: Frozen<LabelSelector> | undefined, old: Frozen<LabelSelector> | undefined): FieldError[] {
   return semanticEqual(selector, old) ? [] : [invalidValue("spec.selector", selector, "field is immutable")];
 }
-
-interface ReplicaCounts {
-  replicas?: number;
-  readyReplicas?: number;
-  availableReplicas?: number;
-}
-
-/** Counts of a status: none negative, none of `within` more than `replicas`. */
-export function validateCounts<T extends ReplicaCounts>(status: T, counts: readonly (keyof T & string)[], within: readonly (keyof T & string)[]): FieldError[] {
-  const count = (name: keyof T): number => Number(status[name] ?? 0);
-  const errors = counts.flatMap((name) => nonNegative(`status.${name}`, count(name)));
-  for (const name of within) if (count(name) > count("replicas")) errors.push(invalidValue(`status.${name}`, count(name), "cannot be greater than status.replicas"));
-  if (count("availableReplicas") > count("readyReplicas")) errors.push(invalidValue("status.availableReplicas", count("availableReplicas"), "cannot be greater than readyReplicas"));
-  return errors;
-}

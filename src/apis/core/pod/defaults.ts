@@ -1,5 +1,8 @@
 import type { Container, HTTPGetAction, LifecycleHandler, Pod, PodSpec, PodTemplateSpec, Probe, Volume } from "../../generated/core/v1.ts";
-import { compareQuantities, formatQuantity, parseQuantity } from "../../../apimachinery/quantity.ts";
+import { compareQuantities } from "../../../apimachinery/quantity.ts";
+import { roundAmounts } from "../round-amounts.ts";
+import { defaultNetworkVolume } from "../volume/network-sources.ts";
+import { defaultClaimSpec } from "../volume/claim-defaults.ts";
 import { aggregatedRequests, isPodLevelResource } from "./resources.ts";
 import { imageTag } from "./image-name.ts";
 
@@ -43,9 +46,9 @@ export function defaultPodSpec(spec: PodSpec): void {
   for (const container of spec.initContainers ?? []) defaultContainer(container);
   for (const container of spec.ephemeralContainers ?? []) defaultContainer(container);
   for (const volume of spec.volumes ?? []) defaultVolume(volume);
-  roundResources(spec.resources?.requests);
-  roundResources(spec.resources?.limits);
-  roundResources(spec.overhead);
+  roundAmounts(spec.resources?.requests);
+  roundAmounts(spec.resources?.limits);
+  roundAmounts(spec.overhead);
 }
 
 /** Also of ephemeral containers, whose fields are a container's. */
@@ -54,8 +57,8 @@ export function defaultContainer(container: Container): void {
   container.terminationMessagePath ||= "/dev/termination-log";
   container.terminationMessagePolicy ||= "File";
   container.resources ??= {};
-  roundResources(container.resources.requests);
-  roundResources(container.resources.limits);
+  roundAmounts(container.resources.requests);
+  roundAmounts(container.resources.limits);
   for (const port of container.ports ?? []) port.protocol ||= "TCP";
   for (const env of container.env ?? []) {
     if (env.valueFrom?.fieldRef) env.valueFrom.fieldRef.apiVersion ||= "v1";
@@ -90,28 +93,14 @@ function defaultVolume(volume: Volume): void {
   if (volume.downwardAPI) volume.downwardAPI.defaultMode ??= 0o644;
   if (volume.hostPath) volume.hostPath.type ??= "";
   if (volume.image) volume.image.pullPolicy ||= pullPolicyFor(volume.image.reference ?? "");
-  if (volume.iscsi) volume.iscsi.iscsiInterface ||= "default";
-  if (volume.ephemeral?.volumeClaimTemplate?.spec) volume.ephemeral.volumeClaimTemplate.spec.volumeMode ||= "Filesystem";
+  defaultNetworkVolume(volume);
+  if (volume.ephemeral?.volumeClaimTemplate) defaultClaimSpec(volume.ephemeral.volumeClaimTemplate.spec ??= {});
   if (volume.projected) volume.projected.defaultMode ??= 0o644;
   const downward = [volume.downwardAPI, ...(volume.projected?.sources ?? []).map((source) => source.downwardAPI)];
   for (const source of volume.projected?.sources ?? []) if (source.serviceAccountToken) source.serviceAccountToken.expirationSeconds ??= 3600;
   for (const item of downward.flatMap((source) => source?.items ?? [])) {
     if (item.fieldRef) item.fieldRef.apiVersion ||= "v1";
     if (item.resourceFieldRef) item.resourceFieldRef.divisor ??= "0";
-  }
-}
-
-/** Amounts are kept to a thousandth, rounded up. What does not parse is left for validation to report. */
-function roundResources(amounts: Record<string, string | number> | undefined): void {
-  for (const [name, amount] of Object.entries(amounts ?? {})) {
-    if (typeof amount === "number" || !/[nu]$|\.\d{4}/.test(amount)) continue;
-    try {
-      const { nano, format } = parseQuantity(amount);
-      const excess = nano % 1_000_000n;
-      if (excess !== 0n) amounts![name] = formatQuantity({ nano: nano - excess + (nano > 0n ? 1_000_000n : 0n), format });
-    } catch {
-      continue;
-    }
   }
 }
 

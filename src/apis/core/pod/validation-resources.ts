@@ -1,14 +1,8 @@
 import { forbiddenField, invalidValue, notFoundValue, required, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
-import { compareQuantities, milliValue } from "../../../apimachinery/quantity.ts";
-import { qualifiedNameErrors } from "../../../apimachinery/validation/names.ts";
+import { compareQuantities } from "../../../apimachinery/quantity.ts";
 import type { ResourceRequirements } from "../../generated/core/v1.ts";
-
-const containerResources = new Set(["cpu", "memory", "ephemeral-storage"]);
-const isHugePage = (name: string): boolean => name.startsWith("hugepages-");
-/** Those of Kubernetes itself, named without a domain or with one of its own. */
-const isNative = (name: string): boolean => !name.includes("/") || name.includes("kubernetes.io/");
-const allowsOvercommit = (name: string): boolean => isNative(name) && !isHugePage(name);
+import { allowsOvercommit, containerResourceName, isHugePage, resourceAmount } from "../resource-names.ts";
 
 /** Requests and limits of a container, or of the whole pod. */
 export function validateResources(field: string, resources: Frozen<ResourceRequirements> | undefined, claims: ReadonlySet<string>): FieldError[] {
@@ -36,10 +30,5 @@ export function validateResources(field: string, resources: Frozen<ResourceRequi
 }
 
 function validateAmount(field: string, name: string, amount: string | number): FieldError[] {
-  const errors = qualifiedNameErrors(name).map((message) => invalidValue(field, name, message));
-  if (errors.length === 0 && !name.includes("/") && !containerResources.has(name) && !isHugePage(name)) errors.push(invalidValue(field, name, "must be a standard resource for containers"));
-  if (errors.length === 0 && !isNative(name) && name.startsWith("requests.")) errors.push(invalidValue(field, name, "doesn't follow extended resource name standard"));
-  if (compareQuantities(amount, "0") < 0) errors.push(invalidValue(field, String(amount), "must be greater than or equal to 0"));
-  if (!isNative(name) && milliValue(amount) % 1000 !== 0) errors.push(invalidValue(field, String(amount), "must be an integer"));
-  return errors;
+  return [...containerResourceName(field, name), ...resourceAmount(field, name, amount)];
 }

@@ -3,7 +3,7 @@ import type { Frozen } from "../../../apimachinery/meta.ts";
 import { validateLabelSelector } from "../../../apimachinery/validation/label-selector.ts";
 import { labelValueErrors } from "../../../apimachinery/validation/names.ts";
 import { validateLabels } from "../../../apimachinery/validation/object-meta.ts";
-import type { Affinity, NodeSelectorRequirement, NodeSelectorTerm, PodAffinity, PodAffinityTerm, PodSpec, Toleration, TopologySpreadConstraint } from "../../generated/core/v1.ts";
+import type { Affinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinity, PodAffinityTerm, PodSpec, Toleration, TopologySpreadConstraint } from "../../generated/core/v1.ts";
 import { dnsLabel, given, labelName, labelValue, oneOf, positive, unique } from "../field-rules.ts";
 
 /** Everything that says where a pod may run. */
@@ -23,15 +23,19 @@ function validateAffinity(field: string, affinity: Frozen<Affinity> | undefined)
   const node = affinity?.nodeAffinity, at = `${field}.nodeAffinity`;
   const needed = node?.requiredDuringSchedulingIgnoredDuringExecution;
   if (needed) {
-    const terms = needed.nodeSelectorTerms ?? [], termsAt = `${at}.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms`;
-    if (terms.length === 0) errors.push(required(termsAt, "must have at least one node selector term"));
-    errors.push(...terms.flatMap((term, index) => validateNodeTerm(`${termsAt}[${index}]`, term, true)));
+    errors.push(...validateNodeSelector(`${at}.requiredDuringSchedulingIgnoredDuringExecution`, needed));
   }
   for (const [index, { weight, preference }] of (node?.preferredDuringSchedulingIgnoredDuringExecution ?? []).entries()) {
     const termAt = `${at}.preferredDuringSchedulingIgnoredDuringExecution[${index}]`;
     errors.push(...validateWeight(`${termAt}.weight`, weight), ...validateNodeTerm(`${termAt}.preference`, preference ?? {}, false));
   }
   return [...errors, ...validatePodAffinity(`${field}.podAffinity`, affinity?.podAffinity), ...validatePodAffinity(`${field}.podAntiAffinity`, affinity?.podAntiAffinity)];
+}
+
+export function validateNodeSelector(field: string, { nodeSelectorTerms: terms = [] }: Frozen<NodeSelector>): FieldError[] {
+  const at = `${field}.nodeSelectorTerms`;
+  if (terms.length === 0) return [required(at, "must have at least one node selector term")];
+  return terms.flatMap((term, index) => validateNodeTerm(`${at}[${index}]`, term, true));
 }
 
 const validateWeight = (field: string, weight = 0): FieldError[] => (weight < 1 || weight > 100 ? [invalidValue(field, weight, "must be in the range 1-100")] : []);

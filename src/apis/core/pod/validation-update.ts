@@ -2,6 +2,7 @@ import { semanticEqual } from "../../../apimachinery/equality.ts";
 import { forbiddenField, invalidValue, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import type { Container, ContainerStatus, Pod, PodSpec, Toleration } from "../../generated/core/v1.ts";
+import { changedFields } from "../changed-fields.ts";
 import { dnsSubdomain, given, ipAddress, within } from "../field-rules.ts";
 import { levelNarrowing, validateGatesUpdate, validateNarrowing } from "./validation-gated.ts";
 import { validateWholePod } from "./validation.ts";
@@ -58,12 +59,6 @@ function take<K extends keyof PodSpec>(spec: PodSpec, from: PodSpec, field: K): 
   if (from[field] === undefined) delete spec[field];
   else spec[field] = from[field];
 }
-
-const changedFields = (spec: PodSpec, old: Frozen<PodSpec>): string =>
-  [...new Set([...Object.keys(spec), ...Object.keys(old)])]
-    .filter((key) => !semanticEqual(spec[key as keyof PodSpec], old[key as keyof PodSpec]))
-    .map((key) => `  ${key}: ${JSON.stringify(old[key as keyof PodSpec])} -> ${JSON.stringify(spec[key as keyof PodSpec])}`)
-    .join("\n");
 
 /** Only the ephemeralcontainers subresource gets this far with a change of these; they may be added, not altered. */
 function validateEphemeralContainers(pod: Frozen<Pod>, old: Frozen<Pod>): FieldError[] {

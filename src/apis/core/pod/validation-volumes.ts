@@ -3,6 +3,7 @@ import type { Frozen } from "../../../apimachinery/meta.ts";
 import { compareQuantities } from "../../../apimachinery/quantity.ts";
 import type { DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, ProjectedVolumeSource, Volume, VolumeProjection } from "../../generated/core/v1.ts";
 import { dnsLabel, noBacksteps, oneOf, relativePath } from "../field-rules.ts";
+import { volumeSourceChecks, type SourceCheck } from "../volume/network-sources.ts";
 import { validateFieldRef, validateResourceFieldRef, volumeFields } from "./validation-env.ts";
 
 /** All errors of the volumes, and the names of those without, which containers may mount. */
@@ -22,11 +23,17 @@ function validateSource(field: string, volume: Frozen<Volume>): FieldError[] {
   const sources = Object.keys(volume).filter((key) => key !== "name" && volume[key as keyof Volume] !== undefined);
   if (sources.length === 0) return [required(field, "must specify a volume type")];
   const [first, ...others] = sources as (keyof Volume)[];
-  const check = sourceChecks[first!];
-  return [...(check ? check(`${field}.${first}`, volume) : []), ...others.map((name) => forbiddenField(`${field}.${name}`, "may not specify more than 1 volume type"))];
+  return [...checkSource(`${field}.${first}`, first!, volume), ...others.map((name) => forbiddenField(`${field}.${name}`, "may not specify more than 1 volume type"))];
 }
 
-/** What is checked of each kind of volume; the network file systems that only drivers understand are left to those. */
+function checkSource(field: string, name: keyof Volume, volume: Frozen<Volume>): FieldError[] {
+  const check = sourceChecks[name];
+  if (check) return check(field, volume);
+  const network = (volumeSourceChecks as Record<string, SourceCheck<unknown>>)[name];
+  return network ? network(field, volume[name], {}) : [];
+}
+
+/** What is checked of each kind of volume. */
 const sourceChecks: Partial<Record<keyof Volume, (field: string, volume: Frozen<Volume>) => FieldError[]>> = {
   emptyDir: (field, { emptyDir }) => (emptyDir?.sizeLimit !== undefined && compareQuantities(emptyDir.sizeLimit, "0") < 0 ? [forbiddenField(`${field}.sizeLimit`, "SizeLimit field must be a valid resource quantity")] : []),
   hostPath: (field, { hostPath }) => validateHostPath(field, hostPath!),
@@ -35,11 +42,6 @@ const sourceChecks: Partial<Record<keyof Volume, (field: string, volume: Frozen<
   downwardAPI: (field, { downwardAPI }) => [...fileMode(`${field}.defaultMode`, downwardAPI!.defaultMode), ...(downwardAPI!.items ?? []).flatMap((file) => validateDownwardFile(field, file))],
   projected: (field, { projected }) => [...fileMode(`${field}.defaultMode`, projected!.defaultMode), ...validateProjections(field, projected!)],
   persistentVolumeClaim: (field, { persistentVolumeClaim }) => (persistentVolumeClaim!.claimName ? [] : [required(`${field}.claimName`)]),
-  nfs: (field, { nfs }) => [
-    ...(nfs!.server ? [] : [required(`${field}.server`)]),
-    ...(nfs!.path ? [] : [required(`${field}.path`)]),
-    ...(nfs!.path && !nfs!.path.startsWith("/") ? [invalidValue(`${field}.path`, nfs!.path, "must be an absolute path")] : []),
-  ],
   csi: (field, { csi }) => (csi!.driver ? [] : [required(`${field}.driver`)]),
   ephemeral: (field, { ephemeral }) => (ephemeral!.volumeClaimTemplate ? [] : [required(`${field}.volumeClaimTemplate`)]),
   image: (field, { image }) => [...(image!.reference ? [] : [required(`${field}.reference`)]), ...oneOf(`${field}.pullPolicy`, image!.pullPolicy, ["Always", "IfNotPresent", "Never"])],
@@ -47,7 +49,7 @@ const sourceChecks: Partial<Record<keyof Volume, (field: string, volume: Frozen<
 
 const hostPathTypes = ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
 
-function validateHostPath(field: string, { path, type }: Frozen<HostPathVolumeSource>): FieldError[] {
+export function validateHostPath(field: string, { path, type }: Frozen<HostPathVolumeSource>): FieldError[] {
   if (!path) return [required(`${field}.path`)];
   return [...noBacksteps(`${field}.path`, path), ...(type === undefined || hostPathTypes.includes(type) ? [] : [notSupported(`${field}.type`, type, hostPathTypes)])];
 }
