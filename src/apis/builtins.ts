@@ -1,4 +1,10 @@
 import type { AnyResource } from "../apimachinery/resource.ts";
+import { mutatingadmissionpolicies } from "./admissionregistration/mutatingadmissionpolicy.ts";
+import { mutatingadmissionpolicybindings } from "./admissionregistration/mutatingadmissionpolicybinding.ts";
+import { mutatingwebhookconfigurations } from "./admissionregistration/mutatingwebhookconfiguration.ts";
+import { validatingadmissionpolicies } from "./admissionregistration/validatingadmissionpolicy.ts";
+import { validatingadmissionpolicybindings } from "./admissionregistration/validatingadmissionpolicybinding.ts";
+import { validatingwebhookconfigurations } from "./admissionregistration/validatingwebhookconfiguration.ts";
 import { customresourcedefinitions } from "./apiextensions/customresourcedefinition.ts";
 import { deployments } from "./apps/deployment.ts";
 import { replicasets } from "./apps/replicaset.ts";
@@ -55,12 +61,14 @@ export const builtins: readonly AnyResource[] = [
   ingressclasses, ingresses, ipaddresses, networkpolicies, servicecidrs,
   runtimeclasses,
   csidrivers, csinodes, csistoragecapacities, storageclasses, volumeattachments, volumeattributesclasses,
+  mutatingadmissionpolicies, mutatingadmissionpolicybindings, mutatingwebhookconfigurations, validatingadmissionpolicies, validatingadmissionpolicybindings, validatingwebhookconfigurations,
 ];
 
 export {
   clusterrolebindings, clusterroles, configmaps, csidrivers, csinodes, csistoragecapacities, customresourcedefinitions, deployments, endpoints,
-  endpointslices, events, ingressclasses, ingresses, ipaddresses, leases, limitranges, localsubjectaccessreviews, namespaces, networkpolicies, nodes,
-  persistentvolumeclaims, persistentvolumes, pods, podtemplates, priorityclasses, replicasets, replicationcontrollers, resourcequotas, rolebindings,
-  roles, runtimeclasses, secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts, servicecidrs, services,
-  storageclasses, subjectaccessreviews, tokenreviews, volumeattachments, volumeattributesclasses,
+  endpointslices, events, ingressclasses, ingresses, ipaddresses, leases, limitranges, localsubjectaccessreviews, mutatingadmissionpolicies,
+  mutatingadmissionpolicybindings, mutatingwebhookconfigurations, namespaces, networkpolicies, nodes, persistentvolumeclaims, persistentvolumes, pods,
+  podtemplates, priorityclasses, replicasets, replicationcontrollers, resourcequotas, rolebindings, roles, runtimeclasses, secrets, selfsubjectaccessreviews,
+  selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts, servicecidrs, services, storageclasses, subjectaccessreviews, tokenreviews,
+  validatingadmissionpolicies, validatingadmissionpolicybindings, validatingwebhookconfigurations, volumeattachments, volumeattributesclasses,
 };

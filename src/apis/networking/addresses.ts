@@ -78,6 +78,26 @@ export function canonicalNetwork(field: string, text: string): FieldError[] {
   return canonical === text ? [] : wrong(`must be in canonical form (${JSON.stringify(canonical)})`);
 }
 
+/** Without the leading zeros that older parsers put up with. */
+const withoutZeros = (text: string): string => text.replace(/(^|[./])0+(?=\d)/g, "$1");
+
+/** A network as fields that are older than the canonical form are checked. Source: k8s.io/apimachinery/pkg/util/validation IsValidCIDRForLegacyField. */
+export function legacyNetworkErrors(text: string): string[] {
+  const network = parseNetwork(text);
+  if (!network) return [parseNetwork(withoutZeros(text)) ? "must not have leading 0s in IP or prefix length" : "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"];
+  if (network.mapped) return ["must not have an IPv4-mapped IPv6 address"];
+  return networkAddress(network) === network.value ? [] : ["must not have bits set beyond the prefix length"];
+}
+
+export function legacyAddressErrors(text: string): string[] {
+  const address = parseAddress(text);
+  if (!address) return [parseAddress(withoutZeros(text)) ? "must not have leading 0s" : "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"];
+  return address.mapped ? ["must not be an IPv4-mapped IPv6 address"] : [];
+}
+
+/** The network that a text means, be it written as it should be or not. */
+export const looseNetwork = (text: string): Network | undefined => parseNetwork(withoutZeros(text));
+
 /** What is questionable about an address that is accepted as it is. */
 export function addressWarnings(field: string, text: string): string[] {
   const address = parseAddress(text);

@@ -3,8 +3,9 @@ import { invalidValue, notSupported, required, type FieldError } from "../../api
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { dns1123LabelErrors, dns1123SubdomainErrors } from "../../apimachinery/validation/names.ts";
 import { wildcardDomainErrors } from "../../apimachinery/validation/values.ts";
-import { dnsSubdomain, ipAddress, portName, portNumber } from "../core/field-rules.ts";
+import { dnsSubdomain, portName, portNumber } from "../core/field-rules.ts";
 import type { HTTPIngressPath, Ingress, IngressBackend, IngressRule, IngressSpec, IngressTLS } from "../generated/networking/v1.ts";
+import { legacyAddressErrors } from "./addresses.ts";
 import { typedReference } from "./references.ts";
 
 /** Source: pkg/apis/networking/validation. */
@@ -96,7 +97,7 @@ export function validateIngressStatus({ status }: Frozen<Ingress>, { status: old
   return (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }, index) => {
     const field = `status.loadBalancer.ingress[${index}]`;
     return [
-      ...(ip && !known.has(ip) ? ipAddress(`${field}.ip`, ip) : []),
+      ...(ip && !known.has(ip) ? legacyAddressErrors(ip).map((message) => invalidValue(`${field}.ip`, ip, message)) : []),
       ...(hostname ? dnsSubdomain(`${field}.hostname`, hostname) : []),
       ...(hostname && isIP(hostname) ? [invalidValue(`${field}.hostname`, hostname, "must be a DNS name, not an IP address")] : []),
     ];

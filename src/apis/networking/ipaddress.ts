@@ -1,7 +1,8 @@
-import { required, type FieldError } from "../../apimachinery/field-errors.ts";
+import { semanticEqual } from "../../apimachinery/equality.ts";
+import { invalidValue, required, type FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { defineResource, nameColumn } from "../../apimachinery/resource.ts";
-import { validateImmutableField } from "../../apimachinery/validation/object-meta.ts";
+import { immutableMessage } from "../../apimachinery/validation/object-meta.ts";
 import { dnsSubdomain } from "../core/field-rules.ts";
 import type { IPAddress, ParentReference } from "../generated/networking/v1.ts";
 import { canonicalAddressErrors } from "./addresses.ts";
@@ -19,7 +20,7 @@ export const ipaddresses = defineResource<IPAddress>({
       delete address.metadata.generation;
     },
     validate,
-    validateUpdate: (address, old) => [...validate(address), ...validateImmutableField(address.spec.parentRef, old.spec.parentRef, "spec.parentRef")],
+    validateUpdate: (address, old) => [...validate(address), ...(semanticEqual(address.spec.parentRef, old.spec.parentRef) ? [] : [invalidValue("spec.parentRef", inside(address.spec.parentRef), immutableMessage)])],
   },
   columns: [
     nameColumn(),
@@ -34,6 +35,9 @@ export const ipaddresses = defineResource<IPAddress>({
 
 /** One of the addresses that RFC 5737 leaves to examples. */
 const exampleAddress = (name: string): string => `192.0.2.${[...name].reduce((sum, sign) => (sum * 31 + sign.charCodeAt(0)) % 251, 7)}`;
+
+/** As messages show it: Go's internal form. */
+const inside = ({ group = "", resource = "", namespace = "", name = "" }: Frozen<ParentReference> = {}): object => ({ Group: group, Resource: resource, Namespace: namespace, Name: name });
 
 function shownParent({ group, resource = "", namespace, name = "" }: Frozen<ParentReference>): string {
   const kind = (group ? `${resource}.${group}` : resource).toLowerCase();

@@ -5,7 +5,7 @@ import { formatLabelSelector } from "../../apimachinery/selectors/labels.ts";
 import { validateLabelSelector } from "../../apimachinery/validation/label-selector.ts";
 import { portName, portNumber } from "../core/field-rules.ts";
 import type { IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from "../generated/networking/v1.ts";
-import { containsAddress, networkWarnings, parseNetwork } from "./addresses.ts";
+import { containsAddress, legacyNetworkErrors, looseNetwork, networkWarnings } from "./addresses.ts";
 export type { NetworkPolicy } from "../generated/networking/v1.ts";
 
 export const networkpolicies = defineResource<NetworkPolicy>({
@@ -83,12 +83,12 @@ function validatePeer(field: string, { podSelector, namespaceSelector, ipBlock }
 
 function validateBlock(field: string, { cidr = "", except = [] }: Frozen<IPBlock>, known: readonly string[]): FieldError[] {
   if (cidr === "") return [required(`${field}.cidr`)];
-  const network = parseNetwork(cidr);
-  const invalid = (at: string, text: string): FieldError[] => (known.includes(text) ? [] : [invalidValue(at, text, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")]);
-  if (!network) return invalid(`${field}.cidr`, cidr);
-  return except.flatMap((text, index) => {
-    const at = `${field}.except[${index}]`, inner = parseNetwork(text);
-    if (!inner) return invalid(at, text);
-    return containsAddress(network, inner) && network.prefix < inner.prefix ? [] : [invalidValue(at, text, "must be a strict subset of `cidr`")];
-  });
+  const checked = (at: string, text: string): FieldError[] => (known.includes(text) ? [] : legacyNetworkErrors(text).map((message) => invalidValue(at, text, message)));
+  const network = looseNetwork(cidr), errors = checked(`${field}.cidr`, cidr);
+  if (!network) return errors;
+  return [...errors, ...except.flatMap((text, index) => {
+    const at = `${field}.except[${index}]`, inner = looseNetwork(text);
+    const outside = inner && !(containsAddress(network, inner) && network.prefix < inner.prefix);
+    return [...checked(at, text), ...(outside ? [invalidValue(at, text, "must be a strict subset of `cidr`")] : [])];
+  })];
 }

@@ -46,5 +46,5 @@ function validateUpdate({ spec }: Frozen<ServiceCIDR>, { spec: old }: Frozen<Ser
   const changed = (count: number): FieldError[] => was.slice(0, count).flatMap((cidr, index) => (cidrs[index] === cidr ? [] : [invalidValue(`${field}[${index}]`, cidrs[index], immutableMessage)]));
   if (cidrs.length === was.length) return changed(was.length);
   if (was.length === 1 && cidrs.length === 2) return [...changed(1), ...validateNetworks(spec)];
-  return [invalidValue(field, cidrs.length > 0 ? cidrs : null, immutableMessage)];
+  return [invalidValue(field, cidrs, immutableMessage)];
 }

@@ -5,6 +5,7 @@ import { validateImmutableField, validateLabels } from "../../apimachinery/valid
 import { dnsLabel } from "../core/field-rules.ts";
 import { validateResources } from "../core/pod/validation-resources.ts";
 import { validateTolerations } from "../core/pod/validation-scheduling.ts";
+import type { Toleration } from "../generated/core/v1.ts";
 import type { RuntimeClass, Scheduling } from "../generated/node/v1.ts";
 import { deprecatedLabelWarning } from "./deprecated-labels.ts";
 export type { RuntimeClass } from "../generated/node/v1.ts";
@@ -34,11 +35,14 @@ function validate({ handler, overhead, scheduling }: Frozen<RuntimeClass>): Fiel
   ];
 }
 
+/** As messages show it: Go's internal form. */
+const inside = ({ key, operator, value, effect, tolerationSeconds }: Frozen<Toleration>): object => ({ Key: key ?? "", Operator: operator ?? "", Value: value ?? "", Effect: effect ?? "", TolerationSeconds: tolerationSeconds ?? null });
+
 function validateScheduling(field: string, { nodeSelector, tolerations = [] }: Frozen<Scheduling>): FieldError[] {
   const keys = tolerations.map(({ key, operator, value, effect }) => JSON.stringify([key, operator, value, effect]));
   return [
     ...validateLabels(nodeSelector, `${field}.nodeSelector`),
     ...validateTolerations(`${field}.tolerations`, tolerations),
-    ...tolerations.flatMap((toleration, index) => (keys.indexOf(keys[index]!) < index ? [duplicate(`${field}.tolerations[${index}]`, toleration)] : [])),
+    ...tolerations.flatMap((toleration, index) => (keys.indexOf(keys[index]!) < index ? [duplicate(`${field}.tolerations[${index}]`, inside(toleration))] : [])),
   ];
 }

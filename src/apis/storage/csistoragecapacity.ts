@@ -6,6 +6,7 @@ import { defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import { validateLabelSelector } from "../../apimachinery/validation/label-selector.ts";
 import { dnsSubdomain } from "../core/field-rules.ts";
 import type { CSIStorageCapacity } from "../generated/storage/v1.ts";
+import { createdAtColumn } from "../rbac/rules.ts";
 import { selectorLabelWarnings } from "../node/deprecated-labels.ts";
 export type { CSIStorageCapacity } from "../generated/storage/v1.ts";
 
@@ -22,11 +23,7 @@ export const csistoragecapacities = defineResource<CSIStorageCapacity>({
     warnings: ({ nodeTopology }) => selectorLabelWarnings("nodeTopology", nodeTopology),
     allowUnconditionalUpdate: false,
   },
-  columns: [
-    nameColumn(),
-    { name: "StorageClassName", type: "string", description: "storageClassName represents the name of the StorageClass that the reported capacity applies to.", value: ({ storageClassName }) => storageClassName ?? "" },
-    { name: "Capacity", type: "string", description: "capacity is the value reported by the CSI driver in its GetCapacityResponse for a GetCapacityRequest that matches the previous fields.", value: ({ capacity }) => capacity ?? "<unset>" },
-  ],
+  columns: [nameColumn(), createdAtColumn()],
   example: () => ({ apiVersion: "storage.k8s.io/v1", kind: "CSIStorageCapacity", metadata: { name: "example", namespace: "default" }, storageClassName: "example" }),
 });
 
