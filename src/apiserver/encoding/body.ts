@@ -1,5 +1,6 @@
 import { objectSchemaOf, type ObjectSchema } from "../../apimachinery/object-schema.ts";
 import { apiVersionOf } from "../../apimachinery/resource.ts";
+import { parseCbor } from "../../apimachinery/schema/cbor/decode.ts";
 import { decode, type FieldValidation } from "../../apimachinery/schema/decode.ts";
 import { decodeDocument } from "../../apimachinery/schema/protobuf/envelope.ts";
 import { parseJson, type Parsed } from "../../apimachinery/schema/json.ts";
@@ -21,7 +22,7 @@ export interface BodyKind extends Kinded {
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * Reads the request's object, JSON, YAML or protobuf, as `kind`. Unknown and repeated fields are met as `fieldValidation` says.
+ * Reads the request's object, in any encoding that is served, as `kind`. Unknown and repeated fields are met as `fieldValidation` says.
  * The result has kind and apiVersion. Throws 400, or 415 for an encoding that isn't served.
  */
 export async function readBody<T>(exchange: Exchange, kind: BodyKind): Promise<T> {
@@ -56,6 +57,7 @@ type Parse = (body: Uint8Array, options: ParseOptions) => Parsed;
 const parsers: Readonly<Record<string, Parse>> = {
   [json.mediaType]: (body, options) => parseJson(textOf(body), options),
   "application/yaml": (body, options) => parseYaml(textOf(body), options),
+  "application/cbor": (body) => parseCbor(body),
   [protobuf.mediaType]: (body, { schema, kind }) => {
     try {
       return { value: decodeDocument(body, schema), duplicates: [] };

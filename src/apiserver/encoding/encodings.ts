@@ -1,6 +1,7 @@
 import { dump } from "js-yaml";
 import { watchFrame } from "../../apimachinery/schema/protobuf/envelope.ts";
 import { listJson, listValue, objectJson, objectJsonParts, objectValue, type AnyObject, type Kinded } from "./object-json.ts";
+import { eventCbor, listCbor, objectCbor, valueCbor } from "./object-cbor.ts";
 import { listProtobuf, objectProtobuf, valueProtobuf } from "./object-protobuf.ts";
 
 /** A serialisation of answers. `object` and `list` share bytes among readers; `value` is for what is made for one answer. */
@@ -61,7 +62,17 @@ export const protobuf: Encoding = {
   },
 };
 
+/** KEP-4222; a watch is a sequence of items (RFC 8742). */
+const cbor: Encoding = {
+  mediaType: "application/cbor", object: objectCbor, list: listCbor, value: (_, value) => valueCbor(value),
+  watch: {
+    mediaType: "application/cbor-seq", offeredAs: "application/cbor-seq", isText: false,
+    event: (type, card, object) => eventCbor(type, objectCbor(card, object)),
+    valueEvent: (type, _, value) => eventCbor(type, valueCbor(value)),
+  },
+};
+
 /** What answers are offered in, by preference. */
-export const encodings: readonly Encoding[] = [json, yaml, protobuf];
+export const encodings: readonly Encoding[] = [json, yaml, protobuf, cbor];
 /** What is tabular: as with Kubernetes, the two that people read. */
 export const tableEncodings: readonly Encoding[] = [json, yaml];

@@ -25,6 +25,7 @@ describe("Accept", () => {
     ["application/yaml;q=0.5, application/json", plain],
     ["*/*,application/yaml;q=0.5", ["yaml", undefined, "v1"]],
     ["application/json;q=0", plain],
+    ["application/cbor,application/json;q=0.1", ["cbor", undefined, "v1"]],
     ["application/vnd.kubernetes.protobuf, application/json", inProtobuf],
     ["application/vnd.kubernetes.protobuf,*/*", inProtobuf],
     ["application/vnd.kubernetes.protobuf;stream=watch", inProtobuf],
@@ -45,7 +46,7 @@ describe("Accept", () => {
   });
 
   test.each(["text/html", "application/json;as=Table;v=v1;g=other.io", "application/json;as=Table"])("%s is not acceptable", (accept) => {
-    expect(() => of(accept)).toThrow("only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf");
+    expect(() => of(accept)).toThrow("only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor");
   });
 
   test("what has no columns is no Table, and custom resources have no protobuf but of their metadata", () => {
@@ -55,7 +56,8 @@ describe("Accept", () => {
   });
 
   test("watches are no YAML", () => {
-    expect(() => negotiateWatch(exchangeOf("application/yaml,application/json"), {})).toThrow("only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch");
+    expect(() => negotiateWatch(exchangeOf("application/yaml,application/json"), {})).toThrow("only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch, application/cbor-seq");
+    for (const accept of ["application/cbor", "application/cbor-seq"]) expect(negotiateWatch(exchangeOf(accept), {}).watch.mediaType).toBe("application/cbor-seq");
     expect(negotiateWatch(exchangeOf("application/vnd.kubernetes.protobuf"), {}).watch.mediaType).toBe("application/vnd.kubernetes.protobuf;stream=watch");
   });
 });

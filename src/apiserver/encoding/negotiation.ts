@@ -61,7 +61,7 @@ function choose(exchange: Exchange, offer: Offer): Negotiated | undefined {
   if (!pretty && (header === undefined || header === "application/json" || header === "*/*")) return plainJson;
   for (const clause of parseAccept(header)) {
     for (const encoding of encodings) {
-      if (!accepts(clause, encoding.mediaType)) continue;
+      if (!accepts(clause, encoding.mediaType) && clause.type !== encoding.watch?.mediaType) continue;
       const chosen = serve(clause, encoding, offer);
       if (chosen) return { ...chosen, encoding: (pretty || clause.parameters["pretty"] === "1") && encoding.pretty ? encoding.pretty : encoding };
     }
