@@ -60,6 +60,8 @@ export interface ResourceCard<T extends KubeObject> {
   group: string;
   version: string;
   kind: string;
+  /** Of lists, where it isn't the kind and `List`. */
+  listKind?: string;
   /** Plural, lower case: the path segment. */
   resource: string;
   singular: string;

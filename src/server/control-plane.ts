@@ -1,4 +1,5 @@
 import { createPrivateKey } from "node:crypto";
+import { definitionHooks, runCustomResources, withCustomResources } from "../apiextensions/custom-resources.ts";
 import { builtins } from "../apis/builtins.ts";
 import { events } from "../apis/core/event.ts";
 import { nodes } from "../apis/core/node.ts";
@@ -101,20 +102,25 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   const authenticators = [x509Authenticator(), bearerTokenAuthenticator([serviceAccountTokensOf])];
 
   const listers = createListers(cacher);
+  const webhooks = createWebhookCaller({ resolveService: endpointResolver({ listers }) });
   const registry: Registry = createRegistry({
-    cacher, cards: builtins, clock, authorizer, tokenIssuer: tokens.issuer,
-    admission: defaultAdmission({ listers, authorizer, webhooks: { matcher: createMatcher({ listers, cards: () => registry.cards }), caller: createWebhookCaller({ resolveService: endpointResolver({ listers }) }), metrics } }),
-    hooks: builtinHooks({ cacher, allocators: { serviceCidr: options.serviceCidr, nodePorts: options.nodePortRange, reserved: [options.clusterDns] } }),
+    cacher, cards: withCustomResources(builtins), clock, authorizer, tokenIssuer: tokens.issuer,
+    admission: defaultAdmission({ listers, authorizer, webhooks: { matcher: createMatcher({ listers, cards: () => registry.cards }), caller: webhooks, metrics } }),
+    hooks: { ...builtinHooks({ cacher, allocators: { serviceCidr: options.serviceCidr, nodePorts: options.nodePortRange, reserved: [options.clusterDns] } }), ...definitionHooks },
     reviews: { ...accessReviews({ authorizer }), ...identityReviews({ rbac, tokens: [serviceAccountTokensOf], audiences }) },
   });
   const clientAs = (user: UserInfo): Client => createLocalClient({ registry, authorizer, user });
+
+  const openApi = createOpenApi({ cards: () => registry.cards, version: skiffVersion, descriptions: await loadEmbeddedDescriptions() });
+  registry.resources.onChange(() => openApi.invalidate());
+  const customResources = runCustomResources({ informers, client: clientAs(apiServerUser), webhooks, clock, resources: registry.resources }, stopping);
 
   let ready = false;
   const storageCheck = { name: "storage", check: () => { if (cacher.revision < storage.revision) throw new Error("the cache lags behind the database"); } };
   const handler = createApiServer({
     registry, authorizer, nodes: nodeConnector, metrics, stopping, now: () => clock.now(),
     authenticators,
-    openApi: createOpenApi({ cards: () => registry.cards, version: skiffVersion, descriptions: await loadEmbeddedDescriptions() }),
+    openApi,
     serviceAccountKeys: tokens.keys,
     checks: {
       healthz: [], livez: [storageCheck],
@@ -131,12 +137,15 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
     },
     async close() {
       closing.abort();
-      await compaction;
+      await Promise.all([compaction, customResources]);
       await cacher.close();
       await storage.close();
     },
   };
 }
+
+/** What the API server itself does. */
+const apiServerUser: UserInfo = { name: "system:apiserver", groups: ["system:masters", "system:authenticated"] };
 
 /** The first address of the service network: default/kubernetes. */
 export const kubernetesServiceIp = (serviceCidr: string): string => formatIpv4(parseCidr(serviceCidr)!.base + 1);

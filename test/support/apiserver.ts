@@ -2,6 +2,7 @@ import { createPrivateKey } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { definitionHooks, runCustomResources, withCustomResources } from "../../src/apiextensions/custom-resources.ts";
 import { createApiServer } from "../../src/apiserver/app.ts";
 import { bearerTokenAuthenticator } from "../../src/apiserver/authentication/bearer-token.ts";
 import { serviceAccountTokens } from "../../src/apiserver/authentication/service-account-tokens.ts";
@@ -104,10 +105,11 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
       secret: (key) => informers.informer(secrets).lister.get(key), node: (name) => nodeLister.get(name),
     },
   });
+  const webhooks = createWebhookCaller({ resolveService: endpointResolver({ listers }) });
   const registry: Registry = createRegistry({
-    cacher, cards: [...builtins, ...cards],
-    admission: defaultAdmission({ listers, authorizer, webhooks: { matcher: createMatcher({ listers, cards: () => registry.cards }), caller: createWebhookCaller({ resolveService: endpointResolver({ listers }) }) } }), clock: systemClock,
-    hooks: builtinHooks({ cacher, allocators: { serviceCidr: "10.43.0.0/16" } }), tokenIssuer: tokens.issuer,
+    cacher, cards: [...withCustomResources(builtins), ...cards],
+    admission: defaultAdmission({ listers, authorizer, webhooks: { matcher: createMatcher({ listers, cards: () => registry.cards }), caller: webhooks } }), clock: systemClock,
+    hooks: { ...builtinHooks({ cacher, allocators: { serviceCidr: "10.43.0.0/16" } }), ...definitionHooks }, tokenIssuer: tokens.issuer,
     reviews: { ...accessReviews({ authorizer }), ...identityReviews({ rbac, tokens: [serviceAccount], audiences: [audience] }) },
   });
   const client = (user = administrator): Client => createLocalClient({ registry, authorizer, user });
@@ -117,8 +119,11 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
   await reconcileBootstrapPolicy(client(), bootstrapPolicy(controllers));
 
   const stopping = new AbortController();
+  const openApi = createOpenApi({ cards: () => registry.cards });
+  registry.resources.onChange(() => openApi.invalidate());
+  const customResources = runCustomResources({ informers, client: client(), webhooks, clock: systemClock, resources: registry.resources }, stopping.signal);
   const handler = createApiServer({
-    registry, authorizer, nodes: connector, openApi: createOpenApi({ cards: () => registry.cards }), serviceAccountKeys: tokens.keys,
+    registry, authorizer, nodes: connector, openApi, serviceAccountKeys: tokens.keys,
     authenticators: [x509Authenticator(), bearerTokenAuthenticator([serviceAccount])],
     checks: { healthz: [], livez: [], readyz: [{ name: "informer-sync", check: () => undefined }] },
     metrics: createMetrics(), version: versionInfo({ own: "0.0.0-test" }), stopping: stopping.signal,
@@ -146,6 +151,7 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
     },
     async stop() {
       stopping.abort();
+      await customResources;
       await front.stop({ graceMs: 500 });
       await cacher.close();
       await storage.close();

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import type { AnyResource } from "../../apimachinery/resource.ts";
+import { compareKubeVersions } from "../../apimachinery/version-priority.ts";
+import type { APIResourceDiscovery } from "../../apis/generated/apidiscovery/v2.ts";
 import type { APIGroup, APIResource, APIResourceList } from "../../apis/generated/meta/v1.ts";
 import { subresourcesOf } from "../subresources.ts";
 
@@ -7,7 +9,37 @@ export interface ServedGroup {
   /** Empty for the core group. */
   name: string;
   /** Preferred first. */
-  versions: { version: string; cards: AnyResource[] }[];
+  versions: { version: string; cards: AnyResource[]; remote?: RemoteVersion }[];
+}
+
+/** What an extension API server serves: discovery knows it from hearsay. */
+export interface RemoteVersion {
+  resources: readonly APIResourceDiscovery[];
+  freshness: "Current" | "Stale";
+}
+
+/** A group in discovery that extension API servers serve, or add versions to. */
+export interface RemoteGroup {
+  name: string;
+  /** Groups with higher ones come first. */
+  priority: number;
+  /** Preferred first. */
+  versions: readonly { version: string; remote: RemoteVersion }[];
+}
+
+/** Puts remote groups among ours; `priorityOf` says where ours stand. A version that we serve ourselves stays ours. */
+export function withRemoteGroups(own: readonly ServedGroup[], remote: readonly RemoteGroup[], priorityOf: (group: string) => number): ServedGroup[] {
+  const groups = own.map(({ name, versions }) => ({ name, versions: [...versions] }));
+  for (const { name, priority, versions } of remote) {
+    const added = versions.map(({ version, remote: served }) => ({ version, cards: [], remote: served }));
+    const known = groups.find((group) => group.name === name);
+    if (known) known.versions.push(...added.filter(({ version }) => !known.versions.some((each) => each.version === version)));
+    else {
+      const behind = groups.findIndex((group) => priorityOf(group.name) < priority);
+      groups.splice(behind < 0 ? groups.length : behind, 0, { name, versions: added });
+    }
+  }
+  return groups;
 }
 
 /** Cards by group and version: the core group, then groups in the order of the table. */
@@ -20,19 +52,8 @@ export function groupsOf(cards: readonly AnyResource[]): ServedGroup[] {
     if (version) version.cards.push(card);
     else group.versions.push({ version: card.version, cards: [card] });
   }
-  for (const { versions } of groups) versions.sort((a, b) => compareVersions(a.version, b.version));
+  for (const { versions } of groups) versions.sort((a, b) => compareKubeVersions(a.version, b.version));
   return groups;
-}
-
-/** `v2` before `v1` before `v1beta2` before `v1beta1`. Source: k8s.io/apimachinery/pkg/version CompareKubeAwareVersionStrings. */
-export function compareVersions(a: string, b: string): number {
-  const rank = (version: string): [number, number, number] => {
-    const match = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version);
-    if (!match) return [-1, 0, 0];
-    return [match[2] === undefined ? 2 : match[2] === "beta" ? 1 : 0, Number(match[1]), Number(match[3] ?? 0)];
-  };
-  const left = rank(a), right = rank(b);
-  return right[0] - left[0] || right[1] - left[1] || right[2] - left[2] || (a < b ? -1 : a > b ? 1 : 0);
 }
 
 export function apiGroup({ name, versions }: ServedGroup): APIGroup {
