@@ -11,15 +11,17 @@ export const measureObjects: Measure = async ({ network, quick }) => {
   try {
     await skiff.start({ node: false });
     const credentials = credentialsOf(skiff.kubeconfig);
-    const clients = await Promise.all(Array.from({ length: connections }, () => ApiConnection.open(credentials)));
     const settle = (): Promise<void> => Bun.sleep(quick ? 3000 : 20_000);
     await settle();
     const empty = figuresOf(skiff.pid);
     const rows: Row[] = [{ what: "RSS of the control plane, no objects", values: [empty.residentMb], unit: "MB", note: `${empty.anonymousMb.toFixed(0)} MB of it anonymous` }];
     let made = 0;
     for (const count of quick ? [2000, 10_000] : [10_000, 50_000]) {
-      await Promise.all(clients.map(async (client) => {
+      // New ones each time: the server ends connections that are idle for as long as the pauses last.
+      await Promise.all(Array.from({ length: connections }, async () => {
+        const client = await ApiConnection.open(credentials);
         while (made < count) await create(client, made++);
+        client.close();
       }));
       await settle();
       const { residentMb, anonymousMb } = figuresOf(skiff.pid);
@@ -28,7 +30,6 @@ export const measureObjects: Measure = async ({ network, quick }) => {
         note: `${anonymousMb.toFixed(0)} MB of it anonymous; ${Math.round((residentMb - empty.residentMb) * 1e6 / count)} bytes an object`,
       });
     }
-    for (const client of clients) client.close();
     return rows;
   } finally {
     skiff.dispose();
