@@ -131,13 +131,13 @@ export function defineResource<T extends KubeObject>(definition: ResourceDefinit
 
 export const nameColumn = <T extends KubeObject>(): Column<T> => ({
   name: "Name", type: "string", format: "name",
-  description: "Name must be unique within a namespace.",
+  description: "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names",
   value: (object) => (object as Frozen<KubeObject>).metadata.name ?? "",
 });
 
 export const ageColumn = <T extends KubeObject>(): Column<T> => ({
   name: "Age", type: "string",
-  description: "CreationTimestamp is a timestamp representing the server time when this object was created.",
+  description: "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata",
   value: (object, now) => age((object as Frozen<KubeObject>).metadata.creationTimestamp, now),
 });
 
