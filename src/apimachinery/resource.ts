@@ -90,6 +90,8 @@ export interface ResourceCard<T extends KubeObject> {
   example?(name?: string): T;
   /** ObjectMeta.name rule; default DNS subdomain. Returns messages. */
   validateName?(name: string, prefix: boolean): string[];
+  /** Lets pass finalizers that are neither Kubernetes' own nor begin with a domain and a slash, as definitions and custom resources may have. */
+  anyFinalizer?: boolean;
   /** How objects are read and merged where that isn't the schema table's business: custom resources. */
   objectSchema?: ObjectSchema;
   /** Where the objects are stored under another name or in another version: autoscaling/v1 of v2, events.k8s.io of core, versions of a CRD. */

@@ -45,7 +45,7 @@ function createAttributes(context: RequestContext, card: AnyResource, object: Ku
 export const namespaceItself = (card: { group: string; resource: string }, name: string): string => (card.group === "" && card.resource === "namespaces" ? name : "");
 
 function validateNew<T extends KubeObject>(card: ResourceCard<T>, object: T): void {
-  const errors = [...validateObjectMeta(object.metadata, { namespaced: card.scope === "Namespaced", validateName: card.validateName }), ...card.strategy.validate?.(object as Frozen<T>) ?? []];
+  const errors = [...validateObjectMeta(object.metadata, { namespaced: card.scope === "Namespaced", validateName: card.validateName, anyFinalizer: card.anyFinalizer }), ...card.strategy.validate?.(object as Frozen<T>) ?? []];
   if (errors.length) throw invalid(card, object.metadata.name ?? "", errors);
 }
 

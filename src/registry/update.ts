@@ -93,7 +93,7 @@ function checkRequest<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKe
   takeNamespace(card, wanted, key.namespace);
   const { uid, resourceVersion } = wanted.metadata;
   if (!resourceVersion && card.strategy.allowUnconditionalUpdate === false) {
-    throw invalid(card, key.name, [invalidValue("metadata.resourceVersion", 0, "must be specified for an update")]);
+    throw invalid({ group: card.group, kind: card.resource }, key.name, [invalidValue("metadata.resourceVersion", 0, "must be specified for an update")]);
   }
   checkPreconditions(card, old as Frozen<KubeObject>, { uid, resourceVersion });
 }
@@ -118,7 +118,7 @@ function keepStatus(object: WithStatus, old: WithStatus): void {
 function validateChange<T extends KubeObject>(card: ResourceCard<T>, object: T, old: Frozen<T>, subresource: string): void {
   const { validateUpdate, validateStatusUpdate } = card.strategy;
   const validate = subresource === "status" ? validateStatusUpdate : validateUpdate;
-  const errors = [...validateObjectMetaUpdate(object.metadata, (old as Frozen<KubeObject>).metadata), ...validate?.(object as Frozen<T>, old) ?? []];
+  const errors = [...validateObjectMetaUpdate(object.metadata, (old as Frozen<KubeObject>).metadata, { anyFinalizer: card.anyFinalizer }), ...validate?.(object as Frozen<T>, old) ?? []];
   if (errors.length) throw invalid(card, object.metadata.name!, errors);
 }
 

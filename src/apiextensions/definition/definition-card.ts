@@ -10,6 +10,7 @@ import { packedForm } from "./packing.ts";
 export const servedDefinitions = (card: ResourceCard<CustomResourceDefinition>): ResourceCard<CustomResourceDefinition> => ({
   ...card,
   stored: packedForm(),
+  anyFinalizer: true,
   strategy: { ...card.strategy, beginDeletion },
 });
 

@@ -114,7 +114,7 @@ function validateResource(value: JsonObject, field: string): FieldError[] {
   try {
     const meta = decode<ObjectMeta>(metaType, value["metadata"] ?? {}).object;
     const name = meta.name || "fakename";
-    return [...errors, ...validateObjectMeta({ ...meta, name }, { namespaced: Boolean(meta.namespace), validateName: pathSegmentErrors, field: at("metadata") })];
+    return [...errors, ...validateObjectMeta({ ...meta, name }, { namespaced: Boolean(meta.namespace), validateName: pathSegmentErrors, field: at("metadata"), anyFinalizer: true })];
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
     return [...errors, invalidValue(at("metadata"), value["metadata"], error.message.replace(/^.*? cannot be handled as a ObjectMeta: /s, ""))];

@@ -37,6 +37,7 @@ function makeCards(definition: Definition, { webhooks }: { webhooks: WebhookCall
       group, version: version.name, kind, resource, scope: spec.scope as "Namespaced" | "Cluster",
       singular: singular || kind.toLowerCase(), shortNames: shortNames ?? [], categories: categories ?? [],
       ...(listKind && listKind !== `${kind}List` ? { listKind } : {}),
+      anyFinalizer: true,
       schema: schemaName(group, version.name, kind),
       subresources: { ...(hasStatus ? { status: true } : {}), ...(scale ? { scale: scaleMapping(scale) } : {}) },
       ...(version.deprecated ? { deprecation: version.deprecationWarning ?? deprecationOf(spec, version) } : {}),

@@ -10,10 +10,12 @@ export interface ObjectMetaRules {
   validateName?(name: string, prefix: boolean): string[];
   /** Default `metadata`. */
   field?: string;
+  /** Finalizers need neither be Kubernetes' own nor begin with a domain and a slash. */
+  anyFinalizer?: boolean;
 }
 
 /** k8s.io/apimachinery/pkg/api/validation ValidateObjectMeta, for what is about to be created. */
-export function validateObjectMeta(meta: Meta, { namespaced, validateName = nameIsDns1123Subdomain, field = "metadata" }: ObjectMetaRules): FieldError[] {
+export function validateObjectMeta(meta: Meta, { namespaced, validateName = nameIsDns1123Subdomain, field = "metadata", anyFinalizer }: ObjectMetaRules): FieldError[] {
   const errors: FieldError[] = [];
   const { name, generateName, namespace } = meta;
   if (generateName) errors.push(...validateName(generateName, true).map((message) => invalidValue(`${field}.generateName`, generateName, message)));
@@ -24,14 +26,14 @@ export function validateObjectMeta(meta: Meta, { namespaced, validateName = name
   } else if (!namespace) errors.push(required(`${field}.namespace`));
   else errors.push(...dns1123LabelErrors(namespace).map((message) => invalidValue(`${field}.namespace`, namespace, message)));
   if ((meta.generation ?? 0) < 0) errors.push(invalidValue(`${field}.generation`, meta.generation, "must be greater than or equal to 0"));
-  return [...errors, ...validateSharedParts(meta, field)];
+  return [...errors, ...validateSharedParts(meta, field, anyFinalizer)];
 }
 
 /**
  * ValidateObjectMetaUpdate, for what is about to replace `old`. Whether a resourceVersion is needed is the registry's to say, and it has
  * already taken over from `old` what clients leave out (uid, creationTimestamp).
  */
-export function validateObjectMetaUpdate(meta: Meta, old: Meta, { field = "metadata" }: { field?: string } = {}): FieldError[] {
+export function validateObjectMetaUpdate(meta: Meta, old: Meta, { field = "metadata", anyFinalizer }: Pick<ObjectMetaRules, "field" | "anyFinalizer"> = {}): FieldError[] {
   const errors: FieldError[] = [];
   if (old.deletionTimestamp) {
     const added = (meta.finalizers ?? []).filter((finalizer) => !old.finalizers?.includes(finalizer));
@@ -41,15 +43,15 @@ export function validateObjectMetaUpdate(meta: Meta, old: Meta, { field = "metad
   for (const key of ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] as const) {
     errors.push(...validateImmutableField(meta[key], old[key], `${field}.${key}`));
   }
-  return [...errors, ...validateSharedParts(meta, field)];
+  return [...errors, ...validateSharedParts(meta, field, anyFinalizer)];
 }
 
-function validateSharedParts(meta: Meta, field: string): FieldError[] {
+function validateSharedParts(meta: Meta, field: string, anyFinalizer = false): FieldError[] {
   return [
     ...validateLabels(meta.labels, `${field}.labels`),
     ...validateAnnotations(meta.annotations, `${field}.annotations`),
     ...validateOwnerReferences(meta.ownerReferences ?? [], `${field}.ownerReferences`),
-    ...validateFinalizers(meta.finalizers ?? [], `${field}.finalizers`),
+    ...validateFinalizers(meta.finalizers ?? [], `${field}.finalizers`, anyFinalizer),
   ];
 }
 
@@ -99,9 +101,9 @@ function validateOwnerReferences(references: readonly Frozen<OwnerReference>[], 
 /** The finalizers without a domain that Kubernetes itself sets. Source: k8s.io/kubernetes/pkg/apis/core/helper IsStandardFinalizerName. */
 const standardFinalizers = new Set(["kubernetes", "orphan", "foregroundDeletion"]);
 
-export function validateFinalizers(finalizers: readonly string[], field: string): FieldError[] {
+export function validateFinalizers(finalizers: readonly string[], field: string, any = false): FieldError[] {
   const errors = finalizers.flatMap((finalizer) => qualifiedNameErrors(finalizer).map((message) => invalidValue(field, finalizer, message)));
-  for (const [index, finalizer] of finalizers.entries()) {
+  for (const [index, finalizer] of any ? [] : finalizers.entries()) {
     if (!finalizer.includes("/") && !standardFinalizers.has(finalizer)) errors.push(invalidValue(`${field}[${index}]`, finalizer, "name is neither a standard finalizer name nor is it fully qualified"));
   }
   if (finalizers.includes("orphan") && finalizers.includes("foregroundDeletion")) {
