@@ -6,6 +6,7 @@ import { validatingadmissionpolicies } from "./admissionregistration/validatinga
 import { validatingadmissionpolicybindings } from "./admissionregistration/validatingadmissionpolicybinding.ts";
 import { validatingwebhookconfigurations } from "./admissionregistration/validatingwebhookconfiguration.ts";
 import { customresourcedefinitions } from "./apiextensions/customresourcedefinition.ts";
+import { apiservices } from "./apiregistration/apiservice.ts";
 import { deployments } from "./apps/deployment.ts";
 import { replicasets } from "./apps/replicaset.ts";
 import { selfsubjectreviews } from "./authentication/selfsubjectreview.ts";
@@ -28,6 +29,8 @@ import { serviceaccounts } from "./core/serviceaccount.ts";
 import { persistentvolumes } from "./core/volume/persistentvolume.ts";
 import { persistentvolumeclaims } from "./core/volume/persistentvolumeclaim.ts";
 import { endpointslices } from "./discovery/endpointslice.ts";
+import { flowschemas } from "./flowcontrol/flowschema.ts";
+import { prioritylevelconfigurations } from "./flowcontrol/prioritylevelconfiguration.ts";
 import { ingresses } from "./networking/ingress.ts";
 import { ingressclasses } from "./networking/ingressclass.ts";
 import { ipaddresses } from "./networking/ipaddress.ts";
@@ -62,13 +65,16 @@ export const builtins: readonly AnyResource[] = [
   runtimeclasses,
   csidrivers, csinodes, csistoragecapacities, storageclasses, volumeattachments, volumeattributesclasses,
   mutatingadmissionpolicies, mutatingadmissionpolicybindings, mutatingwebhookconfigurations, validatingadmissionpolicies, validatingadmissionpolicybindings, validatingwebhookconfigurations,
+  apiservices,
+  flowschemas, prioritylevelconfigurations,
 ];
 
 export {
-  clusterrolebindings, clusterroles, configmaps, csidrivers, csinodes, csistoragecapacities, customresourcedefinitions, deployments, endpoints,
-  endpointslices, events, ingressclasses, ingresses, ipaddresses, leases, limitranges, localsubjectaccessreviews, mutatingadmissionpolicies,
+  apiservices, clusterrolebindings, clusterroles, configmaps, csidrivers, csinodes, csistoragecapacities, customresourcedefinitions, deployments, endpoints,
+  endpointslices, events, flowschemas, ingressclasses, ingresses, ipaddresses, leases, limitranges, localsubjectaccessreviews, mutatingadmissionpolicies,
   mutatingadmissionpolicybindings, mutatingwebhookconfigurations, namespaces, networkpolicies, nodes, persistentvolumeclaims, persistentvolumes, pods,
-  podtemplates, priorityclasses, replicasets, replicationcontrollers, resourcequotas, rolebindings, roles, runtimeclasses, secrets, selfsubjectaccessreviews,
-  selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts, servicecidrs, services, storageclasses, subjectaccessreviews, tokenreviews,
-  validatingadmissionpolicies, validatingadmissionpolicybindings, validatingwebhookconfigurations, volumeattachments, volumeattributesclasses,
+  podtemplates, priorityclasses, prioritylevelconfigurations, replicasets, replicationcontrollers, resourcequotas, rolebindings, roles, runtimeclasses,
+  secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts, servicecidrs, services, storageclasses,
+  subjectaccessreviews, tokenreviews, validatingadmissionpolicies, validatingadmissionpolicybindings, validatingwebhookconfigurations, volumeattachments,
+  volumeattributesclasses,
 };

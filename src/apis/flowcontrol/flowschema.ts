@@ -1,0 +1,34 @@
+import { defineResource, ageColumn, nameColumn } from "../../apimachinery/resource.ts";
+import type { FlowSchema } from "../generated/flowcontrol/v1.ts";
+import { validateConditionTypes } from "./condition-types.ts";
+import { validateFlowSchema } from "./flowschema-validation.ts";
+export type { FlowSchema } from "../generated/flowcontrol/v1.ts";
+
+export const flowschemas = defineResource<FlowSchema>({
+  group: "flowcontrol.apiserver.k8s.io", version: "v1", kind: "FlowSchema", resource: "flowschemas", scope: "Cluster", subresources: { status: true },
+  schema: "io.k8s.api.flowcontrol.v1.FlowSchema",
+  default(schema) {
+    const spec = (schema.spec ??= { priorityLevelConfiguration: { name: "" }, matchingPrecedence: 0 });
+    spec.priorityLevelConfiguration ??= { name: "" };
+    spec.matchingPrecedence ||= 1000;
+    schema.status ??= {};
+  },
+  strategy: {
+    prepareForCreate(schema) {
+      schema.status = {};
+    },
+    validate: validateFlowSchema,
+    validateUpdate: (schema) => validateFlowSchema(schema),
+    validateStatusUpdate: ({ status }) => validateConditionTypes(status?.conditions),
+    allowUnconditionalUpdate: false,
+  },
+  columns: [
+    nameColumn(),
+    { name: "PriorityLevel", type: "string", description: "`name` is the name of the priority level configuration being referenced Required.", value: ({ spec }) => spec.priorityLevelConfiguration?.name ?? "" },
+    { name: "MatchingPrecedence", type: "string", description: "`matchingPrecedence` is used to choose among the FlowSchemas that match a given request.", value: ({ spec }) => spec.matchingPrecedence ?? 0 },
+    { name: "DistinguisherMethod", type: "string", description: "`distinguisherMethod` defines how to compute the flow distinguisher for requests that match this schema.", value: ({ spec }) => spec.distinguisherMethod?.type ?? "<none>" },
+    ageColumn(),
+    { name: "MissingPL", type: "string", description: "references a broken or non-existent PriorityLevelConfiguration", value: ({ status }) => status?.conditions?.find(({ type }) => type === "Dangling")?.status ?? "?" },
+  ],
+  example: () => ({ apiVersion: "flowcontrol.apiserver.k8s.io/v1", kind: "FlowSchema", metadata: { name: "example" }, spec: { priorityLevelConfiguration: { name: "global-default" }, matchingPrecedence: 9000 } }),
+});
