@@ -11,6 +11,7 @@ import { nodeLifecycle } from "./node-lifecycle/node-lifecycle.ts";
 import { taintEviction } from "./node-lifecycle/taint-eviction.ts";
 import { podGc } from "./pod-gc/pod-gc.ts";
 import { replicaset } from "./replicaset/replicaset.ts";
+import { resourceQuotaController } from "./resourcequota/resourcequota.ts";
 import { rootCaPublisher } from "./root-ca-publisher/root-ca-publisher.ts";
 import { serviceaccount } from "./serviceaccount/serviceaccount.ts";
 
@@ -34,6 +35,7 @@ export function controllers({ cards, ca, clusterCidr, nodeMonitorGracePeriod, te
     serviceaccount,
     rootCaPublisher({ ca }),
     clusterRoleAggregation,
+    resourceQuotaController({ cards }),
     garbageCollector({ cards }),
     nodeIpam({ clusterCidr }),
     nodeLifecycle({ gracePeriod: nodeMonitorGracePeriod }),

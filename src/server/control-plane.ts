@@ -4,6 +4,7 @@ import { builtins } from "../apis/builtins.ts";
 import { events } from "../apis/core/event.ts";
 import { nodes } from "../apis/core/node.ts";
 import { pods } from "../apis/core/pod/pod.ts";
+import { resourcequotas } from "../apis/core/resourcequota.ts";
 import { secrets } from "../apis/core/secret.ts";
 import { serviceaccounts } from "../apis/core/serviceaccount.ts";
 import { clusterrolebindings } from "../apis/rbac/clusterrolebinding.ts";
@@ -48,6 +49,7 @@ import { Cacher } from "../storage/cacher/cacher.ts";
 import { runCompaction } from "../storage/compaction.ts";
 import { SqliteStorage } from "../storage/sqlite/sqlite-storage.ts";
 
+import { tokenAuthenticators } from "./identity.ts";
 import type { ServerOptions } from "./options.ts";
 
 export interface ControlPlaneOptions {
@@ -99,15 +101,19 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
     keys: tokens.keys.verification, issuer, audiences, now: () => clock.now(),
     objects: { serviceAccount: (key) => informers.informer(serviceaccounts).lister.get(key), pod: getPod, secret: (key) => informers.informer(secrets).lister.get(key), node: getNode },
   });
-  const authenticators = [x509Authenticator(), bearerTokenAuthenticator([serviceAccountTokensOf])];
+  const tokenKinds = tokenAuthenticators({ options: options.identity, serviceAccounts: [serviceAccountTokensOf], secrets: informers.informer(secrets).lister, now: () => clock.now() });
+  const authenticators = [x509Authenticator(), bearerTokenAuthenticator(tokenKinds)];
 
   const listers = createListers(cacher);
   const webhooks = createWebhookCaller({ resolveService: endpointResolver({ listers }) });
   const registry: Registry = createRegistry({
     cacher, cards: withCustomResources(builtins), clock, authorizer, tokenIssuer: tokens.issuer,
-    admission: defaultAdmission({ listers, authorizer, webhooks: { matcher: createMatcher({ listers, cards: () => registry.cards }), caller: webhooks, metrics } }),
+    admission: defaultAdmission({
+      listers, authorizer, clock, disabled: options.identity.disabledAdmissionPlugins, updateQuotaStatus: (quota) => clientAs(itself).update(resourcequotas, quota, { subresource: "status" }),
+      webhooks: { matcher: createMatcher({ listers, cards: () => registry.cards }), caller: webhooks, metrics },
+    }),
     hooks: { ...builtinHooks({ cacher, allocators: { serviceCidr: options.serviceCidr, nodePorts: options.nodePortRange, reserved: [options.clusterDns] } }), ...definitionHooks },
-    reviews: { ...accessReviews({ authorizer }), ...identityReviews({ rbac, tokens: [serviceAccountTokensOf], audiences }) },
+    reviews: { ...accessReviews({ authorizer }), ...identityReviews({ rbac, tokens: tokenKinds, audiences }) },
   });
   const clientAs = (user: UserInfo): Client => createLocalClient({ registry, authorizer, user });
 
@@ -146,6 +152,9 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
 
 /** What the API server itself does. */
 const apiServerUser: UserInfo = { name: "system:apiserver", groups: ["system:masters", "system:authenticated"] };
+
+/** Who writes what the API server itself keeps in objects, such as charges to quotas. */
+const itself: UserInfo = { name: "system:apiserver", groups: ["system:masters", "system:authenticated"] };
 
 /** The first address of the service network: default/kubernetes. */
 export const kubernetesServiceIp = (serviceCidr: string): string => formatIpv4(parseCidr(serviceCidr)!.base + 1);

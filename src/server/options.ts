@@ -1,3 +1,5 @@
+import { identitySettings, type IdentityOptions } from "./identity-options.ts";
+
 /** The settings of `skiff server` and the node in it. One table makes flags, environment variables and configuration keys. */
 export interface Setting {
   name: string;
@@ -9,7 +11,7 @@ export interface Setting {
   defaultText?: string;
   placeholder?: string;
   description: string;
-  group: "Cluster" | "Listening" | "Files" | "Node" | "Runtime" | "Logging";
+  group: "Cluster" | "Identity" | "Listening" | "Files" | "Node" | "Runtime" | "Logging";
 }
 
 export const serverSettings = [
@@ -27,6 +29,7 @@ export const serverSettings = [
   { name: "service-node-port-range", type: "string", default: "30000-32767", placeholder: "from-to", group: "Cluster", description: "Ports for NodePort Services" },
   { name: "cluster-dns", type: "string", defaultText: "the tenth address of --service-cidr", placeholder: "ip", group: "Cluster", description: "Address of the cluster's DNS" },
   { name: "cluster-domain", type: "string", default: "cluster.local", placeholder: "domain", group: "Cluster", description: "DNS domain of the cluster" },
+  ...identitySettings,
   { name: "disable-agent", type: "boolean", default: false, group: "Node", description: "Run the control plane only, no node" },
   { name: "node-name", type: "string", defaultText: "the host name", placeholder: "name", group: "Node", description: "Name of this node" },
   { name: "node-ip", type: "string", defaultText: "the address of the default route", placeholder: "ip", group: "Node", description: "Address of this node" },
@@ -57,6 +60,7 @@ export interface ServerOptions {
   nodePortRange: { first: number; last: number };
   clusterDns: string;
   clusterDomain: string;
+  identity: IdentityOptions;
   disableAgent: boolean;
   nodeName: string;
   nodeIp: string;

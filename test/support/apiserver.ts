@@ -18,7 +18,7 @@ import type { NodeConnector } from "../../src/apiserver/handlers/handler.ts";
 import { identityReviews } from "../../src/apiserver/handlers/reviews.ts";
 import { createOpenApi } from "../../src/apiserver/openapi/openapi.ts";
 import { versionInfo } from "../../src/apiserver/version.ts";
-import { builtins, clusterrolebindings, clusterroles, namespaces, nodes, pods, rolebindings, roles, secrets, serviceaccounts } from "../../src/apis/builtins.ts";
+import { builtins, clusterrolebindings, clusterroles, namespaces, nodes, pods, resourcequotas, rolebindings, roles, secrets, serviceaccounts } from "../../src/apis/builtins.ts";
 import type { HttpHandler } from "../../src/base/http.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { createMetrics } from "../../src/base/metrics.ts";
@@ -36,6 +36,8 @@ import { createLocalClient } from "../../src/registry/local-client.ts";
 import { createListers, createLocalInformers } from "../../src/registry/local-informers.ts";
 import type { Registry } from "../../src/registry/registry.ts";
 import { accessReviews } from "../../src/registry/reviews.ts";
+import type { IdentityOptions } from "../../src/server/identity-options.ts";
+import { tokenAuthenticators } from "../../src/server/identity.ts";
 import { kubeconfig } from "../../src/server/kubeconfig.ts";
 import { createCa, createLeaf, createSigningKey, type KeyPair } from "../../src/server/pki/certificate.ts";
 import { Cacher } from "../../src/storage/cacher/cacher.ts";
@@ -49,6 +51,8 @@ export interface TestApiServerOptions {
   /** The way to kubelets; without one no node is connected. */
   nodes?: NodeConnector;
   controllers?: readonly ControllerRole[];
+  /** Other ways in than certificates and the cluster's own tokens. */
+  identity?: Partial<IdentityOptions>;
   /** Kinds besides the built-in ones. */
   cards?: readonly AnyResource[];
 }
@@ -78,7 +82,7 @@ export interface TestApiServer {
 const administrator: UserInfo = { name: "system:admin", groups: ["system:masters", "system:authenticated"] };
 const audience = "https://kubernetes.default.svc.cluster.local";
 
-export async function startApiServer({ storage: kind = "memory", nodes: connector = { connect: () => undefined }, controllers = [], cards = [] }: TestApiServerOptions = {}): Promise<TestApiServer> {
+export async function startApiServer({ storage: kind = "memory", nodes: connector = { connect: () => undefined }, controllers = [], cards = [], identity }: TestApiServerOptions = {}): Promise<TestApiServer> {
   const directory = mkdtempSync(join(tmpdir(), "skiff-apiserver-"));
   const storage = kind === "memory" ? new MemoryStorage() : kind === "sqlite" ? await SqliteStorage.open({ path: join(directory, "state.db") }) : kind;
   const cacher = new Cacher({ storage });
@@ -105,12 +109,17 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
       secret: (key) => informers.informer(secrets).lister.get(key), node: (name) => nodeLister.get(name),
     },
   });
+  const tokenKinds = tokenAuthenticators({ options: { disabledAdmissionPlugins: [], ...identity }, serviceAccounts: [serviceAccount], secrets: informers.informer(secrets).lister, now: Date.now });
   const webhooks = createWebhookCaller({ resolveService: endpointResolver({ listers }) });
   const registry: Registry = createRegistry({
     cacher, cards: [...withCustomResources(builtins), ...cards],
-    admission: defaultAdmission({ listers, authorizer, webhooks: { matcher: createMatcher({ listers, cards: () => registry.cards }), caller: webhooks } }), clock: systemClock,
+    admission: defaultAdmission({
+      listers, authorizer, updateQuotaStatus: (quota) => client().update(resourcequotas, quota, { subresource: "status" }),
+      webhooks: { matcher: createMatcher({ listers, cards: () => registry.cards }), caller: webhooks },
+    }),
+    clock: systemClock,
     hooks: { ...builtinHooks({ cacher, allocators: { serviceCidr: "10.43.0.0/16" } }), ...definitionHooks }, tokenIssuer: tokens.issuer,
-    reviews: { ...accessReviews({ authorizer }), ...identityReviews({ rbac, tokens: [serviceAccount], audiences: [audience] }) },
+    reviews: { ...accessReviews({ authorizer }), ...identityReviews({ rbac, tokens: tokenKinds, audiences: [audience] }) },
   });
   const client = (user = administrator): Client => createLocalClient({ registry, authorizer, user });
   for (const name of ["default", "kube-system", "kube-public", "kube-node-lease"]) {
@@ -124,7 +133,7 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
   const customResources = runCustomResources({ informers, client: client(), webhooks, clock: systemClock, resources: registry.resources }, stopping.signal);
   const handler = createApiServer({
     registry, authorizer, nodes: connector, openApi, serviceAccountKeys: tokens.keys,
-    authenticators: [x509Authenticator(), bearerTokenAuthenticator([serviceAccount])],
+    authenticators: [x509Authenticator(), bearerTokenAuthenticator(tokenKinds)],
     checks: { healthz: [], livez: [], readyz: [{ name: "informer-sync", check: () => undefined }] },
     metrics: createMetrics(), version: versionInfo({ own: "0.0.0-test" }), stopping: stopping.signal,
   });

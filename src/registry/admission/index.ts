@@ -3,12 +3,22 @@ import type { Authorizer } from "../attributes.ts";
 import type { Listers } from "../listers.ts";
 import { randomSuffix } from "../random-suffix.ts";
 import type { Admission } from "./admission.ts";
+import { certificateApproval, certificateSigning, certificateSubjectRestriction } from "./plugins/certificates.ts";
+import { defaultIngressClass } from "./plugins/default-ingress-class.ts";
+import { defaultStorageClass } from "./plugins/default-storage-class.ts";
 import { defaultTolerationSeconds } from "./plugins/default-toleration-seconds.ts";
+import { limitRanger } from "./plugins/limit-ranger.ts";
 import { namespaceLifecycle } from "./plugins/namespace-lifecycle.ts";
 import { nodeRestriction } from "./plugins/node-restriction.ts";
+import { persistentVolumeClaimResize } from "./plugins/persistent-volume-claim-resize.ts";
+import { podSecurity, type PodSecurityConfiguration } from "./plugins/pod-security/pod-security.ts";
+import { podTopologyLabels } from "./plugins/pod-topology-labels.ts";
 import { priority } from "./plugins/priority.ts";
 import { rbacEscalation } from "./plugins/rbac-escalation.ts";
+import { resourceQuota, type ResourceQuotaOptions } from "./plugins/resource-quota.ts";
+import { runtimeClass } from "./plugins/runtime-class.ts";
 import { serviceAccount } from "./plugins/service-account.ts";
+import { storageObjectInUseProtection } from "./plugins/storage-object-in-use-protection.ts";
 import { taintNodesByCondition } from "./plugins/taint-nodes-by-condition.ts";
 import { mutatingAdmissionWebhook } from "./webhook/mutating.ts";
 import { validatingAdmissionWebhook } from "./webhook/validating.ts";
@@ -18,18 +28,43 @@ export interface AdmissionDependencies {
   listers: Listers;
   authorizer: Authorizer;
   clock?: Clock;
+  /** Writes what admission charges to quotas. Without it no quota is enforced. */
+  updateQuotaStatus?: ResourceQuotaOptions["updateStatus"];
+  podSecurityConfiguration?: PodSecurityConfiguration;
+  /** Names of plugins that are not to run. */
+  disabled?: readonly string[];
   /** Without it no webhook is called. */
   webhooks?: WebhookDependencies;
 }
 
-/** The plugins in the order of Kubernetes' own (pkg/kubeapiserver/options/plugins.go). */
-export const defaultAdmission = ({ listers, authorizer, clock = systemClock, webhooks }: AdmissionDependencies): readonly Admission[] => [
+/** The plugins in the order of Kubernetes' own (pkg/kubeapiserver/options/plugins.go), less those that are switched off. */
+export function defaultAdmission(dependencies: AdmissionDependencies): readonly Admission[] {
+  const { disabled = [] } = dependencies;
+  const all = allAdmission(dependencies);
+  const unknown = disabled.find((name) => !all.some((plugin) => plugin.name === name));
+  if (unknown) throw new Error(`there is no admission plugin ${JSON.stringify(unknown)}: there are ${all.map(({ name }) => name).join(", ")}`);
+  return all.filter(({ name }) => !disabled.includes(name));
+}
+
+const allAdmission = ({ listers, authorizer, clock = systemClock, webhooks, updateQuotaStatus, podSecurityConfiguration }: AdmissionDependencies): readonly Admission[] => [
   namespaceLifecycle({ listers }),
+  limitRanger({ listers }),
   serviceAccount({ listers, randomSuffix, clock }),
   nodeRestriction({ listers }),
   taintNodesByCondition,
+  podSecurity({ listers, configuration: podSecurityConfiguration }),
   priority({ listers }),
   defaultTolerationSeconds,
+  defaultStorageClass({ listers }),
+  storageObjectInUseProtection,
+  persistentVolumeClaimResize({ listers }),
+  runtimeClass({ listers }),
+  certificateApproval({ authorizer }),
+  certificateSigning({ authorizer }),
+  certificateSubjectRestriction,
+  defaultIngressClass({ listers }),
+  podTopologyLabels({ listers }),
   rbacEscalation({ listers, authorizer }),
   ...(webhooks ? [mutatingAdmissionWebhook({ ...webhooks, listers }), validatingAdmissionWebhook({ ...webhooks, listers })] : []),
+  ...(updateQuotaStatus ? [resourceQuota({ listers, now: () => clock.now(), updateStatus: updateQuotaStatus })] : []),
 ];

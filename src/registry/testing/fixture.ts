@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AnyResource } from "../../apimachinery/resource.ts";
 import { builtins } from "../../apis/builtins.ts";
+import { resourcequotas } from "../../apis/core/resourcequota.ts";
 import { systemClock, type Clock } from "../../base/clock.ts";
 import type { Client } from "../../client/client.ts";
 import type { InformerFactory } from "../../client/informer.ts";
@@ -51,7 +52,7 @@ export async function startRegistry({ clock = systemClock, authorizer = mastersO
   await cacher.start();
   const registry = createRegistry({
     cacher, cards, clock, tokenIssuer, authorizer,
-    admission: defaultAdmission({ listers: createListers(cacher), authorizer }),
+    admission: defaultAdmission({ listers: createListers(cacher), authorizer, updateQuotaStatus: (quota) => client.update(resourcequotas, quota, { subresource: "status" }) }),
     hooks: builtinHooks({ cacher, allocators: { serviceCidr: "10.43.0.0/16", reserved: ["10.43.0.10"] } }),
     reviews: accessReviews({ authorizer }),
   });
