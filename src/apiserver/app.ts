@@ -7,10 +7,11 @@ import type { Registry } from "../registry/registry.ts";
 import { anonymousAuthenticator } from "./authentication/anonymous.ts";
 import type { Authenticator } from "./authentication/authenticator.ts";
 import type { ServiceAccountKeys } from "./authentication/service-account-tokens.ts";
+import type { Aggregator } from "./aggregation/aggregator.ts";
 import { buildHandlerChain } from "./chain.ts";
 import { createDiscovery } from "./discovery/documents.ts";
 import { createFrameCache } from "./encoding/watch-frames.ts";
-import { newExchange } from "./exchange.ts";
+import { newExchange, type ExchangeHandler } from "./exchange.ts";
 import type { NodeConnector } from "./handlers/handler.ts";
 import { resourceHandler } from "./handlers/resource.ts";
 import type { HealthChecks } from "./health.ts";
@@ -25,6 +26,8 @@ export interface ApiServerDependencies {
   authorizer: Authorizer;
   nodes: NodeConnector;
   openApi: PathDependencies["openApi"];
+  /** Serves groups that are served elsewhere. */
+  aggregator?: Pick<Aggregator, "remotes" | "serviceFor" | "proxy">;
   serviceAccountKeys: ServiceAccountKeys;
   checks: HealthChecks;
   /** This server's own: its requests and the process are registered here. */
@@ -39,13 +42,17 @@ export interface ApiServerDependencies {
 
 /** The Kubernetes API over HTTP: every exchange that the front, a tunnel or a test brings. */
 export function createApiServer(dependencies: ApiServerDependencies): HttpHandler {
-  const { registry, authorizer, metrics, requestTimeoutMs = 60_000, now = Date.now } = dependencies;
+  const { registry, authorizer, metrics, aggregator, requestTimeoutMs = 60_000, now = Date.now } = dependencies;
   const log = logger("apiserver");
   registerProcessMetrics(metrics);
   const resources = resourceHandler({ registry, authorizer, nodes: dependencies.nodes, frames: createFrameCache(), now, stopping: dependencies.stopping });
-  const paths = pathHandler({ ...dependencies, discovery: createDiscovery(() => registry.cards), log });
+  const paths = pathHandler({ ...dependencies, discovery: createDiscovery(() => registry.cards, aggregator?.remotes), log });
+  const serve: ExchangeHandler = (exchange) => {
+    const elsewhere = aggregator?.serviceFor(exchange.path);
+    return elsewhere ? aggregator!.proxy(elsewhere, exchange) : (exchange.info.isResource ? resources : paths)(exchange);
+  };
 
-  const handle = buildHandlerChain((exchange) => (exchange.info.isResource ? resources : paths)(exchange), {
+  const handle = buildHandlerChain(serve, {
     authenticators: dependencies.authenticators, anonymous: anonymousAuthenticator(), authorizer, metrics, log, requestTimeoutMs,
     isKnown: (group, version, resource, subresource) => {
       const card = registry.find(group, version, resource);

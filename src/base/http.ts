@@ -9,6 +9,8 @@ export interface PeerCertificate {
   organizations: string[];
   /** SHA-256 of the DER form, upper-case hex with colons. */
   fingerprint: string;
+  /** The certificate is one of a front proxy, which speaks for others and has no name of its own here. */
+  frontProxy?: true;
 }
 
 export interface HttpRequest {

@@ -11,8 +11,12 @@ import { clusterrolebindings } from "../apis/rbac/clusterrolebinding.ts";
 import { clusterroles } from "../apis/rbac/clusterrole.ts";
 import { rolebindings } from "../apis/rbac/rolebinding.ts";
 import { roles } from "../apis/rbac/role.ts";
+import { createAggregator } from "../apiserver/aggregation/aggregator.ts";
+import { withRemoteOpenApi } from "../apiserver/aggregation/openapi.ts";
+import type { ProxyClient } from "../apiserver/aggregation/remote-server.ts";
 import { createApiServer } from "../apiserver/app.ts";
 import { bearerTokenAuthenticator } from "../apiserver/authentication/bearer-token.ts";
+import { requestHeaderAuthenticator } from "../apiserver/authentication/request-header.ts";
 import { serviceAccountAuthenticator } from "../apiserver/authentication/service-account.ts";
 import { serviceAccountTokens } from "../apiserver/authentication/service-account-tokens.ts";
 import type { Authenticator } from "../apiserver/authentication/authenticator.ts";
@@ -51,6 +55,7 @@ import { SqliteStorage } from "../storage/sqlite/sqlite-storage.ts";
 
 import { tokenAuthenticators } from "./identity.ts";
 import type { ServerOptions } from "./options.ts";
+import { frontProxyName } from "./pki/cluster-pki.ts";
 
 export interface ControlPlaneOptions {
   options: ServerOptions;
@@ -58,6 +63,8 @@ export interface ControlPlaneOptions {
   /** PKCS#8 PEM of the key that signs service-account tokens. */
   serviceAccountKey: string;
   nodes: NodeConnector;
+  /** The certificate that extension API servers know us by; asked for anew since it is renewed. */
+  frontProxyClient(): ProxyClient;
   metrics: MetricsRegistry;
   clock: Clock;
   /** Aborts when the server stops. */
@@ -74,12 +81,14 @@ export interface ControlPlane {
   authorizer: Authorizer;
   clientAs(user: UserInfo): Client;
   recorder(component: string, user: UserInfo, host?: string): EventRecorder;
+  /** Registers this server's own groups as APIServices and looks after those of others, until `signal` aborts. */
+  runAggregator(signal: AbortSignal): Promise<void>;
   /** Tells /readyz that start-up has finished. */
   markReady(): void;
   close(): Promise<void>;
 }
 
-export async function startControlPlane({ options, databaseFile, serviceAccountKey, nodes: nodeConnector, metrics, clock, stopping: serverStopping, onFatal }: ControlPlaneOptions): Promise<ControlPlane> {
+export async function startControlPlane({ options, databaseFile, serviceAccountKey, nodes: nodeConnector, frontProxyClient, metrics, clock, stopping: serverStopping, onFatal }: ControlPlaneOptions): Promise<ControlPlane> {
   const log = logger("storage");
   const closing = new AbortController();
   const stopping = AbortSignal.any([serverStopping, closing.signal]);
@@ -102,10 +111,11 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
     objects: { serviceAccount: (key) => informers.informer(serviceaccounts).lister.get(key), pod: getPod, secret: (key) => informers.informer(secrets).lister.get(key), node: getNode },
   });
   const tokenKinds = tokenAuthenticators({ options: options.identity, serviceAccounts: [serviceAccountTokensOf], secrets: informers.informer(secrets).lister, now: () => clock.now() });
-  const authenticators = [x509Authenticator(), bearerTokenAuthenticator(tokenKinds)];
+  const authenticators = [requestHeaderAuthenticator({ allowedNames: [frontProxyName] }), x509Authenticator(), bearerTokenAuthenticator(tokenKinds)];
 
   const listers = createListers(cacher);
-  const webhooks = createWebhookCaller({ resolveService: endpointResolver({ listers }) });
+  const resolveService = endpointResolver({ listers });
+  const webhooks = createWebhookCaller({ resolveService });
   const registry: Registry = createRegistry({
     cacher, cards: withCustomResources(builtins), clock, authorizer, tokenIssuer: tokens.issuer,
     admission: defaultAdmission({
@@ -121,12 +131,14 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   registry.resources.onChange(() => openApi.invalidate());
   const customResources = runCustomResources({ informers, client: clientAs(apiServerUser), webhooks, clock, resources: registry.resources }, stopping);
 
+  const aggregator = createAggregator({ registry, informers, listers, resolveService, client: frontProxyClient, clock });
+
   let ready = false;
   const storageCheck = { name: "storage", check: () => { if (cacher.revision < storage.revision) throw new Error("the cache lags behind the database"); } };
   const handler = createApiServer({
     registry, authorizer, nodes: nodeConnector, metrics, stopping, now: () => clock.now(),
     authenticators,
-    openApi,
+    openApi: withRemoteOpenApi(openApi, () => aggregator.remotePaths()), aggregator,
     serviceAccountKeys: tokens.keys,
     checks: {
       healthz: [], livez: [storageCheck],
@@ -138,6 +150,7 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   return {
     handler, informers, authenticators, authorizer, clientAs,
     recorder: (component, user, host) => createEventRecorder({ client: clientAs(user), events, component, clock, ...(host ? { host } : {}) }, stopping),
+    runAggregator: (signal) => aggregator.run(clientAs(apiServerUser), createEventRecorder({ client: clientAs(apiServerUser), events, component: "apiserver", clock }, stopping), signal),
     markReady() {
       ready = true;
     },

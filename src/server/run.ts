@@ -17,6 +17,7 @@ import { rulesOf, startControllers } from "../client/controller.ts";
 import { controllers } from "../controllers/index.ts";
 import type { UserInfo } from "../registry/attributes.ts";
 import { ensureClusterDnsService } from "../registry/bootstrap/cluster-dns-service.ts";
+import { ensureExtensionApiServerAuthentication } from "../registry/bootstrap/extension-apiserver-authentication.ts";
 import { ensureKubernetesService } from "../registry/bootstrap/kubernetes-service.ts";
 import { ensureSystemNamespaces } from "../registry/bootstrap/namespaces.ts";
 import { ensureSystemPriorityClasses } from "../registry/bootstrap/priority-classes.ts";
@@ -30,7 +31,7 @@ import { type Layout, layoutOf, prepareDataDir } from "./layout.ts";
 import { labelServerNode } from "./node-role.ts";
 import { notifyInit } from "./notify.ts";
 import type { ServerOptions } from "./options.ts";
-import { type ClusterPki, ensurePki } from "./pki/cluster-pki.ts";
+import { type ClusterPki, ensurePki, frontProxyName } from "./pki/cluster-pki.ts";
 import { openPort } from "./ports.ts";
 import { ensureToken } from "./token.ts";
 
@@ -101,7 +102,7 @@ class Server {
   /** In the order of starting. */
   components(): Component[] {
     const parts: Component[] = [this.#controlPlane(), this.#port(), this.#bootstrap(), this.#renewal()];
-    parts.push(this.#loop("scheduler", (signal) => this.#runScheduler(signal)), this.#loop("controllers", (signal) => this.#runControllers(signal)));
+    parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#loop("scheduler", (signal) => this.#runScheduler(signal)), this.#loop("controllers", (signal) => this.#runControllers(signal)));
     if (!this.options.disableAgent) parts.push(this.#loop("node-role", (signal) => labelServerNode({ client: this.#plane.clientAs(admin), informers: this.#plane.informers, nodeName: this.options.nodeName }, signal)), this.#agent());
     parts.push(this.#loop("idle-memory", (signal) => returnIdleMemory({ clock: this.#clock }, signal)));
     return parts;
@@ -119,7 +120,7 @@ class Server {
         this.#pki = await ensurePki(this.#pkiOptions());
         ensureToken({ dataDir: options.dataDir, serverCa: this.#pki.serverCa.certificate, ...(options.token ? { given: options.token } : {}) });
         this.#plane = await startControlPlane({
-          options, databaseFile: layout.databaseFile, serviceAccountKey: this.#pki.serviceAccountKey, metrics: createMetrics(), clock: this.#clock, stopping: this.stopping,
+          options, databaseFile: layout.databaseFile, serviceAccountKey: this.#pki.serviceAccountKey, frontProxyClient: () => this.#pki.frontProxyClient, metrics: createMetrics(), clock: this.#clock, stopping: this.stopping,
           nodes: { connect: (name) => (name === options.nodeName ? this.#kubelet : undefined) },
           onFatal: (error) => this.fail("the database can't be used any more", error),
         });
@@ -155,6 +156,7 @@ class Server {
         await ensureSystemNamespaces(client);
         await ensureSystemPriorityClasses(client);
         await reconcileBootstrapPolicy(client, bootstrapPolicy(this.#controllers().map((controller) => ({ name: controller.name, rules: rulesOf(controller) }))));
+        await ensureExtensionApiServerAuthentication(client, { clientCa: this.#pki.clientCa.certificate, frontProxyCa: this.#pki.frontProxyCa.certificate, allowedNames: [frontProxyName] });
         await ensureKubernetesService(client, { clusterIP: kubernetesServiceIp(options.serviceCidr), advertiseAddress: advertiseAddressOf(options), port: this.#front.port });
         await ensureClusterDnsService(client, options.clusterDns);
         this.#plane.markReady();
@@ -232,7 +234,7 @@ class Server {
   }
 
   #tls(pair: { certificate: string; key: string }): FrontTls {
-    return { cert: pair.certificate, key: pair.key, clientCa: this.#pki.clientCa.certificate };
+    return { cert: pair.certificate, key: pair.key, clientCa: this.#pki.clientCa.certificate, requestHeaderCa: this.#pki.frontProxyCa.certificate };
   }
 
   #pkiOptions(): Parameters<typeof ensurePki>[0] {

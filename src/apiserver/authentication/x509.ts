@@ -4,7 +4,7 @@ import type { Authenticator } from "./authenticator.ts";
 
 /** A verified client certificate: the common name is the user, organizations are its groups. */
 export function x509Authenticator(): Authenticator {
-  return { authenticate: ({ peer }) => (peer ? userOf(peer) : undefined) };
+  return { authenticate: ({ peer }) => (peer && !peer.frontProxy ? userOf(peer) : undefined) };
 }
 
 const known = new WeakMap<PeerCertificate, UserInfo>();

@@ -9,18 +9,19 @@ export function aggregated(version: "v2" | "v2beta1", groups: readonly ServedGro
 }
 
 const groupDiscovery = ({ name, versions }: ServedGroup): APIGroupDiscovery => ({
-  metadata: name ? { name, creationTimestamp: null } : { creationTimestamp: null },
-  versions: versions.map(({ version, cards }) => ({
+  metadata: name ? { name } : {},
+  versions: versions.map(({ version, cards, remote }) => remote ? { version, resources: [...remote.resources], freshness: remote.freshness } : ({
     version, resources: [...cards].sort((a, b) => (a.resource < b.resource ? -1 : 1)).map(resourceDiscovery), freshness: "Current",
   })),
 });
 
 const resourceDiscovery = (card: AnyResource): APIResourceDiscovery => {
-  const subresources = subresourcesOf(card).map(({ name, kind, verbs }) => ({
-    subresource: name, responseKind: { group: kind.group, version: kind.version, kind: kind.kind }, verbs: [...verbs].sort(),
-  }));
+  /** Kubernetes leaves out what the document says above. */
+  const responseKind = ({ group, version, kind }: { group: string; version: string; kind: string }): APIResourceDiscovery["responseKind"] =>
+    group === card.group && version === card.version ? { group: "", version: "", kind } : { group, version, kind };
+  const subresources = subresourcesOf(card).map(({ name, kind, verbs }) => ({ subresource: name, responseKind: responseKind(kind), verbs: [...verbs].sort() }));
   return {
-    resource: card.resource, responseKind: { group: card.group, version: card.version, kind: card.kind }, scope: card.scope, singularResource: card.singular,
+    resource: card.resource, responseKind: responseKind(card), scope: card.scope, singularResource: card.singular,
     verbs: [...card.verbs].sort(),
     ...(card.shortNames.length ? { shortNames: [...card.shortNames] } : {}), ...(card.categories.length ? { categories: [...card.categories] } : {}),
     ...(subresources.length ? { subresources } : {}),

@@ -3,7 +3,7 @@ import { notAcceptable } from "../../apimachinery/status.ts";
 import type { AnyResource } from "../../apimachinery/resource.ts";
 import { accepts, parseAccept } from "../encoding/media-type.ts";
 import { aggregated } from "./aggregated.ts";
-import { apiGroup, apiResourceList, groupsOf, type ServedGroup } from "./groups.ts";
+import { apiGroup, apiResourceList, groupsOf, withRemoteGroups, type RemoteGroup, type ServedGroup } from "./groups.ts";
 
 /** A body that is made once and answered 304 to who has it. */
 export interface Document {
@@ -21,16 +21,27 @@ export interface Discovery {
   groupVersions(): string[];
 }
 
-/** Discovery from the cards; built anew when the list is another, as it is after a CRD. */
-export function createDiscovery(cards: () => readonly AnyResource[]): Discovery {
+/** What extension API servers add. */
+export interface RemoteGroups {
+  /** A new array when something has changed. */
+  groups(): readonly RemoteGroup[];
+  /** Where a group of ours stands among them. */
+  priorityOf(group: string): number;
+}
+
+const noRemotes: readonly RemoteGroup[] = [];
+
+/** Discovery from the cards and what remote servers serve; built anew when either list is another, as it is after a CRD. */
+export function createDiscovery(cards: () => readonly AnyResource[], remote?: RemoteGroups): Discovery {
   let documents = new Map<string, Document | undefined>();
-  let served: readonly AnyResource[] = [], groups: ServedGroup[] = [];
+  let served: readonly AnyResource[] = [], remotes = noRemotes, groups: ServedGroup[] = [];
 
   function cached(key: string, make: (groups: readonly ServedGroup[]) => { contentType?: string; value: object } | undefined): Document | undefined {
-    const now = cards();
-    if (now !== served || groups.length === 0) {
+    const now = cards(), remoteNow = remote?.groups() ?? noRemotes;
+    if (now !== served || remoteNow !== remotes || groups.length === 0) {
       served = now;
-      groups = groupsOf(now);
+      remotes = remoteNow;
+      groups = remote ? withRemoteGroups(groupsOf(now), remoteNow, remote.priorityOf) : groupsOf(now);
       documents = new Map();
     }
     let found = documents.get(key);

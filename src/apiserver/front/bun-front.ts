@@ -1,7 +1,7 @@
 import { Connection, type Shared } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
-import { defaultLimits, type Front, type FrontOptions, type FrontTls } from "./front.ts";
-import { identify } from "./peer.ts";
+import { clientCas, defaultLimits, type Front, type FrontOptions, type FrontTls } from "./front.ts";
+import { frontProxyTest, identify } from "./peer.ts";
 
 /** ALPN protocol list in wire format: HTTP/1.1 alone. */
 const alpn = Buffer.from("\x08http/1.1", "latin1");
@@ -15,11 +15,11 @@ export async function listenBunFront(options: FrontOptions): Promise<Front> {
   const shared: Shared = { handler: options.handler, limits: { ...defaultLimits, ...options.limits }, deadlines: new Deadlines(), stopping: false };
   const onEmpty: (() => void)[] = [];
 
-  const listen = (port: number, tls: FrontTls): Listener => Bun.listen<Connection>({
+  const listen = (port: number, tls: FrontTls, isFrontProxy = frontProxyTest(tls.requestHeaderCa)): Listener => Bun.listen<Connection>({
     hostname: options.hostname,
     port,
     reusePort: true,
-    tls: { cert: tls.cert, key: tls.key, ca: tls.clientCa, requestCert: true, rejectUnauthorized: false, ALPNProtocols: alpn },
+    tls: { cert: tls.cert, key: tls.key, ca: clientCas(tls), requestCert: true, rejectUnauthorized: false, ALPNProtocols: alpn },
     socket: {
       open(socket) {
         if (connections.size >= shared.limits.connections || shared.stopping) {
@@ -34,7 +34,7 @@ export async function listenBunFront(options: FrontOptions): Promise<Front> {
       handshake(socket, _success, error) {
         if (socket.data === undefined) return;
         const code = (error as NodeJS.ErrnoException | null)?.code;
-        socket.data.identity = identify({ authorized: socket.authorized, certificate: socket.getPeerCertificate(), error: code });
+        socket.data.identity = identify({ authorized: socket.authorized, certificate: socket.getPeerCertificate(), error: code }, isFrontProxy);
       },
       data: (socket, bytes) => socket.data?.data(bytes),
       drain: (socket) => socket.data?.drain(),

@@ -5,7 +5,12 @@ export interface FrontTls {
   cert: string;
   key: string;
   clientCa: string;
+  /** PEM of the CA whose certificates mark a front proxy. */
+  requestHeaderCa?: string;
 }
+
+/** Whose client certificates are verified. */
+export const clientCas = ({ clientCa, requestHeaderCa }: FrontTls): string[] => [clientCa, ...(requestHeaderCa ? [requestHeaderCa] : [])];
 
 /** What one client may cost us. Bytes and milliseconds. */
 export interface FrontLimits {

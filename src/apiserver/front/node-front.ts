@@ -2,8 +2,8 @@ import { createServer, type TLSSocket } from "node:tls";
 import type { ByteSocket } from "../../base/stream/output.ts";
 import { Connection, type Shared } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
-import { defaultLimits, type Front, type FrontOptions, type FrontTls } from "./front.ts";
-import { identify } from "./peer.ts";
+import { clientCas, defaultLimits, type Front, type FrontOptions, type FrontTls } from "./front.ts";
+import { frontProxyTest, identify } from "./peer.ts";
 
 const keepAliveProbeMs = 30_000;
 /** Handed to the socket at once: the rest waits where its progress is watched. */
@@ -18,6 +18,7 @@ export async function listenNodeFront(options: FrontOptions): Promise<Front> {
   const shared: Shared = { handler: options.handler, limits: { ...defaultLimits, ...options.limits }, deadlines: new Deadlines(), stopping: false };
   let onEmpty: (() => void) | undefined;
 
+  let isFrontProxy = frontProxyTest(options.tls.requestHeaderCa);
   const server = createServer({
     ...credentials(options.tls), requestCert: true, rejectUnauthorized: false, minVersion: "TLSv1.2", ALPNProtocols: ["http/1.1"],
     handshakeTimeout: shared.limits.headerTimeoutMs, allowHalfOpen: false,
@@ -32,7 +33,7 @@ export async function listenNodeFront(options: FrontOptions): Promise<Front> {
     socket.setKeepAlive(true, keepAliveProbeMs);
     const adapter = new TlsByteSocket(socket);
     const connection = new Connection(adapter, shared);
-    connection.identity = identify({ authorized: socket.authorized, certificate: socket.getPeerCertificate(), error: errorCode(socket) });
+    connection.identity = identify({ authorized: socket.authorized, certificate: socket.getPeerCertificate(), error: errorCode(socket) }, isFrontProxy);
     connections.set(socket, connection);
     socket.on("data", (bytes: Buffer) => connection.data(bytes));
     socket.on("drain", () => {
@@ -58,6 +59,7 @@ export async function listenNodeFront(options: FrontOptions): Promise<Front> {
       return connections.size;
     },
     async reload(tls) {
+      isFrontProxy = frontProxyTest(tls.requestHeaderCa);
       server.setSecureContext(credentials(tls));
     },
     async stop({ graceMs }) {
@@ -75,7 +77,7 @@ export async function listenNodeFront(options: FrontOptions): Promise<Front> {
   };
 }
 
-const credentials = ({ cert, key, clientCa }: FrontTls) => ({ cert, key, ca: clientCa });
+const credentials = (tls: FrontTls) => ({ cert: tls.cert, key: tls.key, ca: clientCas(tls) });
 
 /** Node has the code itself here, whatever its types say; Bun an error. */
 function errorCode({ authorizationError }: TLSSocket): string | undefined {

@@ -13,6 +13,10 @@ export interface ClusterPki {
   admin: KeyPair;
   /** What the API server shows to kubelets. */
   kubeletClient: KeyPair;
+  /** Of front proxies: its certificates speak for other users. */
+  frontProxyCa: KeyPair;
+  /** What the API server shows to extension API servers. */
+  frontProxyClient: KeyPair;
   /** PKCS#8 PEM, ES256. */
   serviceAccountKey: string;
 }
@@ -68,8 +72,10 @@ export async function ensurePki(options: PkiOptions): Promise<ClusterPki & { ren
 
   const serverCa = await ca("server-ca", "skiff-server-ca");
   const clientCa = await ca("client-ca", "skiff-client-ca");
+  const frontProxyCa = await ca("front-proxy-ca", "skiff-front-proxy-ca");
   return {
-    serverCa, clientCa,
+    serverCa, clientCa, frontProxyCa,
+    frontProxyClient: await leaf("client-front-proxy", frontProxyCa, "client", { commonName: frontProxyName }),
     serving: await leaf("serving-kube-apiserver", serverCa, "server", { commonName: "kube-apiserver" }, options.servingNames),
     kubeletServing: await leaf("serving-kubelet", serverCa, "server", { commonName: `system:node:${options.nodeName}`, organizations: ["system:nodes"] }, [options.nodeName, ...options.nodeAddresses]),
     admin: await leaf("client-admin", clientCa, "client", { commonName: "system:admin", organizations: ["system:masters"] }),
@@ -78,6 +84,9 @@ export async function ensurePki(options: PkiOptions): Promise<ClusterPki & { ren
     renewed,
   };
 }
+
+/** The one name that extension API servers take a front proxy by. */
+export const frontProxyName = "front-proxy-client";
 
 /** SHA-256 of the CA's DER form in lower-case hex: what a join token pins. */
 export const caHash = (certificate: string): string => createHash("sha256").update(new X509Certificate(certificate).raw).digest("hex");

@@ -12,6 +12,15 @@ export interface ProxyTarget {
   search: string;
 }
 
+/** A target whose certificate is checked, and that learns more than the client sent. */
+export interface TrustedTarget extends ProxyTarget {
+  tls: { servername: string; ca?: string; cert: string; key: string; rejectUnauthorized: boolean };
+  /** The Host field. */
+  authority: string;
+  /** All fields but those of the connection. */
+  headers: Readonly<Record<string, string | readonly string[]>>;
+}
+
 /** Fields of one hop (RFC 9110 section 7.6.1), and credentials, which are for us and not for what we forward to. */
 const notForwarded = new Set([
   "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "content-length", "host", "authorization",

@@ -3,17 +3,17 @@ import { connect as connectTls } from "node:tls";
 import { serviceUnavailable } from "../../../apimachinery/status.ts";
 import type { HeaderFields, RawConnection } from "../../../base/http.ts";
 import type { Exchange } from "../../exchange.ts";
-import { authority, forwardedHeaders, type ProxyTarget } from "./reverse-proxy.ts";
+import { authority, forwardedHeaders, type ProxyTarget, type TrustedTarget } from "./reverse-proxy.ts";
 
 /** A longer response header is not one of an upgrade. */
 const mostHeaderBytes = 64 << 10;
 
 /** Repeats the upgrade towards the target and, once that agrees, joins both connections. */
-export async function forwardUpgrade(exchange: Exchange, target: ProxyTarget): Promise<void> {
+export async function forwardUpgrade(exchange: Exchange, target: ProxyTarget | TrustedTarget): Promise<void> {
   const { request, response } = exchange;
-  const socket: Socket = target.scheme === "https" ? connectTls({ host: target.host, port: target.port, rejectUnauthorized: false }) : connectTcp(target.port, target.host);
-  const headers = { ...forwardedHeaders(exchange), host: authority(target), connection: "Upgrade", upgrade: request.headers["upgrade"]! };
-  socket.write(`${request.method} ${target.path}${target.search ? `?${target.search}` : ""} HTTP/1.1\r\n${Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`);
+  const socket: Socket = target.scheme === "https" ? connectTls({ host: target.host, port: target.port, ...("tls" in target ? target.tls : { rejectUnauthorized: false }) }) : connectTcp(target.port, target.host);
+  const headers = { ...("headers" in target ? target.headers : forwardedHeaders(exchange)), host: "authority" in target ? target.authority : authority(target), connection: "Upgrade", upgrade: request.headers["upgrade"]! };
+  socket.write(`${request.method} ${target.path}${target.search ? `?${target.search}` : ""} HTTP/1.1\r\n${Object.entries(headers).flatMap(([name, values]) => [values].flat().map((value) => `${name}: ${value}\r\n`)).join("")}\r\n`);
   const { head, rest } = await readHead(socket, request.signal);
   const [statusLine = "", ...lines] = head.split("\r\n");
   if (!/^HTTP\/1\.1 101\b/.test(statusLine)) {
