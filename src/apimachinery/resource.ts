@@ -28,15 +28,19 @@ export interface ScaleMapping<T> {
  */
 export interface Strategy<T> {
   /** Clears what a client may not set on create, such as status; sets generation-like fields. */
-  prepareForCreate?(object: T): void;
+  prepareForCreate?(object: T, context: WriteContext): void;
   /** Takes over from `old` what a client may not change through the main resource. Status is restored by the registry when `subresources.status`. */
   prepareForUpdate?(object: T, old: Frozen<T>): void;
-  prepareForStatusUpdate?(object: T, old: Frozen<T>): void;
+  prepareForStatusUpdate?(object: T, old: Frozen<T>, context: WriteContext): void;
   validate?(object: Frozen<T>): FieldError[];
   validateUpdate?(object: Frozen<T>, old: Frozen<T>): FieldError[];
   validateStatusUpdate?(object: Frozen<T>, old: Frozen<T>): FieldError[];
+  /** Subresources that are views of the object, such as approval; what each lets through is in `registry/subresources/projections.ts`. */
+  views?: Readonly<Record<string, View<T>>>;
   /** Texts for `Warning:` headers. */
   warnings?(object: Frozen<T>, old?: Frozen<T>): string[];
+  /** DELETE answers with the object that is gone, as for most kinds of storage, in place of a Status. */
+  returnDeletedObject?: boolean;
   /** PUT creates a missing object (Lease, Event, Endpoints and a few more). */
   allowCreateOnUpdate?: boolean;
   /** PUT without a resourceVersion is accepted. Default true, as for most kinds. */
@@ -49,6 +53,18 @@ export interface Strategy<T> {
   beginDeletion?(object: T): void;
   /** Overrides the rule "metadata.generation rises when spec changes". */
   generationChanged?(object: Frozen<T>, old: Frozen<T>): boolean;
+}
+
+/** Who writes, and when. */
+export interface WriteContext {
+  user: { readonly name: string; readonly uid?: string; readonly groups: readonly string[]; readonly extra?: Readonly<Record<string, readonly string[]>> };
+  /** Milliseconds. */
+  now: number;
+}
+
+export interface View<T> {
+  prepareForUpdate?(object: T, old: Frozen<T>, context: WriteContext): void;
+  validateUpdate?(object: Frozen<T>, old: Frozen<T>): FieldError[];
 }
 
 export interface FieldSelectors<T> {

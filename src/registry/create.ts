@@ -23,7 +23,7 @@ export async function createObject<T extends KubeObject>(machinery: Machinery, c
   await machinery.admission.admit(attributes);
   const generated = !object.metadata.name && Boolean(object.metadata.generateName);
   setSystemMetadata(machinery, object);
-  card.strategy.prepareForCreate?.(object);
+  card.strategy.prepareForCreate?.(object, { user: context.user, now: machinery.clock.now() });
   const settle = hookOf(machinery, card).beforeWrite?.(object, undefined);
   try {
     validateNew(card, object);

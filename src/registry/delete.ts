@@ -15,7 +15,7 @@ import { deleteOptionsObject } from "./operation-options.ts";
 import { lostRace } from "./update.ts";
 
 export interface Deleted<T extends KubeObject> {
-  /** Set when deletion only began. */
+  /** Set when deletion only began, and for kinds that answer with what is gone. */
   object?: Frozen<T>;
   /** Set when the object is gone. */
   status?: Status;
@@ -50,7 +50,7 @@ async function deleteOnce<T extends KubeObject>(machinery: Machinery, context: R
   if (plan === "wait") return { object: old };
   if (plan === "remove") {
     if (!dryRun) await store.delete(card, key, entry.revision).catch(ignoreGone);
-    return { status: success(card, old as Frozen<KubeObject>) };
+    return card.strategy.returnDeletedObject ? { object: old } : { status: success(card, old as Frozen<KubeObject>) };
   }
   return { object: dryRun ? (plan as Frozen<T>) : await store.update(card, key, entry.revision, plan) };
 }

@@ -1,6 +1,6 @@
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import { invalidValue } from "../apimachinery/field-errors.ts";
-import type { AnyResource, ResourceCard } from "../apimachinery/resource.ts";
+import type { AnyResource, ResourceCard, WriteContext } from "../apimachinery/resource.ts";
 import { conflict, invalid, isConflict, notFound } from "../apimachinery/status.ts";
 import { validateObjectMetaUpdate } from "../apimachinery/validation/object-meta.ts";
 import type { ObjectKey } from "../client/client.ts";
@@ -71,7 +71,7 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
   card.default?.(object);
   const attributes: AdmissionAttributes = { context, operation: "UPDATE", card, subresource, object, oldObject: old, dryRun, options: writeOptionsObject(request.mustExist ? "PatchOptions" : "UpdateOptions", request), namespace: key.namespace ?? namespaceItself(card, key.name), name: key.name };
   await machinery.admission.admit(attributes);
-  prepare(card, object, old, subresource);
+  prepare(card, object, old, subresource, { user: context.user, now: machinery.clock.now() });
   const settle = subresource ? undefined : hookOf(machinery, card).beforeWrite?.(object, old);
   try {
     validateChange(card, object, old, subresource);
@@ -98,8 +98,10 @@ function checkRequest<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKe
   checkPreconditions(card, old as Frozen<KubeObject>, { uid, resourceVersion });
 }
 
-function prepare<T extends KubeObject>(card: ResourceCard<T>, object: T, old: Frozen<T>, subresource: string): void {
-  if (subresource === "status") return card.strategy.prepareForStatusUpdate?.(object, old);
+function prepare<T extends KubeObject>(card: ResourceCard<T>, object: T, old: Frozen<T>, subresource: string, context: WriteContext): void {
+  if (subresource === "status") return card.strategy.prepareForStatusUpdate?.(object, old, context);
+  const view = card.strategy.views?.[subresource];
+  if (view) return view.prepareForUpdate?.(object, old, context);
   if (!subresource) {
     if (card.subresources.status) keepStatus(object as WithStatus, old as WithStatus);
     card.strategy.prepareForUpdate?.(object, old);
@@ -116,8 +118,8 @@ function keepStatus(object: WithStatus, old: WithStatus): void {
 }
 
 function validateChange<T extends KubeObject>(card: ResourceCard<T>, object: T, old: Frozen<T>, subresource: string): void {
-  const { validateUpdate, validateStatusUpdate } = card.strategy;
-  const validate = subresource === "status" ? validateStatusUpdate : validateUpdate;
+  const { validateUpdate, validateStatusUpdate, views } = card.strategy;
+  const validate = subresource === "status" ? validateStatusUpdate : views?.[subresource]?.validateUpdate ?? validateUpdate;
   const errors = [...validateObjectMetaUpdate(object.metadata, (old as Frozen<KubeObject>).metadata, { anyFinalizer: card.anyFinalizer }), ...validate?.(object as Frozen<T>, old) ?? []];
   if (errors.length) throw invalid(card, object.metadata.name!, errors);
 }

@@ -20,7 +20,6 @@ export const flowschemas = defineResource<FlowSchema>({
     validate: validateFlowSchema,
     validateUpdate: (schema) => validateFlowSchema(schema),
     validateStatusUpdate: ({ status }) => validateConditionTypes(status?.conditions),
-    allowUnconditionalUpdate: false,
   },
   columns: [
     nameColumn(),

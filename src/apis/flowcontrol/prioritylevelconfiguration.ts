@@ -1,7 +1,7 @@
 import { semanticEqual } from "../../apimachinery/equality.ts";
 import { forbiddenField, invalidValue, notSupported, required, type FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
-import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
+import { ageColumn, defineResource, nameColumn, type Column } from "../../apimachinery/resource.ts";
 import type { LimitResponse, PriorityLevelConfiguration, PriorityLevelConfigurationSpec, QueuingConfiguration } from "../generated/flowcontrol/v1.ts";
 import { mandatory } from "./bootstrap.ts";
 import { validateConditionTypes } from "./condition-types.ts";
@@ -19,7 +19,6 @@ export const prioritylevelconfigurations = defineResource<PriorityLevelConfigura
     validate,
     validateUpdate: (level) => validate(level),
     validateStatusUpdate: ({ status }) => validateConditionTypes(status?.conditions),
-    allowUnconditionalUpdate: false,
   },
   columns: [
     nameColumn(),
@@ -33,7 +32,7 @@ export const prioritylevelconfigurations = defineResource<PriorityLevelConfigura
   example: () => ({ apiVersion: "flowcontrol.apiserver.k8s.io/v1", kind: "PriorityLevelConfiguration", metadata: { name: "example" }, spec: { type: "Limited", limited: { nominalConcurrencyShares: 1, limitResponse: { type: "Reject" } } } }),
 });
 
-function queuingColumn(name: string, field: keyof QueuingConfiguration, description: string): (typeof prioritylevelconfigurations.columns)[number] {
+function queuingColumn(name: string, field: keyof QueuingConfiguration, description: string): Column<PriorityLevelConfiguration> {
   return { name, type: "string", description, value: ({ spec }) => spec.limited?.limitResponse?.queuing?.[field] ?? "<none>" };
 }
 
@@ -56,7 +55,7 @@ function defaultPriorityLevel(configuration: PriorityLevelConfiguration): void {
   queuing.queueLengthLimit ||= 50;
 }
 
-const preserveZero = "flowcontrol.k8s.io/preserve-zero-concurrency-shares";
+const preserveZero = "flowcontrol.k8s.io/v1beta3-preserve-zero-concurrency-shares";
 
 function validate({ metadata: { name = "", annotations }, spec, status }: Frozen<PriorityLevelConfiguration>): FieldError[] {
   return [

@@ -1,5 +1,5 @@
 import type { Frozen } from "../../apimachinery/meta.ts";
-import type { FlowSchemaSpec, PriorityLevelConfigurationSpec } from "../generated/flowcontrol/v1.ts";
+import type { FlowSchemaSpec, PriorityLevelConfigurationSpec, QueuingConfiguration } from "../generated/flowcontrol/v1.ts";
 
 /** Specs as messages show them: Go's internal form, with each of its fields. */
 
@@ -18,10 +18,12 @@ export const shownFlowSchemaSpec = ({ priorityLevelConfiguration, matchingPreced
   })) ?? null,
 });
 
+const shownQueuing = (queuing: Frozen<QueuingConfiguration> | undefined): unknown => (queuing ? { queues: queuing.queues, handSize: queuing.handSize, queueLengthLimit: queuing.queueLengthLimit } : null);
+
 export const shownPriorityLevelSpec = ({ type = "", limited, exempt }: Frozen<PriorityLevelConfigurationSpec>): unknown => capitalized({
   type,
   limited: limited ? {
-    nominalConcurrencyShares: limited.nominalConcurrencyShares ?? 0, limitResponse: { type: limited.limitResponse?.type ?? "", queuing: limited.limitResponse?.queuing ?? null },
+    nominalConcurrencyShares: limited.nominalConcurrencyShares ?? 0, limitResponse: { type: limited.limitResponse?.type ?? "", queuing: shownQueuing(limited.limitResponse?.queuing) },
     lendablePercent: limited.lendablePercent ?? null, borrowingLimitPercent: limited.borrowingLimitPercent ?? null,
   } : null,
   exempt: exempt ?? null,

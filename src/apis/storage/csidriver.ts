@@ -20,6 +20,7 @@ export const csidrivers = defineResource<CSIDriver>({
     spec.seLinuxMount ??= false;
   },
   strategy: {
+    returnDeletedObject: true,
     // Without a feature that is off by default, VolumeLimitScaling, this field is dropped.
     prepareForCreate({ metadata, spec }) {
       delete metadata.generation;

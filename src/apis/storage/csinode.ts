@@ -14,6 +14,7 @@ export const csinodes = defineResource<CSINode>({
     (node.spec ??= { drivers: null as never }).drivers ??= null as never;
   },
   strategy: {
+    returnDeletedObject: true,
     prepareForCreate(node) {
       delete node.metadata.generation;
     },

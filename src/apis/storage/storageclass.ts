@@ -18,6 +18,7 @@ export const storageclasses = defineResource<StorageClass>({
     storageClass.volumeBindingMode ??= "Immediate";
   },
   strategy: {
+    returnDeletedObject: true,
     validate,
     validateUpdate: (storageClass, old) => [
       ...validate(storageClass),

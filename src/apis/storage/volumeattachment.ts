@@ -17,6 +17,7 @@ export const volumeattachments = defineResource<VolumeAttachment>({
     (attachment.status ??= { attached: false }).attached ??= false;
   },
   strategy: {
+    returnDeletedObject: true,
     prepareForCreate(attachment) {
       delete attachment.metadata.generation;
       attachment.status = { attached: false };

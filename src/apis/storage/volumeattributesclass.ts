@@ -10,6 +10,7 @@ export const volumeattributesclasses = defineResource<VolumeAttributesClass>({
   group: "storage.k8s.io", version: "v1", kind: "VolumeAttributesClass", resource: "volumeattributesclasses", scope: "Cluster", shortNames: ["vac"],
   schema: "io.k8s.api.storage.v1.VolumeAttributesClass",
   strategy: {
+    returnDeletedObject: true,
     validate,
     validateUpdate: (attributes, old) => [
       ...(attributes.driverName === old.driverName ? [] : [forbiddenField("driverName", "updates to driverName are forbidden.")]),

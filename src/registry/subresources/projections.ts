@@ -27,6 +27,12 @@ const projections: Readonly<Record<string, (wanted: Loose, old: Loose) => Loose>
     const object = structuredClone(old);
     return { ...object, spec: { ...object.spec, ephemeralContainers: wanted.spec?.ephemeralContainers } };
   },
+  /** Of certificate signing requests: the conditions alone. */
+  approval: (wanted, old) => {
+    const object = structuredClone(old), { conditions } = (wanted.status ?? {}) as { conditions?: unknown };
+    const { conditions: _, ...status } = (object.status ?? {}) as Record<string, unknown>;
+    return { ...object, metadata: wanted.metadata, status: { ...status, ...(conditions === undefined ? {} : { conditions }) } };
+  },
 };
 
 export const isProjection = (subresource: string): boolean => Object.hasOwn(projections, subresource);
