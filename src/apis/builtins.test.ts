@@ -4,6 +4,7 @@ import { apiVersionOf } from "../apimachinery/resource.ts";
 import { typeOf } from "../apimachinery/schema/schema.ts";
 import { builtins } from "./builtins.ts";
 import { priorityclasses, systemPriorityClasses } from "./scheduling/priorityclass.ts";
+import { anyone } from "./testing/anyone.ts";
 
 test("each kind and resource is there once", () => {
   const keys = builtins.flatMap((card) => [`${card.group}/${card.kind}`, `${card.group}/${card.resource}`]);
@@ -26,7 +27,7 @@ describe.each(builtins.map((card) => [`${apiVersionOf(card)} ${card.resource}`, 
   const made = (): KubeObject => {
     const object = card.example!() as KubeObject;
     card.default?.(object);
-    card.strategy.prepareForCreate?.(object);
+    card.strategy.prepareForCreate?.(object, anyone);
     return object;
   };
   test("has an example that says what it is and is valid", () => {
@@ -43,7 +44,7 @@ describe.each(builtins.map((card) => [`${apiVersionOf(card)} ${card.resource}`, 
   test("survives an object with nothing in it, as a client may send one", () => {
     const empty: KubeObject = { metadata: { name: "x", namespace: "default" } };
     card.default?.(empty);
-    card.strategy.prepareForCreate?.(empty);
+    card.strategy.prepareForCreate?.(empty, anyone);
     expect(() => card.strategy.validate?.(empty)).not.toThrow();
     for (const column of card.columns) expect(column.value(empty, 0)).not.toBe(undefined as never);
     for (const select of Object.values(card.fieldSelectors)) expect(typeof select(empty)).toBe("string");

@@ -12,6 +12,7 @@ import { replicasets } from "./apps/replicaset.ts";
 import { selfsubjectreviews } from "./authentication/selfsubjectreview.ts";
 import { tokenreviews } from "./authentication/tokenreview.ts";
 import { localsubjectaccessreviews, selfsubjectaccessreviews, selfsubjectrulesreviews, subjectaccessreviews } from "./authorization/accessreviews.ts";
+import { certificatesigningrequests } from "./certificates/certificatesigningrequest.ts";
 import { leases } from "./coordination/lease.ts";
 import { configmaps } from "./core/configmap.ts";
 import { endpoints } from "./core/endpoints.ts";
@@ -67,14 +68,15 @@ export const builtins: readonly AnyResource[] = [
   mutatingadmissionpolicies, mutatingadmissionpolicybindings, mutatingwebhookconfigurations, validatingadmissionpolicies, validatingadmissionpolicybindings, validatingwebhookconfigurations,
   apiservices,
   flowschemas, prioritylevelconfigurations,
+  certificatesigningrequests,
 ];
 
 export {
-  apiservices, clusterrolebindings, clusterroles, configmaps, csidrivers, csinodes, csistoragecapacities, customresourcedefinitions, deployments, endpoints,
-  endpointslices, events, flowschemas, ingressclasses, ingresses, ipaddresses, leases, limitranges, localsubjectaccessreviews, mutatingadmissionpolicies,
-  mutatingadmissionpolicybindings, mutatingwebhookconfigurations, namespaces, networkpolicies, nodes, persistentvolumeclaims, persistentvolumes, pods,
-  podtemplates, priorityclasses, prioritylevelconfigurations, replicasets, replicationcontrollers, resourcequotas, rolebindings, roles, runtimeclasses,
-  secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts, servicecidrs, services, storageclasses,
-  subjectaccessreviews, tokenreviews, validatingadmissionpolicies, validatingadmissionpolicybindings, validatingwebhookconfigurations, volumeattachments,
-  volumeattributesclasses,
+  apiservices, certificatesigningrequests, clusterrolebindings, clusterroles, configmaps, csidrivers, csinodes, csistoragecapacities,
+  customresourcedefinitions, deployments, endpoints, endpointslices, events, flowschemas, ingressclasses, ingresses, ipaddresses, leases, limitranges,
+  localsubjectaccessreviews, mutatingadmissionpolicies, mutatingadmissionpolicybindings, mutatingwebhookconfigurations, namespaces, networkpolicies, nodes,
+  persistentvolumeclaims, persistentvolumes, pods, podtemplates, priorityclasses, prioritylevelconfigurations, replicasets, replicationcontrollers,
+  resourcequotas, rolebindings, roles, runtimeclasses, secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts,
+  servicecidrs, services, storageclasses, subjectaccessreviews, tokenreviews, validatingadmissionpolicies, validatingadmissionpolicybindings,
+  validatingwebhookconfigurations, volumeattachments, volumeattributesclasses,
 };

@@ -5,6 +5,7 @@ import { apiVersionOf } from "../apimachinery/resource.ts";
 import { decode } from "../apimachinery/schema/decode.ts";
 import { typeOf, type Type } from "../apimachinery/schema/schema.ts";
 import { builtins } from "./builtins.ts";
+import { anyone } from "./testing/anyone.ts";
 
 /** Whatever decodes is met with field errors, never with an exception: a throw here would be a 500 there. */
 const strings = fc.constantFrom("", "a", "A b", "constructor", "__proto__", "None", "Always", "ClientIP", "RollingUpdate", "10.0.0.1", "metadata.labels['x']", "Localhost", "NodePort", "In");
@@ -39,7 +40,7 @@ describe.each(builtins.map((card) => [`${apiVersionOf(card)} ${card.resource}`, 
     fc.assert(fc.property(objectOf(card.schema), objectOf(card.schema), (object, old) => {
       for (const one of [object, old]) {
         card.default?.(one);
-        card.strategy.prepareForCreate?.(one);
+        card.strategy.prepareForCreate?.(one, anyone);
       }
       const { strategy } = card;
       strategy.prepareForUpdate?.(object, old);

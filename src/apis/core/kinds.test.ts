@@ -8,6 +8,7 @@ import { events } from "./event.ts";
 import { namespaces } from "./namespace.ts";
 import { nodes } from "./node.ts";
 import { secrets } from "./secret.ts";
+import { anyone } from "../testing/anyone.ts";
 
 const now = Date.parse("2026-01-01T01:00:00Z");
 const at = (minutes: number): string => new Date(now - minutes * 60_000).toISOString();
@@ -57,14 +58,14 @@ test.each([
 
 test("stringData becomes data", () => {
   const secret = { metadata: {}, data: { a: "b2xk", b: "Yg==" }, stringData: { a: "new é" } };
-  secrets.strategy.prepareForCreate!(secret);
+  secrets.strategy.prepareForCreate!(secret, anyone);
   expect(secret as object).toEqual({ metadata: {}, data: { a: Buffer.from("new é").toString("base64"), b: "Yg==" } });
 });
 
 test("a namespace's life", () => {
   const namespace = { metadata: { name: "team", generation: 1 }, spec: {} };
   namespaces.default!(namespace);
-  namespaces.strategy.prepareForCreate!(namespace);
+  namespaces.strategy.prepareForCreate!(namespace, anyone);
   expect(namespace as object).toEqual({ metadata: { name: "team", labels: { "kubernetes.io/metadata.name": "team" } }, spec: { finalizers: ["kubernetes"] }, status: { phase: "Active" } });
   const wanted = { metadata: { name: "team" }, spec: { finalizers: [] } };
   namespaces.strategy.prepareForUpdate!(wanted, namespace);

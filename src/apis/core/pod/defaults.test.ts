@@ -5,6 +5,7 @@ import { imageTag } from "./image-name.ts";
 import { pods } from "./pod.ts";
 import { qosClassOf } from "./qos.ts";
 import { aggregatedRequests, podRequests } from "./resources.ts";
+import { anyone } from "../../testing/anyone.ts";
 
 const pod = (spec: Partial<PodSpec>): Pod => ({ metadata: { name: "p", namespace: "default" }, spec: { containers: [{ name: "c", image: "nginx:1.27" }], ...spec } });
 const defaulted = (spec: Partial<PodSpec>): PodSpec => {
@@ -109,18 +110,18 @@ describe("a new pod", () => {
   test("is Pending, whatever status was sent", () => {
     const object = { ...pod({}), status: { phase: "Running" as const, podIP: "1.2.3.4" } };
     defaultPod(object);
-    pods.strategy.prepareForCreate!(object);
+    pods.strategy.prepareForCreate!(object, anyone);
     expect(object.status).toEqual({ phase: "Pending", qosClass: "BestEffort" } as never);
   });
   test("says so when it is gated", () => {
     const object = pod({ schedulingGates: [{ name: "example.com/wait" }] });
-    pods.strategy.prepareForCreate!(object);
+    pods.strategy.prepareForCreate!(object, anyone);
     expect(object.status!.conditions).toEqual([{ type: "PodScheduled", status: "False", reason: "SchedulingGated", message: "Scheduling is blocked due to non-empty scheduling gates" }]);
   });
   test("fills its own label values into its spread constraints", () => {
     const object = pod({ topologySpreadConstraints: [{ maxSkew: 1, topologyKey: "zone", whenUnsatisfiable: "DoNotSchedule", labelSelector: {}, matchLabelKeys: ["app", "absent"] }] });
     object.metadata.labels = { app: "web" };
-    pods.strategy.prepareForCreate!(object);
+    pods.strategy.prepareForCreate!(object, anyone);
     expect(object.spec.topologySpreadConstraints![0]!.labelSelector).toEqual({ matchExpressions: [{ key: "app", operator: "In", values: ["web"] }] });
   });
 });

@@ -2,11 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { render } from "../../../apimachinery/field-errors.ts";
 import type { Service, ServiceSpec } from "../../generated/core/v1.ts";
 import { services } from "./service.ts";
+import { anyone } from "../../testing/anyone.ts";
 
 const made = (spec: ServiceSpec): Service => {
   const service: Service = { metadata: { name: "web", namespace: "default" }, spec: structuredClone(spec) };
   services.default!(service);
-  services.strategy.prepareForCreate!(service);
+  services.strategy.prepareForCreate!(service, anyone);
   return service;
 };
 const errors = (spec: ServiceSpec): string[] => services.strategy.validate!(made(spec)).map(render);

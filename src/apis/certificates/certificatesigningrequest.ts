@@ -1,0 +1,76 @@
+import type { Frozen } from "../../apimachinery/meta.ts";
+import { ageColumn, defineResource, humanDuration, nameColumn, type WriteContext } from "../../apimachinery/resource.ts";
+import { formatTime } from "../../apimachinery/time.ts";
+import type { CertificateSigningRequest, CertificateSigningRequestCondition } from "../generated/certificates/v1.ts";
+import { exampleRequest } from "./example-request.ts";
+import { validateChange, validateRequest } from "./validation.ts";
+export type { CertificateSigningRequest } from "../generated/certificates/v1.ts";
+
+export const certificatesigningrequests = defineResource<CertificateSigningRequest>({
+  group: "certificates.k8s.io", version: "v1", kind: "CertificateSigningRequest", resource: "certificatesigningrequests", scope: "Cluster", shortNames: ["csr"],
+  subresources: { status: true, others: ["approval"] },
+  schema: "io.k8s.api.certificates.v1.CertificateSigningRequest",
+  default(request) {
+    request.spec ??= { request: "", signerName: "" };
+    request.status ??= {};
+  },
+  strategy: {
+    prepareForCreate: prepareRequest,
+    prepareForUpdate(request, old) {
+      request.spec = structuredClone(old.spec) as CertificateSigningRequest["spec"];
+    },
+    prepareForStatusUpdate(request, old, context) {
+      for (const type of ["Approved", "Denied"]) keepConditions(request, old, type);
+      stampConditions(request, old, context);
+    },
+    views: { approval: { prepareForUpdate: stampConditions, validateUpdate: validateChange({ approval: true }) } },
+    validate: (request) => validateRequest(request),
+    validateUpdate: validateChange({}),
+    validateStatusUpdate: validateChange({ certificate: true }),
+  },
+  fieldSelectors: { "spec.signerName": ({ spec }) => spec.signerName ?? "" },
+  columns: [
+    nameColumn(),
+    ageColumn(),
+    { name: "SignerName", type: "string", description: "signerName indicates the requested signer, and is a qualified name.", value: ({ spec }) => spec.signerName || "<none>" },
+    { name: "Requestor", type: "string", description: "request contains an x509 certificate signing request encoded in a \"CERTIFICATE REQUEST\" PEM block.", value: ({ spec }) => spec.username ?? "" },
+    { name: "RequestedDuration", type: "string", description: "expirationSeconds is the requested duration of validity of the issued certificate.", value: ({ spec }) => (spec.expirationSeconds === undefined ? "<none>" : humanDuration(spec.expirationSeconds * 1000)) },
+    { name: "Condition", type: "string", description: "conditions applied to the request. Known conditions are \"Approved\", \"Denied\", and \"Failed\".", value: stateOf },
+  ],
+  validateName: () => [],
+  example: () => ({
+    apiVersion: "certificates.k8s.io/v1", kind: "CertificateSigningRequest", metadata: { name: "example" },
+    spec: { request: exampleRequest, signerName: "skiff.example.com/example", usages: ["client auth"] },
+  }),
+});
+
+/** Who asks is what the server knows, not what the request says. */
+function prepareRequest(request: CertificateSigningRequest, { user }: WriteContext): void {
+  const { username: _, uid: __, groups: ___, extra: ____, ...spec } = request.spec;
+  delete request.metadata.generation;
+  request.status = {};
+  request.spec = {
+    ...spec, ...(user.name ? { username: user.name } : {}), ...(user.uid ? { uid: user.uid } : {}), ...(user.groups.length > 0 ? { groups: [...user.groups] } : {}),
+    ...(Object.keys(user.extra ?? {}).length > 0 ? { extra: Object.fromEntries(Object.entries(user.extra!).map(([key, values]) => [key, [...values]])) } : {}),
+  };
+}
+
+/** Approvals are not for the status to change: as many as there were are as they were. */
+function keepConditions(request: CertificateSigningRequest, old: Frozen<CertificateSigningRequest>, type: string): void {
+  const conditions = request.status?.conditions ?? [], was = (old.status?.conditions ?? []).filter((condition) => condition.type === type);
+  const places = conditions.flatMap((condition, index) => (condition.type === type ? [index] : []));
+  if (places.length === was.length) places.forEach((place, index) => { conditions[place] = structuredClone(was[index]) as CertificateSigningRequestCondition; });
+}
+
+function stampConditions(request: CertificateSigningRequest, old: Frozen<CertificateSigningRequest>, { now }: WriteContext): void {
+  const time = formatTime(now);
+  for (const condition of request.status?.conditions ?? []) {
+    condition.lastUpdateTime ??= time;
+    condition.lastTransitionTime ??= old.status?.conditions?.find(({ type, status, lastTransitionTime }) => type === condition.type && status === condition.status && lastTransitionTime)?.lastTransitionTime ?? time;
+  }
+}
+
+function stateOf({ status }: Frozen<CertificateSigningRequest>): string {
+  const has = (wanted: string): boolean => (status?.conditions ?? []).some(({ type }) => type === wanted);
+  return [has("Denied") ? "Denied" : has("Approved") ? "Approved" : "Pending", ...(has("Failed") ? ["Failed"] : []), ...(status?.certificate ? ["Issued"] : [])].join(",");
+}
