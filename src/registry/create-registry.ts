@@ -96,7 +96,7 @@ export function createRegistry({ cacher, cards, admission, clock, hooks = {}, re
     },
     async patchSubresource(context, card, key, subresource, patch, options = {}) {
       if (subresource !== "scale") throw methodNotAllowed(card, "patch");
-      return updateScale(machinery, context, card, key, (current) => patched<Scale>(scaleSchema, current, patch, options, context.warn), options);
+      return updateScale(machinery, context, card, key, (current) => patched<Scale>({ schema: scaleSchema }, current, patch, options, context.warn), options);
     },
   };
 }

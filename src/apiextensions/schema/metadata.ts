@@ -25,8 +25,8 @@ export interface CoerceOptions {
 
 /** Ends coercion: the metadata of a resource, embedded or not, isn't metadata. */
 export class CoercionError extends Error {
-  constructor(readonly field: FieldError) {
-    super(`${field.field}: ${field.message}`);
+  constructor(readonly field: FieldError, text = `${field.field}: ${field.message}`) {
+    super(text);
   }
 }
 
@@ -73,7 +73,9 @@ function coercedMetadata(given: unknown, field: string, { dropInvalid = false, u
     return Bun.deepEquals(object, given) ? given : object;
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
-    if (!dropInvalid) throw new CoercionError(invalidValue(field, given, error.message.replace(/^.*? cannot be handled as a ObjectMeta: /s, "")));
+    const text = error.message.replace(/^.*? cannot be handled as a ObjectMeta: /s, "");
+    // Of the resource's own metadata Kubernetes says only what is wrong in it.
+    if (!dropInvalid) throw new CoercionError(invalidValue(field, given, text), field === "metadata" ? text : undefined);
     return isObject(given) ? readableParts(given) : {};
   }
 }

@@ -19,7 +19,7 @@ export function customObjectSchema(kind: string, version: string, schema: Served
       const unknown = track ? new UnknownFields() : undefined, ofMetadata: string[] = [];
       const object = read(structuredClone(json), track ? ofMetadata : undefined, unknown) as Partial<KubeObject>;
       object.metadata ??= {};
-      const fields = [...ofMetadata.toSorted(), ...(unknown?.found ?? []).toSorted()].map((field) => `unknown field ${JSON.stringify(field)}`);
+      const fields = [...ofMetadata.filter(isRoot).toSorted(), ...(unknown?.found ?? []).toSorted(), ...ofMetadata.filter((field) => !isRoot(field)).toSorted()].map((field) => `unknown field ${JSON.stringify(field)}`);
       const complaints = track ? [...duplicates, ...fields] : [];
       if (fieldValidation === "Strict" && complaints.length > 0) throw refuse(`strict decoding error: ${complaints.join(", ")}`);
       return { object: object as T, unknownFields: complaints.flatMap(linesOf) };
@@ -40,6 +40,8 @@ export function customObjectSchema(kind: string, version: string, schema: Served
     }
   }
 }
+
+const isRoot = (field: string): boolean => field.startsWith("metadata.");
 
 /** go-yaml's complaints stand one by one. */
 function linesOf(message: string): string[] {

@@ -52,11 +52,24 @@ export function validateScaleStatus(object: unknown, { statusReplicasPath, label
 }
 
 function validateReplicas(object: unknown, path: string): FieldError[] {
+  const notObject = firstNotObject(object, path);
+  if (notObject !== undefined) return [invalidValue(path, 0, wrongType(path, notObject, "map[string]interface{}"))];
   const value = valueAt(object, path);
   if (value === undefined) return [];
   if (typeof value !== "number" || !Number.isInteger(value)) return [invalidValue(path, 0, wrongType(path, value, "int64"))];
   if (value < 0) return [invalidValue(path, value, "should be a non-negative integer")];
   return value > 2 ** 31 - 1 ? [invalidValue(path, value, `should be less than or equal to ${2 ** 31 - 1}`)] : [];
+}
+
+/** What stands on the way to a field and has no fields. */
+function firstNotObject(object: unknown, path: string): unknown {
+  let value: unknown = object;
+  for (const part of partsOf(path)) {
+    if (value === undefined || value === null) return undefined;
+    if (!isObject(value)) return value;
+    value = Object.hasOwn(value, part) ? value[part] : undefined;
+  }
+  return undefined;
 }
 
 const goTypes: Readonly<Record<string, string>> = { string: "string", boolean: "bool", number: "float64", object: "map[string]interface {}" };

@@ -61,7 +61,7 @@ function formatOf(schema: Schema): string {
 
 function jsonTypeOf(value: unknown): { type: string; format: string } {
   if (Array.isArray(value)) return { type: "array", format: "" };
-  if (typeof value === "number") return Number.isInteger(value) ? { type: "integer", format: "int64" } : { type: "number", format: "double" };
+  if (typeof value === "number") return Number.isInteger(value) ? { type: "integer", format: "int64" } : { type: "number", format: "float64" };
   return { type: typeof value === "object" ? "object" : typeof value, format: "" };
 }
 

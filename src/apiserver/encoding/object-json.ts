@@ -11,6 +11,10 @@ export interface Kinded {
   kind: string;
   /** The type in the schema table; for kinds of the meta group it may be left out. */
   schema?: string;
+  /** Of lists, where it isn't the kind and `List`. */
+  listKind?: string;
+  /** Of custom resources: items of their lists say what they are, as their clients don't know. */
+  objectSchema?: unknown;
 }
 
 /** An object's JSON without `kind` and `apiVersion`, as items of typed lists are written. Made once per object and shared by all readers. */
@@ -36,12 +40,15 @@ const comma = Buffer.from(","), lineEnd = Buffer.from("\n"), listEnd = Buffer.fr
 
 export const objectJson = (card: Kinded, object: AnyObject): Buffer => Buffer.concat([...objectJsonParts(card, object), lineEnd]);
 
+const listKindOf = ({ kind, listKind = `${kind}List` }: Kinded): string => listKind;
+
 /** A typed list's JSON out of its items' shared bytes. */
 export function listJson(card: Kinded, items: readonly AnyObject[], metadata: object): Buffer {
-  const parts: Buffer[] = [Buffer.from(`{"kind":${JSON.stringify(`${card.kind}List`)},"apiVersion":${JSON.stringify(apiVersionOf(card))},"metadata":${JSON.stringify(metadata)},"items":[`)];
+  const parts: Buffer[] = [Buffer.from(`{"kind":${JSON.stringify(listKindOf(card))},"apiVersion":${JSON.stringify(apiVersionOf(card))},"metadata":${JSON.stringify(metadata)},"items":[`)];
   for (let i = 0; i < items.length; i++) {
     if (i > 0) parts.push(comma);
-    parts.push(itemJson(items[i]!));
+    if (card.objectSchema) parts.push(...objectJsonParts(card, items[i]!));
+    else parts.push(itemJson(items[i]!));
   }
   parts.push(listEnd);
   return Buffer.concat(parts);
@@ -49,8 +56,13 @@ export function listJson(card: Kinded, items: readonly AnyObject[], metadata: ob
 
 /** The same list as a value, for encodings that don't share bytes. */
 export const listValue = (card: Kinded, items: readonly AnyObject[], metadata: object): object => ({
-  kind: `${card.kind}List`, apiVersion: apiVersionOf(card), metadata, items: items.map(({ kind: _kind, apiVersion: _apiVersion, ...rest }) => rest),
+  kind: listKindOf(card), apiVersion: apiVersionOf(card), metadata, items: items.map((item) => (card.objectSchema ? objectValue(card, item) : withoutKind(item))),
 });
+
+function withoutKind(object: AnyObject): object {
+  const { kind: _kind, apiVersion: _apiVersion, ...rest } = object;
+  return rest;
+}
 
 export const objectValue = (card: Kinded, object: AnyObject): object => {
   const { kind: _kind, apiVersion: _apiVersion, ...rest } = object;

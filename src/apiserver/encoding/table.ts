@@ -29,7 +29,7 @@ export interface TableOptions {
 export function table(card: AnyResource, objects: readonly AnyObject[], metadata: ListMeta, options: TableOptions): Table {
   return {
     kind: "Table", apiVersion: `meta.k8s.io/${options.metaVersion}`, metadata,
-    columnDefinitions: options.noHeaders ? (null as unknown as Table["columnDefinitions"]) : card.columns.map(({ name, type, format = "", description = "", priority = 0 }) => ({ name, type: type === "date" ? "string" : type, format, description, priority })),
+    columnDefinitions: options.noHeaders ? (null as unknown as Table["columnDefinitions"]) : card.columns.map(({ name, type, format = "", description = "", priority = 0 }) => ({ name, type, format, description, priority })),
     rows: objects.map((object) => row(card, object, options)),
   };
 }
