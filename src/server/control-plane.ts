@@ -36,6 +36,7 @@ import { logger } from "../base/log.ts";
 import type { MetricsRegistry } from "../base/metrics.ts";
 import { builtAt, gitCommit, skiffVersion } from "../base/version.ts";
 import type { Client } from "../client/client.ts";
+import type { ServedKinds } from "../client/controller.ts";
 import type { InformerFactory } from "../client/informer.ts";
 import { createEventRecorder, type EventRecorder } from "../client/recorder.ts";
 import { defaultAdmission } from "../registry/admission/index.ts";
@@ -77,6 +78,8 @@ export interface ControlPlaneOptions {
 export interface ControlPlane {
   handler: HttpHandler;
   informers: InformerFactory;
+  /** What is served now. */
+  kinds: ServedKinds;
   authenticators: readonly Authenticator[];
   authorizer: Authorizer;
   clientAs(user: UserInfo): Client;
@@ -97,9 +100,10 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   await cacher.start();
   const compaction = runCompaction({ storage, clock, failed: (error) => log.warn("history could not be compacted", { error }) }, stopping);
   const informers = createLocalInformers(cacher);
+  const listers = createListers(cacher);
 
   const rbac = rbacAuthorizer({ roles: informers.informer(roles), clusterRoles: informers.informer(clusterroles), roleBindings: informers.informer(rolebindings), clusterRoleBindings: informers.informer(clusterrolebindings) });
-  const authorizer = unionAuthorizer([privilegedGroup(), nodeAuthorizer({ pods: informers.informer(pods) }), rbac]);
+  const authorizer = unionAuthorizer([privilegedGroup(), nodeAuthorizer({ pods: informers.informer(pods), listers }), rbac]);
   const getPod = (key: string) => informers.informer(pods).lister.get(key);
   const getNode = (name: string) => informers.informer(nodes).lister.get(name);
   const issuer = `https://kubernetes.default.svc.${options.clusterDomain}`;
@@ -113,7 +117,6 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   const tokenKinds = tokenAuthenticators({ options: options.identity, serviceAccounts: [serviceAccountTokensOf], secrets: informers.informer(secrets).lister, now: () => clock.now() });
   const authenticators = [requestHeaderAuthenticator({ allowedNames: [frontProxyName] }), x509Authenticator(), bearerTokenAuthenticator(tokenKinds)];
 
-  const listers = createListers(cacher);
   const resolveService = endpointResolver({ listers });
   const webhooks = createWebhookCaller({ resolveService });
   const registry: Registry = createRegistry({
@@ -148,7 +151,7 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   });
 
   return {
-    handler, informers, authenticators, authorizer, clientAs,
+    handler, informers, kinds: registry.resources, authenticators, authorizer, clientAs,
     recorder: (component, user, host) => createEventRecorder({ client: clientAs(user), events, component, clock, ...(host ? { host } : {}) }, stopping),
     runAggregator: (signal) => aggregator.run(clientAs(apiServerUser), createEventRecorder({ client: clientAs(apiServerUser), events, component: "apiserver", clock }, stopping), signal),
     markReady() {

@@ -95,7 +95,7 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
     roles: informers.informer(roles), clusterRoles: informers.informer(clusterroles),
     roleBindings: informers.informer(rolebindings), clusterRoleBindings: informers.informer(clusterrolebindings),
   });
-  const authorizer = unionAuthorizer([privilegedGroup(), nodeAuthorizer({ pods: podInformer }), rbac]);
+  const authorizer = unionAuthorizer([privilegedGroup(), nodeAuthorizer({ pods: podInformer, listers }), rbac]);
 
   const nodeLister = informers.informer(nodes).lister;
   const tokens = await serviceAccountTokens({

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Pod } from "../../apis/generated/core/v1.ts";
 import { fakeInformer } from "../../../test/support/fake-informer.ts";
+import { listersOf } from "../../registry/testing/admission.ts";
 import { nodeAuthorizer } from "./node.ts";
 
 const pod = (name: string, nodeName: string | undefined, spec: Partial<Pod["spec"]> = {}, annotations: Record<string, string> = {}): Pod =>
@@ -15,7 +16,16 @@ const pods = fakeInformer(
   pod("mirror", "n1", { volumes: [{ name: "s", secret: { secretName: "stolen" } }] }, { "kubernetes.io/config.mirror": "x" }),
   pod("elsewhere", "n2", { volumes: [{ name: "s", secret: { secretName: "theirs" } }] }),
 );
-const authorizer = nodeAuthorizer({ pods });
+pods.put({ ...pod("devices", "n1", { resourceClaims: [{ name: "own", resourceClaimName: "gpu" }, { name: "made", resourceClaimTemplateName: "t" }] }), status: { resourceClaimStatuses: [{ name: "made", resourceClaimName: "devices-made-x" }] } });
+const listers = listersOf({
+  persistentvolumes: [
+    { metadata: { name: "bound" }, spec: { claimRef: { namespace: "ns", name: "claim" }, csi: { driver: "d", volumeHandle: "h", nodeStageSecretRef: { namespace: "csi", name: "stage" } } } } as never,
+    { metadata: { name: "other" }, spec: { claimRef: { namespace: "ns", name: "theirs" }, csi: { driver: "d", volumeHandle: "h", nodeStageSecretRef: { namespace: "csi", name: "their-stage" } } } } as never,
+  ],
+  volumeattachments: [{ metadata: { name: "a1" }, spec: { nodeName: "n1" } } as never, { metadata: { name: "a2" }, spec: { nodeName: "n2" } } as never],
+  resourceslices: [{ metadata: { name: "s1" }, spec: { nodeName: "n1" } } as never, { metadata: { name: "s2" }, spec: { nodeName: "n2" } } as never],
+});
+const authorizer = nodeAuthorizer({ pods, listers });
 
 function may(text: string, { user = "system:node:n1", groups = ["system:nodes"], fieldSelector = "" } = {}): boolean {
   const [verb = "", path = "", namespace = "", name = ""] = text.split(" ");
@@ -30,13 +40,20 @@ describe("a node", () => {
     "get secrets ns pull", "get secrets ns env", "watch secrets ns vol", "list configmaps ns from", "get configmaps ns proj", "get persistentvolumeclaims ns claim",
     "create serviceaccounts/token ns sa", "get serviceaccounts ns sa", "get pods ns web", "get pods ns mirror", "update pods/status ns web", "patch pods/status ns web", "create pods/eviction ns web", "delete pods ns web", "create pods ns",
     "get nodes - n1", "watch nodes - n1", "patch nodes/status - n1", "create nodes -", "create leases.coordination.k8s.io kube-node-lease", "update leases.coordination.k8s.io kube-node-lease n1",
+    "get persistentvolumes - bound", "get secrets csi stage", "get volumeattachments.storage.k8s.io - a1", "update persistentvolumeclaims/status ns claim",
+    "get resourceclaims.resource.k8s.io ns gpu", "get resourceclaims.resource.k8s.io ns devices-made-x", "create resourceslices.resource.k8s.io -", "delete resourceslices.resource.k8s.io - s1",
+    "get csinodes.storage.k8s.io - n1", "create csinodes.storage.k8s.io -",
+    // Which node it is, admission looks at.
+    "patch nodes/status - n2",
     "create events ns", "list services -", "create tokenreviews.authentication.k8s.io -", "get runtimeclasses.node.k8s.io - gvisor",
   ])("may %s", (text) => expect(may(text)).toBe(true));
 
   test.each([
     "get secrets ns theirs", "get secrets ns stolen", "get secrets other vol", "list secrets ns", "list secrets -", "update secrets ns vol", "delete configmaps ns from",
     "create serviceaccounts/token ns other", "list pods -", "get pods ns elsewhere", "update pods ns web", "get pods/log ns web", "create pods/exec ns web", "create pods/binding ns web",
-    "get nodes - n2", "list nodes -", "patch nodes/status - n2", "delete nodes - n1", "get nodes/proxy - n1", "update leases.coordination.k8s.io ns n1", "update leases.coordination.k8s.io kube-node-lease n2",
+    "get nodes - n2", "list nodes -", "get nodes/status - n1", "delete nodes - n1", "get nodes/proxy - n1", "update leases.coordination.k8s.io ns n1", "update leases.coordination.k8s.io kube-node-lease n2",
+    "get persistentvolumes - other", "list persistentvolumes -", "get secrets csi their-stage", "get volumeattachments.storage.k8s.io - a2", "update persistentvolumeclaims ns claim", "update persistentvolumeclaims/status ns theirs",
+    "get resourceclaims.resource.k8s.io ns theirs", "list resourceclaims.resource.k8s.io ns", "delete resourceslices.resource.k8s.io - s2", "list resourceslices.resource.k8s.io -", "get csinodes.storage.k8s.io - n2", "get leases.coordination.k8s.io kube-node-lease n2",
     "list deployments.apps ns", "create clusterrolebindings.rbac.authorization.k8s.io -",
   ])("may not %s", (text) => expect(may(text)).toBe(false));
 
@@ -45,6 +62,11 @@ describe("a node", () => {
     expect(may("watch pods ns", { fieldSelector: "status.phase!=Failed,spec.nodeName=n1" })).toBe(true);
     expect(may("list pods -", { fieldSelector: "spec.nodeName=n2" })).toBe(false);
     expect(may("list pods -", { fieldSelector: "spec.nodeName!=n1" })).toBe(false);
+  });
+
+  test("lists the resource slices of its own alone", () => {
+    expect(may("list resourceslices.resource.k8s.io -", { fieldSelector: "spec.nodeName=n1" })).toBe(true);
+    expect(may("deletecollection resourceslices.resource.k8s.io -", { fieldSelector: "spec.nodeName=n2" })).toBe(false);
   });
 
   test("is one by its name and its group", () => {

@@ -1,10 +1,10 @@
 import type { ClusterRole } from "../../../apis/generated/rbac/v1.ts";
 import { nodeRules } from "./node-rules.ts";
-import { clusterRole, eventsRule, paths, read, rule } from "./rule.ts";
+import { clusterRole, eventsRule, paths, read, readWrite, rule } from "./rule.ts";
 
-const leaderElection = (name: string): ReturnType<typeof rule>[] => [
-  rule(["create", "list", "watch"], "coordination.k8s.io", ["leases"]),
-  rule(["get", "update"], "coordination.k8s.io", ["leases"], [name]),
+const leaderElection = (name: string, verbs = ["get", "update"]): ReturnType<typeof rule>[] => [
+  rule(["create"], "coordination.k8s.io", ["leases"]),
+  rule(verbs, "coordination.k8s.io", ["leases"], [name]),
 ];
 const delegatedAuth = [rule(["create"], "authentication.k8s.io", ["tokenreviews"]), rule(["create"], "authorization.k8s.io", ["subjectaccessreviews"])];
 
@@ -18,7 +18,7 @@ export const componentRoles: readonly ClusterRole[] = [
   ]),
   clusterRole("system:node-bootstrapper", [rule(["create", "get", "list", "watch"], "certificates.k8s.io", ["certificatesigningrequests"])]),
   clusterRole("system:kubelet-api-admin", [rule(read, "", ["nodes"]), rule(["proxy"], "", ["nodes"]), rule(["*"], "", ["nodes/configz", "nodes/healthz", "nodes/log", "nodes/metrics", "nodes/pods", "nodes/proxy", "nodes/stats"])]),
-  clusterRole("system:heapster", [rule(read, "", ["events", "namespaces", "nodes", "pods"]), rule(read, "apps", ["deployments"])]),
+  clusterRole("system:heapster", [rule(read, "", ["events", "namespaces", "nodes", "pods"]), rule(read, "extensions", ["deployments"])]),
   clusterRole("system:kube-dns", [rule(["list", "watch"], "", ["endpoints", "services"])]),
   clusterRole("system:auth-delegator", delegatedAuth),
   clusterRole("system:kube-aggregator", [rule(read, "", ["endpoints", "services"])]),
@@ -28,13 +28,20 @@ export const componentRoles: readonly ClusterRole[] = [
   ]),
   clusterRole("system:service-account-issuer-discovery", [paths("/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks", "/openid/v1/jwks/")]),
   clusterRole("system:kube-scheduler", [
-    eventsRule, ...leaderElection("kube-scheduler"), ...delegatedAuth,
-    rule(read, "", ["namespaces", "nodes", "persistentvolumeclaims", "persistentvolumes", "replicationcontrollers", "services"]),
-    rule(["delete", "get", "list", "watch"], "", ["pods"]), rule(["create"], "", ["bindings", "pods/binding"]), rule(["patch", "update"], "", ["pods/status"]),
-    rule(["patch", "update"], "", ["persistentvolumeclaims", "persistentvolumes"]),
-    rule(read, "apps", ["replicasets", "statefulsets"]), rule(read, "policy", ["poddisruptionbudgets"]), rule(read, "scheduling.k8s.io", ["priorityclasses"]),
-    rule(read, "storage.k8s.io", ["csidrivers", "csinodes", "csistoragecapacities", "storageclasses", "volumeattachments"]),
-    rule(read, "resource.k8s.io", ["deviceclasses", "resourceclaims", "resourceslices"]), rule(["patch", "update"], "resource.k8s.io", ["resourceclaims", "resourceclaims/status"]),
+    eventsRule, ...leaderElection("kube-scheduler", ["get", "list", "update", "watch"]), rule(readWrite, "coordination.k8s.io", ["leasecandidates"]),
+    rule(read, "", ["nodes"]), rule(["delete", ...read], "", ["pods"]), rule(["create"], "", ["bindings", "pods/binding"]), rule(["patch", "update"], "", ["pods/status"]),
+    rule(read, "", ["replicationcontrollers", "services"]), rule(read, "apps", ["replicasets"]), rule(read, "extensions", ["replicasets"]), rule(read, "apps", ["statefulsets"]),
+    rule(read, "policy", ["poddisruptionbudgets"]), rule(read, "", ["persistentvolumeclaims", "persistentvolumes"]), ...delegatedAuth,
+    rule(read, "storage.k8s.io", ["csinodes"]), rule(read, "storage.k8s.io", ["volumeattachments"]), rule(read, "", ["namespaces"]),
+    rule(read, "storage.k8s.io", ["csidrivers"]), rule(read, "storage.k8s.io", ["csistoragecapacities"]), rule(read, "resource.k8s.io", ["deviceclasses"]),
+    rule([...read, "patch", "update"], "resource.k8s.io", ["resourceclaims"]), rule([...read, "patch", "update"], "resource.k8s.io", ["resourceclaims/status"]),
+    rule(["update"], "", ["pods/finalizers"]), rule(read, "resource.k8s.io", ["resourceslices"]), rule(["create", "delete"], "resource.k8s.io", ["resourceclaims"]),
+    rule(["patch", "update"], "resource.k8s.io", ["resourceclaims/binding"]),
+    // Ours looks at priority classes as well.
+    rule(read, "scheduling.k8s.io", ["priorityclasses"]),
+  ]),
+  clusterRole("system:volume-scheduler", [
+    rule([...read, "patch", "update"], "", ["persistentvolumes"]), rule(read, "storage.k8s.io", ["storageclasses"]), rule([...read, "patch", "update"], "", ["persistentvolumeclaims"]),
   ]),
   clusterRole("system:kube-controller-manager", [
     eventsRule, ...leaderElection("kube-controller-manager"), ...delegatedAuth,

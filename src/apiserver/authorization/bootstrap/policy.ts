@@ -32,6 +32,7 @@ export function bootstrapPolicy(controllers: readonly ControllerRole[] = []): Bo
       clusterRoleBinding("system:kube-controller-manager", "system:kube-controller-manager", user("system:kube-controller-manager")),
       clusterRoleBinding("system:kube-dns", "system:kube-dns", serviceAccount("kube-dns")),
       clusterRoleBinding("system:kube-scheduler", "system:kube-scheduler", user("system:kube-scheduler")),
+      clusterRoleBinding("system:volume-scheduler", "system:volume-scheduler", user("system:kube-scheduler")),
       clusterRoleBinding("system:service-account-issuer-discovery", "system:service-account-issuer-discovery", group("system:serviceaccounts")),
       // Nodes get their rights from the Node authorizer; the binding is there for tools that look for it.
       clusterRoleBinding("system:node", "system:node"),
@@ -47,7 +48,7 @@ const roleBinding = (namespace: string, name: string, roleName: string, ...subje
 });
 
 const leaderLocking = (component: string): Role =>
-  role("kube-system", `system::leader-locking-${component}`, [rule(["watch"], "", ["configmaps"]), rule(["get", "update"], "", ["configmaps"], [component])]);
+  role("kube-system", `system::leader-locking-${component}`, ["leases", "leasecandidates"].map((resource) => rule(["create", "get", "list", "update", "watch"], "coordination.k8s.io", [resource])));
 
 const namespacedPolicy: Pick<BootstrapPolicy, "roles" | "roleBindings"> = {
   roles: [
@@ -64,7 +65,7 @@ const namespacedPolicy: Pick<BootstrapPolicy, "roles" | "roleBindings"> = {
     roleBinding("kube-system", "system:controller:bootstrap-signer", "system:controller:bootstrap-signer", serviceAccount("bootstrap-signer")),
     roleBinding("kube-system", "system:controller:cloud-provider", "system:controller:cloud-provider", serviceAccount("cloud-provider")),
     roleBinding("kube-system", "system:controller:token-cleaner", "system:controller:token-cleaner", serviceAccount("token-cleaner")),
-    roleBinding("kube-system", "system::leader-locking-kube-controller-manager", "system::leader-locking-kube-controller-manager", user("system:kube-controller-manager"), serviceAccount("kube-controller-manager")),
+    roleBinding("kube-system", "system::leader-locking-kube-controller-manager", "system::leader-locking-kube-controller-manager", user("system:kube-controller-manager"), serviceAccount("kube-controller-manager"), serviceAccount("leader-election-controller")),
     roleBinding("kube-system", "system::leader-locking-kube-scheduler", "system::leader-locking-kube-scheduler", user("system:kube-scheduler"), serviceAccount("kube-scheduler")),
     roleBinding("kube-public", "system:controller:bootstrap-signer", "system:controller:bootstrap-signer", serviceAccount("bootstrap-signer")),
   ],

@@ -19,6 +19,8 @@ const viewRules: readonly PolicyRule[] = [
   rule(read, "policy", ["poddisruptionbudgets", "poddisruptionbudgets/status"]),
   rule(read, "networking.k8s.io", ["ingresses", "ingresses/status", "networkpolicies"]),
   rule(read, "resource.k8s.io", ["resourceclaims", "resourceclaims/status", "resourceclaimtemplates"]),
+  rule(read, "events.k8s.io", ["events"]),
+  rule(read, "extensions", ["daemonsets", "daemonsets/status", "deployments", "deployments/scale", "deployments/status", "ingresses", "ingresses/status", "networkpolicies", "replicasets", "replicasets/scale", "replicasets/status", "replicationcontrollers/scale"]),
 ];
 
 const editRules: readonly PolicyRule[] = [
@@ -35,6 +37,8 @@ const editRules: readonly PolicyRule[] = [
   rule(write, "networking.k8s.io", ["ingresses", "networkpolicies"]),
   rule(write, "resource.k8s.io", ["resourceclaims", "resourceclaimtemplates"]),
   rule(readWrite, "coordination.k8s.io", ["leases"]),
+  rule(write, "events.k8s.io", ["events"]),
+  rule(write, "extensions", ["daemonsets", "deployments", "deployments/rollback", "deployments/scale", "ingresses", "networkpolicies", "replicasets", "replicasets/scale", "replicationcontrollers/scale"]),
 ];
 
 const adminRules: readonly PolicyRule[] = [
@@ -55,7 +59,7 @@ export const userRoles: readonly ClusterRole[] = [
   clusterRole("system:aggregate-to-edit", editRules, aggregateTo("edit")),
   clusterRole("system:aggregate-to-view", viewRules, aggregateTo("view")),
   clusterRole("system:discovery", [paths("/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version", "/version/")]),
-  clusterRole("system:monitoring", [paths("/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/metrics/slis", "/readyz", "/readyz/*")]),
+  clusterRole("system:monitoring", [paths("/flagz", "/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/metrics/slis", "/readyz", "/readyz/*", "/statusz"), rule(["get"], "", ["nodes/metrics"])]),
   clusterRole("system:public-info-viewer", [paths("/healthz", "/livez", "/readyz", "/version", "/version/")]),
   clusterRole("system:basic-user", [
     rule(["create"], "authorization.k8s.io", ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]),
