@@ -44,6 +44,8 @@ export interface ControllerDefinition<T extends KubeObject> {
   /** Kinds whose changes add the key of their controlling owner of kind `for`. */
   owns?: readonly AnyResource[];
   watches?: readonly Watch<any>[];
+  /** Kinds that come and go: `watch` says what changes of each mean, or that they mean nothing. */
+  kinds?: { served: ServedKinds; watch(card: AnyResource): Watch<any>["map"] | undefined };
   /** Kinds that are only read. */
   reads?: readonly AnyResource[];
   writes: readonly Write[];
@@ -54,6 +56,16 @@ export interface ControllerDefinition<T extends KubeObject> {
   /** Makes the world agree with the object of this key, whatever happened before; also called when the object is gone. */
   reconcile(key: string, context: ReconcileContext): Promise<ReconcileResult>;
 }
+
+/** The kinds that the server has now. */
+export interface ServedKinds {
+  /** A new array after each change. */
+  readonly cards: readonly AnyResource[];
+  /** Returns the unsubscription. */
+  onChange(handler: () => void): () => void;
+}
+
+export const fixedKinds = (cards: readonly AnyResource[]): ServedKinds => ({ cards, onChange: () => () => undefined });
 
 export type Controller = ControllerDefinition<any>;
 
@@ -142,6 +154,7 @@ function subscribe(controller: Controller, context: ReconcileContext, informers:
       for (const key of map(current, old, context)) queue.add(key);
     }));
   }
+  if (controller.kinds) subscriptions.push(followKinds(controller.kinds, on, context, queue));
   const owned = controller.for;
   if (!owned) return subscriptions;
   subscriptions.push(on(owned, (old, current) => queue.add(keyOf(current ?? old))));
@@ -153,6 +166,32 @@ function subscribe(controller: Controller, context: ReconcileContext, informers:
     }));
   }
   return subscriptions;
+}
+
+/** Subscribes to each kind once, whatever the versions it is served in, as long as it is served. */
+function followKinds({ served, watch }: NonNullable<Controller["kinds"]>, on: (card: AnyResource, handler: ChangeHandler<any>) => () => void, context: ReconcileContext, queue: Workqueue): () => void {
+  const followed = new Map<string, () => void>();
+  const follow = (): void => {
+    const now = new Map(served.cards.toReversed().map((card) => [`${card.group}/${card.resource}`, card]));
+    for (const [name, end] of followed) {
+      if (now.has(name)) continue;
+      end();
+      followed.delete(name);
+    }
+    for (const [name, card] of now) {
+      if (followed.has(name)) continue;
+      const map = watch(card);
+      followed.set(name, map ? on(card, (old, current) => {
+        for (const key of map(current, old, context)) queue.add(key);
+      }) : () => undefined);
+    }
+  };
+  follow();
+  const unsubscribe = served.onChange(follow);
+  return () => {
+    unsubscribe();
+    for (const end of followed.values()) end();
+  };
 }
 
 function ownerAdder(card: AnyResource, queue: Workqueue): (object: Frozen<KubeObject> | undefined) => void {

@@ -1,5 +1,4 @@
-import type { AnyResource } from "../apimachinery/resource.ts";
-import type { Controller } from "../client/controller.ts";
+import type { Controller, ServedKinds } from "../client/controller.ts";
 import { clusterRoleAggregation } from "./clusterrole-aggregation/clusterrole-aggregation.ts";
 import { deployment } from "./deployment/deployment.ts";
 import { endpointsController } from "./endpoints/endpoints.ts";
@@ -17,7 +16,7 @@ import { serviceaccount } from "./serviceaccount/serviceaccount.ts";
 
 export interface ControllerOptions {
   /** All kinds served, for the controllers that look at every object. */
-  cards: readonly AnyResource[];
+  kinds: ServedKinds;
   /** PEM bundle that clients of the API server trust. */
   ca: string;
   /** IPv4 CIDR of the pod network. */
@@ -29,14 +28,14 @@ export interface ControllerOptions {
 }
 
 /** All controllers. Some keep state between events: make a new list for every start. */
-export function controllers({ cards, ca, clusterCidr, nodeMonitorGracePeriod, terminatedPodThreshold }: ControllerOptions): Controller[] {
+export function controllers({ kinds, ca, clusterCidr, nodeMonitorGracePeriod, terminatedPodThreshold }: ControllerOptions): Controller[] {
   return [
-    namespaceController({ cards }),
+    namespaceController({ kinds }),
     serviceaccount,
     rootCaPublisher({ ca }),
     clusterRoleAggregation,
-    resourceQuotaController({ cards }),
-    garbageCollector({ cards }),
+    resourceQuotaController({ cards: kinds.cards }),
+    garbageCollector({ kinds }),
     nodeIpam({ clusterCidr }),
     nodeLifecycle({ gracePeriod: nodeMonitorGracePeriod }),
     taintEviction,

@@ -188,7 +188,7 @@ class Server {
   }
 
   #controllers(): ReturnType<typeof controllers> {
-    return controllers({ cards: builtins, ca: this.#pki.serverCa.certificate, clusterCidr: this.options.clusterCidr });
+    return controllers({ kinds: this.#plane.kinds, ca: this.#pki.serverCa.certificate, clusterCidr: this.options.clusterCidr });
   }
 
   #runControllers(signal: AbortSignal): Promise<void> {

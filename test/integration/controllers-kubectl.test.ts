@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { systemClock } from "../../src/base/clock.ts";
 import { builtins, configmaps, events, pods } from "../../src/apis/builtins.ts";
 import type { UserInfo } from "../../src/registry/attributes.ts";
-import { rulesOf, startControllers } from "../../src/client/controller.ts";
+import { fixedKinds, rulesOf, startControllers } from "../../src/client/controller.ts";
 import { createHttpClient } from "../../src/client/http-client.ts";
 import { createEventRecorder } from "../../src/client/recorder.ts";
 import { createReflectingInformers } from "../../src/client/reflecting-informers.ts";
@@ -14,7 +14,7 @@ const account = (name: string): UserInfo => ({ name: `system:serviceaccount:kube
 
 /** An API server with RBAC, all controllers as the service accounts of their names, and something like a kubelet. */
 async function startCluster(): Promise<TestApiServer & AsyncDisposable> {
-  const list = controllers({ cards: builtins, ca: "the ca", clusterCidr: "10.42.0.0/16" });
+  const list = controllers({ kinds: fixedKinds(builtins), ca: "the ca", clusterCidr: "10.42.0.0/16" });
   const server = await startApiServer({ controllers: list.map((controller) => ({ name: controller.name, rules: rulesOf(controller) })) });
   const stop = new AbortController();
   const clientFor = (name: string): ReturnType<TestApiServer["client"]> => server.client(account(name));

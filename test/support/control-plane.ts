@@ -4,7 +4,7 @@ import type { KubeObject } from "../../src/apimachinery/meta.ts";
 import { builtins, events, pods } from "../../src/apis/builtins.ts";
 import type { Pod } from "../../src/apis/generated/core/v1.ts";
 import type { AnyResource } from "../../src/apimachinery/resource.ts";
-import { rulesOf, startControllers, type Controller } from "../../src/client/controller.ts";
+import { fixedKinds, rulesOf, startControllers, type Controller } from "../../src/client/controller.ts";
 import { createEventRecorder, type EventRecorder } from "../../src/client/recorder.ts";
 import { controllers } from "../../src/controllers/index.ts";
 import { ruleAllows } from "../../src/apiserver/authorization/rbac-rules.ts";
@@ -29,7 +29,7 @@ export async function startControlPlane({ clock = systemClock, select = () => tr
   const { client, informers } = fixture;
   const stop = new AbortController();
   const refused: string[] = [];
-  const list = controllers({ cards: builtins, ca: "the ca", clusterCidr: "10.42.0.0/16" }).filter(select);
+  const list = controllers({ kinds: fixedKinds(builtins), ca: "the ca", clusterCidr: "10.42.0.0/16" }).filter(select);
   const clients = new Map(list.map((controller) => [controller.name, createLocalClient({ registry: fixture.registry, authorizer: authorizerOf(controller, refused), user: admin })]));
   const recorderFor = (component: string): EventRecorder => createEventRecorder({ client: clients.get(component)!, events, component, clock }, stop.signal);
   const running = startControllers(list, { clientFor: (name) => clients.get(name)!, recorderFor, informers, clock }, stop.signal);

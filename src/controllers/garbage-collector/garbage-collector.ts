@@ -1,22 +1,29 @@
 import { thaw, type Frozen, type KubeObject, type OwnerReference } from "../../apimachinery/meta.ts";
 import type { AnyResource } from "../../apimachinery/resource.ts";
 import { isNotFound } from "../../apimachinery/status.ts";
-import { defineController, watchOf, type Controller, type Listers, type ReconcileContext } from "../../client/controller.ts";
+import { defineController, type Controller, type Listers, type ReconcileContext, type ServedKinds } from "../../client/controller.ts";
 import { idOf, OwnerGraph, ownersOf, resourceName, splitId, type ObjectId } from "./graph.ts";
 import { blocking, foregroundFinalizer, isDeletingDependents, isOrphaning, orphanFinalizer, planObject, type Owner } from "./plan.ts";
 
 /** Deletes what has lost all its owners, and deletes or lets go of dependents as the deletion of an owner asks. Make one for each start. */
-export function garbageCollector({ cards }: { cards: readonly AnyResource[] }): Controller {
-  const collected = cards.filter((card) => isCollected(card));
-  const byName = new Map(collected.map((card) => [resourceName(card), card]));
-  const byKind = new Map(collected.map((card) => [`${card.group}/${card.kind}`, card]));
+export function garbageCollector({ kinds }: { kinds: ServedKinds }): Controller {
   const graph = new OwnerGraph();
+  let indexed: { cards: readonly AnyResource[]; byName: Map<string, AnyResource>; byKind: Map<string, AnyResource> } | undefined;
 
-  const cardOfOwner = (ref: Frozen<OwnerReference>): AnyResource | undefined => byKind.get(`${ref.apiVersion.includes("/") ? ref.apiVersion.split("/")[0] : ""}/${ref.kind}`);
+  function index(): NonNullable<typeof indexed> {
+    const { cards } = kinds;
+    if (indexed?.cards === cards) return indexed;
+    const collected = cards.filter(isCollected);
+    return indexed = { cards, byName: new Map(collected.map((card) => [resourceName(card), card])), byKind: new Map(collected.map((card) => [`${card.group}/${card.kind}`, card])) };
+  }
+  const cardOfOwner = (ref: Frozen<OwnerReference>): AnyResource | undefined => index().byKind.get(`${ref.apiVersion.includes("/") ? ref.apiVersion.split("/")[0] : ""}/${ref.kind}`);
+
+  /** Undefined when its kind is no longer served, and so nothing of it is left. */
+  const cardOfId = (id: ObjectId): AnyResource | undefined => index().byName.get(splitId(id).resource);
 
   function read(id: ObjectId, lister: Listers): Frozen<KubeObject> | undefined {
-    const { resource, namespace, name } = splitId(id);
-    return lister<KubeObject>(byName.get(resource)!).get(namespace ? `${namespace}/${name}` : name);
+    const { namespace, name } = splitId(id), card = cardOfId(id);
+    return card && lister<KubeObject>(card).get(namespace ? `${namespace}/${name}` : name);
   }
 
   const dependentsOf = (object: Frozen<KubeObject>, lister: Listers): Frozen<KubeObject>[] =>
@@ -62,7 +69,7 @@ export function garbageCollector({ cards }: { cards: readonly AnyResource[] }): 
   }
 
   async function collect(id: ObjectId, object: Frozen<KubeObject>, context: ReconcileContext): Promise<void> {
-    const card = byName.get(splitId(id).resource)!;
+    const card = cardOfId(id)!;
     const owners = await Promise.all(ownersOf(object).map((ref) => findOwner(object, ref, context)));
     const decision = planObject(object, owners, dependentsOf(object, context.lister));
     if (decision.action === "drop-owners") await dropOwners(card, object, decision.uids, context);
@@ -77,9 +84,9 @@ export function garbageCollector({ cards }: { cards: readonly AnyResource[] }): 
   async function orphan(id: ObjectId, object: Frozen<KubeObject>, context: ReconcileContext): Promise<void> {
     for (const dependentId of graph.dependentsOf(object.metadata.uid)) {
       const dependent = read(dependentId, context.lister);
-      if (dependent) await dropOwners(byName.get(splitId(dependentId).resource)!, dependent, [object.metadata.uid!], context);
+      if (dependent) await dropOwners(cardOfId(dependentId)!, dependent, [object.metadata.uid!], context);
     }
-    await removeFinalizer(byName.get(splitId(id).resource)!, object, orphanFinalizer, context);
+    await removeFinalizer(cardOfId(id)!, object, orphanFinalizer, context);
   }
 
   async function deleteDependents(id: ObjectId, object: Frozen<KubeObject>, context: ReconcileContext): Promise<void> {
@@ -90,12 +97,12 @@ export function garbageCollector({ cards }: { cards: readonly AnyResource[] }): 
     // Those that were deleted at once are gone from the listers already.
     const left = blocking(object, dependentsOf(object, context.lister));
     const fresh = read(id, context.lister);
-    if (left.length === 0 && fresh && isDeletingDependents(fresh)) await removeFinalizer(byName.get(splitId(id).resource)!, fresh, foregroundFinalizer, context);
+    if (left.length === 0 && fresh && isDeletingDependents(fresh)) await removeFinalizer(cardOfId(id)!, fresh, foregroundFinalizer, context);
   }
 
   return defineController({
     name: "generic-garbage-collector", workers: 5,
-    watches: collected.map((card) => watchOf<KubeObject>(card, (current, old, { lister }) => concerned(card, current, old, lister))),
+    kinds: { served: kinds, watch: (card) => (isCollected(card) ? (current, old, { lister }) => concerned(card, current, old, lister) : undefined) },
     writes: [{ apiGroups: ["*"], resources: ["*"], verbs: ["delete", "get", "list", "patch", "update", "watch"] }],
     async reconcile(id, context) {
       const object = read(id, context.lister);

@@ -3,22 +3,26 @@ import type { AnyResource } from "../../apimachinery/resource.ts";
 import { isNotFound } from "../../apimachinery/status.ts";
 import { namespaces } from "../../apis/builtins.ts";
 import type { Namespace } from "../../apis/generated/core/v1.ts";
-import { defineController, watchOf, type Controller, type Listers, type ReconcileContext } from "../../client/controller.ts";
+import { defineController, type Controller, type Listers, type ReconcileContext, type ServedKinds } from "../../client/controller.ts";
 import { kubernetesFinalizer, namespaceConditions, nextToDelete, type Content } from "./plan.ts";
 
 /**
- * Empties namespaces that are being deleted, then lets them go. Of `cards` it takes those that are stored in namespaces.
+ * Empties namespaces that are being deleted, then lets them go. Of the kinds served it takes those that are stored in namespaces.
  * What is deleted slowly (pods, finalizers) wakes it by the event of its end.
  */
-export function namespaceController({ cards }: { cards: readonly AnyResource[] }): Controller {
-  const contentCards = cards.filter((card) => card.scope === "Namespaced" && ["list", "watch", "deletecollection"].every((verb) => card.verbs.includes(verb as "list")));
+export function namespaceController({ kinds }: { kinds: ServedKinds }): Controller {
+  /** One card of each kind, whatever the versions it is served in. */
+  const contentCards = (): AnyResource[] => [...new Map(kinds.cards.filter(isContent).toReversed().map((card) => [nameOf(card), card])).values()].toReversed();
   return defineController({
     name: "namespace-controller", for: namespaces, workers: 5,
-    watches: contentCards.map((card) => watchOf(card, (current, old, { lister }) => {
-      const { namespace } = (current ?? old!).metadata as { namespace: string };
-      // A create that admission let pass while the deletion began is found here too.
-      return (!current || !old) && lister(namespaces).get(namespace)?.metadata.deletionTimestamp ? [namespace] : [];
-    })),
+    kinds: {
+      served: kinds,
+      watch: (card) => (isContent(card) ? (current, old, { lister }) => {
+        const { namespace } = (current ?? old!).metadata as { namespace: string };
+        // A create that admission let pass while the deletion began is found here too.
+        return (!current || !old) && lister(namespaces).get(namespace)?.metadata.deletionTimestamp ? [namespace] : [];
+      } : undefined),
+    },
     writes: [
       namespaces, { apiGroups: [""], resources: ["namespaces/finalize"], verbs: ["update"] },
       { apiGroups: ["*"], resources: ["*"], verbs: ["delete", "deletecollection", "get", "list"] },
@@ -26,14 +30,17 @@ export function namespaceController({ cards }: { cards: readonly AnyResource[] }
     async reconcile(name, context) {
       const namespace = context.lister(namespaces).get(name);
       if (!namespace?.metadata.deletionTimestamp || !namespace.spec.finalizers?.includes(kubernetesFinalizer)) return;
-      const errors = await deleteContent(name, contentCards, context);
-      const left = contentOf(name, contentCards, context.lister);
+      const cards = contentCards();
+      const errors = await deleteContent(name, cards, context);
+      const left = contentOf(name, cards, context.lister);
       const written = await writeConditions(namespace, left, errors, context);
       if (errors.length > 0) throw errors[0]!;
       if (left.every(({ objects }) => objects.length === 0)) await finalize(written, context);
     },
   });
 }
+
+const isContent = (card: AnyResource): boolean => card.scope === "Namespaced" && ["list", "watch", "deletecollection"].every((verb) => card.verbs.includes(verb as "list"));
 
 const nameOf = (card: AnyResource): string => (card.group ? `${card.resource}.${card.group}` : card.resource);
 
