@@ -48,8 +48,11 @@ export type Evaluation =
   /** `error` is worded as cel-go words it; `outOfBudget` when the limit on cost ended the evaluation. */
   | { readonly value?: undefined; readonly error: string; readonly outOfBudget: boolean; readonly cost: number };
 
-/** Either a program, or what is wrong as cel-go displays it: `ERROR: <input>:1:5: undeclared reference to 'x' …`, one or more. */
-export type Compiled = { readonly program: Program; readonly issues?: undefined } | { readonly program?: undefined; readonly issues: string };
+/**
+ * Either a program, or what is wrong with the source. At `compilation` the issues are as cel-go displays them, one or more
+ * `ERROR: <input>:1:5: undeclared reference to 'x' …`; at `instantiation` a literal can't be converted: `int('x')`.
+ */
+export type Compiled = { readonly program: Program; readonly issues?: undefined } | { readonly program?: undefined; readonly issues: string; readonly stage: "compilation" | "instantiation" };
 
 export interface CostRange {
   readonly min: number;

@@ -1,6 +1,6 @@
 import type { Compiled, Evaluation, Program, Variables } from "./cel.ts";
 import { check } from "./checker/checker.ts";
-import { validateLiterals } from "./checker/literals.ts";
+import { failingLiteral, validateLiterals } from "./checker/literals.ts";
 import { Activation, CostLimitExceeded } from "./interpreter/activation.ts";
 import { plan, type Step } from "./interpreter/plan.ts";
 import type { Environment } from "./environment.ts";
@@ -21,7 +21,9 @@ export function compile(source: string, environment: Environment): Compiled {
     const references = new Set<string>();
     const issues = check(tree, environment, references);
     if (issues.length === 0) issues.push(...validateLiterals(tree));
-    if (issues.length > 0) return { issues: displayIssues(source, issues) };
+    if (issues.length > 0) return { issues: displayIssues(source, issues), stage: "compilation" };
+    const failure = failingLiteral(tree, environment);
+    if (failure) return { issues: failure.message, stage: "instantiation" };
     let step: Step | undefined;
     const program: Program = {
       source, type: tree.type!, references,
@@ -30,7 +32,7 @@ export function compile(source: string, environment: Environment): Compiled {
     trees.set(program, tree);
     return { program };
   } catch (error) {
-    if (error instanceof SourceError) return { issues: displayIssues(source, [{ offset: error.offset, message: error.message }]) };
+    if (error instanceof SourceError) return { issues: displayIssues(source, error.issues), stage: "compilation" };
     throw error;
   }
 }

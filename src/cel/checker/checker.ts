@@ -191,24 +191,24 @@ class Checker {
     return type;
   }
 
-  #join(expr: Expr, previous: CelType | undefined, current: CelType): CelType {
+  #join(previous: CelType | undefined, current: CelType): CelType {
     if (!previous) return current;
     if (this.#unifier.isAssignable(previous, current)) return this.#unifier.mostGeneral(previous, current);
-    this.#mismatch(expr.offset, previous, current);
-    return errorType;
+    // Literals say what they have against mixed types, where they have anything.
+    return dynType;
   }
 
   #list(expr: ListExpr): CelType {
     let item: CelType | undefined;
-    expr.elements.forEach((element, index) => { item = this.#join(element, item, this.#unwrap(element, expr.optional.has(index))); });
+    expr.elements.forEach((element, index) => { item = this.#join(item, this.#unwrap(element, expr.optional.has(index))); });
     return listType(item ?? this.#unifier.newVariable());
   }
 
   #map(expr: MapExpr): CelType {
     let keyType: CelType | undefined, valueType: CelType | undefined;
     for (const { key, value, optional } of expr.entries) {
-      keyType = this.#join(key, keyType, this.#check(key));
-      valueType = this.#join(value, valueType, this.#unwrap(value, optional));
+      keyType = this.#join(keyType, this.#check(key));
+      valueType = this.#join(valueType, this.#unwrap(value, optional));
     }
     return mapType(keyType ?? this.#unifier.newVariable(), valueType ?? this.#unifier.newVariable());
   }

@@ -4,7 +4,36 @@ import { childrenOf, descendantsOf, type Call, type Expr } from "../syntax/ast.t
 import type { Issue } from "../syntax/issues.ts";
 import { formatType, isOptional, sameType, type CelType, type TypeKind } from "../type.ts";
 import { toDuration, toTimestamp } from "../values/convert.ts";
+import { accepts } from "../values/type-of.ts";
 import { CelError, type Value } from "../values/value.ts";
+import type { Environment } from "../environment.ts";
+
+/** Of a literal these are literals themselves, made before anything runs. */
+export const conversions = new Set(["bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"]);
+
+/** The first conversion of a literal that fails, or pattern that isn't one. */
+export function failingLiteral(expr: Expr, environment: Environment): CelError | undefined {
+  for (const node of descendantsOf(expr)) {
+    if (node.kind !== "call" || node.overloads?.length !== 1) continue;
+    const result = conversions.has(node.function) ? converted(node, environment) : pattern(node);
+    if (result instanceof CelError) return result;
+  }
+  return undefined;
+}
+
+function converted({ function: name, args: [arg], overloads }: Call, environment: Environment): Value | undefined {
+  if (arg?.kind !== "literal") return undefined;
+  const overload = environment.functions(name)?.find(({ id }) => id === overloads![0]);
+  return overload?.call && overload.args.every((type) => accepts(type, arg.value)) ? overload.call(arg.value) : undefined;
+}
+
+function pattern({ function: name, target, args }: Call): CelError | undefined {
+  if (!/^(matches|find|findAll)$/.test(name)) return undefined;
+  let arg = target ? args[0] : args[1];
+  while (arg?.kind === "call" && arg.function === "dyn") [arg] = arg.args;
+  const compiled = arg?.kind === "literal" && typeof arg.value === "string" ? compileRegex(arg.value) : undefined;
+  return compiled instanceof CelError ? compiled : undefined;
+}
 
 /** Literal arguments that could never work: durations, timestamps, patterns, formats; and lists and maps of mixed types. */
 export function validateLiterals(expr: Expr): Issue[] {

@@ -6,6 +6,7 @@ import { structType } from "../type.ts";
 import { noSuchOverload } from "../values/arithmetic.ts";
 import { accepts } from "../values/type-of.ts";
 import { CelError, isList, isMap, itemsOf, keyIdentity, ListOf, MapOf, Optional, TypeValue, type Value } from "../values/value.ts";
+import { conversions } from "../checker/literals.ts";
 import type { Activation } from "./activation.ts";
 import { index, optionalIndex, select, hasField } from "./access.ts";
 import { text } from "./show.ts";
@@ -17,9 +18,6 @@ export type Step = (activation: Activation) => Value;
 export function plan(expr: Expr, environment: Environment): Step {
   return new Planner(environment).plan(expr);
 }
-
-/** Applied to a literal these are literals too, and cost nothing. */
-const conversions = new Set(["bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"]);
 
 /** A literal, or a list or map of literals, which is made once. */
 interface Constant extends Step {
@@ -308,6 +306,7 @@ const single = ({ args: types, call }: Overload) => (args: readonly Value[]): Va
 /** The overload that takes the values at hand. */
 const among = (overloads: readonly Overload[], name: string) => (args: readonly Value[]): Value => {
   const found = overloads.find(({ args: types, call }) => call && types.length === args.length && types.every((type, place) => accepts(type, args[place]!)));
-  return found ? found.call!(...args) : new CelError(`no such overload: ${name}`);
+  if (found) return found.call!(...args);
+  return name.includes("_") ? noSuchOverload : new CelError(`no such overload: ${name}`);
 };
 

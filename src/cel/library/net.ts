@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { func, method, type Library } from "../function.ts";
 import { boolType, intType, opaqueType, stringType, type CelType } from "../type.ts";
+import { noSuchOverload } from "../values/arithmetic.ts";
 import { quoted } from "../values/strings.ts";
 import { CelError, Opaque, type Value } from "../values/value.ts";
 
@@ -37,11 +38,24 @@ const width = (family: 4 | 6): number => (family === 4 ? 32 : 128);
 
 function parseIp(text: string): IpValue | CelError {
   if (isIPv4(text)) return new IpValue(4, text.split(".").reduce((bits, part) => bits * 256n + BigInt(part), 0n));
-  if (!isIPv6(text)) return new CelError(`IP Address ${quoted(text)} parse error during conversion from string: ParseAddr(${quoted(text)}): unable to parse IP`);
+  if (!isIPv6(text)) return new CelError(`IP Address ${quoted(text)} parse error during conversion from string: ParseAddr(${quoted(text)}): ${addressFault(text)}`);
   if (text.includes("%")) return new CelError(`IP address ${quoted(text)} with zone value is not allowed`);
   const bits = ipv6Bits(text);
   if (bits >> 32n === 0xffffn) return new CelError(`IPv4-mapped IPv6 address ${quoted(text)} is not allowed`);
   return new IpValue(6, bits);
+}
+
+/** Go's words for the faults people make. */
+function addressFault(text: string): string {
+  const [mark] = /[.:%]/.exec(text) ?? [];
+  if (mark !== ".") return "unable to parse IP";
+  const parts = text.split(".");
+  const unexpected = /[^\d.]/.exec(text);
+  if (unexpected) return `unexpected character (at ${quoted(text.slice(unexpected.index))})`;
+  if (parts.some((part) => part === "")) return `IPv4 field must have at least one digit (at ${quoted(text.slice(/(^|\.)(?=\.|$)/.exec(text)!.index))})`;
+  if (parts.some((part) => /^0\d/.test(part))) return "IPv4 field has octet with leading zero";
+  if (parts.some((part) => Number(part) > 255)) return "IPv4 field has value >255";
+  return parts.length < 4 ? "IPv4 address too short" : "IPv4 address too long";
 }
 
 function ipv6Bits(text: string): bigint {
@@ -76,7 +90,7 @@ function parseCidr(text: string): CidrValue | CelError {
   if (address.includes("%")) return refuse("IPv6 zones cannot be present in a prefix");
   const ip = parseIp(address);
   if (ip instanceof CelError) {
-    return ip.message.startsWith("IPv4-mapped") ? new CelError(`network address parse error during conversion from string: IPv4-mapped IPv6 address ${quoted(text)} is not allowed`) : refuse(`ParseAddr(${quoted(address)}): unable to parse IP`);
+    return ip.message.startsWith("IPv4-mapped") ? new CelError(`network address parse error during conversion from string: IPv4-mapped IPv6 address ${quoted(text)} is not allowed`) : refuse(`ParseAddr(${quoted(address)}): ${addressFault(address)}`);
   }
   const length = text.slice(slash + 1);
   if (!/^(0|[1-9]\d{0,2})$/.test(length)) return refuse(`bad bits after slash: ${quoted(length)}`);
@@ -95,7 +109,8 @@ function containsIp(cidr: CidrValue, ip: IpValue): boolean {
 }
 
 const containsCidr = (cidr: CidrValue, other: CidrValue): boolean => cidr.prefix <= other.prefix && containsIp(cidr, other.ip);
-const whenParsed = <T extends Value>(parsed: T | CelError, then: (value: T) => Value): Value => (parsed instanceof CelError ? parsed : then(parsed));
+/** What a text that is no address gives, where it stands for one. */
+const whenParsed = <T extends Value>(parsed: T | CelError, then: (value: T) => Value): Value => (parsed instanceof CelError ? noSuchOverload : then(parsed));
 const range = (family: 4 | 6, first: string, prefix: number) => {
   const cidr = new CidrValue(parseIp(first) as IpValue, prefix);
   return (ip: IpValue): boolean => ip.family === family && containsIp(cidr, ip);
@@ -110,6 +125,11 @@ const isBroadcast = range(4, "255.255.255.255", 32);
 const isUnspecified = (ip: IpValue): boolean => ip.bits === 0n;
 const isGlobalUnicast = (ip: IpValue): boolean => !any(isUnspecified, isLoopback, isLinkLocalUnicast, isMulticast, isBroadcast)(ip);
 
+function isCanonical(text: string): Value {
+  const ip = parseIp(text);
+  return ip instanceof CelError ? ip : formatIp(ip) === text;
+}
+
 const test = (id: string, holds: (ip: IpValue) => boolean): readonly [ReturnType<typeof method>] => [method(id, [ipType], boolType, holds)];
 
 export const net: Library = {
@@ -118,7 +138,7 @@ export const net: Library = {
   isIP: [func("is_ip", [stringType], boolType, (text: string) => parseIp(text) instanceof IpValue)],
   isCIDR: [func("is_cidr", [stringType], boolType, (text: string) => parseCidr(text) instanceof CidrValue)],
   family: [method("ip_family", [ipType], intType, ({ family }: IpValue) => BigInt(family))],
-  "ip.isCanonical": [func("ip_is_canonical", [stringType], boolType, (text: string) => whenParsed(parseIp(text), (ip) => formatIp(ip) === text))],
+  "ip.isCanonical": [func("ip_is_canonical", [stringType], boolType, isCanonical)],
   isUnspecified: test("ip_is_unspecified", isUnspecified),
   isLoopback: test("ip_is_loopback", isLoopback),
   isLinkLocalMulticast: test("ip_is_link_local_multicast", isLinkLocalMulticast),

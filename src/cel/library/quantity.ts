@@ -31,7 +31,7 @@ const isInteger = ({ quantity: { nano } }: QuantityValue): boolean => nano % gig
 export const quantities: Library = {
   quantity: [func("string_to_quantity", [stringType], quantityType, parse)],
   isQuantity: [func("is_quantity_string", [stringType], boolType, (text: string) => parse(text) instanceof QuantityValue)],
-  sign: [method("quantity_sign", [quantityType], intType, ({ quantity: { nano } }: QuantityValue) => (nano > 0n ? 1n : nano < 0n ? -1n : 0n))],
+  sign: [func("quantity_sign", [quantityType], intType, ({ quantity: { nano } }: QuantityValue) => (nano > 0n ? 1n : nano < 0n ? -1n : 0n))],
   isGreaterThan: [method("quantity_is_greater_than", [quantityType, quantityType], boolType, (a: QuantityValue, b: QuantityValue) => order(a, b) > 0)],
   isLessThan: [method("quantity_is_less_than", [quantityType, quantityType], boolType, (a: QuantityValue, b: QuantityValue) => order(a, b) < 0)],
   compareTo: [method("quantity_compare_to", [quantityType, quantityType], intType, (a: QuantityValue, b: QuantityValue) => BigInt(Math.sign(order(a, b))))],

@@ -6,8 +6,10 @@ export interface Issue {
 
 /** Ends parsing or checking at once. */
 export class SourceError extends Error {
-  constructor(readonly offset: number, message: string) {
+  readonly issues: readonly Issue[];
+  constructor(offset: number, message: string, before: readonly Issue[] = []) {
     super(message);
+    this.issues = [...before, { offset, message }];
   }
 }
 
@@ -26,7 +28,7 @@ export function displayIssues(source: string, issues: readonly Issue[]): string 
 function locate(source: string, offset: number): { line: number; column: number; text: string } {
   const start = source.lastIndexOf("\n", offset - 1) + 1;
   const end = source.indexOf("\n", start);
-  return { line: source.slice(0, start).split("\n").length, column: [...source.slice(start, offset)].length, text: source.slice(start, end < 0 ? undefined : end) };
+  return { line: source.slice(0, start).split("\n").length, column: Array.from(source.slice(start, offset)).length, text: source.slice(start, end < 0 ? undefined : end) };
 }
 
 function snippet(line: string, column: number): string {

@@ -1,4 +1,4 @@
-import { SourceError } from "./issues.ts";
+import type { Issue } from "./issues.ts";
 
 export type TokenKind = "int" | "uint" | "float" | "string" | "bytes" | "identifier" | "escaped" | "symbol" | "end";
 
@@ -25,9 +25,10 @@ const escaped = /`[A-Za-z0-9_.\-/ ]+`/y;
 const symbol = /==|!=|<=|>=|&&|\|\||[[\]{}().,\-!?:+*/%<>]/y;
 const keywords = new Set(["true", "false", "null", "in"]);
 
-/** All tokens, the last of kind `end`. Throws SourceError at what no token begins with. */
-export function tokenize(source: string): Token[] {
+/** All tokens, the last of kind `end`, and what no token begins with, which is left out. */
+export function tokenize(source: string): { tokens: Token[]; issues: Issue[] } {
   const tokens: Token[] = [];
+  const issues: Issue[] = [];
   const take = (pattern: RegExp, offset: number): RegExpExecArray | null => {
     pattern.lastIndex = offset;
     return pattern.exec(source);
@@ -35,13 +36,13 @@ export function tokenize(source: string): Token[] {
   let offset = take(skipped, 0)![0].length;
   while (offset < source.length) {
     const token = scan(take, offset);
-    if (!token) throw new SourceError(offset, `Syntax error: token recognition error at: '${unrecognized(source, offset)}'`);
-    tokens.push(token);
-    offset += token.text.length;
+    if (token) tokens.push(token);
+    else issues.push({ offset, message: `Syntax error: token recognition error at: '${unrecognized(source, offset)}'` });
+    offset += (token?.text ?? unrecognized(source, offset)).length;
     offset += take(skipped, offset)![0].length;
   }
   tokens.push({ kind: "end", text: "<EOF>", offset: source.length });
-  return tokens;
+  return { tokens, issues };
 }
 
 function scan(take: (pattern: RegExp, offset: number) => RegExpExecArray | null, offset: number): Token | undefined {
@@ -61,5 +62,5 @@ function scan(take: (pattern: RegExp, offset: number) => RegExpExecArray | null,
 function unrecognized(source: string, offset: number): string {
   if (/['"]/.test(source[offset]!)) return source.slice(offset).split("\n")[0]!;
   const length = /[|&=]/.test(source[offset]!) ? 2 : 1;
-  return [...source.slice(offset)].slice(0, length).join("");
+  return Array.from(source.slice(offset, offset + 4)).slice(0, length).join("");
 }

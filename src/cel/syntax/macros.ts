@@ -4,7 +4,7 @@ import { SourceError } from "./issues.ts";
 
 /** The accumulator of macros; no identifier of a source can be spelled so. */
 export const accumulator = "@result";
-/** The variable of `cel.bind`, `optMap` and `sortBy` binds through a fold over nothing. */
+/** `optMap` and `sortBy` name a value by a fold over nothing. Kubernetes has no `cel.bind`. */
 const unused = "#unused";
 
 /** What a macro's nodes are made with: all of them are placed where the call is. */
@@ -33,7 +33,7 @@ function maker(offset: number): Maker {
   };
 }
 
-type Expander = (make: Maker, target: Expr, args: readonly Expr[]) => Expr | undefined;
+type Expander = (make: Maker, target: Expr, args: readonly Expr[]) => Expr;
 
 /** The expression that a call stands for, or undefined when it is a plain call. Throws SourceError for a macro used wrongly. */
 export function expandMacro(offset: number, name: string, target: Expr | undefined, args: readonly Expr[]): Expr | undefined {
@@ -50,8 +50,7 @@ export function expandMacro(offset: number, name: string, target: Expr | undefin
 const receiverMacros: Readonly<Record<string, Expander>> = {
   "all/2": one(all, "argument must be a simple name"), "all/3": two(all),
   "exists/2": one(exists, "argument must be a simple name"), "exists/3": two(exists),
-  "exists_one/2": one(existsOne, "argument must be a simple name"), "exists_one/3": two(existsOne),
-  "existsOne/2": one(existsOne, "argument must be a simple name"), "existsOne/3": two(existsOne),
+  "exists_one/2": one(existsOne, "argument must be a simple name"), "exists_one/3": two(existsOne), "existsOne/3": two(existsOne),
   "map/2": one(transform, "argument is not an identifier"), "map/3": one(transform, "argument is not an identifier"),
   "filter/2": (make, target, args) => {
     const name = simpleName(args[0]!, "argument is not an identifier");
@@ -63,10 +62,6 @@ const receiverMacros: Readonly<Record<string, Expander>> = {
   "optMap/2": (make, target, [name, body]) => optional(make, target, boundName(name!, "optMap() variable name must be a simple identifier"), (bound) => make.call("optional.of", bound), body!),
   "optFlatMap/2": (make, target, [name, body]) => optional(make, target, boundName(name!, "optFlatMap() variable name must be a simple identifier"), (bound) => bound, body!),
   "sortBy/2": sortBy,
-  "bind/3": (make, target, [name, value, body]) => {
-    if (target.kind !== "ident" || target.name !== "cel") return undefined;
-    return make.bind(boundName(name!, "cel.bind() variable names must be simple identifiers"), value!, body!);
-  },
 };
 
 type Vars = readonly [string] | readonly [string, string];

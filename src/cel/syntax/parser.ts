@@ -17,7 +17,16 @@ const products: Readonly<Record<string, string>> = { "*": "_*_", "/": "_/_", "%"
 export function parse(source: string): Expr {
   const length = [...source].length;
   if (length > maxCodePoints) throw new SourceError(0, `expression code point size exceeds limit: size: ${length}, limit ${maxCodePoints}`);
-  return new Parser(tokenize(source)).parse();
+  const { tokens, issues } = tokenize(source);
+  try {
+    const expr = new Parser(tokens).parse();
+    const [first, ...rest] = issues.toReversed();
+    if (first) throw new SourceError(first.offset, first.message, rest.reverse());
+    return expr;
+  } catch (error) {
+    if (error instanceof SourceError && issues.length > 0 && error.issues[0] !== issues[0]) throw new SourceError(error.issues[0]!.offset, error.message, issues);
+    throw error;
+  }
 }
 
 class Parser {
@@ -47,7 +56,12 @@ class Parser {
   }
 
   private expect(text: string, expecting = `'${text}'`): Token {
-    return this.accept(text) ?? this.fail(`mismatched input '${this.token.text}' expecting ${expecting}`);
+    return this.accept(text) ?? this.fail(expecting === `'${text}'` && this.mayFollow(text) ? `missing '${text}' at '${this.token.text}'` : `mismatched input '${this.token.text}' expecting ${expecting}`);
+  }
+
+  /** Whether what comes would be right if `text` stood before it. */
+  private mayFollow(text: string): boolean {
+    return text === ":" ? startsExpression(this.token) : this.token.kind === "end" || (this.token.kind === "symbol" && !startsExpression(this.token));
   }
 
   private fail(message: string): never {
@@ -143,7 +157,7 @@ class Parser {
   private selection(operand: Expr, dot: number): Expr {
     const optional = this.accept("?");
     const name = this.token;
-    if (name.kind === "escaped") this.fail("unsupported syntax: '`'");
+    if (name.kind === "escaped") throw new SourceError(name.offset, "unsupported syntax: '`'");
     if (name.kind !== "identifier") {
       this.fail(name.kind === "symbol" && /^(true|false|null)$/.test(name.text)
         ? `mismatched input '${name.text}' expecting IDENTIFIER` : `no viable alternative at input '.${name.kind === "end" ? "" : name.text}'`);
@@ -179,7 +193,7 @@ class Parser {
     switch (token.kind) {
       case "identifier": return this.named("");
       case "symbol": break;
-      case "end": case "escaped": return this.fail(`mismatched input '${token.text}' expecting ${startOfExpression}`);
+      case "end": case "escaped": return this.fail(`mismatched input '${token.text}' expecting ${this.expected()}`);
       default: this.position++; return literal(offset, literalValue(token, ""));
     }
     switch (token.text) {
@@ -204,8 +218,14 @@ class Parser {
         this.position++;
         if (this.token.kind !== "identifier") this.fail(`mismatched input '${this.token.text}' expecting IDENTIFIER`);
         return this.named(".");
-      default: return this.fail(`mismatched input '${token.text}' expecting ${startOfExpression}`);
+      default: return this.fail(`${startsExpression(this.tokens[this.position + 1]!) ? "extraneous" : "mismatched"} input '${token.text}' expecting ${this.expected()}`);
     }
+  }
+
+  /** What may begin an expression; after an opening parenthesis of a call, its end too. */
+  private expected(): string {
+    const before = this.tokens[this.position - 1], name = this.tokens[this.position - 2];
+    return before?.text === "(" && name?.kind === "identifier" ? startOfExpression.replace("'(', ", "'(', ')', ") : startOfExpression;
   }
 
   private listLiteral(offset: number): Expr {
@@ -229,7 +249,7 @@ class Parser {
   private field(): StructField {
     const optional = this.accept("?") !== undefined;
     const name = this.token;
-    if (name.kind === "escaped") this.fail("unsupported syntax: '`'");
+    if (name.kind === "escaped") throw new SourceError(name.offset, "unsupported syntax: '`'");
     if (name.kind !== "identifier") this.fail(`mismatched input '${name.text}' expecting IDENTIFIER`);
     this.position++;
     const { offset } = this.expect(":");
@@ -259,6 +279,8 @@ class Parser {
     return expandMacro(open.offset, name, undefined, args) ?? call(open.offset, name, args);
   }
 }
+
+const startsExpression = ({ kind, text }: Token): boolean => kind !== "end" && (kind !== "symbol" || /^(?:[[{(.!-]|true|false|null)$/.test(text));
 
 const literal = (offset: number, value: Value): Expr => ({ kind: "literal", offset, value });
 const call = (offset: number, name: string, args: Expr[]): Expr => ({ kind: "call", offset, function: name, target: undefined, args });

@@ -16,8 +16,8 @@ export function add(a: Value, b: Value): Value {
   if (typeof a === "string" && typeof b === "string") return a + b;
   if (a instanceof Uint && b instanceof Uint) return uint(a.value + b.value);
   if (a instanceof Duration && b instanceof Duration) return makeDuration(a.nanos + b.nanos);
-  if (a instanceof Timestamp && b instanceof Duration) return makeTimestamp(a.nanos + b.nanos);
-  if (a instanceof Duration && b instanceof Timestamp) return makeTimestamp(a.nanos + b.nanos);
+  if (a instanceof Timestamp && b instanceof Duration) return makeTimestamp(a.nanos + b.nanos, a.zone);
+  if (a instanceof Duration && b instanceof Timestamp) return makeTimestamp(a.nanos + b.nanos, b.zone);
   if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.concat([a, b]);
   if (isList(a) && isList(b)) return concat(a, b);
   return noSuchOverload;
@@ -46,7 +46,7 @@ export function subtract(a: Value, b: Value): Value {
   if (typeof a === "number" && typeof b === "number") return a - b;
   if (a instanceof Uint && b instanceof Uint) return uint(a.value - b.value);
   if (a instanceof Duration && b instanceof Duration) return makeDuration(a.nanos - b.nanos);
-  if (a instanceof Timestamp && b instanceof Duration) return makeTimestamp(a.nanos - b.nanos);
+  if (a instanceof Timestamp && b instanceof Duration) return makeTimestamp(a.nanos - b.nanos, a.zone);
   if (a instanceof Timestamp && b instanceof Timestamp) return makeDuration(a.nanos - b.nanos);
   return noSuchOverload;
 }

@@ -1,7 +1,6 @@
 import { noSuchOverload, uint } from "./arithmetic.ts";
 import { epochSeconds, formatDuration, formatTimestamp, makeTimestamp, parseDuration, parseTimestamp } from "./time.ts";
 import { CelError, Duration, Timestamp, TypeValue, Uint, type Value } from "./value.ts";
-import { quoted } from "./strings.ts";
 
 const maxInt = 2n ** 63n - 1n;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -10,7 +9,7 @@ export function toInt(value: Value): Value {
   if (typeof value === "bigint") return value;
   if (value instanceof Uint) return value.value > maxInt ? new CelError("integer overflow") : value.value;
   if (typeof value === "number") return Number.isFinite(value) && value > -(2 ** 63) && value < 2 ** 63 ? BigInt(Math.trunc(value)) : new CelError("integer overflow");
-  if (typeof value === "string") return parseInteger(value, /^[+-]?\d+$/, -(2n ** 63n), maxInt, "ParseInt");
+  if (typeof value === "string") return parseInteger(value, /^[+-]?\d+$/, -(2n ** 63n), maxInt, "int");
   if (value instanceof Timestamp) return epochSeconds(value);
   return value instanceof Duration ? value.nanos : noSuchOverload;
 }
@@ -20,15 +19,16 @@ export function toUint(value: Value): Value {
   if (typeof value === "bigint") return uint(value);
   if (typeof value === "number") return Number.isFinite(value) && value >= 0 && value < 2 ** 64 ? new Uint(BigInt(Math.trunc(value))) : new CelError("unsigned integer overflow");
   if (typeof value !== "string") return noSuchOverload;
-  const parsed = parseInteger(value, /^\d+$/, 0n, 2n ** 64n - 1n, "ParseUint");
+  const parsed = parseInteger(value, /^\d+$/, 0n, 2n ** 64n - 1n, "uint");
   return typeof parsed === "bigint" ? new Uint(parsed) : parsed;
 }
 
-function parseInteger(text: string, grammar: RegExp, min: bigint, max: bigint, go: string): bigint | CelError {
-  if (!grammar.test(text)) return new CelError(`strconv.${go}: parsing ${quoted(text)}: invalid syntax`);
-  const value = text.length > 40 ? max + 1n : BigInt(text.replace(/^\+/, ""));
-  return value < min || value > max ? new CelError(`strconv.${go}: parsing ${quoted(text)}: value out of range`) : value;
+function parseInteger(text: string, grammar: RegExp, min: bigint, max: bigint, to: string): bigint | CelError {
+  const value = grammar.test(text) && text.length <= 40 ? BigInt(text.replace(/^\+/, "")) : undefined;
+  return value === undefined || value < min || value > max ? notConvertible(to) : value;
 }
+
+const notConvertible = (to: string): CelError => new CelError(`type conversion error from 'string' to '${to}'`);
 
 export function toDouble(value: Value): Value {
   if (typeof value === "number") return value;
@@ -37,17 +37,17 @@ export function toDouble(value: Value): Value {
   if (typeof value !== "string") return noSuchOverload;
   const special = /^([+-]?)(?:(inf|infinity)|nan)$/i.exec(value);
   if (special) return special[2] ? (special[1] === "-" ? -Infinity : Infinity) : NaN;
-  if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value)) return new CelError(`strconv.ParseFloat: parsing ${quoted(value)}: invalid syntax`);
+  if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value)) return notConvertible("double");
   const parsed = Number(value);
-  return Number.isFinite(parsed) ? parsed : new CelError(`strconv.ParseFloat: parsing ${quoted(value)}: value out of range`);
+  return Number.isFinite(parsed) ? parsed : notConvertible("double");
 }
 
-const booleans: Readonly<Record<string, boolean>> = { true: true, True: true, TRUE: true, t: true, "1": true, false: false, False: false, FALSE: false, f: false, "0": false };
+const booleans: Readonly<Record<string, boolean>> = { true: true, True: true, TRUE: true, t: true, T: true, "1": true, false: false, False: false, FALSE: false, f: false, F: false, "0": false };
 
 export function toBool(value: Value): Value {
   if (typeof value === "boolean") return value;
   if (typeof value !== "string") return noSuchOverload;
-  return Object.hasOwn(booleans, value) ? booleans[value]! : new CelError("type conversion error from 'string' to 'bool'");
+  return Object.hasOwn(booleans, value) ? booleans[value]! : notConvertible("bool");
 }
 
 export function toText(value: Value): Value {
@@ -74,13 +74,10 @@ export function formatDouble(value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? "+Inf" : "-Inf";
   if (Object.is(value, -0)) return "-0";
   const exponent = value === 0 ? 0 : Number(value.toExponential().split("e")[1]);
-  if (exponent >= -4 && exponent < 21) return fixedText(value);
+  if (exponent >= -4 && exponent < 6) return String(value);
   const [mantissa, power] = value.toExponential().split("e") as [string, string];
   return `${mantissa}e${power[0] === "-" ? "-" : "+"}${power.replace(/^[+-]/, "").padStart(2, "0")}`;
 }
-
-/** Without an exponent: JavaScript writes small numbers with one from 1e-7 on, which is below what comes here. */
-const fixedText = (value: number): string => String(value);
 
 export function toBytes(value: Value): Value {
   return typeof value === "string" ? Buffer.from(value, "utf8") : value instanceof Uint8Array ? value : noSuchOverload;
@@ -90,12 +87,12 @@ export function toTimestamp(value: Value): Value {
   if (value instanceof Timestamp) return value;
   if (typeof value === "bigint") return makeTimestamp(value * 1_000_000_000n);
   if (typeof value !== "string") return noSuchOverload;
-  return parseTimestamp(value) ?? new CelError(`parsing time ${quoted(value)} as "2006-01-02T15:04:05Z07:00": cannot parse ${quoted(value)} as "2006"`);
+  return parseTimestamp(value) ?? notConvertible("google.protobuf.Timestamp");
 }
 
 export function toDuration(value: Value): Value {
   if (value instanceof Duration) return value;
   if (typeof value === "bigint") return new Duration(value);
   if (typeof value !== "string") return noSuchOverload;
-  return parseDuration(value) ?? new CelError(`time: invalid duration ${quoted(value)}`);
+  return parseDuration(value) ?? notConvertible("google.protobuf.Duration");
 }

@@ -6,8 +6,8 @@ const maxInt64 = 2n ** 63n - 1n;
 const minTimestamp = -62135596800n * second;
 const maxTimestamp = 253402300799n * second + 999_999_999n;
 
-export const makeTimestamp = (nanos: bigint): Timestamp | CelError =>
-  nanos < minTimestamp || nanos > maxTimestamp ? new CelError("timestamp overflow") : new Timestamp(nanos);
+export const makeTimestamp = (nanos: bigint, zone?: string): Timestamp | CelError =>
+  nanos < minTimestamp || nanos > maxTimestamp ? new CelError("timestamp overflow") : new Timestamp(nanos, zone);
 export const makeDuration = (nanos: bigint): Duration | CelError =>
   nanos < -maxInt64 - 1n || nanos > maxInt64 ? new CelError("duration overflow") : new Duration(nanos);
 
@@ -23,15 +23,17 @@ export function parseTimestamp(text: string): Timestamp | undefined {
   date.setUTCFullYear(+year!, +month! - 1, +day!);
   date.setUTCHours(+hour!, +minute!, +sec!);
   if (date.getUTCMonth() !== +month! - 1 || date.getUTCDate() !== +day!) return undefined;
-  const offset = zone.length === 1 ? 0 : (zone[0] === "-" ? -1 : 1) * (+zone.slice(1, 3) * 60 + +zone.slice(4));
-  const made = makeTimestamp(BigInt(date.getTime() / 1000 - offset * 60) * second + BigInt(fraction.padEnd(9, "0")));
+  const offset = offsetMinutes(zone);
+  const made = makeTimestamp(BigInt(date.getTime() / 1000 - offset * 60) * second + BigInt(fraction.padEnd(9, "0")), offset === 0 ? "Z" : zone);
   return made instanceof CelError ? undefined : made;
 }
 
-export function formatTimestamp({ nanos }: Timestamp): string {
-  const [seconds, rest] = split(nanos);
+const offsetMinutes = (zone: string): number => (zone.length === 1 ? 0 : (zone[0] === "-" ? -1 : 1) * (+zone.slice(1, 3) * 60 + +zone.slice(4)));
+
+export function formatTimestamp({ nanos, zone }: Timestamp): string {
+  const [seconds, rest] = split(nanos + BigInt(offsetMinutes(zone)) * 60n * second);
   const text = new Date(Number(seconds) * 1000).toISOString().replace(/\.\d+Z$/, "");
-  return `${text}${rest === 0n ? "" : `.${rest.toString().padStart(9, "0").replace(/0+$/, "")}`}Z`;
+  return `${text}${rest === 0n ? "" : `.${rest.toString().padStart(9, "0").replace(/0+$/, "")}`}${zone}`;
 }
 
 /** Seconds rounded down, and the nanoseconds above them. */

@@ -8,9 +8,9 @@ export class Uint {
   constructor(readonly value: bigint) {}
 }
 
-/** Nanoseconds since 1970, UTC. */
+/** Nanoseconds since 1970, UTC. `zone` is how its text ends: the offset it was written with. */
 export class Timestamp {
-  constructor(readonly nanos: bigint) {}
+  constructor(readonly nanos: bigint, readonly zone = "Z") {}
 }
 
 export class Duration {
