@@ -5,6 +5,7 @@ import { metricsContentType, type MetricsRegistry } from "../base/metrics.ts";
 import type { ServiceAccountKeys } from "./authentication/service-account-tokens.ts";
 import type { Discovery, Document } from "./discovery/documents.ts";
 import { reply, type Exchange, type ExchangeHandler } from "./exchange.ts";
+import { negotiateDiscovery, type DiscoveryForm } from "./encoding/negotiation.ts";
 import { acceptsGzip, replyBytes } from "./encoding/reply-encoded.ts";
 import { answerHealth, type HealthChecks } from "./health.ts";
 import type { OpenApi, OpenApiDocument } from "./openapi/openapi.ts";
@@ -50,11 +51,13 @@ function routes({ discovery, openApi, checks, metrics, version, serviceAccountKe
   const known: string[] = [];
 
   get("/", (exchange) => replyJson(exchange, { paths: [...known.filter((path) => !path.includes(":") && path !== "/"), ...groupPaths(discovery)].sort() }));
-  get("/api", (exchange) => replyDocument(exchange, discovery.root("/api", exchange.request.headers["accept"])));
-  get("/apis", (exchange) => replyDocument(exchange, discovery.root("/apis", exchange.request.headers["accept"])));
-  get("/api/:version", (exchange, { version: asked }) => replyDocument(exchange, discovery.version("", asked!)));
-  get("/apis/:group", (exchange, { group }) => replyDocument(exchange, discovery.group(group!)));
-  get("/apis/:group/:version", (exchange, { group, version: asked }) => replyDocument(exchange, discovery.version(group!, asked!)));
+  for (const path of ["/api", "/apis"] as const) {
+    get(path, (exchange) => replyDocument(exchange, discovery.root(path, negotiateDiscovery(exchange, { aggregated: true }), exchange.request.headers["host"] ?? "")));
+  }
+  const plain = (exchange: Exchange): DiscoveryForm => negotiateDiscovery(exchange, { aggregated: false });
+  get("/api/:version", (exchange, { version: asked }) => replyDocument(exchange, discovery.version("", asked!, plain(exchange))));
+  get("/apis/:group", (exchange, { group }) => replyDocument(exchange, discovery.group(group!, plain(exchange))));
+  get("/apis/:group/:version", (exchange, { group, version: asked }) => replyDocument(exchange, discovery.version(group!, asked!, plain(exchange))));
   for (const kind of ["healthz", "livez", "readyz"] as const) {
     // Not being ready yet is what a start looks like, and readiness is asked for often.
     const tell = kind === "readyz" ? log.debug : log.warn;
@@ -87,7 +90,7 @@ async function replyDocument(exchange: Exchange, document: Document | undefined)
   if (!document) throw noSuchPath();
   const headers = { ETag: document.etag, Vary: "Accept", "Cache-Control": "public" };
   if (exchange.request.headers["if-none-match"] === document.etag) return reply(exchange, 304, headers);
-  await replyBytes(exchange, 200, document.contentType, Buffer.from(document.body), headers);
+  await replyBytes(exchange, 200, document.contentType, document.body, headers);
 }
 
 /** OpenAPI documents are kept compressed, so that is how they go out to whoever takes it. */

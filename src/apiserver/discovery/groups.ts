@@ -3,6 +3,7 @@ import type { AnyResource } from "../../apimachinery/resource.ts";
 import { compareKubeVersions } from "../../apimachinery/version-priority.ts";
 import type { APIResourceDiscovery } from "../../apis/generated/apidiscovery/v2.ts";
 import type { APIGroup, APIResource, APIResourceList } from "../../apis/generated/meta/v1.ts";
+import { groupPriority } from "../aggregation/priorities.ts";
 import { subresourcesOf } from "../subresources.ts";
 
 export interface ServedGroup {
@@ -42,19 +43,23 @@ export function withRemoteGroups(own: readonly ServedGroup[], remote: readonly R
   return groups;
 }
 
-/** Cards by group and version: the core group, then groups in the order of the table. */
+/** Cards by group and version: the core group first, then groups by their priority and name. */
 export function groupsOf(cards: readonly AnyResource[]): ServedGroup[] {
-  const groups: ServedGroup[] = [{ name: "", versions: [] }];
+  const groups = new Map<string, ServedGroup>([["", { name: "", versions: [] }]]);
   for (const card of cards) {
-    let group = groups.find(({ name }) => name === card.group);
-    if (!group) groups.push(group = { name: card.group, versions: [] });
+    let group = groups.get(card.group);
+    if (!group) groups.set(card.group, group = { name: card.group, versions: [] });
     const version = group.versions.find((each) => each.version === card.version);
     if (version) version.cards.push(card);
     else group.versions.push({ version: card.version, cards: [card] });
   }
-  for (const { versions } of groups) versions.sort((a, b) => compareKubeVersions(a.version, b.version));
-  return groups;
+  for (const { versions } of groups.values()) versions.sort((a, b) => compareKubeVersions(a.version, b.version));
+  const [core, ...others] = groups.values();
+  return [core!, ...others.sort((a, b) => priorityOf(b) - priorityOf(a) || (a.name < b.name ? -1 : 1))];
 }
+
+/** The aggregator's own group comes before those that it registers. */
+const priorityOf = ({ name }: ServedGroup): number => (name === "apiregistration.k8s.io" ? 20_000 : groupPriority(name));
 
 export function apiGroup({ name, versions }: ServedGroup): APIGroup {
   const served = versions.map(({ version }) => ({ groupVersion: `${name}/${version}`, version }));

@@ -6,6 +6,8 @@ import { listProtobuf, objectProtobuf, valueProtobuf } from "./object-protobuf.t
 
 /** A serialisation of answers. `object` and `list` share bytes among readers; `value` is for what is made for one answer. */
 export interface Encoding {
+  /** Tells encodings apart, as their media types don't. */
+  readonly name: string;
   readonly mediaType: string;
   object(card: Kinded, object: AnyObject): Buffer;
   list(card: Kinded, items: readonly AnyObject[], metadata: object): Buffer;
@@ -40,21 +42,21 @@ const jsonWatch: WatchEncoding = {
 
 const pretty = (value: object): Buffer => Buffer.from(JSON.stringify(value, null, 2));
 const prettyJson: Encoding = {
-  mediaType: "application/json", watch: jsonWatch,
+  name: "pretty", mediaType: "application/json", watch: jsonWatch,
   object: (card, object) => pretty(objectValue(card, object)), list: (card, items, metadata) => pretty(listValue(card, items, metadata)), value: (_, value) => pretty(value),
 };
 
-export const json: Encoding = { mediaType: "application/json", object: objectJson, list: listJson, value: (_, value) => line(value), watch: jsonWatch, pretty: prettyJson };
+export const json: Encoding = { name: "json", mediaType: "application/json", object: objectJson, list: listJson, value: (_, value) => line(value), watch: jsonWatch, pretty: prettyJson };
 
 /** Without `undefined`s, which YAML refuses. */
 const yamlText = (value: object): Buffer => Buffer.from(dump(JSON.parse(JSON.stringify(value)), { noRefs: true }));
 const yaml: Encoding = {
-  mediaType: "application/yaml",
+  name: "yaml", mediaType: "application/yaml",
   object: (card, object) => yamlText(objectValue(card, object)), list: (card, items, metadata) => yamlText(listValue(card, items, metadata)), value: (_, value) => yamlText(value),
 };
 
 export const protobuf: Encoding = {
-  mediaType: "application/vnd.kubernetes.protobuf", object: objectProtobuf, list: listProtobuf, value: valueProtobuf,
+  name: "protobuf", mediaType: "application/vnd.kubernetes.protobuf", object: objectProtobuf, list: listProtobuf, value: valueProtobuf,
   watch: {
     mediaType: "application/vnd.kubernetes.protobuf;stream=watch", offeredAs: "application/vnd.kubernetes.protobuf;stream=watch", isText: false,
     event: (type, card, object) => watchFrame(type, objectProtobuf(card, object)),
@@ -64,7 +66,7 @@ export const protobuf: Encoding = {
 
 /** KEP-4222; a watch is a sequence of items (RFC 8742). */
 const cbor: Encoding = {
-  mediaType: "application/cbor", object: objectCbor, list: listCbor, value: (_, value) => valueCbor(value),
+  name: "cbor", mediaType: "application/cbor", object: objectCbor, list: listCbor, value: (_, value) => valueCbor(value),
   watch: {
     mediaType: "application/cbor-seq", offeredAs: "application/cbor-seq", isText: false,
     event: (type, card, object) => eventCbor(type, objectCbor(card, object)),

@@ -42,7 +42,7 @@ const plainJson: Negotiated = { encoding: json, metaVersion: "v1" };
 export function negotiate(exchange: Exchange, offer: Offer): Negotiated {
   const found = choose(exchange, offer);
   if (found) return found;
-  throw notAcceptable(`only the following media types are accepted: ${encodings.map(({ mediaType }) => mediaType).join(", ")}`);
+  throw nothingAccepted();
 }
 
 /** The same for a watch, whose events need a framing. */
@@ -57,17 +57,39 @@ export const negotiateStatus = (exchange: Exchange): Negotiated | undefined => c
 
 function choose(exchange: Exchange, offer: Offer): Negotiated | undefined {
   const header = exchange.request.headers["accept"];
-  const pretty = wantsPretty(exchange);
-  if (!pretty && (header === undefined || header === "application/json" || header === "*/*")) return plainJson;
-  for (const clause of parseAccept(header)) {
+  if ((header === undefined || header === "application/json" || header === "*/*") && !wantsPretty(exchange)) return plainJson;
+  return firstServed(exchange, (clause, encoding) => serve(clause, encoding, offer));
+}
+
+/** The first encoding, by the clauses of Accept, for which `serve` has an answer. */
+function firstServed<T>(exchange: Exchange, serve: (clause: MediaType, encoding: Encoding) => T | undefined): (T & { encoding: Encoding }) | undefined {
+  for (const clause of parseAccept(exchange.request.headers["accept"])) {
     for (const encoding of encodings) {
       if (!accepts(clause, encoding.mediaType) && clause.type !== encoding.watch?.mediaType) continue;
-      const chosen = serve(clause, encoding, offer);
-      if (chosen) return { ...chosen, encoding: (pretty || clause.parameters["pretty"] === "1") && encoding.pretty ? encoding.pretty : encoding };
+      const served = serve(clause, encoding);
+      if (served) return { ...served, encoding: encoding.pretty && (clause.parameters["pretty"] === "1" || wantsPretty(exchange)) ? encoding.pretty : encoding };
     }
   }
   return undefined;
 }
+
+/** What a discovery document is answered in, and the version of the aggregated form where that is asked for and offered. */
+export interface DiscoveryForm {
+  encoding: Encoding;
+  aggregated?: "v2" | "v2beta1";
+}
+
+/** Throws 406. */
+export function negotiateDiscovery(exchange: Exchange, { aggregated }: { aggregated: boolean }): DiscoveryForm {
+  const found = firstServed(exchange, ({ parameters: { as, g, v } }): Omit<DiscoveryForm, "encoding"> | undefined => {
+    if (as === undefined && g === undefined && v === undefined) return {};
+    return aggregated && as === "APIGroupDiscoveryList" && g === "apidiscovery.k8s.io" && (v === "v2" || v === "v2beta1") ? { aggregated: v } : undefined;
+  });
+  if (found) return found;
+  throw nothingAccepted();
+}
+
+const nothingAccepted = (): Error => notAcceptable(`only the following media types are accepted: ${encodings.map(({ mediaType }) => mediaType).join(", ")}`);
 
 /** Source: k8s.io/apiserver handlers/negotiation acceptMediaTypeOptions, and RequestScope.AllowsMediaTypeTransform. */
 function serve({ parameters }: MediaType, encoding: Encoding, offer: Offer): Omit<Negotiated, "encoding"> | undefined {

@@ -79,6 +79,28 @@ test("bad options are an error, too old a version is an event", async () => {
   expect(late.answer.ended).toBe(true);
 });
 
+test.each(["application/vnd.kubernetes.protobuf", "application/cbor"])("%s: errors and events alike", async (accept) => {
+  const fake = fakeRegistry();
+  const { answer, done } = open(fake.registry, { headers: { accept } });
+  await tick();
+  fake.emit(added("a"));
+  fake.fail(expired("too old resource version: 1 (5)"));
+  await done;
+  const marker = accept.endsWith("protobuf") ? "k8s\0" : "ERROR";
+  expect(answer.text().split(marker).length).toBe(accept.endsWith("protobuf") ? 3 : 2);
+  for (const text of ["ADDED", "ConfigMap", "ERROR", "Status", "Expired"]) expect(answer.text()).toContain(text);
+});
+
+test("a Table's columns are told once", async () => {
+  const fake = fakeRegistry();
+  const { answer } = open(fake.registry, { headers: { accept: "application/json;as=Table;v=v1;g=meta.k8s.io" } });
+  await tick();
+  fake.emit(added("a"), added("b"));
+  fake.emit(added("c"));
+  const tables = answer.text().trim().split("\n").map((line) => JSON.parse(line).object);
+  expect(tables.map(({ columnDefinitions, rows }) => [columnDefinitions?.length ?? null, rows[0].cells[0]])).toEqual([[2, "a"], [null, "b"], [null, "c"]]);
+});
+
 test("watchers share a frame", () => {
   const encoded: string[] = [];
   const format = { key: "k", encode: (type: string) => (encoded.push(type), Buffer.from(type)) };
