@@ -30,6 +30,7 @@ import { serviceaccounts } from "./core/serviceaccount.ts";
 import { persistentvolumes } from "./core/volume/persistentvolume.ts";
 import { persistentvolumeclaims } from "./core/volume/persistentvolumeclaim.ts";
 import { endpointslices } from "./discovery/endpointslice.ts";
+import { regardingEvents } from "./events/event.ts";
 import { flowschemas } from "./flowcontrol/flowschema.ts";
 import { prioritylevelconfigurations } from "./flowcontrol/prioritylevelconfiguration.ts";
 import { ingresses } from "./networking/ingress.ts";
@@ -69,14 +70,15 @@ export const builtins: readonly AnyResource[] = [
   apiservices,
   flowschemas, prioritylevelconfigurations,
   certificatesigningrequests,
+  regardingEvents,
 ];
 
 export {
   apiservices, certificatesigningrequests, clusterrolebindings, clusterroles, configmaps, csidrivers, csinodes, csistoragecapacities,
   customresourcedefinitions, deployments, endpoints, endpointslices, events, flowschemas, ingressclasses, ingresses, ipaddresses, leases, limitranges,
   localsubjectaccessreviews, mutatingadmissionpolicies, mutatingadmissionpolicybindings, mutatingwebhookconfigurations, namespaces, networkpolicies, nodes,
-  persistentvolumeclaims, persistentvolumes, pods, podtemplates, priorityclasses, prioritylevelconfigurations, replicasets, replicationcontrollers,
-  resourcequotas, rolebindings, roles, runtimeclasses, secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts,
-  servicecidrs, services, storageclasses, subjectaccessreviews, tokenreviews, validatingadmissionpolicies, validatingadmissionpolicybindings,
-  validatingwebhookconfigurations, volumeattachments, volumeattributesclasses,
+  persistentvolumeclaims, persistentvolumes, pods, podtemplates, priorityclasses, prioritylevelconfigurations, regardingEvents, replicasets,
+  replicationcontrollers, resourcequotas, rolebindings, roles, runtimeclasses, secrets, selfsubjectaccessreviews, selfsubjectreviews,
+  selfsubjectrulesreviews, serviceaccounts, servicecidrs, services, storageclasses, subjectaccessreviews, tokenreviews, validatingadmissionpolicies,
+  validatingadmissionpolicybindings, validatingwebhookconfigurations, volumeattachments, volumeattributesclasses,
 };

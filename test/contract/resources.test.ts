@@ -28,9 +28,12 @@ async function call(method: string, path: string, body?: unknown, headers: Recor
 const table = { accept: "application/json;as=Table;v=v1;g=meta.k8s.io,application/json" };
 const collectionOf = (card: AnyResource): string => `/${card.group ? `apis/${card.group}` : "api"}/${card.version}/${card.scope === "Namespaced" ? "namespaces/default/" : ""}${card.resource}`;
 
+/** Some kinds make a name of their own out of the one given: an address, a group. */
+const namesItself = (card: AnyResource): boolean => card.example!("one").metadata.name !== card.example!("two").metadata.name;
+
 function exampleOf(card: AnyResource, name: string): KubeObject & Record<string, any> {
-  const object = card.example!() as KubeObject;
-  return { ...object, apiVersion: apiVersionOf(card), kind: card.kind, metadata: { ...object.metadata, namespace: undefined, name, labels: { ...object.metadata.labels, contract: "yes" } } };
+  const object = card.example!(name) as KubeObject;
+  return { ...object, apiVersion: apiVersionOf(card), kind: card.kind, metadata: { ...object.metadata, namespace: undefined, name: namesItself(card) ? object.metadata.name : name, labels: { ...object.metadata.labels, contract: "yes" } } };
 }
 
 const stored = builtins.filter((card) => card.verbs.includes("get"));
@@ -41,18 +44,19 @@ test("every stored kind has an example", () => {
 
 describe.each(stored.filter((card) => card.example).map((card) => [card.resource, card] as const))("%s", (_, card) => {
   const collection = collectionOf(card);
-  const item = `${collection}/contract`;
   const named = (name: string): KubeObject & Record<string, any> => exampleOf(card, name);
+  const name = named("contract").metadata.name!;
+  const item = `${collection}/${name}`;
 
   test("create, and create again", async () => {
     const dry = await call("POST", `${collection}?dryRun=All`, named("contract"));
     expect([dry.status, dry.body]).toMatchObject([201, { kind: card.kind }]);
     const created = await call("POST", `${collection}?fieldValidation=Strict`, named("contract"));
-    expect([created.status, created.body]).toMatchObject([201, { kind: card.kind, apiVersion: apiVersionOf(card), metadata: { name: "contract" } }]);
+    expect([created.status, created.body]).toMatchObject([201, { kind: card.kind, apiVersion: apiVersionOf(card), metadata: { name } }]);
     expect(created.body.metadata.uid).toMatch(/^[0-9a-f-]{36}$/);
     expect(created.body.metadata.resourceVersion).toMatch(/^[1-9]\d*$/);
     expect(created.body.metadata.creationTimestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
-    expect(await call("POST", collection, named("contract"))).toMatchObject({ status: 409, body: { kind: "Status", reason: "AlreadyExists", details: { name: "contract", kind: card.resource } } });
+    expect(await call("POST", collection, named("contract"))).toMatchObject({ status: 409, body: { kind: "Status", reason: "AlreadyExists", details: { name, kind: card.resource } } });
   });
 
   test("a field that isn't there: refused, warned of, ignored", async () => {
@@ -71,12 +75,12 @@ describe.each(stored.filter((card) => card.example).map((card) => [card.resource
 
   test("get, also as Table, as metadata and as YAML", async () => {
     const got = await call("GET", item);
-    expect([got.status, got.body]).toMatchObject([200, { kind: card.kind, metadata: { name: "contract" } }]);
+    expect([got.status, got.body]).toMatchObject([200, { kind: card.kind, metadata: { name } }]);
     const asTable = await call("GET", item, undefined, table);
     expect(asTable.body).toMatchObject({ kind: "Table", apiVersion: "meta.k8s.io/v1", metadata: { resourceVersion: got.body.metadata.resourceVersion } });
     expect(asTable.body["columnDefinitions"].map(({ name }: { name: string }) => name)).toEqual(card.columns.map(({ name }) => name));
     expect(asTable.body["rows"][0].cells).toHaveLength(card.columns.length);
-    expect(asTable.body["rows"][0].object).toMatchObject({ kind: "PartialObjectMetadata", metadata: { name: "contract" } });
+    expect(asTable.body["rows"][0].object).toMatchObject({ kind: "PartialObjectMetadata", metadata: { name } });
     const partial = await call("GET", item, undefined, { accept: "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io" });
     expect(Object.keys(partial.body).sort()).toEqual(["apiVersion", "kind", "metadata"]);
     const yaml = await server.fetch(item, { headers: { accept: "application/yaml" } });
@@ -85,8 +89,8 @@ describe.each(stored.filter((card) => card.example).map((card) => [card.resource
   });
 
   test("list, by selector and in a Table", async () => {
-    const listed = await call("GET", `${collection}?labelSelector=contract%3Dyes&fieldSelector=metadata.name%3Dcontract`);
-    expect(listed.body).toMatchObject({ kind: `${card.kind}List`, apiVersion: apiVersionOf(card), items: [{ metadata: { name: "contract" } }] });
+    const listed = await call("GET", `${collection}?labelSelector=contract%3Dyes&fieldSelector=metadata.name%3D${name}`);
+    expect(listed.body).toMatchObject({ kind: `${card.kind}List`, apiVersion: apiVersionOf(card), items: [{ metadata: { name } }] });
     expect(listed.body["items"][0]).not.toContainKeys(["kind", "apiVersion"]);
     expect((await call("GET", `${collection}?labelSelector=contract%3Dno`)).body["items"]).toEqual([]);
     expect((await call("GET", `${collection}?labelSelector=contract&includeObject=None`, undefined, table)).body["rows"]).toEqual([{ cells: expect.anything(), object: null }]);
@@ -94,13 +98,13 @@ describe.each(stored.filter((card) => card.example).map((card) => [card.resource
 
   test("update, its conflicts and its watch", async () => {
     const { body: current } = await call("GET", item);
-    const watched = readWatch(server, `${collection}?watch=1&fieldSelector=metadata.name%3Dcontract&resourceVersion=${current.metadata.resourceVersion}`, 1);
+    const watched = readWatch(server, `${collection}?watch=1&fieldSelector=metadata.name%3D${name}&resourceVersion=${current.metadata.resourceVersion}`, 1);
     const changed = { ...current, metadata: { ...current.metadata, annotations: { ...current.metadata.annotations, touched: "yes" } } };
     const updated = await call("PUT", item, changed);
     expect([updated.status, updated.body]).toMatchObject([200, { metadata: { annotations: { touched: "yes" } } }]);
     expect(await watched).toMatchObject([{ type: "MODIFIED", object: updated.body }]);
     expect(await call("PUT", item, { ...changed, metadata: { ...changed.metadata, annotations: { touched: "again" } } })).toMatchObject({ status: 409, body: { reason: "Conflict" } });
-    expect((await call("PUT", `${collection}/elsewhere`, changed)).body["message"]).toBe("the name of the object (contract) does not match the name on the URL (elsewhere)");
+    expect((await call("PUT", `${collection}/elsewhere`, changed)).body["message"]).toBe(`the name of the object (${name}) does not match the name on the URL (elsewhere)`);
   });
 
   test.each([
@@ -122,25 +126,27 @@ describe.each(stored.filter((card) => card.example).map((card) => [card.resource
 
   if (card.subresources.scale) test("scale: read, replace, patch", async () => {
     const scale = await call("GET", `${item}/scale`);
-    expect([scale.status, scale.body]).toMatchObject([200, { kind: "Scale", apiVersion: "autoscaling/v1", metadata: { name: "contract" } }]);
+    expect([scale.status, scale.body]).toMatchObject([200, { kind: "Scale", apiVersion: "autoscaling/v1", metadata: { name } }]);
     expect((await call("PUT", `${item}/scale`, { ...scale.body, spec: { replicas: 7 } })).body["spec"]).toEqual({ replicas: 7 });
     expect((await call("PATCH", `${item}/scale`, { spec: { replicas: 3 } }, { "content-type": "application/merge-patch+json" })).body["spec"]).toEqual({ replicas: 3 });
   });
 
-  test("generateName", async () => {
+  if (!namesItself(card)) test("generateName", async () => {
     const { status, body } = await call("POST", `${collection}?dryRun=All`, { ...named(""), metadata: { generateName: "gen-" } });
     expect([status, body.metadata.name]).toEqual([201, expect.stringMatching(/^gen-[a-z0-9]{5}$/)]);
   });
 
   test("delete, with a precondition, and the collection", async () => {
     expect(await call("DELETE", item, { preconditions: { uid: "not-this-one" } })).toMatchObject({ status: 409 });
-    expect((await call("DELETE", item, { kind: "DeleteOptions", apiVersion: "v1", gracePeriodSeconds: 0 })).status).toBe(200);
-    // A namespace stays until its controller has emptied it.
-    if (card.resource !== "namespaces") expect((await call("GET", item)).status).toBe(404);
+    const deleted = await call("DELETE", item, { kind: "DeleteOptions", apiVersion: "v1", gracePeriodSeconds: 0 });
+    expect(deleted.status).toBe(200);
+    // A namespace stays until its controller has emptied it, and some kinds until nobody uses them: here no controller runs.
+    const stays = card.resource === "namespaces" || Boolean(deleted.body.metadata?.finalizers?.length);
+    if (!stays) expect((await call("GET", item)).status).toBe(404);
     if (!card.verbs.includes("deletecollection")) return;
     await call("POST", collection, named("one"));
     await call("POST", collection, named("two"));
     expect((await call("DELETE", `${collection}?labelSelector=contract`)).status).toBe(200);
-    if (card.resource !== "namespaces") expect((await call("GET", `${collection}?labelSelector=contract`)).body["items"]).toEqual([]);
+    if (!stays) expect((await call("GET", `${collection}?labelSelector=contract`)).body["items"]).toEqual([]);
   });
 });
