@@ -2,6 +2,7 @@ import { invalidValue, required, type FieldError } from "../../apimachinery/fiel
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { age, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import type { Event } from "../generated/core/v1.ts";
+import { labelName } from "./field-rules.ts";
 export type { Event } from "../generated/core/v1.ts";
 
 export const events = defineResource<Event>({
@@ -72,6 +73,7 @@ function validateEvent(event: Frozen<Event>): FieldError[] {
   return [
     ...(about === "" && namespace !== "default" && namespace !== "kube-system" ? mismatch : []),
     ...(event.reportingComponent ? [] : [required("reportingComponent")]),
+    ...labelName("reportingComponent", event.reportingComponent),
     ...requiredWithin("reportingInstance", event.reportingInstance, 128),
     ...requiredWithin("action", event.action, 128),
     ...requiredWithin("reason", event.reason, 128),

@@ -59,7 +59,7 @@ function fromCore({ involvedObject, source, firstTimestamp, lastTimestamp, messa
     regarding: involvedObject ?? {}, deprecatedSource: source ?? {}, deprecatedFirstTimestamp: firstTimestamp ?? null, deprecatedLastTimestamp: lastTimestamp ?? null,
     ...(message ? { note: message } : {}), ...(count ? { deprecatedCount: count } : {}),
     ...(reportingComponent ? { reportingController: reportingComponent } : {}), ...(reportingInstance ? { reportingInstance } : {}),
-  };
+  } as Frozen<Event>;
 }
 
 /** One object per stored object: encoders cache by identity. */
