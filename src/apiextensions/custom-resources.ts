@@ -10,6 +10,7 @@ import { definitionHook, servedDefinitions } from "./definition/definition-card.
 import type { PackedDefinition } from "./definition/packing.ts";
 import { validateSchema } from "./rules/schema-rules.ts";
 import { cardsOf, storageCardOf } from "./serving/cards.ts";
+import { publishedFingerprint, publishedList, publishedSchema } from "./serving/published-schema.ts";
 
 const definitionsCard = servedDefinitions(customresourcedefinitions);
 
@@ -21,6 +22,9 @@ export function withCustomResources(cards: readonly AnyResource[]): readonly Any
 
 /** For the registry, beside the hooks of other kinds. */
 export const definitionHooks = { "customresourcedefinitions.apiextensions.k8s.io": definitionHook };
+
+/** For OpenAPI. */
+export const customSchemas = { schema: publishedSchema, list: publishedList, fingerprint: publishedFingerprint };
 
 export interface CustomResourcesDependencies {
   informers: InformerFactory;

@@ -8,6 +8,7 @@ import type { PackedDefinition, PackedVersion } from "../definition/packing.ts";
 import { defaulted } from "../schema/defaulting.ts";
 import { customColumns, customFieldSelectors } from "./columns.ts";
 import { customObjectSchema } from "./object-schema.ts";
+import { publish } from "./published-schema.ts";
 import { scaleMapping } from "./scale.ts";
 import { ServedSchema } from "./served-schema.ts";
 import { customStoredForm } from "./stored-form.ts";
@@ -33,7 +34,7 @@ function makeCards(definition: Definition, { webhooks }: { webhooks: WebhookCall
 
   return versions.map((version) => {
     const schema = schemas.get(version.name)!, { scale } = version.subresources ?? {}, hasStatus = version.subresources?.status !== undefined;
-    return defineResource<KubeObject>({
+    const card = defineResource<KubeObject>({
       group, version: version.name, kind, resource, scope: spec.scope as "Namespaced" | "Cluster",
       singular: singular || kind.toLowerCase(), shortNames: shortNames ?? [], categories: categories ?? [],
       ...(listKind && listKind !== `${kind}List` ? { listKind } : {}),
@@ -48,6 +49,8 @@ function makeCards(definition: Definition, { webhooks }: { webhooks: WebhookCall
       objectSchema: customObjectSchema(kind, version.name, schema),
       stored: customStoredForm({ group, resource, version: version.name, storageVersion, schemas, convert }),
     });
+    publish(card, version);
+    return card;
   });
 }
 

@@ -14,16 +14,25 @@ export interface DocumentParts {
   schemas(): Iterable<[name: string, schema: JsonObject]>;
 }
 
+/** The types of custom resources, which the table doesn't have. */
+export interface CustomSchemas {
+  schema(card: AnyResource, dialect: Dialect): JsonObject | undefined;
+  list(card: AnyResource, dialect: Dialect): JsonObject | undefined;
+  /** Changes with the schema. */
+  fingerprint(card: AnyResource): string | undefined;
+}
+
+export const noCustomSchemas: CustomSchemas = { schema: () => undefined, list: () => undefined, fingerprint: () => undefined };
+
 export interface DocumentSource {
   cards: readonly AnyResource[];
   dialect: Dialect;
   version: string;
   describe: DescriptionLookup;
-  /** The schema of a card whose type the table doesn't have, as custom resources are. */
-  customSchema(card: AnyResource): JsonObject | undefined;
+  custom: CustomSchemas;
 }
 
-export function makeDocument({ cards, dialect, version, describe, customSchema }: DocumentSource): DocumentParts {
+export function makeDocument({ cards, dialect, version, describe, custom }: DocumentSource): DocumentParts {
   const kinds = servedKinds(cards);
   const wanted = new Set<string>();
   return {
@@ -37,12 +46,13 @@ export function makeDocument({ cards, dialect, version, describe, customSchema }
       }
     },
     *schemas() {
-      const custom = new Map(cards.filter((card) => !hasType(card.schema)).map((card) => [card.schema, card]));
+      const unknown = cards.filter((card) => !hasType(card.schema));
+      if (unknown.length > 0) for (const type of metadataTypes) wanted.add(type);
       // A set's iterator reaches what is added meanwhile.
       for (const name of wanted) {
-        const card = custom.get(name);
+        const card = unknown.find(({ schema }) => name === schema || name === `${schema}List`);
         const context = { dialect, describe, kindsOf: (type: string) => kinds.get(type) ?? [], refer: (type: string) => void wanted.add(type) };
-        if (card) yield [name, { type: "object", ...customSchema(card), "x-kubernetes-group-version-kind": kinds.get(name) ?? [] }];
+        if (card) yield [name, { type: "object", ...(name === card.schema ? custom.schema(card, dialect) : custom.list(card, dialect)), "x-kubernetes-group-version-kind": kinds.get(name) ?? [] }];
         else if (name === patchType) yield [name, { description: "A patch, in one of the forms that the media type names.", type: "object" }];
         else yield [name, schemaOf(name, context)];
       }
@@ -50,14 +60,17 @@ export function makeDocument({ cards, dialect, version, describe, customSchema }
   };
 }
 
+/** What types that the table doesn't have refer to. */
+const metadataTypes = ["io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta", "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"];
+
 function servedKinds(cards: readonly AnyResource[]): Map<string, GroupVersionKind[]> {
   const kinds = new Map<string, GroupVersionKind[]>();
   const add = (type: string, kind: GroupVersionKind): void => {
     kinds.set(type, [...(kinds.get(type) ?? []), kind]);
   };
-  for (const { schema, group, version, kind } of cards) {
+  for (const { schema, group, version, kind, listKind = `${kind}List` } of cards) {
     add(schema, { group, version, kind });
-    add(`${schema}List`, { group, version, kind: `${kind}List` });
+    add(`${schema}List`, { group, version, kind: listKind });
   }
   for (const { type, kind } of subresourceKinds) if (!kinds.has(type)) add(type, kind);
   add(statusType, { group: "", version: "v1", kind: "Status" });

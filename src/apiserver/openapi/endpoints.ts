@@ -73,7 +73,7 @@ export function endpointsOf(card: AnyResource): Endpoint[] {
   const own: GroupVersionKind = { group: card.group, version: card.version, kind: card.kind };
   const scope = namespaced ? "Namespaced" : "";
   const id = (verb: string, suffix = ""): string => `${verb}${idPart(card.group.split(".")[0] || "core")}${idPart(card.version)}${scope}${card.kind}${suffix}`;
-  const list = hasType(`${card.schema}List`) ? `${card.schema}List` : undefined;
+  const list = card.objectSchema || hasType(`${card.schema}List`) ? `${card.schema}List` : undefined;
   const offered = (verb: string, operation: Operation): Operation | undefined => ((card.verbs as readonly string[]).includes(verb) ? operation : undefined);
   const listing = (suffix: string): Operation => ({ method: "get", id: id("list", suffix), action: "list", kind: own, query: listParameters, response: list });
 

@@ -23,8 +23,11 @@ const descriptions = readDescriptions(Bun.gzipSync(Buffer.from([
   ["io.k8s.api.apps.v1.DeploymentSpec", { "": "What a deployment should be.", replicas: 'How many "pods" there should be.' }],
   ["io.k8s.api.core.v1.Pod", { "": "A pod is a group of containers." }],
 ].map(([name, texts]) => `${name as string}\t${JSON.stringify(texts)}\n`).join(""))));
-const customSchema = (card: AnyResource) => (card === widgets ? { properties: { spec: { type: "object", properties: { size: { type: "integer" } } } } } : undefined);
-const openApi = createOpenApi({ cards: () => cards, descriptions, customSchema });
+const custom = {
+  schema: (card: AnyResource) => (card === widgets ? { properties: { spec: { type: "object", properties: { size: { type: "integer" } } } } } : undefined),
+  list: () => ({ properties: { items: { type: "array", items: { type: "object" } } } }), fingerprint: () => "1",
+};
+const openApi = createOpenApi({ cards: () => cards, descriptions, custom });
 
 const parse = (document: OpenApiDocument | undefined): JsonObject => JSON.parse(new TextDecoder().decode(document!.body())) as JsonObject;
 /** What a document has at a path of keys. */

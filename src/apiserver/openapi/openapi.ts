@@ -1,7 +1,7 @@
 import type { JsonObject } from "../../apimachinery/own.ts";
 import type { AnyResource } from "../../apimachinery/resource.ts";
 import { noDescriptions, type Descriptions } from "./descriptions.ts";
-import { makeDocument, renderJson } from "./document.ts";
+import { makeDocument, noCustomSchemas, renderJson, type CustomSchemas } from "./document.ts";
 import { renderProtobuf } from "./protobuf.ts";
 import type { Dialect } from "./schemas.ts";
 
@@ -32,14 +32,14 @@ export interface OpenApiOptions {
   descriptions?: Descriptions;
   /** Skiff's version: documents may differ between versions. */
   version?: string;
-  customSchema?(card: AnyResource): JsonObject | undefined;
+  custom?: CustomSchemas;
 }
 
 /** Clients ask for `…v2@v1.0…`, but an `@` makes no valid Content-Type. */
 const protobufType = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 /** Documents are made when first asked for and kept compressed until `invalidate`. */
-export function createOpenApi({ cards, descriptions = noDescriptions, version = "0", customSchema = () => undefined }: OpenApiOptions): OpenApi {
+export function createOpenApi({ cards, descriptions = noDescriptions, version = "0", custom = noCustomSchemas }: OpenApiOptions): OpenApi {
   const kept = new Map<string, OpenApiDocument>();
 
   const remember = (key: string, make: () => OpenApiDocument): OpenApiDocument => {
@@ -49,10 +49,10 @@ export function createOpenApi({ cards, descriptions = noDescriptions, version = 
   };
   /** What documents are made from decides what they say; this way the index needn't make them all. */
   const fingerprint = (of: readonly AnyResource[]): string => {
-    const facts = of.map((card) => [card.group, card.version, card.kind, card.resource, card.scope, card.schema, card.verbs, Object.keys(card.subresources), card.subresources.others, customSchema(card)]);
+    const facts = of.map((card) => [card.group, card.version, card.kind, card.resource, card.scope, card.schema, card.verbs, Object.keys(card.subresources), card.subresources.others, custom.fingerprint(card)]);
     return Bun.SHA256.hash(JSON.stringify([version, descriptions.fingerprint, facts]), "hex").toUpperCase();
   };
-  const partsOf = (of: readonly AnyResource[], dialect: Dialect) => makeDocument({ cards: of, dialect, version: "v1.36.0", describe: descriptions.open(), customSchema });
+  const partsOf = (of: readonly AnyResource[], dialect: Dialect) => makeDocument({ cards: of, dialect, version: "v1.36.0", describe: descriptions.open(), custom });
   const ofGroupVersion = (groupVersion: string): AnyResource[] => cards().filter((card) => pathOf(card) === groupVersion);
 
   return {
