@@ -1,5 +1,5 @@
 import { createPrivateKey } from "node:crypto";
-import { definitionHooks, runCustomResources, withCustomResources } from "../apiextensions/custom-resources.ts";
+import { customSchemas, definitionHooks, runCustomResources, withCustomResources } from "../apiextensions/custom-resources.ts";
 import { builtins } from "../apis/builtins.ts";
 import { events } from "../apis/core/event.ts";
 import { nodes } from "../apis/core/node.ts";
@@ -130,7 +130,7 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   });
   const clientAs = (user: UserInfo): Client => createLocalClient({ registry, authorizer, user });
 
-  const openApi = createOpenApi({ cards: () => registry.cards, version: skiffVersion, descriptions: await loadEmbeddedDescriptions() });
+  const openApi = createOpenApi({ cards: () => registry.cards, version: skiffVersion, descriptions: await loadEmbeddedDescriptions(), custom: customSchemas });
   registry.resources.onChange(() => openApi.invalidate());
   const customResources = runCustomResources({ informers, client: clientAs(apiServerUser), webhooks, clock, resources: registry.resources }, stopping);
 

@@ -2,9 +2,12 @@ import { createPrivateKey } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { definitionHooks, runCustomResources, withCustomResources } from "../../src/apiextensions/custom-resources.ts";
+import { customSchemas, definitionHooks, runCustomResources, withCustomResources } from "../../src/apiextensions/custom-resources.ts";
+import { createAggregator } from "../../src/apiserver/aggregation/aggregator.ts";
+import { withRemoteOpenApi } from "../../src/apiserver/aggregation/openapi.ts";
 import { createApiServer } from "../../src/apiserver/app.ts";
 import { bearerTokenAuthenticator } from "../../src/apiserver/authentication/bearer-token.ts";
+import { requestHeaderAuthenticator } from "../../src/apiserver/authentication/request-header.ts";
 import { serviceAccountTokens } from "../../src/apiserver/authentication/service-account-tokens.ts";
 import { serviceAccountAuthenticator } from "../../src/apiserver/authentication/service-account.ts";
 import { x509Authenticator } from "../../src/apiserver/authentication/x509.ts";
@@ -23,10 +26,11 @@ import type { HttpHandler } from "../../src/base/http.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { createMetrics } from "../../src/base/metrics.ts";
 import type { Client } from "../../src/client/client.ts";
+import type { EventRecorder } from "../../src/client/recorder.ts";
 import type { InformerFactory } from "../../src/client/informer.ts";
 import { createMatcher } from "../../src/registry/admission/matching.ts";
 import { createWebhookCaller } from "../../src/registry/admission/webhook/caller.ts";
-import { endpointResolver } from "../../src/registry/service-resolver.ts";
+import { endpointResolver, type ServiceAddress, type ServiceResolver } from "../../src/registry/service-resolver.ts";
 import type { AnyResource } from "../../src/apimachinery/resource.ts";
 import { defaultAdmission } from "../../src/registry/admission/index.ts";
 import type { UserInfo } from "../../src/registry/attributes.ts";
@@ -40,6 +44,7 @@ import type { IdentityOptions } from "../../src/server/identity-options.ts";
 import { tokenAuthenticators } from "../../src/server/identity.ts";
 import { kubeconfig } from "../../src/server/kubeconfig.ts";
 import { createCa, createLeaf, createSigningKey, type KeyPair } from "../../src/server/pki/certificate.ts";
+import { frontProxyName } from "../../src/server/pki/cluster-pki.ts";
 import { Cacher } from "../../src/storage/cacher/cacher.ts";
 import { MemoryStorage } from "../../src/storage/memory/memory-storage.ts";
 import { SqliteStorage } from "../../src/storage/sqlite/sqlite-storage.ts";
@@ -53,6 +58,8 @@ export interface TestApiServerOptions {
   controllers?: readonly ControllerRole[];
   /** Other ways in than certificates and the cluster's own tokens. */
   identity?: Partial<IdentityOptions>;
+  /** Where Services (`namespace/name`) are reached, for tests without a network; others have to have endpoints. */
+  serviceAddresses?: ReadonlyMap<string, ServiceAddress>;
   /** Kinds besides the built-in ones. */
   cards?: readonly AnyResource[];
 }
@@ -65,6 +72,10 @@ export interface TestApiServer {
   /** A file with the administrator's certificate. */
   readonly kubeconfig: string;
   readonly ca: string;
+  /** The CA of front proxies, and the certificate by which extension API servers know this server. */
+  readonly frontProxy: { ca: KeyPair; client: KeyPair };
+  /** Registers and looks after APIServices until `signal` aborts. */
+  runAggregator(signal: AbortSignal): Promise<void>;
   readonly registry: Registry;
   readonly informers: InformerFactory;
   /** What the front calls; for tests without a socket. */
@@ -82,7 +93,15 @@ export interface TestApiServer {
 const administrator: UserInfo = { name: "system:admin", groups: ["system:masters", "system:authenticated"] };
 const audience = "https://kubernetes.default.svc.cluster.local";
 
-export async function startApiServer({ storage: kind = "memory", nodes: connector = { connect: () => undefined }, controllers = [], cards = [], identity }: TestApiServerOptions = {}): Promise<TestApiServer> {
+async function frontProxyPair(): Promise<TestApiServer["frontProxy"]> {
+  const end = new Date(Date.now() + 86_400_000);
+  const ca = await createCa("front-proxy-ca", end);
+  return { ca, client: await createLeaf({ issuer: ca, usage: "client", subject: { commonName: frontProxyName }, notAfter: end }) };
+}
+
+const silentRecorder: EventRecorder = { event: () => undefined };
+
+export async function startApiServer({ storage: kind = "memory", nodes: connector = { connect: () => undefined }, controllers = [], cards = [], identity, serviceAddresses = new Map() }: TestApiServerOptions = {}): Promise<TestApiServer> {
   const directory = mkdtempSync(join(tmpdir(), "skiff-apiserver-"));
   const storage = kind === "memory" ? new MemoryStorage() : kind === "sqlite" ? await SqliteStorage.open({ path: join(directory, "state.db") }) : kind;
   const cacher = new Cacher({ storage });
@@ -110,7 +129,9 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
     },
   });
   const tokenKinds = tokenAuthenticators({ options: { disabledAdmissionPlugins: [], ...identity }, serviceAccounts: [serviceAccount], secrets: informers.informer(secrets).lister, now: Date.now });
-  const webhooks = createWebhookCaller({ resolveService: endpointResolver({ listers }) });
+  const endpoints = endpointResolver({ listers });
+  const resolveService: ServiceResolver = (namespace, name, port) => serviceAddresses.get(`${namespace}/${name}`) ?? endpoints(namespace, name, port);
+  const webhooks = createWebhookCaller({ resolveService });
   const registry: Registry = createRegistry({
     cacher, cards: [...withCustomResources(builtins), ...cards],
     admission: defaultAdmission({
@@ -121,6 +142,8 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
     hooks: { ...builtinHooks({ cacher, allocators: { serviceCidr: "10.43.0.0/16" } }), ...definitionHooks }, tokenIssuer: tokens.issuer,
     reviews: { ...accessReviews({ authorizer }), ...identityReviews({ rbac, tokens: tokenKinds, audiences: [audience] }) },
   });
+  const frontProxy = await frontProxyPair();
+  const aggregator = createAggregator({ registry, informers, listers, resolveService, client: () => frontProxy.client, clock: systemClock });
   const client = (user = administrator): Client => createLocalClient({ registry, authorizer, user });
   for (const name of ["default", "kube-system", "kube-public", "kube-node-lease"]) {
     if (!informers.informer(namespaces).lister.get(name)) await client().create(namespaces, { metadata: { name }, spec: {} });
@@ -128,12 +151,12 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
   await reconcileBootstrapPolicy(client(), bootstrapPolicy(controllers));
 
   const stopping = new AbortController();
-  const openApi = createOpenApi({ cards: () => registry.cards });
+  const openApi = createOpenApi({ cards: () => registry.cards, custom: customSchemas });
   registry.resources.onChange(() => openApi.invalidate());
   const customResources = runCustomResources({ informers, client: client(), webhooks, clock: systemClock, resources: registry.resources }, stopping.signal);
   const handler = createApiServer({
-    registry, authorizer, nodes: connector, openApi, serviceAccountKeys: tokens.keys,
-    authenticators: [x509Authenticator(), bearerTokenAuthenticator(tokenKinds)],
+    registry, authorizer, nodes: connector, openApi: withRemoteOpenApi(openApi, () => aggregator.remotePaths()), aggregator, serviceAccountKeys: tokens.keys,
+    authenticators: [requestHeaderAuthenticator({ allowedNames: [frontProxyName] }), x509Authenticator(), bearerTokenAuthenticator(tokenKinds)],
     checks: { healthz: [], livez: [], readyz: [{ name: "informer-sync", check: () => undefined }] },
     metrics: createMetrics(), version: versionInfo({ own: "0.0.0-test" }), stopping: stopping.signal,
   });
@@ -142,13 +165,14 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
   const serverCa = await createCa("server-ca", end), clientCa = await createCa("client-ca", end);
   const certificate = (commonName: string, ...organizations: string[]): Promise<KeyPair> => createLeaf({ issuer: clientCa, usage: "client", subject: { commonName, organizations }, notAfter: end });
   const serving = await createLeaf({ issuer: serverCa, usage: "server", subject: { commonName: "kube-apiserver" }, names: ["localhost", "127.0.0.1"], notAfter: end });
-  const front = await listenFront({ hostname: "127.0.0.1", port: 0, tls: { cert: serving.certificate, key: serving.key, clientCa: clientCa.certificate }, handler });
+  const front = await listenFront({ hostname: "127.0.0.1", port: 0, tls: { cert: serving.certificate, key: serving.key, clientCa: clientCa.certificate, requestHeaderCa: frontProxy.ca.certificate }, handler });
   const url = `https://127.0.0.1:${front.port}`;
   const admin = await certificate("system:admin", "system:masters");
   const kubeconfigPath = join(directory, "kubeconfig");
   writeFileSync(kubeconfigPath, kubeconfig({ server: url, ca: serverCa.certificate, client: admin }), { mode: 0o600 });
 
   return {
+    frontProxy, runAggregator: (signal) => aggregator.run(client(), silentRecorder, signal),
     url, port: front.port, directory, kubeconfig: kubeconfigPath, ca: serverCa.certificate, registry, informers, handler, client, certificate,
     fetch: (path, { as = admin, ...init } = {}) => fetch(url + path, { ...init, tls: { ca: serverCa.certificate, ...(as ? { cert: as.certificate, key: as.key } : {}) } }),
     async kubectl(...args) {
