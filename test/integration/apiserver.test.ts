@@ -249,8 +249,8 @@ describe("discovery and health", () => {
     const first = await get("/apis", { headers: { accept } });
     expect(first.headers.get("content-type")).toBe("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
     const list = JSON.parse(first.text) as { items: { metadata: { name: string }; versions: { resources: { resource: string; subresources?: object[] }[] }[] }[] };
-    expect(list.items.find(({ metadata }) => metadata.name === "apps")?.versions[0]?.resources[0]).toMatchObject({
-      resource: "deployments", scope: "Namespaced", shortNames: ["deploy"], responseKind: { group: "apps", version: "v1", kind: "Deployment" },
+    expect(list.items.find(({ metadata }) => metadata.name === "apps")?.versions[0]?.resources.find(({ resource }) => resource === "deployments")).toMatchObject({
+      resource: "deployments", scope: "Namespaced", shortNames: ["deploy"], responseKind: { group: "", version: "", kind: "Deployment" },
       subresources: [{ subresource: "scale", responseKind: { group: "autoscaling", version: "v1", kind: "Scale" } }, { subresource: "status" }],
     });
     expect((await get("/apis", { headers: { accept, "if-none-match": first.headers.get("etag")! } })).status).toBe(304);
