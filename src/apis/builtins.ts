@@ -7,11 +7,16 @@ import { validatingadmissionpolicybindings } from "./admissionregistration/valid
 import { validatingwebhookconfigurations } from "./admissionregistration/validatingwebhookconfiguration.ts";
 import { customresourcedefinitions } from "./apiextensions/customresourcedefinition.ts";
 import { apiservices } from "./apiregistration/apiservice.ts";
+import { controllerrevisions } from "./apps/controllerrevision.ts";
+import { daemonsets } from "./apps/daemonset.ts";
 import { deployments } from "./apps/deployment.ts";
 import { replicasets } from "./apps/replicaset.ts";
+import { statefulsets } from "./apps/statefulset.ts";
 import { selfsubjectreviews } from "./authentication/selfsubjectreview.ts";
 import { tokenreviews } from "./authentication/tokenreview.ts";
 import { localsubjectaccessreviews, selfsubjectaccessreviews, selfsubjectrulesreviews, subjectaccessreviews } from "./authorization/accessreviews.ts";
+import { cronjobs } from "./batch/cronjob.ts";
+import { jobs } from "./batch/job.ts";
 import { certificatesigningrequests } from "./certificates/certificatesigningrequest.ts";
 import { leases } from "./coordination/lease.ts";
 import { configmaps } from "./core/configmap.ts";
@@ -39,6 +44,7 @@ import { ipaddresses } from "./networking/ipaddress.ts";
 import { networkpolicies } from "./networking/networkpolicy.ts";
 import { servicecidrs } from "./networking/servicecidr.ts";
 import { runtimeclasses } from "./node/runtimeclass.ts";
+import { poddisruptionbudgets } from "./policy/poddisruptionbudget.ts";
 import { clusterrolebindings } from "./rbac/clusterrolebinding.ts";
 import { clusterroles } from "./rbac/clusterrole.ts";
 import { rolebindings } from "./rbac/rolebinding.ts";
@@ -56,7 +62,9 @@ export const builtins: readonly AnyResource[] = [
   configmaps, endpoints, events, limitranges, namespaces, nodes, persistentvolumeclaims, persistentvolumes, pods, podtemplates, replicationcontrollers, resourcequotas, secrets,
   serviceaccounts, services,
   customresourcedefinitions,
-  deployments, replicasets,
+  controllerrevisions, daemonsets, deployments, replicasets, statefulsets,
+  cronjobs, jobs,
+  poddisruptionbudgets,
   selfsubjectreviews, tokenreviews,
   localsubjectaccessreviews, selfsubjectaccessreviews, selfsubjectrulesreviews, subjectaccessreviews,
   leases,
@@ -74,11 +82,12 @@ export const builtins: readonly AnyResource[] = [
 ];
 
 export {
-  apiservices, certificatesigningrequests, clusterrolebindings, clusterroles, configmaps, csidrivers, csinodes, csistoragecapacities,
-  customresourcedefinitions, deployments, endpoints, endpointslices, events, flowschemas, ingressclasses, ingresses, ipaddresses, leases, limitranges,
-  localsubjectaccessreviews, mutatingadmissionpolicies, mutatingadmissionpolicybindings, mutatingwebhookconfigurations, namespaces, networkpolicies, nodes,
-  persistentvolumeclaims, persistentvolumes, pods, podtemplates, priorityclasses, prioritylevelconfigurations, regardingEvents, replicasets,
-  replicationcontrollers, resourcequotas, rolebindings, roles, runtimeclasses, secrets, selfsubjectaccessreviews, selfsubjectreviews,
-  selfsubjectrulesreviews, serviceaccounts, servicecidrs, services, storageclasses, subjectaccessreviews, tokenreviews, validatingadmissionpolicies,
-  validatingadmissionpolicybindings, validatingwebhookconfigurations, volumeattachments, volumeattributesclasses,
+  apiservices, certificatesigningrequests, clusterrolebindings, clusterroles, configmaps, controllerrevisions, cronjobs, csidrivers, csinodes,
+  csistoragecapacities, customresourcedefinitions, daemonsets, deployments, endpoints, endpointslices, events, flowschemas, ingressclasses,
+  ingresses, ipaddresses, jobs, leases, limitranges, localsubjectaccessreviews, mutatingadmissionpolicies, mutatingadmissionpolicybindings,
+  mutatingwebhookconfigurations, namespaces, networkpolicies, nodes, persistentvolumeclaims, persistentvolumes, poddisruptionbudgets, pods,
+  podtemplates, priorityclasses, prioritylevelconfigurations, regardingEvents, replicasets, replicationcontrollers, resourcequotas, rolebindings,
+  roles, runtimeclasses, secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts, servicecidrs, services,
+  statefulsets, storageclasses, subjectaccessreviews, tokenreviews, validatingadmissionpolicies, validatingadmissionpolicybindings,
+  validatingwebhookconfigurations, volumeattachments, volumeattributesclasses,
 };

@@ -56,3 +56,15 @@ export function relativePath(field: string, path: string): FieldError[] {
 }
 
 export const noBacksteps = (field: string, path: string): FieldError[] => (path.split("/").includes("..") ? [invalidValue(field, path, "must not contain '..'")] : []);
+
+/** An error that shows no value: for a whole object. */
+export const invalidObject = (field: string, detail: string): FieldError => ({ reason: "FieldValueInvalid", field, message: `Invalid value: ${detail}` });
+
+/** `acme.io/foo`. */
+export function domainPrefixedPath(field: string, value: string): FieldError[] {
+  if (value === "") return [required(field)];
+  const slash = value.indexOf("/"), host = value.slice(0, slash), path = value.slice(slash + 1);
+  if (slash <= 0 || path === "") return [invalidValue(field, value, "must be a domain-prefixed path (such as \"acme.io/foo\")")];
+  const wrongPath = /^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/.test(path) ? [] : [invalidValue(field, path, "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')")];
+  return [...dnsSubdomain(field, host), ...wrongPath];
+}

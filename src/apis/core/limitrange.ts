@@ -74,13 +74,15 @@ function amountNames({ type, min, max, default: limit, defaultRequest, maxLimitR
   return [...new Set([max, min, ...(type === "Pod" ? [] : [limit, defaultRequest]), maxLimitRequestRatio].flatMap((list) => Object.keys(list ?? {})))];
 }
 
+type Amounts = Readonly<Record<string, string | number>>;
 const shown = (amount: QuantityLike): string => formatQuantity(quantityOf(amount));
 
 /** How the amounts of one resource must stand to each other. */
 function validateAmounts(field: string, name: string, item: Frozen<LimitRangeItem>): FieldError[] {
   const ofPod = item.type === "Pod", errors: FieldError[] = [];
-  const min = item.min?.[name], max = item.max?.[name], ratio = item.maxLimitRequestRatio?.[name];
-  const limit = ofPod ? undefined : item.default?.[name], request = ofPod ? undefined : item.defaultRequest?.[name];
+  const amount = (list: Amounts | undefined): QuantityLike | undefined => (list && Object.hasOwn(list, name) ? list[name] : undefined);
+  const min = amount(item.min), max = amount(item.max), ratio = amount(item.maxLimitRequestRatio);
+  const limit = ofPod ? undefined : amount(item.default), request = ofPod ? undefined : amount(item.defaultRequest);
   const notAbove = (low: QuantityLike | undefined, lowName: string, high: QuantityLike | undefined, highName: string, list: string, blamed: QuantityLike | undefined): void => {
     if (low === undefined || high === undefined || compareQuantities(low, high) <= 0) return;
     errors.push(invalidValue(`${field}.${list}[${name}]`, shown(blamed!), `${lowName} value ${shown(low)} is greater than ${highName} value ${shown(high)}`));

@@ -123,7 +123,7 @@ function withCurrentKeys(old: NonNullable<NodeAffinity>, current: NodeAffinity):
   const terms = current?.required?.nodeSelectorTerms;
   return {
     required: {
-      nodeSelectorTerms: old.required?.nodeSelectorTerms.map((term, i) => ({
+      nodeSelectorTerms: old.required?.nodeSelectorTerms?.map((term, i) => ({
         ...term,
         ...(term.matchExpressions ? { matchExpressions: term.matchExpressions.map((one, j) => (stableKeys[one.key] !== undefined && terms?.[i]?.matchExpressions?.[j]?.key === stableKeys[one.key] ? { ...one, key: stableKeys[one.key] } : one)) } : {}),
       })),
