@@ -1,4 +1,3 @@
-import { invalidValue } from "../../apimachinery/field-errors.ts";
 import { defineResource } from "../../apimachinery/resource.ts";
 import type { TokenReview } from "../generated/authentication/v1.ts";
 export type { TokenReview } from "../generated/authentication/v1.ts";
@@ -7,5 +6,4 @@ export type { TokenReview } from "../generated/authentication/v1.ts";
 export const tokenreviews = defineResource<TokenReview>({
   group: "authentication.k8s.io", version: "v1", kind: "TokenReview", resource: "tokenreviews", scope: "Cluster", verbs: ["create"],
   schema: "io.k8s.api.authentication.v1.TokenReview",
-  strategy: { validate: ({ spec }) => (spec?.token ? [] : [invalidValue("spec.token", "", "must be specified")]) },
 });

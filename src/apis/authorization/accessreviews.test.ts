@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
 import { render } from "../../apimachinery/field-errors.ts";
 import type { AnyResource } from "../../apimachinery/resource.ts";
-import { tokenreviews } from "../authentication/tokenreview.ts";
 import { localsubjectaccessreviews, selfsubjectaccessreviews, subjectaccessreviews } from "./accessreviews.ts";
 
 const resourceAttributes = { verb: "get", resource: "pods", namespace: "a" };
@@ -13,7 +12,6 @@ test.each([
   ["about nobody", subjectaccessreviews, { spec: { resourceAttributes } }, ["spec.user: Invalid value: \"\": at least one of user or group must be specified"]],
   ["about a group", subjectaccessreviews, { spec: { resourceAttributes, groups: ["ops"] } }, []],
   ["of another namespace", localsubjectaccessreviews, { metadata: { namespace: "b" }, spec: { resourceAttributes, user: "jane" } }, ["spec.resourceAttributes.namespace: Invalid value: \"a\": must match metadata.namespace"]],
-  ["no token", tokenreviews, {}, ["spec.token: Invalid value: \"\": must be specified"]],
 ] as [string, AnyResource, object, string[]][])("%s", (_, card, fields, expected) => {
   expect(card.strategy.validate!({ metadata: {}, ...fields }).map(render)).toEqual(expected);
 });

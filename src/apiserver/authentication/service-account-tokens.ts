@@ -29,6 +29,11 @@ export interface ServiceAccountTokenOptions {
 
 /** Seconds; Kubernetes' bounds. */
 const leastLifetime = 600, mostLifetime = 2 ** 32;
+/**
+ * Tokens that admission mounts into pods ask for this lifetime. They are good for a year, for old clients that never read the file again;
+ * `warnafter` says when a client should have. Source: kubernetes pkg/serviceaccount, --service-account-extend-token-expiration.
+ */
+const mountedLifetime = 3607, extendedLifetime = 365 * 24 * 3600;
 
 export async function serviceAccountTokens(options: ServiceAccountTokenOptions): Promise<{ issuer: TokenIssuer; keys: ServiceAccountKeys }> {
   const publicKeys = [createPublicKey(options.signingKey), ...options.formerKeys ?? []];
@@ -42,17 +47,22 @@ export async function serviceAccountTokens(options: ServiceAccountTokenOptions):
         const { namespace, name, uid } = serviceAccount.metadata;
         const issuedAt = Math.floor(options.now() / 1000);
         const expires = issuedAt + Math.min(Math.max(expirationSeconds, leastLifetime), mostLifetime);
-        const claims: KubernetesClaims = { namespace: namespace!, serviceaccount: { name: name!, uid: uid! }, ...boundClaims(options, namespace!, bound) };
+        const extended = bound?.kind === "Pod" && expirationSeconds === mountedLifetime && isOwnAudience(audiences, options.audiences);
+        const claims: KubernetesClaims = {
+          namespace: namespace!, serviceaccount: { name: name!, uid: uid! }, ...boundClaims(options, namespace!, bound), ...(extended ? { warnafter: expires } : {}),
+        };
         const token = await new SignJWT({ "kubernetes.io": claims })
           .setProtectedHeader({ alg: "ES256", kid: keyId })
           .setIssuer(options.issuer).setSubject(`system:serviceaccount:${namespace}:${name}`).setAudience([...(audiences.length ? audiences : options.audiences)])
-          .setIssuedAt(issuedAt).setNotBefore(issuedAt).setExpirationTime(expires).setJti(randomUUID())
+          .setIssuedAt(issuedAt).setNotBefore(issuedAt).setExpirationTime(extended ? issuedAt + extendedLifetime : expires).setJti(randomUUID())
           .sign(options.signingKey);
         return { token, expirationTimestamp: new Date(expires * 1000).toISOString().replace(".000Z", "Z") };
       },
     },
   };
 }
+
+const isOwnAudience = (audiences: readonly string[], own: readonly string[]): boolean => audiences.every((audience) => own.includes(audience));
 
 async function publicJwk(key: KeyObject): Promise<JWK> {
   const jwk = await exportJWK(key);

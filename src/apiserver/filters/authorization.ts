@@ -1,5 +1,5 @@
 import type { Authorizer } from "../../registry/attributes.ts";
-import { forbiddenBy, forbiddenPath } from "../authorization/forbidden.ts";
+import { forbiddenBy, forbiddenPath } from "../../registry/authorize.ts";
 import type { Filter } from "../exchange.ts";
 
 export function withAuthorization({ authorizer }: { authorizer: Authorizer }): Filter {

@@ -2,7 +2,7 @@ import { badRequest } from "../../apimachinery/status.ts";
 import type { Authorizer, ResourceAttributes, UserInfo } from "../../registry/attributes.ts";
 import { allAuthenticated, allUnauthenticated, withGroup } from "../authentication/authenticator.ts";
 import { serviceAccountUser } from "../authentication/service-account.ts";
-import { forbiddenBy } from "../authorization/forbidden.ts";
+import { forbiddenBy } from "../../registry/authorize.ts";
 import type { Filter } from "../exchange.ts";
 
 /** `kubectl --as`: acts as another user, if the real one may `impersonate` its name and each group, uid and extra. */
@@ -36,8 +36,15 @@ function readHeaders(headers: Readonly<Record<string, string>>): Wanted | undefi
   const extra: Record<string, string[]> = {};
   for (const header of Object.keys(headers)) if (header.startsWith(extraPrefix)) extra[unescapeKey(header.slice(extraPrefix.length))] = splitValues(headers[header]);
   if (name !== "") return { name, groups, uid, extra };
-  if (groups.length || uid || Object.keys(extra).length) throw badRequest("requested to impersonate groups, a uid or extra fields without impersonating a user");
+  if (groups.length || uid || Object.keys(extra).length) throw badRequest(`requested ${describe({ name, groups, uid, extra })} without impersonating a user name`);
   return undefined;
+}
+
+/** As Go prints it, which is what Kubernetes says. */
+function describe({ groups, uid, extra }: Wanted): string {
+  const list = (values: readonly string[]): string => `[]string{${values.map((value) => JSON.stringify(value)).join(", ")}}`;
+  const entries = Object.entries(extra).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, values]) => `${JSON.stringify(key)}:${list(values)}`);
+  return `&user.DefaultInfo{Name:"", UID:${JSON.stringify(uid ?? "")}, Groups:${groups.length ? list(groups) : "[]string(nil)"}, Extra:map[string][]string${entries.length ? `{${entries.join(", ")}}` : "(nil)"}}`;
 }
 
 /** The front joins repeated fields with a comma. */

@@ -1,5 +1,5 @@
 import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
-import { StatusError } from "../../apimachinery/status.ts";
+import { badRequest, StatusError } from "../../apimachinery/status.ts";
 import type { TokenReview, TokenReviewStatus } from "../../apis/generated/authentication/v1.ts";
 import type { SelfSubjectRulesReview } from "../../apis/generated/authorization/v1.ts";
 import type { PolicyRule } from "../../apis/generated/rbac/v1.ts";
@@ -16,10 +16,11 @@ export function identityReviews({ rbac, tokens, audiences }: {
 }): Reviews {
   return {
     "selfsubjectrulesreviews.authorization.k8s.io": ({ user }, object) => {
-      const review = object as SelfSubjectRulesReview;
-      const { rules, errors } = rbac.rulesFor(user, review.spec.namespace ?? "");
+      const { apiVersion, kind, spec } = object as SelfSubjectRulesReview;
+      if (!spec?.namespace) throw badRequest("no namespace on request");
+      const { rules, errors } = rbac.rulesFor(user, spec.namespace);
       return {
-        ...review,
+        apiVersion, kind, metadata: {}, spec: {},
         status: {
           resourceRules: rules.filter((rule) => !rule.nonResourceURLs?.length).map((rule) => copy(rule, ["verbs", "apiGroups", "resources", "resourceNames"])),
           nonResourceRules: rules.filter((rule) => rule.nonResourceURLs?.length).map((rule) => copy(rule, ["verbs", "nonResourceURLs"])),
@@ -29,7 +30,8 @@ export function identityReviews({ rbac, tokens, audiences }: {
     },
     "tokenreviews.authentication.k8s.io": async (_, object) => {
       const review = object as TokenReview;
-      return { ...review, status: await reviewToken(tokens, review.spec.token ?? "", review.spec.audiences?.length ? review.spec.audiences : audiences) } as KubeObject;
+      if (!review.spec?.token) throw badRequest("token is required for TokenReview in authentication");
+      return { ...review, status: await reviewToken(tokens, review.spec.token, review.spec.audiences?.length ? review.spec.audiences : audiences, audiences) } as KubeObject;
     },
   };
 }
@@ -38,20 +40,25 @@ function copy<K extends keyof PolicyRule>(rule: Frozen<PolicyRule>, fields: read
   return Object.fromEntries(fields.filter((field) => rule[field]).map((field) => [field, rule[field]])) as { verbs: string[] } & Pick<PolicyRule, K>;
 }
 
-async function reviewToken(kinds: readonly TokenAuthenticator[], token: string, audiences: readonly string[]): Promise<TokenReviewStatus> {
+const unauthenticated: TokenReviewStatus = { user: {}, error: "invalid bearer token" };
+
+async function reviewToken(kinds: readonly TokenAuthenticator[], token: string, wanted: readonly string[], own: readonly string[]): Promise<TokenReviewStatus> {
   try {
     for (const kind of kinds) {
-      const found = await kind.authenticateToken(token, audiences);
+      const found = await kind.authenticateToken(token, wanted);
       if (!found) continue;
+      // A token that knows no audiences is for the API server.
+      const audiences = found.audiences.length ? found.audiences : wanted.filter((audience) => own.includes(audience));
+      if (audiences.length === 0) return unauthenticated;
       const { name, uid, groups, extra } = withGroup(found.user, allAuthenticated);
       return {
-        authenticated: true, audiences: [...(found.audiences.length ? found.audiences : audiences)],
+        authenticated: true, audiences: [...audiences],
         user: { username: name, ...(uid ? { uid } : {}), groups: [...groups], ...(extra ? { extra: Object.fromEntries(Object.entries(extra).map(([key, values]) => [key, [...values]])) } : {}) },
       };
     }
-    return { authenticated: false, error: "invalid bearer token" };
+    return unauthenticated;
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
-    return { authenticated: false, error: "invalid bearer token" };
+    return unauthenticated;
   }
 }

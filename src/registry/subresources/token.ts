@@ -8,6 +8,7 @@ import { storageKey } from "../store.ts";
 import type { TokenIssuer } from "../token-issuer.ts";
 import type { SubresourceCall } from "./creator.ts";
 
+const tokenRequest = { group: "authentication.k8s.io", kind: "TokenRequest" };
 const defaultExpirationSeconds = 3600;
 const boundKinds: Readonly<Record<string, { group: string; resource: string; namespaced: boolean }>> = {
   Pod: { group: "", resource: "pods", namespaced: true },
@@ -16,21 +17,24 @@ const boundKinds: Readonly<Record<string, { group: string; resource: string; nam
 };
 
 /** POST serviceaccounts/token. Source: kubernetes pkg/registry/core/serviceaccount/storage/token.go. */
-export async function createToken({ machinery, card, key, body, options, tokenIssuer }: SubresourceCall): Promise<TokenRequest> {
+export async function createToken({ machinery, card, key, body, tokenIssuer }: SubresourceCall): Promise<TokenRequest> {
   if (!tokenIssuer) throw methodNotAllowed(card, "create");
   const request = body as TokenRequest;
-  if (request.metadata?.name && request.metadata.name !== key.name) throw badRequest("name in URL does not match name in TokenRequest object");
+  const named = request.metadata?.name;
+  if (named && named !== key.name) throw invalid(tokenRequest, key.name, [invalidValue("metadata.name", named, "must match the service account name if specified")]);
   const serviceAccount = (await machinery.store.mustGet<ServiceAccount>(card, key)).object;
+  const { uid } = serviceAccount.metadata;
+  if (request.metadata?.uid && request.metadata.uid !== uid) throw conflict({ group: tokenRequest.group, resource: tokenRequest.kind }, key.name, `the UID in the token request (${request.metadata.uid}) does not match the UID of the service account (${uid})`);
   const audiences = request.spec?.audiences?.length ? request.spec.audiences : tokenIssuer.audiences;
   const expirationSeconds = request.spec?.expirationSeconds ?? defaultExpirationSeconds;
   const errors = validateExpiration(expirationSeconds);
-  if (errors.length) throw invalid({ group: "authentication.k8s.io", kind: "TokenRequest" }, "", errors);
+  if (errors.length) throw invalid(tokenRequest, "", errors);
   const ref = request.spec?.boundObjectRef;
   const bound = ref && findBound(machinery.store.cacher.get.bind(machinery.store.cacher), ref, key.namespace!, key.name);
-  const status = options.dryRun ? { token: "", expirationTimestamp: formatTime(machinery.clock.now() + expirationSeconds * 1000) } : await tokenIssuer.issue({ serviceAccount, audiences, expirationSeconds, bound });
+  const status = await tokenIssuer.issue({ serviceAccount, audiences, expirationSeconds, bound });
   return {
     kind: "TokenRequest", apiVersion: "authentication.k8s.io/v1",
-    metadata: { name: key.name, namespace: key.namespace, creationTimestamp: formatTime(machinery.clock.now()) },
+    metadata: { name: key.name, namespace: key.namespace, uid, creationTimestamp: formatTime(machinery.clock.now()) },
     spec: { audiences: [...audiences], expirationSeconds, ...(ref ? { boundObjectRef: ref } : {}) },
     status,
   };
@@ -46,10 +50,10 @@ type Bound = NonNullable<Parameters<TokenIssuer["issue"]>[0]["bound"]>;
 
 function findBound(get: (key: string) => { object: Frozen<KubeObject> } | undefined, ref: BoundObjectReference, namespace: string, account: string): Bound {
   const kind = boundKinds[ref.kind ?? ""];
-  if (!kind || (ref.apiVersion ?? "v1") !== "v1") throw badRequest(`cannot bind token for serviceaccount ${JSON.stringify(account)} to object of type /${ref.apiVersion ?? ""}, Kind=${ref.kind ?? ""}`);
+  if (!kind || (ref.apiVersion ?? "v1") !== "v1") throw badRequest(`cannot bind token to object of type ${ref.apiVersion?.includes("/") ? "" : "/"}${ref.apiVersion ?? ""}, Kind=${ref.kind ?? ""}`);
   const object = get(storageKey(kind, { namespace: kind.namespaced ? namespace : undefined, name: ref.name ?? "" }))?.object;
   if (!object) throw notFound(kind, ref.name ?? "");
-  if (ref.uid && ref.uid !== object.metadata.uid) throw conflict(kind, ref.name!, `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`);
+  if (ref.uid && ref.uid !== object.metadata.uid) throw conflict({ group: "", resource: ref.kind! }, ref.name!, `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`);
   if (ref.kind === "Pod" && (object as Frozen<Pod>).spec.serviceAccountName !== account) {
     throw badRequest(`cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`);
   }

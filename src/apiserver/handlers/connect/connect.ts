@@ -1,6 +1,6 @@
 import { apiVersionOf, type AnyResource } from "../../../apimachinery/resource.ts";
 import { noSuchPath } from "../../../apimachinery/status.ts";
-import { forbiddenBy } from "../../authorization/forbidden.ts";
+import { forbiddenBy } from "../../../registry/authorize.ts";
 import { requestContext, type Exchange } from "../../exchange.ts";
 import { isTrue } from "../../request-info.ts";
 import { subresourceOf } from "../../subresources.ts";
