@@ -49,6 +49,10 @@ import { clusterrolebindings } from "./rbac/clusterrolebinding.ts";
 import { clusterroles } from "./rbac/clusterrole.ts";
 import { rolebindings } from "./rbac/rolebinding.ts";
 import { roles } from "./rbac/role.ts";
+import { deviceclasses } from "./resource/deviceclass.ts";
+import { resourceclaims } from "./resource/resourceclaim.ts";
+import { resourceclaimtemplates } from "./resource/resourceclaimtemplate.ts";
+import { resourceslices } from "./resource/resourceslice.ts";
 import { priorityclasses } from "./scheduling/priorityclass.ts";
 import { csidrivers } from "./storage/csidriver.ts";
 import { csinodes } from "./storage/csinode.ts";
@@ -79,15 +83,16 @@ export const builtins: readonly AnyResource[] = [
   flowschemas, prioritylevelconfigurations,
   certificatesigningrequests,
   regardingEvents,
+  deviceclasses, resourceclaims, resourceclaimtemplates, resourceslices,
 ];
 
 export {
   apiservices, certificatesigningrequests, clusterrolebindings, clusterroles, configmaps, controllerrevisions, cronjobs, csidrivers, csinodes,
-  csistoragecapacities, customresourcedefinitions, daemonsets, deployments, endpoints, endpointslices, events, flowschemas, ingressclasses,
+  csistoragecapacities, customresourcedefinitions, daemonsets, deployments, deviceclasses, endpoints, endpointslices, events, flowschemas, ingressclasses,
   ingresses, ipaddresses, jobs, leases, limitranges, localsubjectaccessreviews, mutatingadmissionpolicies, mutatingadmissionpolicybindings,
-  mutatingwebhookconfigurations, namespaces, networkpolicies, nodes, persistentvolumeclaims, persistentvolumes, poddisruptionbudgets, pods,
-  podtemplates, priorityclasses, prioritylevelconfigurations, regardingEvents, replicasets, replicationcontrollers, resourcequotas, rolebindings,
-  roles, runtimeclasses, secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts, servicecidrs, services,
-  statefulsets, storageclasses, subjectaccessreviews, tokenreviews, validatingadmissionpolicies, validatingadmissionpolicybindings,
+  mutatingwebhookconfigurations, namespaces, networkpolicies, nodes, persistentvolumeclaims, persistentvolumes, poddisruptionbudgets, pods, podtemplates,
+  priorityclasses, prioritylevelconfigurations, regardingEvents, replicasets, replicationcontrollers, resourceclaims, resourceclaimtemplates, resourcequotas,
+  resourceslices, rolebindings, roles, runtimeclasses, secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts,
+  servicecidrs, services, statefulsets, storageclasses, subjectaccessreviews, tokenreviews, validatingadmissionpolicies, validatingadmissionpolicybindings,
   validatingwebhookconfigurations, volumeattachments, volumeattributesclasses,
 };

@@ -1,0 +1,29 @@
+import { formatTime } from "../../apimachinery/time.ts";
+import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
+import type { ResourceSlice } from "../generated/resource/v1.ts";
+import { validateSliceSpec } from "./slice-validation.ts";
+export type { ResourceSlice } from "../generated/resource/v1.ts";
+
+export const resourceslices = defineResource<ResourceSlice>({
+  group: "resource.k8s.io", version: "v1", kind: "ResourceSlice", resource: "resourceslices", scope: "Cluster",
+  schema: "io.k8s.api.resource.v1.ResourceSlice",
+  default(slice) {
+    const spec = (slice.spec ??= { driver: "", pool: { name: "", generation: 0, resourceSliceCount: 0 } });
+    spec.pool ??= { name: "", generation: 0, resourceSliceCount: 0 };
+    spec.pool.generation ??= 0;
+    for (const { taints } of spec.devices ?? []) for (const taint of taints ?? []) taint.timeAdded ??= formatTime(Date.now());
+  },
+  strategy: { validate: ({ spec }) => validateSliceSpec(spec), validateUpdate: ({ spec }, old) => validateSliceSpec(spec, old.spec), returnDeletedObject: true },
+  fieldSelectors: { "spec.nodeName": ({ spec }) => spec.nodeName ?? "", "spec.driver": ({ spec }) => spec.driver ?? "" },
+  columns: [
+    nameColumn(),
+    { name: "Node", type: "string", description: "NodeName identifies the node which provides the resources in this pool.", value: ({ spec }) => spec.nodeName ?? "" },
+    { name: "Driver", type: "string", description: "Driver identifies the DRA driver providing the capacity information.", value: ({ spec }) => spec.driver ?? "" },
+    { name: "Pool", type: "string", description: "Name is used to identify the pool.", value: ({ spec }) => spec.pool?.name ?? "" },
+    ageColumn(),
+  ],
+  example: () => ({
+    apiVersion: "resource.k8s.io/v1", kind: "ResourceSlice", metadata: { name: "example" },
+    spec: { driver: "dra.example.com", nodeName: "example", pool: { name: "example", generation: 1, resourceSliceCount: 1 }, devices: [{ name: "device" }] },
+  }),
+});
