@@ -2,6 +2,7 @@ import { invalidValue, type FieldError } from "../../apimachinery/field-errors.t
 import { pruned } from "../schema/pruning.ts";
 import { CoercionError, coerced, validateEmbedded } from "../schema/metadata.ts";
 import { isEmbedded, itemsOf, typeMetaAndMetadata, type Schema } from "../schema/schema.ts";
+import { runRules } from "./run-rules.ts";
 import { validateValue } from "../validation/value.ts";
 
 /** Defaults must be what they stand in for. Source: k8s.io/apiextensions-apiserver pkg/apiserver/schema/defaulting ValidateDefaults. */
@@ -28,6 +29,7 @@ function validateDefault(schema: Schema, field: string, insideMetadata: boolean)
     if (!(error instanceof CoercionError)) throw error;
     return [...errors, error.field];
   }
-  const wrong = validateEmbedded(value, schema, field);
-  return [...errors, ...(wrong.length > 0 ? wrong : validateValue(value, schema, { field }))];
+  const embedded = validateEmbedded(value, schema, field);
+  const wrong = embedded.length > 0 ? embedded : validateValue(value, schema, { field });
+  return [...errors, ...(wrong.length > 0 ? wrong : runRules(value, schema, { old: value, field }))];
 }

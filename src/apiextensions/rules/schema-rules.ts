@@ -1,6 +1,7 @@
 import { forbiddenField, invalidValue, type FieldError } from "../../apimachinery/field-errors.ts";
 import type { SchemaValidator } from "../../apis/apiextensions/schema-rules.ts";
 import type { Schema } from "../schema/schema.ts";
+import { checkRules } from "./check-rules.ts";
 import { validateDefaults } from "./defaults.ts";
 import { validateKeywords } from "./keywords.ts";
 import { unsupportedKeyword, validateStructural } from "./structural.ts";
@@ -16,11 +17,16 @@ const atRoot: Readonly<Record<string, keyof Schema>> = {
 export const validateSchema: SchemaValidator = ({ schema, field, statusEnabled }) => {
   const errors = [...(statusEnabled ? rootRules(schema, field) : []), ...(schema.nullable ? [forbiddenField(`${field}.nullable`, "nullable cannot be true at the root")] : [])];
   const unsupported = unsupportedKeyword(schema);
-  if (!unsupported) {
-    const notStructural = validateStructural(schema, field);
-    errors.push(...(notStructural.length > 0 ? notStructural : validateDefaults(schema, field)));
+  let structural = unsupported === undefined;
+  if (structural) {
+    const notStructural = validateStructural(schema, field), wrong = notStructural.length > 0 ? notStructural : validateDefaults(schema, field);
+    errors.push(...wrong);
+    structural = wrong.length === 0;
   }
-  errors.push(...validateKeywords(schema, field));
+  const keywords = validateKeywords(schema, field);
+  errors.push(...keywords);
+  // Of a schema that is wrong otherwise, what CEL says would help nobody.
+  if (structural && keywords.length === 0) errors.push(...checkRules(schema, field));
   return unsupported && errors.length === 0 ? [invalidValue(field, "", unsupported)] : errors;
 };
 

@@ -8,6 +8,8 @@ import type { CustomResourceSubresourceScale } from "../../apis/generated/apiext
 import { validateEmbedded } from "../schema/metadata.ts";
 import { validateListTypes } from "../schema/list-type.ts";
 import { propertyOf, type Schema } from "../schema/schema.ts";
+import { hasRules } from "../rules/compiled-rules.ts";
+import { runRules } from "../rules/run-rules.ts";
 import { validateValue } from "../validation/value.ts";
 import { validateScaleSpec, validateScaleStatus } from "./scale.ts";
 import type { ServedSchema } from "./served-schema.ts";
@@ -42,13 +44,13 @@ export function customStrategy({ group, resource, schema, hasStatus, scale, term
     validate(object) {
       const known = schema.value;
       if (!known) return scaleErrors(object);
-      return withBlocked([...validateValue(object, known), ...scaleErrors(object), ...validateEmbedded(object, rootOf(known)), ...validateListTypes(object, known)], known, object, undefined);
+      return withRules([...validateValue(object, known), ...scaleErrors(object), ...validateEmbedded(object, rootOf(known)), ...validateListTypes(object, known)], known, object, undefined);
     },
     validateUpdate(object, old) {
       const known = schema.value;
       if (!known) return scaleErrors(object);
       const listErrors = validateListTypes(old, known).length === 0 ? validateListTypes(object, known) : [];
-      return withBlocked([...validateValue(object, known, { old }), ...scaleErrors(object), ...validateEmbedded(object, rootOf(known)), ...listErrors], known, object, old);
+      return withRules([...validateValue(object, known, { old }), ...scaleErrors(object), ...validateEmbedded(object, rootOf(known)), ...listErrors], known, object, old);
     },
     validateStatusUpdate(object, old) {
       const known = schema.value, statusSchema = known && propertyOf(known, "status");
@@ -57,7 +59,7 @@ export function customStrategy({ group, resource, schema, hasStatus, scale, term
       if (scale) errors.push(...validateScaleStatus(object, scale));
       if (!known) return errors;
       const listErrors = validateListTypes(old, known).length === 0 ? validateListTypes(object, known) : [];
-      return withBlocked([...errors, ...listErrors], known, object, old);
+      return withRules([...errors, ...listErrors], known, object, old);
     },
     warnings: (object, old) => (object.metadata.finalizers ?? []).filter((name) => !old?.metadata.finalizers?.includes(name)).toSorted().flatMap(finalizerWarnings),
   };
@@ -74,12 +76,12 @@ function withoutMetadata(object: object): object {
 /** What keeps CEL rules from being checked. */
 const blocking: ReadonlySet<FieldErrorReason> = new Set(["FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"]);
 
-function withBlocked(errors: FieldError[], schema: Schema, _object: unknown, _old: unknown): FieldError[] {
-  if (!hasRules(schema) || !errors.some(({ reason }) => blocking.has(reason))) return errors;
-  return [...errors, invalidValue("<nil>", undefined, "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation")];
+/** Adds what the rules say, unless what is wrong already could make them say nonsense. */
+function withRules(errors: FieldError[], schema: Schema, object: unknown, old: unknown): FieldError[] {
+  if (!hasRules(schema)) return errors;
+  if (errors.some(({ reason }) => blocking.has(reason))) return [...errors, invalidValue("<nil>", undefined, "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation")];
+  return [...errors, ...runRules(object, schema, old === undefined ? {} : { old })];
 }
-
-const hasRules = (schema: Schema): boolean => JSON.stringify(schema).includes('"x-kubernetes-validations"');
 
 const standardFinalizers = new Set(["orphan", "foregroundDeletion", "kubernetes"]);
 

@@ -17,6 +17,8 @@ export interface Operation {
   /** Types of the schema table; a patch's body is anything, and a response without type is text. */
   body?: string;
   response?: string;
+  /** Of a custom resource. */
+  isCustom?: boolean;
 }
 export interface Endpoint {
   path: string;
@@ -68,7 +70,7 @@ export function endpointsOf(card: AnyResource): Endpoint[] {
   const namespaced = card.scope === "Namespaced";
   const collection = namespaced ? `${root}/namespaces/{namespace}/${card.resource}` : `${root}/${card.resource}`;
   const inNamespace = namespaced ? ["namespace"] : [];
-  const endpoint = (path: string, pathParameters: readonly string[], operations: readonly (Operation | undefined)[]): Endpoint => ({ path, pathParameters, operations: operations.filter((o) => o !== undefined) });
+  const endpoint = (path: string, pathParameters: readonly string[], operations: readonly (Operation | undefined)[]): Endpoint => ({ path, pathParameters, operations: operations.filter((o) => o !== undefined).map((o) => (card.objectSchema ? { ...o, isCustom: true } : o)) });
 
   const own: GroupVersionKind = { group: card.group, version: card.version, kind: card.kind };
   const scope = namespaced ? "Namespaced" : "";

@@ -30,7 +30,9 @@ function operationObject(operation: Operation, dialect: Dialect): JsonObject {
 }
 
 const referTo = (type: string, dialect: Dialect): JsonObject => ({ $ref: refTo(dialect, type) });
-const consumed = (operation: Operation): readonly string[] => (operation.body === patchType ? patchMediaTypes : mediaTypes);
+/** Custom resources have no strategic merge; kubectl looks here before it patches. */
+const customPatchMediaTypes = patchMediaTypes.filter((type) => !type.includes("strategic"));
+const consumed = ({ body, isCustom }: Operation): readonly string[] => (body !== patchType ? mediaTypes : isCustom ? customPatchMediaTypes : patchMediaTypes);
 const okay = (operation: Operation): JsonObject => ({ description: operation.method === "post" ? "Created" : "OK" });
 const code = (operation: Operation): string => (operation.method === "post" ? "201" : "200");
 
