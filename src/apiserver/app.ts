@@ -8,6 +8,7 @@ import { anonymousAuthenticator } from "./authentication/anonymous.ts";
 import type { Authenticator } from "./authentication/authenticator.ts";
 import type { ServiceAccountKeys } from "./authentication/service-account-tokens.ts";
 import type { Aggregator } from "./aggregation/aggregator.ts";
+import type { Auditor } from "./audit/auditor.ts";
 import { buildHandlerChain } from "./chain.ts";
 import { createDiscovery } from "./discovery/documents.ts";
 import { createFrameCache } from "./encoding/watch-frames.ts";
@@ -35,6 +36,7 @@ export interface ApiServerDependencies {
   version: VersionInfo;
   /** Aborts when the server stops: watches end. */
   stopping: AbortSignal;
+  auditor?: Auditor;
   /** For requests that are not long-running. Default 60 s, as Kubernetes. */
   requestTimeoutMs?: number;
   now?(): number;
@@ -53,7 +55,7 @@ export function createApiServer(dependencies: ApiServerDependencies): HttpHandle
   };
 
   const handle = buildHandlerChain(serve, {
-    authenticators: dependencies.authenticators, anonymous: anonymousAuthenticator(), authorizer, metrics, log, requestTimeoutMs,
+    authenticators: dependencies.authenticators, anonymous: anonymousAuthenticator(), authorizer, metrics, log, requestTimeoutMs, auditor: dependencies.auditor,
     isKnown: (group, version, resource, subresource) => {
       const card = registry.find(group, version, resource);
       return card !== undefined && (subresource === "" || subresourceOf(card, subresource) !== undefined);

@@ -3,6 +3,8 @@ import type { MetricsRegistry } from "../base/metrics.ts";
 import type { Authorizer } from "../registry/attributes.ts";
 import type { Authenticator } from "./authentication/authenticator.ts";
 import type { ExchangeHandler, Filter } from "./exchange.ts";
+import type { Auditor } from "./audit/auditor.ts";
+import { withAudit, withFailedAuthenticationAudit } from "./filters/audit.ts";
 import { withAuthentication } from "./filters/authentication.ts";
 import { withAuthorization } from "./filters/authorization.ts";
 import { withImpersonation } from "./filters/impersonation.ts";
@@ -19,16 +21,21 @@ export interface ChainDependencies {
   isKnown(group: string, version: string, resource: string, subresource: string): boolean;
   log: Logger;
   requestTimeoutMs: number;
+  /** Without one nothing is recorded. */
+  auditor?: Auditor;
 }
 
 /** What every request passes, in this order, before its handler. */
 export function buildHandlerChain(handler: ExchangeHandler, dependencies: ChainDependencies): ExchangeHandler {
+  const { auditor } = dependencies;
   return compose([
     withRecovery(dependencies),
     withRequestInfo,
     withMetrics(dependencies),
     withTimeout({ milliseconds: dependencies.requestTimeoutMs }),
+    ...(auditor ? [withFailedAuthenticationAudit({ auditor })] : []),
     withAuthentication(dependencies),
+    ...(auditor ? [withAudit({ auditor })] : []),
     withImpersonation(dependencies),
     withAuthorization(dependencies),
   ], handler);

@@ -1,11 +1,12 @@
 import type { HeaderFields, HttpRequest, HttpResponse } from "../base/http.ts";
 import type { RequestContext, UserInfo } from "../registry/attributes.ts";
+import type { AuditRecord } from "./audit/auditor.ts";
 import type { RequestInfo } from "./request-info.ts";
 
 /** One request on its way through the chain: what filters have found out about it, and where handlers answer. */
 export interface Exchange {
   readonly request: HttpRequest;
-  readonly response: HttpResponse;
+  response: HttpResponse;
   /** Set by the request-info filter: percent-decoded, and what authorization and routing both go by. */
   path: string;
   readonly query: URLSearchParams;
@@ -19,6 +20,12 @@ export interface Exchange {
   status: number;
   /** A complete answer has been sent by `reply`. */
   replied: boolean;
+  /** Where audit keeps what happens to this request; absent where nothing is recorded of it. */
+  audit?: AuditRecord;
+  /** Audit has seen this request. */
+  audited?: true;
+  /** Fields that filters want in the answer. */
+  extraHeaders?: Record<string, string>;
 }
 
 export type ExchangeHandler = (exchange: Exchange) => void | Promise<void>;
@@ -47,8 +54,10 @@ export function reply(exchange: Exchange, status: number, headers: HeaderFields,
 }
 
 export function withWarnings(exchange: Exchange, headers: HeaderFields): HeaderFields {
-  if (exchange.warnings.length === 0) return headers;
-  return { ...headers, Warning: exchange.warnings.map((text) => `299 - "${text.replace(/[\r\n]+/g, " ").replace(/["\\]/g, "\\$&")}"`) };
+  const { audit, extraHeaders, warnings } = exchange;
+  if (audit || extraHeaders) headers = { ...headers, ...(audit ? { "Audit-Id": audit.id } : {}), ...extraHeaders };
+  if (warnings.length === 0) return headers;
+  return { ...headers, Warning: warnings.map((text) => `299 - "${text.replace(/[\r\n]+/g, " ").replace(/["\\]/g, "\\$&")}"`) };
 }
 
 /** What the registry needs to know of the request. Equal warnings are given once. */
@@ -58,5 +67,6 @@ export function requestContext(exchange: Exchange): RequestContext {
     warn: (text) => {
       if (!exchange.warnings.includes(text)) exchange.warnings.push(text);
     },
+    ...(exchange.audit ? { annotate: exchange.audit.annotate } : {}),
   };
 }

@@ -29,7 +29,9 @@ export async function readBody<T>(exchange: Exchange, kind: BodyKind): Promise<T
   const fieldValidation = fieldValidationOf(exchange);
   const parsed = await parseBody(exchange, kind, fieldValidation);
   checkKind(parsed.value, kind);
-  return decodeAs<T>(exchange, kind, parsed, fieldValidation);
+  const object = decodeAs<T>(exchange, kind, parsed, fieldValidation);
+  exchange.audit?.requestObject(object);
+  return object;
 }
 
 /** The same for bodies that may be missing, such as DeleteOptions, which any API version may name. */

@@ -1,6 +1,6 @@
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import type { AnyResource } from "../../apimachinery/resource.ts";
+import { apiVersionOf, type AnyResource } from "../../apimachinery/resource.ts";
 import type { KubeObject } from "../../apimachinery/meta.ts";
 import { notAcceptable, type StatusError } from "../../apimachinery/status.ts";
 import type { ListMeta } from "../../apis/generated/meta/v1.ts";
@@ -18,6 +18,7 @@ const gzipFrom = 128 << 10;
 
 /** Answers with one object of a kind, in the form negotiated. */
 export function replyObject(exchange: Exchange, media: Negotiated, status: number, card: AnyResource, object: AnyObject): Promise<void> {
+  exchange.audit?.responseObject(objectValue(card, object));
   if (media.as === "Table") return replyValue(exchange, media, status, tableOfOne(card, object, { ...media, includeObject: includeObjectOf(exchange.query), now: Date.now() }));
   if (media.as === "PartialObjectMetadata") return replyValue(exchange, media, status, partialMetadata(object, media.metaVersion));
   if (media.as === "PartialObjectMetadataList") throw notAcceptable(`you requested PartialObjectMetadataList, but the requested object is not a list (*${goName(card)})`);
@@ -26,6 +27,7 @@ export function replyObject(exchange: Exchange, media: Negotiated, status: numbe
 
 export function replyList(exchange: Exchange, media: Negotiated, card: AnyResource, { items, metadata }: ObjectList<KubeObject>): Promise<void> {
   const meta: ListMeta = metadata;
+  exchange.audit?.responseObject({ kind: `${card.kind}List`, apiVersion: apiVersionOf(card), metadata, items });
   if (media.as === "Table") return replyValue(exchange, media, 200, table(card, items, meta, { ...media, includeObject: includeObjectOf(exchange.query), now: Date.now() }));
   if (media.as === "PartialObjectMetadataList") return replyValue(exchange, media, 200, partialMetadataList(items, meta, media.metaVersion));
   if (media.as === "PartialObjectMetadata") throw notAcceptable(`you requested PartialObjectMetadata, but the requested object is a list (*${goName(card)}List)`);
@@ -48,8 +50,10 @@ export function kindOf(value: object): Kinded {
 }
 
 /** A Kubernetes answer that isn't an object of the table, such as a Scale: kind and apiVersion come first. */
-export const replyKind = (exchange: Exchange, media: Negotiated, status: number, kind: Kinded, object: object): Promise<void> =>
-  replyBytes(exchange, status, media.encoding.mediaType, media.encoding.value(kind, objectValue(kind, object as AnyObject)));
+export const replyKind = (exchange: Exchange, media: Negotiated, status: number, kind: Kinded, object: object): Promise<void> => {
+  exchange.audit?.responseObject(objectValue(kind, object as AnyObject));
+  return replyBytes(exchange, status, media.encoding.mediaType, media.encoding.value(kind, objectValue(kind, object as AnyObject)));
+};
 
 /** Turns an error into its answer, in the encoding that the client asked for; where that can't be had, JSON laid out for people. */
 export function replyStatus(exchange: Exchange, error: StatusError): void {

@@ -1,6 +1,11 @@
-import type { Authorizer } from "../../registry/attributes.ts";
+import type { Authorizer, Decision } from "../../registry/attributes.ts";
 import { forbiddenBy, forbiddenPath } from "../../registry/authorize.ts";
-import type { Filter } from "../exchange.ts";
+import type { Exchange, Filter } from "../exchange.ts";
+
+function note({ audit }: Exchange, { allowed, reason }: Decision): void {
+  audit?.annotate("authorization.k8s.io/decision", allowed ? "allow" : "forbid");
+  audit?.annotate("authorization.k8s.io/reason", reason);
+}
 
 export function withAuthorization({ authorizer }: { authorizer: Authorizer }): Filter {
   return (exchange, next) => {
@@ -8,6 +13,7 @@ export function withAuthorization({ authorizer }: { authorizer: Authorizer }): F
     if (!info.isResource) {
       const path = { user, verb: info.verb, path: info.path };
       const decision = authorizer.authorizePath(path);
+      note(exchange, decision);
       if (!decision.allowed) throw forbiddenPath(path, decision);
       return next(exchange);
     }
@@ -15,6 +21,7 @@ export function withAuthorization({ authorizer }: { authorizer: Authorizer }): F
     const fieldSelector = exchange.query.get("fieldSelector") ?? undefined;
     const attributes = { user, verb, group, version, resource, subresource, namespace, name, fieldSelector };
     const decision = authorizer.authorize(attributes);
+    note(exchange, decision);
     if (!decision.allowed) throw forbiddenBy(attributes, decision);
     return next(exchange);
   };

@@ -16,6 +16,7 @@ export function withImpersonation({ authorizer }: { authorizer: Authorizer }): F
       if (!decision.allowed) throw forbiddenBy(attributes, decision);
     }
     exchange.user = impersonated(wanted);
+    exchange.audit?.impersonated(exchange.user);
     return next(exchange);
   };
 }

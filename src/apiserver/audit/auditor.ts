@@ -1,0 +1,82 @@
+import { randomUUID } from "node:crypto";
+import type { Status } from "../../apis/generated/meta/v1.ts";
+import type { UserInfo } from "../../registry/attributes.ts";
+import type { Exchange } from "../exchange.ts";
+import { eventUser, microTime, objectReference, recorded, type AuditEvent } from "./event.ts";
+import { evaluate, includes, type AuditPolicy, type Level, type Stage } from "./policy.ts";
+
+/** Where audit events go. */
+export interface AuditBackend {
+  /** Takes the event, for good or into a bounded queue. Must not throw. */
+  record(event: AuditEvent): void;
+  /** Resolves when what was taken has been written, or given up. */
+  close(): Promise<void>;
+}
+
+/** What is recorded of one request. Handlers and admission add to it. */
+export interface AuditRecord {
+  readonly id: string;
+  annotate(key: string, value: string, level?: Level): void;
+  requestObject(object: unknown): void;
+  responseObject(object: unknown): void;
+  impersonated(user: UserInfo): void;
+  /** Records a stage that the policy doesn't leave out. `status`: of the answer. */
+  stage(stage: Stage, status?: Partial<Status> & { code: number }): void;
+}
+
+export interface Auditor {
+  /** Undefined for a request that the policy records nothing of. */
+  begin(exchange: Exchange, received: number): AuditRecord | undefined;
+}
+
+/** The client may have chosen one, so that one request through several servers has one. */
+export function auditIdOf({ request }: Exchange): string {
+  const asked = request.headers["audit-id"];
+  return asked && asked.length <= 64 ? asked : randomUUID();
+}
+
+export function createAuditor({ policy, backends, now }: { policy: AuditPolicy; backends: readonly AuditBackend[]; now(): number }): Auditor {
+  return {
+    begin(exchange, received) {
+      const { user, info, request } = exchange;
+      const { level, omitStages, omitManagedFields } = evaluate(policy, user, info);
+      if (level === "None") return undefined;
+      const event: AuditEvent = {
+        kind: "Event", apiVersion: "audit.k8s.io/v1", level, auditID: auditIdOf(exchange), stage: "RequestReceived", requestURI: request.url, verb: info.verb, user: eventUser(user),
+        sourceIPs: [request.remoteAddress], ...(request.headers["user-agent"] ? { userAgent: request.headers["user-agent"] } : {}), objectRef: objectReference(info),
+        requestReceivedTimestamp: microTime(received), stageTimestamp: "",
+      };
+      return {
+        id: event.auditID,
+        annotate(key, value, from = "Metadata") {
+          if (!includes(level, from)) return;
+          event.annotations ??= {};
+          event.annotations[key] ??= value;
+        },
+        requestObject(object) {
+          completeReference(event, object);
+          if (includes(level, "Request")) event.requestObject = recorded(object, omitManagedFields);
+        },
+        responseObject(object) {
+          if (includes(level, "RequestResponse")) event.responseObject = recorded(object, omitManagedFields);
+        },
+        impersonated(other) {
+          event.impersonatedUser = eventUser(other);
+        },
+        stage(stage, status) {
+          if (omitStages.has(stage)) return;
+          const responseStatus = status && { metadata: {}, ...status };
+          const made = { ...event, stage, stageTimestamp: microTime(now()), ...(responseStatus ? { responseStatus } : {}), ...(event.annotations ? { annotations: { ...event.annotations } } : {}) };
+          for (const backend of backends) backend.record(made);
+        },
+      };
+    },
+  };
+}
+
+/** Names that the URL doesn't have, as of a created object, are in the object. */
+function completeReference({ objectRef }: AuditEvent, object: unknown): void {
+  const metadata = (object as { metadata?: { name?: string; namespace?: string; uid?: string; resourceVersion?: string } } | undefined)?.metadata;
+  if (!objectRef || !metadata) return;
+  for (const field of ["namespace", "name", "uid", "resourceVersion"] as const) if (!objectRef[field] && metadata[field]) objectRef[field] = metadata[field];
+}
