@@ -15,6 +15,8 @@ import { statefulsets } from "./apps/statefulset.ts";
 import { selfsubjectreviews } from "./authentication/selfsubjectreview.ts";
 import { tokenreviews } from "./authentication/tokenreview.ts";
 import { localsubjectaccessreviews, selfsubjectaccessreviews, selfsubjectrulesreviews, subjectaccessreviews } from "./authorization/accessreviews.ts";
+import { horizontalpodautoscalers } from "./autoscaling/horizontalpodautoscaler.ts";
+import { horizontalpodautoscalersV1 } from "./autoscaling/horizontalpodautoscaler-v1.ts";
 import { cronjobs } from "./batch/cronjob.ts";
 import { jobs } from "./batch/job.ts";
 import { certificatesigningrequests } from "./certificates/certificatesigningrequest.ts";
@@ -70,6 +72,7 @@ export const builtins: readonly AnyResource[] = [
   cronjobs, jobs,
   poddisruptionbudgets,
   selfsubjectreviews, tokenreviews,
+  horizontalpodautoscalers, horizontalpodautoscalersV1,
   localsubjectaccessreviews, selfsubjectaccessreviews, selfsubjectrulesreviews, subjectaccessreviews,
   leases,
   endpointslices,
@@ -88,11 +91,12 @@ export const builtins: readonly AnyResource[] = [
 
 export {
   apiservices, certificatesigningrequests, clusterrolebindings, clusterroles, configmaps, controllerrevisions, cronjobs, csidrivers, csinodes,
-  csistoragecapacities, customresourcedefinitions, daemonsets, deployments, deviceclasses, endpoints, endpointslices, events, flowschemas, ingressclasses,
-  ingresses, ipaddresses, jobs, leases, limitranges, localsubjectaccessreviews, mutatingadmissionpolicies, mutatingadmissionpolicybindings,
-  mutatingwebhookconfigurations, namespaces, networkpolicies, nodes, persistentvolumeclaims, persistentvolumes, poddisruptionbudgets, pods, podtemplates,
-  priorityclasses, prioritylevelconfigurations, regardingEvents, replicasets, replicationcontrollers, resourceclaims, resourceclaimtemplates, resourcequotas,
-  resourceslices, rolebindings, roles, runtimeclasses, secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts,
-  servicecidrs, services, statefulsets, storageclasses, subjectaccessreviews, tokenreviews, validatingadmissionpolicies, validatingadmissionpolicybindings,
+  csistoragecapacities, customresourcedefinitions, daemonsets, deployments, deviceclasses, endpoints, endpointslices, events, flowschemas,
+  horizontalpodautoscalers, horizontalpodautoscalersV1, ingressclasses, ingresses, ipaddresses, jobs, leases, limitranges, localsubjectaccessreviews,
+  mutatingadmissionpolicies, mutatingadmissionpolicybindings, mutatingwebhookconfigurations, namespaces, networkpolicies, nodes,
+  persistentvolumeclaims, persistentvolumes, poddisruptionbudgets, pods, podtemplates, priorityclasses, prioritylevelconfigurations, regardingEvents,
+  replicasets, replicationcontrollers, resourceclaims, resourceclaimtemplates, resourcequotas, resourceslices, rolebindings, roles, runtimeclasses,
+  secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts, servicecidrs, services, statefulsets,
+  storageclasses, subjectaccessreviews, tokenreviews, validatingadmissionpolicies, validatingadmissionpolicybindings,
   validatingwebhookconfigurations, volumeattachments, volumeattributesclasses,
 };

@@ -37,7 +37,7 @@ export const deployments = defineResource<Deployment>({
     nameColumn(),
     { name: "Ready", type: "string", description: "Number of the pod with ready state", value: ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec.replicas ?? 0}` },
     { name: "Up-to-date", type: "string", description: "Total number of non-terminating pods targeted by this deployment that have the desired template spec.", value: ({ status }) => status?.updatedReplicas ?? 0 },
-    { name: "Available", type: "string", description: "Total number of available non-terminating pods targeted by this deployment.", value: ({ status }) => status?.availableReplicas ?? 0 },
+    { name: "Available", type: "string", description: "Total number of available non-terminating pods (ready for at least minReadySeconds) targeted by this deployment.", value: ({ status }) => status?.availableReplicas ?? 0 },
     ageColumn(),
     ...templateColumns<Deployment>("Label selector for pods. Existing ReplicaSets whose pods are selected by this will be the ones affected by this deployment. It must match the pod template's labels."),
   ],

@@ -38,8 +38,8 @@ export const replicasets = defineResource<ReplicaSet>({
   fieldSelectors: { "status.replicas": ({ status }) => String(status?.replicas ?? 0) },
   columns: [
     nameColumn(),
-    { name: "Desired", type: "integer", description: "Replicas is the number of desired pods.", value: ({ spec }) => spec.replicas ?? 0 },
-    { name: "Current", type: "integer", description: "Replicas is the most recently observed number of non-terminating pods.", value: ({ status }) => status?.replicas ?? 0 },
+    { name: "Desired", type: "integer", description: "Replicas is the number of desired pods. This is a pointer to distinguish between explicit zero and unspecified. Defaults to 1. More info: https://kubernetes.io/docs/concepts/workloads/controllers/replicaset", value: ({ spec }) => spec.replicas ?? 0 },
+    { name: "Current", type: "integer", description: "Replicas is the most recently observed number of non-terminating pods. More info: https://kubernetes.io/docs/concepts/workloads/controllers/replicaset", value: ({ status }) => status?.replicas ?? 0 },
     { name: "Ready", type: "integer", description: "The number of non-terminating pods targeted by this ReplicaSet with a Ready Condition.", value: ({ status }) => status?.readyReplicas ?? 0 },
     ageColumn(),
     ...templateColumns<ReplicaSet>("Selector is a label query over pods that should match the replica count. Label keys and values that must match in order to be controlled by this replica set. It must match the pod template's labels. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors"),

@@ -74,7 +74,7 @@ function validateSpec(spec: Frozen<CronJobSpec>, old?: Frozen<CronJobSpec>): Fie
 function validateSchedule({ schedule, timeZone }: Frozen<CronJobSpec>, old?: Frozen<CronJobSpec>): FieldError[] {
   const wrong = scheduleError(schedule), errors = wrong === undefined ? [] : [invalidValue("spec.schedule", schedule, wrong)];
   if (!schedule.includes("TZ")) return errors;
-  if (!old?.schedule.includes("TZ")) return [...errors, invalidValue("spec.schedule", schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead")];
+  if (!old?.schedule?.includes("TZ")) return [...errors, invalidValue("spec.schedule", schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead")];
   return timeZone === undefined ? errors : [...errors, invalidValue("spec.schedule", schedule, "cannot use both timeZone field and TZ or CRON_TZ in schedule")];
 }
 
@@ -83,6 +83,6 @@ function warnings({ metadata, spec }: Frozen<CronJob>, old?: Frozen<CronJob>): s
   return [
     ...(old ? [] : nameWarnings(metadata.name)),
     ...jobSpecWarnings("spec.jobTemplate.spec", template, old?.spec?.jobTemplate?.spec),
-    ...(old && spec?.schedule.includes("TZ") ? ["cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details"] : []),
+    ...(old && spec?.schedule?.includes("TZ") ? ["cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details"] : []),
   ];
 }

@@ -67,7 +67,7 @@ function generateSelector({ metadata, spec }: Job): void {
   const template = (spec!.template.metadata ??= {});
   template.labels = { ...jobLabels(metadata), ...template.labels };
   const selector = (spec!.selector ??= {});
-  selector.matchLabels = { "batch.kubernetes.io/controller-uid": metadata.uid!, ...selector.matchLabels };
+  selector.matchLabels = { "batch.kubernetes.io/controller-uid": metadata.uid ?? "", ...selector.matchLabels };
 }
 
 export function jobSpecWarnings(field: string, spec: Frozen<JobSpec>, old?: Frozen<JobSpec>): string[] {

@@ -12,7 +12,7 @@ export const configmaps = defineResource<ConfigMap>({
   strategy: { validate, validateUpdate },
   columns: [
     nameColumn(),
-    { name: "Data", type: "string", description: "Data contains the configuration data.", value: (map) => keys(map.data).length + keys(map.binaryData).length },
+    { name: "Data", type: "string", description: "Data contains the configuration data. Each key must consist of alphanumeric characters, '-', '_' or '.'. Values with non-UTF-8 byte sequences must use the BinaryData field. The keys stored in Data must not overlap with the keys in the BinaryData field, this is enforced during validation process.", value: (map) => keys(map.data).length + keys(map.binaryData).length },
     ageColumn(),
   ],
   example: () => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "example", namespace: "default" }, data: { key: "value" } }),

@@ -20,8 +20,8 @@ export const secrets = defineResource<Secret>({
   fieldSelectors: { type: (secret) => secret.type ?? "" },
   columns: [
     nameColumn(),
-    { name: "Type", type: "string", description: "Used to facilitate programmatic handling of secret data.", value: (secret) => secret.type ?? "" },
-    { name: "Data", type: "string", description: "Data contains the secret data.", value: (secret) => Object.keys(secret.data ?? {}).length },
+    { name: "Type", type: "string", description: "Used to facilitate programmatic handling of secret data. More info: https://kubernetes.io/docs/concepts/configuration/secret/#secret-types", value: (secret) => secret.type ?? "" },
+    { name: "Data", type: "string", description: "Data contains the secret data. Each key must consist of alphanumeric characters, '-', '_' or '.'. The serialized form of the secret data is a base64 encoded string, representing the arbitrary (possibly non-string) data value here. Described in https://tools.ietf.org/html/rfc4648#section-4", value: (secret) => Object.keys(secret.data ?? {}).length },
     ageColumn(),
   ],
   example: () => ({ apiVersion: "v1", kind: "Secret", metadata: { name: "example", namespace: "default" }, data: { key: "dmFsdWU=" } }),
