@@ -1,4 +1,7 @@
 import type { Controller, ServedKinds } from "../client/controller.ts";
+import { certificateApproving } from "./certificates/approving.ts";
+import { certificateCleaner } from "./certificates/cleaner.ts";
+import { certificateSigningController, type Sign } from "./certificates/signing.ts";
 import { clusterRoleAggregation } from "./clusterrole-aggregation/clusterrole-aggregation.ts";
 import { deployment } from "./deployment/deployment.ts";
 import { endpointsController } from "./endpoints/endpoints.ts";
@@ -19,6 +22,8 @@ export interface ControllerOptions {
   kinds: ServedKinds;
   /** PEM bundle that clients of the API server trust. */
   ca: string;
+  /** Signs certificate requests of Kubernetes' own signers; without it they stay approved. */
+  sign?: Sign;
   /** IPv4 CIDR of the pod network. */
   clusterCidr: string;
   /** How long a node may be silent, in milliseconds. Default 40 s. */
@@ -28,13 +33,16 @@ export interface ControllerOptions {
 }
 
 /** All controllers. Some keep state between events: make a new list for every start. */
-export function controllers({ kinds, ca, clusterCidr, nodeMonitorGracePeriod, terminatedPodThreshold }: ControllerOptions): Controller[] {
+export function controllers({ kinds, ca, sign, clusterCidr, nodeMonitorGracePeriod, terminatedPodThreshold }: ControllerOptions): Controller[] {
   return [
     namespaceController({ kinds }),
     serviceaccount,
     rootCaPublisher({ ca }),
     clusterRoleAggregation,
     resourceQuotaController({ cards: kinds.cards }),
+    certificateApproving,
+    ...(sign ? [certificateSigningController({ sign })] : []),
+    certificateCleaner,
     garbageCollector({ kinds }),
     nodeIpam({ clusterCidr }),
     nodeLifecycle({ gracePeriod: nodeMonitorGracePeriod }),

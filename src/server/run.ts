@@ -31,7 +31,7 @@ import { type Layout, layoutOf, prepareDataDir } from "./layout.ts";
 import { labelServerNode } from "./node-role.ts";
 import { notifyInit } from "./notify.ts";
 import type { ServerOptions } from "./options.ts";
-import { type ClusterPki, ensurePki, frontProxyName } from "./pki/cluster-pki.ts";
+import { type ClusterPki, ensurePki, frontProxyName, signerOf } from "./pki/cluster-pki.ts";
 import { openPort } from "./ports.ts";
 import { ensureToken } from "./token.ts";
 
@@ -188,7 +188,7 @@ class Server {
   }
 
   #controllers(): ReturnType<typeof controllers> {
-    return controllers({ kinds: this.#plane.kinds, ca: this.#pki.serverCa.certificate, clusterCidr: this.options.clusterCidr });
+    return controllers({ kinds: this.#plane.kinds, ca: this.#pki.serverCa.certificate, sign: signerOf(this.#pki), clusterCidr: this.options.clusterCidr });
   }
 
   #runControllers(signal: AbortSignal): Promise<void> {

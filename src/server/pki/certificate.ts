@@ -1,6 +1,7 @@
 import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
 import { X509Certificate } from "node:crypto";
+import type { CertificateRequest } from "../../apis/certificates/pkcs10.ts";
 
 /** PEM texts of a certificate and its key. */
 export interface KeyPair {
@@ -63,6 +64,41 @@ export async function createLeaf({ subject, issuer, usage, names = [], notAfter 
   });
   return { certificate: pem(certificate), key: await exportKey(keys.privateKey) };
 }
+
+/** Signs what a certificate request asks for: its subject, names and key, with these usages (certificates.k8s.io/v1 KeyUsage). */
+export async function signRequest(issuer: KeyPair, { request, usages, notBefore, notAfter }: { request: CertificateRequest; usages: readonly string[]; notBefore: Date; notAfter: Date }): Promise<string> {
+  const ca = new x509.X509Certificate(issuer.certificate);
+  const flags = usages.reduce((sum, usage) => sum | (keyUsages[usage] ?? 0), 0);
+  const purposes = usages.flatMap((usage) => extendedKeyUsages[usage] ?? []);
+  const names = [
+    ...request.dnsNames.map((value) => ({ type: "dns" as const, value })), ...request.ipAddresses.map((value) => ({ type: "ip" as const, value })),
+    ...request.emailAddresses.map((value) => ({ type: "email" as const, value })), ...request.uris.map((value) => ({ type: "url" as const, value })),
+  ];
+  const publicKey = new x509.PublicKey(request.publicKey);
+  const certificate = await x509.X509CertificateGenerator.create({
+    subject: request.subject, issuer: ca.subject, publicKey, signingKey: await importKey(issuer.key),
+    notBefore, notAfter: notAfter < ca.notAfter ? notAfter : ca.notAfter, serialNumber: serialNumber(), signingAlgorithm: algorithm,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      ...(flags ? [new x509.KeyUsagesExtension(flags, true)] : []),
+      ...(purposes.length ? [new x509.ExtendedKeyUsageExtension(purposes)] : []),
+      await x509.AuthorityKeyIdentifierExtension.create(ca),
+      ...(names.length ? [new x509.SubjectAlternativeNameExtension(names)] : []),
+    ],
+  });
+  return pem(certificate);
+}
+
+const keyUsages: Readonly<Record<string, number>> = {
+  "signing": x509.KeyUsageFlags.digitalSignature, "digital signature": x509.KeyUsageFlags.digitalSignature, "content commitment": x509.KeyUsageFlags.nonRepudiation,
+  "key encipherment": x509.KeyUsageFlags.keyEncipherment, "key agreement": x509.KeyUsageFlags.keyAgreement, "data encipherment": x509.KeyUsageFlags.dataEncipherment,
+  "cert sign": x509.KeyUsageFlags.keyCertSign, "crl sign": x509.KeyUsageFlags.cRLSign, "encipher only": x509.KeyUsageFlags.encipherOnly, "decipher only": x509.KeyUsageFlags.decipherOnly,
+};
+const extendedKeyUsages: Readonly<Record<string, string>> = {
+  "any": "2.5.29.37.0", "server auth": "1.3.6.1.5.5.7.3.1", "client auth": "1.3.6.1.5.5.7.3.2", "code signing": "1.3.6.1.5.5.7.3.3", "email protection": "1.3.6.1.5.5.7.3.4",
+  "s/mime": "1.3.6.1.5.5.7.3.4", "ipsec end system": "1.3.6.1.5.5.7.3.5", "ipsec tunnel": "1.3.6.1.5.5.7.3.6", "ipsec user": "1.3.6.1.5.5.7.3.7", "timestamping": "1.3.6.1.5.5.7.3.8",
+  "ocsp signing": "1.3.6.1.5.5.7.3.9", "microsoft sgc": "1.3.6.1.4.1.311.10.3.3", "netscape sgc": "2.16.840.1.113730.4.1",
+};
 
 /** Whether `pair` is signed by `ca`, lasts beyond `until`, and covers `names`. */
 export function isCurrent(pair: KeyPair, ca: KeyPair, { until, names = [] }: { until: Date; names?: readonly string[] }): boolean {

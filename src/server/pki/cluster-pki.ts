@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { readIfExists, writeFileAtomic } from "../files.ts";
-import { createCa, createLeaf, createSigningKey, isCurrent, type KeyPair, type Subject } from "./certificate.ts";
+import { createCa, createLeaf, createSigningKey, isCurrent, signRequest, type KeyPair, type Subject } from "./certificate.ts";
 
 export interface ClusterPki {
   serverCa: KeyPair;
@@ -87,6 +87,13 @@ export async function ensurePki(options: PkiOptions): Promise<ClusterPki & { ren
 
 /** The one name that extension API servers take a front proxy by. */
 export const frontProxyName = "front-proxy-client";
+
+/**
+ * Signs for Kubernetes' own signers: what clients show the API server with the client CA, all else with the CA that everybody trusts,
+ * so that no approval of a `legacy-unknown` request makes somebody a user.
+ */
+export const signerOf = ({ clientCa, serverCa }: Pick<ClusterPki, "clientCa" | "serverCa">) => (signer: string, signing: Parameters<typeof signRequest>[1]): Promise<string> =>
+  signRequest(signer.startsWith("kubernetes.io/kube-apiserver-client") ? clientCa : serverCa, signing);
 
 /** SHA-256 of the CA's DER form in lower-case hex: what a join token pins. */
 export const caHash = (certificate: string): string => createHash("sha256").update(new X509Certificate(certificate).raw).digest("hex");
