@@ -15,6 +15,9 @@ import { createAggregator } from "../apiserver/aggregation/aggregator.ts";
 import { withRemoteOpenApi } from "../apiserver/aggregation/openapi.ts";
 import type { ProxyClient } from "../apiserver/aggregation/remote-server.ts";
 import { createApiServer } from "../apiserver/app.ts";
+import { createAuditor, type AuditBackend } from "../apiserver/audit/auditor.ts";
+import { logBackend } from "../apiserver/audit/log-backend.ts";
+import { webhookBackend } from "../apiserver/audit/webhook-backend.ts";
 import { bearerTokenAuthenticator } from "../apiserver/authentication/bearer-token.ts";
 import { requestHeaderAuthenticator } from "../apiserver/authentication/request-header.ts";
 import { serviceAccountAuthenticator } from "../apiserver/authentication/service-account.ts";
@@ -55,6 +58,7 @@ import { runCompaction } from "../storage/compaction.ts";
 import { SqliteStorage } from "../storage/sqlite/sqlite-storage.ts";
 
 import { tokenAuthenticators } from "./identity.ts";
+import type { AuditOptions } from "./audit-options.ts";
 import type { ServerOptions } from "./options.ts";
 import { frontProxyName } from "./pki/cluster-pki.ts";
 
@@ -136,12 +140,15 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
 
   const aggregator = createAggregator({ registry, informers, listers, resolveService, client: frontProxyClient, clock });
 
+  const auditBackends = options.audit ? backendsOf(options.audit, { clock, metrics }) : [];
+  const auditor = options.audit && createAuditor({ policy: options.audit.policy, backends: auditBackends, now: () => clock.now() });
+
   let ready = false;
   const storageCheck = { name: "storage", check: () => { if (cacher.revision < storage.revision) throw new Error("the cache lags behind the database"); } };
   const handler = createApiServer({
     registry, authorizer, nodes: nodeConnector, metrics, stopping, now: () => clock.now(),
     authenticators,
-    openApi: withRemoteOpenApi(openApi, () => aggregator.remotePaths()), aggregator,
+    openApi: withRemoteOpenApi(openApi, () => aggregator.remotePaths()), aggregator, auditor,
     serviceAccountKeys: tokens.keys,
     checks: {
       healthz: [], livez: [storageCheck],
@@ -162,8 +169,13 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
       await Promise.all([compaction, customResources]);
       await cacher.close();
       await storage.close();
+      await Promise.all(auditBackends.map((backend) => backend.close()));
     },
   };
+}
+
+function backendsOf({ log, webhook }: AuditOptions, { clock, metrics }: { clock: Clock; metrics: MetricsRegistry }): AuditBackend[] {
+  return [...(log ? [logBackend({ ...log, now: () => clock.now() })] : []), ...(webhook ? [webhookBackend({ target: webhook, clock, metrics })] : [])];
 }
 
 /** What the API server itself does. */

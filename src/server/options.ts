@@ -1,3 +1,4 @@
+import { auditSettings, type AuditOptions } from "./audit-options.ts";
 import { identitySettings, type IdentityOptions } from "./identity-options.ts";
 
 /** The settings of `skiff server` and the node in it. One table makes flags, environment variables and configuration keys. */
@@ -11,7 +12,7 @@ export interface Setting {
   defaultText?: string;
   placeholder?: string;
   description: string;
-  group: "Cluster" | "Identity" | "Listening" | "Files" | "Node" | "Runtime" | "Logging";
+  group: "Audit" | "Cluster" | "Identity" | "Listening" | "Files" | "Node" | "Runtime" | "Logging";
 }
 
 export const serverSettings = [
@@ -30,6 +31,7 @@ export const serverSettings = [
   { name: "cluster-dns", type: "string", defaultText: "the tenth address of --service-cidr", placeholder: "ip", group: "Cluster", description: "Address of the cluster's DNS" },
   { name: "cluster-domain", type: "string", default: "cluster.local", placeholder: "domain", group: "Cluster", description: "DNS domain of the cluster" },
   ...identitySettings,
+  ...auditSettings,
   { name: "disable-agent", type: "boolean", default: false, group: "Node", description: "Run the control plane only, no node" },
   { name: "node-name", type: "string", defaultText: "the host name", placeholder: "name", group: "Node", description: "Name of this node" },
   { name: "node-ip", type: "string", defaultText: "the address of the default route", placeholder: "ip", group: "Node", description: "Address of this node" },
@@ -61,6 +63,7 @@ export interface ServerOptions {
   clusterDns: string;
   clusterDomain: string;
   identity: IdentityOptions;
+  audit?: AuditOptions;
   disableAgent: boolean;
   nodeName: string;
   nodeIp: string;

@@ -21,11 +21,12 @@ export const patch: ResourceHandler = async ({ registry }, exchange, card) => {
 };
 
 /** Throws 415 for a kind of patch that isn't served, 400 for a body that can't be one. */
-export async function readPatch({ request }: Exchange): Promise<Patch> {
+export async function readPatch({ request, audit }: Exchange): Promise<Patch> {
   const { type } = parseMediaType(request.headers["content-type"] ?? "");
   const known = patchTypes.find((each) => each === type);
   if (!known) throw unsupportedMediaType(`the body of the request was in an unknown format - accepted media types include: ${patchTypes.join(", ")}`);
   const { value } = parseJson(textOf(await request.body()));
+  audit?.requestObject(value);
   if (known !== "application/json-patch+json") {
     if (typeof value !== "object" || value === null || Array.isArray(value)) throw badRequest("error decoding patch: the patch must be a JSON object");
     return { type: known, body: value };
