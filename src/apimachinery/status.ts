@@ -55,7 +55,7 @@ export const noSuchPath = (): StatusError => failure(404, "NotFound", "the serve
 
 /** 422 with one cause per field error. `kind` is the Kind, as Kubernetes puts it in the message. */
 export function invalid(of: { group: string; kind: string }, name: string, errors: readonly FieldError[]): StatusError {
-  const listed = errors.map(render);
+  const listed = [...new Set(errors.map(render))];
   const text = listed.length === 1 ? listed[0]! : `[${listed.join(", ")}]`;
   const kind = of.group ? `${of.kind}.${of.group}` : of.kind;
   return failure(422, "Invalid", `${kind} ${JSON.stringify(name)} is invalid: ${text}`, {

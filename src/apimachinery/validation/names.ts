@@ -12,7 +12,9 @@ const isQualifiedName = new RegExp(`^${qualifiedName}$`);
 const isLabelValue = new RegExp(`^${labelValue}$`);
 
 const empty = "must be non-empty";
-export const maxLengthError = (max: number): string => `must be no more than ${max} bytes`;
+export const maxLengthError = (max: number): string => `must be no more than ${max} characters`;
+/** Label keys and values are told apart from the rest by their unit: so Kubernetes has it. */
+const maxBytesError = (max: number): string => `must be no more than ${max} bytes`;
 /** Two spaces before each `or`, as Kubernetes has them. */
 export const regexError = (message: string, pattern: string, ...examples: string[]): string =>
   `${message} (e.g. ${examples.map((example) => `'${example}', `).join(" or ")}regex used for validation is '${pattern}')`;
@@ -26,29 +28,29 @@ const labelValueMessage = "a valid label must be an empty string or consist of a
 /** Length in bytes; all valid names are ASCII, so anything else fails its pattern as well. */
 const bytes = (text: string): number => (text.length < 20 ? text.length : Buffer.byteLength(text));
 
-function check(value: string, max: number, valid: RegExp, message: () => string): string[] {
-  const errors = bytes(value) > max ? [maxLengthError(max)] : [];
+function check(value: string, max: number, valid: RegExp, message: () => string, lengthError = maxLengthError): string[] {
+  const errors = bytes(value) > max ? [lengthError(max)] : [];
   if (!valid.test(value)) errors.push(message());
   return errors;
 }
 
-export const dns1123LabelErrors = (value: string): string[] => check(value, 63, isLabel, () => regexError(labelMessage, dns1123Label, "my-name", "123-abc"));
+export const dns1123LabelErrors = (value: string): string[] => check(value, 63, isLabel, () => (isSubdomain.test(value) ? "must not contain dots" : regexError(labelMessage, dns1123Label, "my-name", "123-abc")));
 export const dns1123SubdomainErrors = (value: string): string[] => check(value, 253, isSubdomain, () => regexError(subdomainMessage, `${dns1123Label}(\\.${dns1123Label})*`, "example.com"));
 export const dns1035LabelErrors = (value: string): string[] => check(value, 63, is1035Label, () => regexError(dns1035Message, dns1035Label, "my-name", "abc-123"));
-export const labelValueErrors = (value: string): string[] => check(value, 63, isLabelValue, () => regexError(labelValueMessage, labelValue, "MyValue", "my_value", "12345"));
+export const labelValueErrors = (value: string): string[] => check(value, 63, isLabelValue, () => regexError(labelValueMessage, labelValue, "MyValue", "my_value", "12345"), maxBytesError);
 
 /** `name` or `prefix/name`: keys of labels and annotations, finalizers, resource names. */
 export function qualifiedNameErrors(value: string): string[] {
   const parts = value.split("/");
   const name = parts.at(-1)!;
   const errors: string[] = [];
-  if (parts.length > 2) return [`a qualified name ${regexError(qualifiedMessage, qualifiedName, "MyName", "my.name", "123-abc")} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`];
+  if (parts.length > 2) return [`a valid label key ${regexError(qualifiedMessage, qualifiedName, "MyName", "my.name", "123-abc")} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`];
   if (parts.length === 2) {
     if (parts[0] === "") errors.push(`prefix part ${empty}`);
     else errors.push(...dns1123SubdomainErrors(parts[0]!).map((error) => `prefix part ${error}`));
   }
   if (name === "") errors.push(`name part ${empty}`);
-  else if (bytes(name) > 63) errors.push(`name part ${maxLengthError(63)}`);
+  else if (bytes(name) > 63) errors.push(`name part ${maxBytesError(63)}`);
   if (!isQualifiedName.test(name)) errors.push(`name part ${regexError(qualifiedMessage, qualifiedName, "MyName", "my.name", "123-abc")}`);
   return errors;
 }
