@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { customSchemas, definitionHooks, runCustomResources, withCustomResources } from "../../src/apiextensions/custom-resources.ts";
 import { createAggregator } from "../../src/apiserver/aggregation/aggregator.ts";
 import { withRemoteOpenApi } from "../../src/apiserver/aggregation/openapi.ts";
+import type { Auditor } from "../../src/apiserver/audit/auditor.ts";
 import { createApiServer } from "../../src/apiserver/app.ts";
 import { bearerTokenAuthenticator } from "../../src/apiserver/authentication/bearer-token.ts";
 import { requestHeaderAuthenticator } from "../../src/apiserver/authentication/request-header.ts";
@@ -58,6 +59,7 @@ export interface TestApiServerOptions {
   controllers?: readonly ControllerRole[];
   /** Other ways in than certificates and the cluster's own tokens. */
   identity?: Partial<IdentityOptions>;
+  auditor?: Auditor;
   /** Where Services (`namespace/name`) are reached, for tests without a network; others have to have endpoints. */
   serviceAddresses?: ReadonlyMap<string, ServiceAddress>;
   /** Kinds besides the built-in ones. */
@@ -101,7 +103,7 @@ async function frontProxyPair(): Promise<TestApiServer["frontProxy"]> {
 
 const silentRecorder: EventRecorder = { event: () => undefined };
 
-export async function startApiServer({ storage: kind = "memory", nodes: connector = { connect: () => undefined }, controllers = [], cards = [], identity, serviceAddresses = new Map() }: TestApiServerOptions = {}): Promise<TestApiServer> {
+export async function startApiServer({ storage: kind = "memory", nodes: connector = { connect: () => undefined }, controllers = [], cards = [], identity, serviceAddresses = new Map(), auditor }: TestApiServerOptions = {}): Promise<TestApiServer> {
   const directory = mkdtempSync(join(tmpdir(), "skiff-apiserver-"));
   const storage = kind === "memory" ? new MemoryStorage() : kind === "sqlite" ? await SqliteStorage.open({ path: join(directory, "state.db") }) : kind;
   const cacher = new Cacher({ storage });
@@ -155,7 +157,7 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
   registry.resources.onChange(() => openApi.invalidate());
   const customResources = runCustomResources({ informers, client: client(), webhooks, clock: systemClock, resources: registry.resources }, stopping.signal);
   const handler = createApiServer({
-    registry, authorizer, nodes: connector, openApi: withRemoteOpenApi(openApi, () => aggregator.remotePaths()), aggregator, serviceAccountKeys: tokens.keys,
+    registry, authorizer, nodes: connector, openApi: withRemoteOpenApi(openApi, () => aggregator.remotePaths()), aggregator, auditor, serviceAccountKeys: tokens.keys,
     authenticators: [requestHeaderAuthenticator({ allowedNames: [frontProxyName] }), x509Authenticator(), bearerTokenAuthenticator(tokenKinds)],
     checks: { healthz: [], livez: [], readyz: [{ name: "informer-sync", check: () => undefined }] },
     metrics: createMetrics(), version: versionInfo({ own: "0.0.0-test" }), stopping: stopping.signal,
