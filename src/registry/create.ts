@@ -30,7 +30,9 @@ export async function createObject<T extends KubeObject>(machinery: Machinery, c
     await machinery.admission.validate({ ...attributes, name: object.metadata.name! });
     for (const text of card.strategy.warnings?.(object as Frozen<T>) ?? []) context.warn(text);
     if (options.dryRun) return refuseExisting(machinery, card, object);
-    return await (generated ? storeUnderFreeName(machinery, card, object) : machinery.store.create(card, keyOfNew(object), object));
+    const stored = await (generated ? storeUnderFreeName(machinery, card, object) : machinery.store.create(card, keyOfNew(object), object));
+    await hookOf(machinery, card).afterWrite?.(machinery, stored, undefined);
+    return stored;
   } finally {
     settle?.();
   }

@@ -49,7 +49,10 @@ async function deleteOnce<T extends KubeObject>(machinery: Machinery, context: R
   const plan = planDeletion(machinery, card, old, options);
   if (plan === "wait") return { object: old };
   if (plan === "remove") {
-    if (!dryRun) await store.delete(card, key, entry.revision).catch(ignoreGone);
+    if (!dryRun) {
+      await store.delete(card, key, entry.revision).catch(ignoreGone);
+      await hookOf(machinery, card).afterWrite?.(machinery, undefined, old);
+    }
     return card.strategy.returnDeletedObject ? { object: old } : { status: success(card, old as Frozen<KubeObject>) };
   }
   return { object: dryRun ? (plan as Frozen<T>) : await store.update(card, key, entry.revision, plan) };

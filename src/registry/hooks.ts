@@ -1,5 +1,4 @@
 import type { Frozen } from "../apimachinery/meta.ts";
-import { services } from "../apis/core/service/service.ts";
 import type { Namespace } from "../apis/generated/core/v1.ts";
 import type { Cacher } from "../storage/cacher/cacher.ts";
 import { serviceAllocators, type ServiceAllocatorOptions } from "./allocators/services.ts";
@@ -9,7 +8,7 @@ import type { WriteHooks } from "./machinery.ts";
 /** What the built-in kinds need around their writes. */
 export function builtinHooks({ cacher, allocators }: { cacher: Cacher; allocators: ServiceAllocatorOptions }): WriteHooks {
   return {
-    services: serviceAllocators(createLocalInformers(cacher).informer(services), allocators),
+    services: serviceAllocators(createLocalInformers(cacher), allocators),
     namespaces: { holdsDeletion: (namespace: Frozen<Namespace>) => (namespace.spec?.finalizers ?? []).length > 0 },
   };
 }

@@ -25,6 +25,8 @@ export interface WriteHook<T extends KubeObject> {
    * Returns what ends its reservations, called once when the write has been stored or has failed.
    */
   beforeWrite?(object: T, old: Frozen<T> | undefined): () => void;
+  /** Runs when a write is stored, before it is answered; `object` is missing when it is gone, `old` on create. */
+  afterWrite?(machinery: Machinery, object: Frozen<T> | undefined, old: Frozen<T> | undefined): Promise<void>;
   /** Whether something other than metadata.finalizers still holds an object that is being deleted. */
   holdsDeletion?(object: Frozen<T>): boolean;
 }

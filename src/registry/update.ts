@@ -79,9 +79,10 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
     for (const text of card.strategy.warnings?.(object as Frozen<T>, old) ?? []) context.warn(text);
     if (Bun.deepEquals(object, old) && !machinery.store.isStale(card, key)) return old;
     if (dryRun) return object as Frozen<T>;
-    return await (deletionIsComplete(machinery, card, object, old)
-      ? machinery.store.delete(card, key, entry.revision)
-      : machinery.store.update(card, key, entry.revision, object));
+    const ends = deletionIsComplete(machinery, card, object, old);
+    const stored = await (ends ? machinery.store.delete(card, key, entry.revision) : machinery.store.update(card, key, entry.revision, object));
+    await hookOf(machinery, card).afterWrite?.(machinery, ends ? undefined : stored, old);
+    return stored;
   } finally {
     settle?.();
   }

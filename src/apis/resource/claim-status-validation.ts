@@ -5,7 +5,7 @@ import { validateImmutableField } from "../../apimachinery/validation/object-met
 import { dnsLabel, labelName } from "../core/field-rules.ts";
 import { validateNodeSelector } from "../core/pod/validation-scheduling.ts";
 import type { AllocatedDeviceStatus, AllocationResult, DeviceRequestAllocationResult, NetworkDeviceData, ResourceClaim } from "../generated/resource/v1.ts";
-import { formatAddress, parseNetwork } from "../networking/addresses.ts";
+import { formatAddress, looseNetwork } from "../networking/addresses.ts";
 import { rawObject, requestNamesOf, validateConfiguration, validateReferences } from "./claim-validation.ts";
 import { driverName, poolName, requestReference, validateList, type RequestNames } from "./device-names.ts";
 
@@ -74,7 +74,7 @@ function validateDevice(field: string, status: Frozen<AllocatedDeviceStatus>, al
   const { driver = "", pool = "", device = "", shareID, conditions, data, networkData } = status, id = { driver, pool, device, ...(shareID ? { shareID } : {}) };
   return [
     ...driverName(`${field}.driver`, driver), ...poolName(`${field}.pool`, pool), ...dnsLabel(`${field}.device`, device), ...validateShare(`${field}.shareID`, shareID),
-    ...(allocated.has(idOf(id)) ? [] : [invalidValue(field, idOf(id), "must be an allocated device in the claim")]),
+    ...(allocated.has(idOf(id)) ? [] : [invalidValue(field, { Driver: driver, Pool: pool, Device: device, ShareID: shareID ?? "" }, "must be an allocated device in the claim")]),
     ...((conditions ?? []).length > mostConditions ? [tooMany(`${field}.conditions`, conditions.length, mostConditions)] : []),
     ...validateConditions(conditions, `${field}.conditions`),
     ...(data === undefined || data === null ? [] : rawObject(`${field}.data`, data, longestData)),
@@ -92,7 +92,7 @@ function validateNetworkData(field: string, { interfaceName = "", hardwareAddres
 
 /** An address with its network's length, in canonical form. */
 function validateInterfaceAddress(field: string, text: string): FieldError[] {
-  const network = parseNetwork(text);
+  const network = looseNetwork(text);
   if (!network) return [invalidValue(field, text, "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)")];
   const canonical = `${formatAddress(network)}/${network.prefix}`;
   return canonical === text ? [] : [invalidValue(field, text, `must be in canonical form (${JSON.stringify(canonical)})`)];

@@ -90,6 +90,7 @@ export function defaultRequests({ requests }: Partial<DeviceClaim>): void {
     for (const request of [...(exactly ? [exactly] : []), ...(firstAvailable ?? [])]) {
       request.allocationMode ||= "ExactCount";
       if (request.allocationMode === "ExactCount") request.count ||= 1;
+      for (const toleration of request.tolerations ?? []) toleration.operator ||= "Equal";
     }
   }
 }

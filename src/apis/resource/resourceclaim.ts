@@ -2,7 +2,7 @@ import type { FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import { validateImmutableField } from "../../apimachinery/validation/object-meta.ts";
-import type { ResourceClaim } from "../generated/resource/v1.ts";
+import type { DeviceClaim, ResourceClaim } from "../generated/resource/v1.ts";
 import { validateClaimStatus } from "./claim-status-validation.ts";
 import { defaultRequests, validateDeviceClaim } from "./claim-validation.ts";
 export type { ResourceClaim } from "../generated/resource/v1.ts";
@@ -11,8 +11,8 @@ export const resourceclaims = defineResource<ResourceClaim>({
   group: "resource.k8s.io", version: "v1", kind: "ResourceClaim", resource: "resourceclaims", scope: "Namespaced", subresources: { status: true },
   schema: "io.k8s.api.resource.v1.ResourceClaim",
   default(claim) {
-    defaultRequests(((claim.spec ??= {}).devices ??= { requests: null as never }));
-    claim.spec.devices.requests ??= null as never;
+    const spec: Partial<ResourceClaim["spec"]> = (claim.spec ??= {} as ResourceClaim["spec"]);
+    defaultRequests(spec.devices ??= {} as DeviceClaim);
     claim.status ??= {};
   },
   strategy: {

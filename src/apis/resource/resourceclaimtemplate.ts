@@ -2,7 +2,7 @@ import type { FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import { validateAnnotations, validateImmutableField, validateLabels } from "../../apimachinery/validation/object-meta.ts";
-import type { ResourceClaimTemplate } from "../generated/resource/v1.ts";
+import type { DeviceClaim, ResourceClaimSpec, ResourceClaimTemplate } from "../generated/resource/v1.ts";
 import { defaultRequests, validateDeviceClaim } from "./claim-validation.ts";
 export type { ResourceClaimTemplate } from "../generated/resource/v1.ts";
 
@@ -10,9 +10,9 @@ export const resourceclaimtemplates = defineResource<ResourceClaimTemplate>({
   group: "resource.k8s.io", version: "v1", kind: "ResourceClaimTemplate", resource: "resourceclaimtemplates", scope: "Namespaced",
   schema: "io.k8s.api.resource.v1.ResourceClaimTemplate",
   default(template) {
-    const spec = (template.spec ??= { spec: {} });
-    defaultRequests(((spec.spec ??= {}).devices ??= { requests: null as never }));
-    spec.spec.devices.requests ??= null as never;
+    const spec: Partial<ResourceClaimTemplate["spec"]> = (template.spec ??= {} as ResourceClaimTemplate["spec"]);
+    const claim: Partial<ResourceClaimSpec> = (spec.spec ??= {} as ResourceClaimSpec);
+    defaultRequests(claim.devices ??= {} as DeviceClaim);
     spec.metadata ??= {};
   },
   strategy: {

@@ -28,6 +28,21 @@ export class ClusterIps {
     for (const number of this.#numbersOf(current)) this.#pool.hold(number, current!.metadata.uid!);
   }
 
+  contains(address: string): boolean {
+    return this.#number(address) !== undefined;
+  }
+
+  /** Of an address that something other than a service holds. */
+  hold(address: string, owner: string): void {
+    const number = this.#number(address);
+    if (number !== undefined) this.#pool.hold(number, owner);
+  }
+
+  release(address: string, owner: string): void {
+    const number = this.#number(address);
+    if (number !== undefined) this.#pool.release(number, owner);
+  }
+
   /** A free address; undefined when none is left. */
   allocate(): string | undefined {
     const number = this.#pool.next();

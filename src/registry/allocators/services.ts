@@ -2,10 +2,14 @@ import { invalidValue, type FieldError } from "../../apimachinery/field-errors.t
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { internalError, invalid } from "../../apimachinery/status.ts";
 import type { Service, ServiceSpec } from "../../apis/generated/core/v1.ts";
-import type { Informer } from "../../client/informer.ts";
+import { services } from "../../apis/core/service/service.ts";
+import { ipaddresses } from "../../apis/networking/ipaddress.ts";
+import { servicecidrs } from "../../apis/networking/servicecidr.ts";
+import type { InformerFactory } from "../../client/informer.ts";
 import type { WriteHook } from "../machinery.ts";
-import { ClusterIps } from "./cluster-ips.ts";
+import { recordAddresses } from "./ip-addresses.ts";
 import { NodePorts, type PortRange } from "./node-ports.ts";
+import { ServiceNetworks } from "./service-networks.ts";
 
 export interface ServiceAllocatorOptions {
   /** Such as 10.43.0.0/16. */
@@ -17,15 +21,18 @@ export interface ServiceAllocatorOptions {
 
 /**
  * Gives services their addresses, node ports and IP families (IPv4, single stack), as Kubernetes' alloc.go does. What is taken is
- * learned from the informer's services, at start and with each commit; nothing is stored beside them.
+ * learned from the informers' services, at start and with each commit; the IPAddress objects beside them follow.
  */
-export function serviceAllocators(informer: Informer<Service>, { serviceCidr, reserved, nodePorts }: ServiceAllocatorOptions): WriteHook<Service> {
-  const ips = new ClusterIps({ serviceCidr, reserved });
+export function serviceAllocators(informers: InformerFactory, { serviceCidr, reserved, nodePorts }: ServiceAllocatorOptions): WriteHook<Service> {
+  const [serviceInformer, addressInformer] = [informers.informer(services), informers.informer(ipaddresses)];
+  const ips = new ServiceNetworks({ serviceCidr, reserved, services: serviceInformer.lister, ipAddresses: addressInformer.lister });
   const ports = new NodePorts(nodePorts);
-  informer.onChange((old, current) => {
-    ips.observe(old, current);
+  serviceInformer.onChange((old, current) => {
+    ips.observeService(old, current);
     ports.observe(old, current);
   });
+  addressInformer.onChange((old, current) => ips.observeAddress(old, current));
+  informers.informer(servicecidrs).onChange((old, current) => ips.observeRange(old, current));
 
   return {
     beforeWrite(service, old) {
@@ -40,6 +47,7 @@ export function serviceAllocators(informer: Informer<Service>, { serviceCidr, re
       }
       return () => taken.settle();
     },
+    afterWrite: recordAddresses,
   };
 }
 
@@ -48,7 +56,7 @@ class Taken {
   readonly #addresses: string[] = [];
   readonly #ports: number[] = [];
 
-  constructor(private readonly ips: ClusterIps, private readonly nodePorts: NodePorts, private readonly uid: string) {}
+  constructor(private readonly ips: ServiceNetworks, private readonly nodePorts: NodePorts, private readonly uid: string) {}
 
   address(): string {
     const address = this.ips.allocate();

@@ -1,0 +1,99 @@
+import type { Frozen } from "../../apimachinery/meta.ts";
+import type { Service } from "../../apis/generated/core/v1.ts";
+import type { IPAddress, ServiceCIDR } from "../../apis/generated/networking/v1.ts";
+import { parseCidr } from "../../base/cidr.ts";
+import type { Lister } from "../../client/informer.ts";
+import { ClusterIps } from "./cluster-ips.ts";
+
+export interface ServiceNetworksOptions {
+  /** The server's own network, which is there before any object is. */
+  serviceCidr: string;
+  reserved?: readonly string[];
+  services: Lister<Service>;
+  ipAddresses: Lister<IPAddress>;
+}
+
+/** All networks that services have addresses of: the server's own, and those of ServiceCIDRs that are ready. IPv4 alone. */
+export class ServiceNetworks {
+  readonly #own: ClusterIps;
+  /** By the network's text; how many ServiceCIDRs ask for each. */
+  readonly #others = new Map<string, { ips: ClusterIps; asked: number }>();
+
+  constructor(private readonly options: ServiceNetworksOptions) {
+    this.#own = new ClusterIps(options);
+  }
+
+  observeService(old: Frozen<Service> | undefined, current: Frozen<Service> | undefined): void {
+    for (const ips of this.#all()) ips.observe(old, current);
+  }
+
+  /** Addresses that are held for something other than a service. */
+  observeAddress(old: Frozen<IPAddress> | undefined, current: Frozen<IPAddress> | undefined): void {
+    for (const ips of this.#all()) {
+      if (old && isForeign(old)) ips.release(old.metadata.name!, old.metadata.uid!);
+      if (current && isForeign(current)) ips.hold(current.metadata.name!, current.metadata.uid!);
+    }
+  }
+
+  observeRange(old: Frozen<ServiceCIDR> | undefined, current: Frozen<ServiceCIDR> | undefined): void {
+    const before = networksOf(old), after = networksOf(current);
+    for (const cidr of after) if (!before.includes(cidr)) this.#add(cidr);
+    for (const cidr of before) if (!after.includes(cidr)) this.#remove(cidr);
+  }
+
+  #add(cidr: string): void {
+    if (cidr === this.options.serviceCidr) return;
+    const known = this.#others.get(cidr);
+    if (known) {
+      known.asked++;
+      return;
+    }
+    const ips = new ClusterIps({ serviceCidr: cidr });
+    for (const service of this.options.services.list()) ips.observe(undefined, service);
+    for (const address of this.options.ipAddresses.list()) if (isForeign(address)) ips.hold(address.metadata.name!, address.metadata.uid!);
+    this.#others.set(cidr, { ips, asked: 1 });
+  }
+
+  #remove(cidr: string): void {
+    const known = this.#others.get(cidr);
+    if (known && --known.asked === 0) this.#others.delete(cidr);
+  }
+
+  #all(): ClusterIps[] {
+    return [this.#own, ...[...this.#others.values()].map(({ ips }) => ips)];
+  }
+
+  /** A free address, reserved until settled; undefined when no network has one left. */
+  allocate(): string | undefined {
+    for (const ips of this.#all()) {
+      const address = ips.allocate();
+      if (address) return address;
+    }
+    return undefined;
+  }
+
+  /** Takes this very address for the service of that uid; says why not. An address of several networks must be free in each. */
+  claim(address: string, uid: string): string | undefined {
+    const within = this.#all().filter((ips) => ips.contains(address));
+    if (within.length === 0) return this.#own.claim(address, uid);
+    for (const [index, ips] of within.entries()) {
+      const refusal = ips.claim(address, uid);
+      if (!refusal) continue;
+      for (const claimed of within.slice(0, index)) claimed.settle(address);
+      return refusal;
+    }
+    return undefined;
+  }
+
+  settle(address: string): void {
+    for (const ips of this.#all()) ips.settle(address);
+  }
+}
+
+const isForeign = ({ spec: { parentRef } }: Frozen<IPAddress>): boolean => parentRef?.resource !== "services" || Boolean(parentRef.group);
+
+/** What a ServiceCIDR gives to allocate from: nothing until it is ready, or when it is to go. */
+function networksOf(range: Frozen<ServiceCIDR> | undefined): readonly string[] {
+  if (!range || range.metadata.deletionTimestamp || !range.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True")) return [];
+  return (range.spec.cidrs ?? []).filter(parseCidr);
+}
