@@ -15,6 +15,7 @@ import { podGc } from "./pod-gc/pod-gc.ts";
 import { replicaset } from "./replicaset/replicaset.ts";
 import { resourceQuotaController } from "./resourcequota/resourcequota.ts";
 import { rootCaPublisher } from "./root-ca-publisher/root-ca-publisher.ts";
+import { serviceCidrs } from "./service-cidrs/service-cidrs.ts";
 import { serviceaccount } from "./serviceaccount/serviceaccount.ts";
 
 export interface ControllerOptions {
@@ -37,6 +38,7 @@ export function controllers({ kinds, ca, sign, clusterCidr, nodeMonitorGracePeri
   return [
     namespaceController({ kinds }),
     serviceaccount,
+    serviceCidrs,
     rootCaPublisher({ ca }),
     clusterRoleAggregation,
     resourceQuotaController({ cards: kinds.cards }),

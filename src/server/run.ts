@@ -20,7 +20,10 @@ import { ensureClusterDnsService } from "../registry/bootstrap/cluster-dns-servi
 import { ensureExtensionApiServerAuthentication } from "../registry/bootstrap/extension-apiserver-authentication.ts";
 import { ensureKubernetesService } from "../registry/bootstrap/kubernetes-service.ts";
 import { ensureSystemNamespaces } from "../registry/bootstrap/namespaces.ts";
+import { repairIpAddresses } from "../registry/allocators/ip-addresses.ts";
+import { ensureFlowControl } from "../registry/bootstrap/flow-control.ts";
 import { ensureSystemPriorityClasses } from "../registry/bootstrap/priority-classes.ts";
+import { ensureServiceCidr } from "../registry/bootstrap/service-cidr.ts";
 import { createScheduler } from "../scheduler/scheduler.ts";
 import { type ControlPlane, kubernetesServiceIp, startControlPlane } from "./control-plane.ts";
 import { removeIfExists, writeFileAtomic } from "./files.ts";
@@ -155,10 +158,13 @@ class Server {
         const client = this.#plane.clientAs(admin);
         await ensureSystemNamespaces(client);
         await ensureSystemPriorityClasses(client);
+        await ensureFlowControl(client, this.#clock.now());
+        await ensureServiceCidr(client, options.serviceCidr, this.#clock.now());
         await reconcileBootstrapPolicy(client, bootstrapPolicy(this.#controllers().map((controller) => ({ name: controller.name, rules: rulesOf(controller) }))));
         await ensureExtensionApiServerAuthentication(client, { clientCa: this.#pki.clientCa.certificate, frontProxyCa: this.#pki.frontProxyCa.certificate, allowedNames: [frontProxyName] });
         await ensureKubernetesService(client, { clusterIP: kubernetesServiceIp(options.serviceCidr), advertiseAddress: advertiseAddressOf(options), port: this.#front.port });
         await ensureClusterDnsService(client, options.clusterDns);
+        await repairIpAddresses(client);
         this.#plane.markReady();
       },
     };

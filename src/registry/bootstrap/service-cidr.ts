@@ -1,0 +1,25 @@
+import { isNotFound } from "../../apimachinery/status.ts";
+import { thaw, type Frozen } from "../../apimachinery/meta.ts";
+import { formatTime } from "../../apimachinery/time.ts";
+import { servicecidrs, type ServiceCIDR } from "../../apis/networking/servicecidr.ts";
+import type { Client } from "../../client/client.ts";
+
+const name = "kubernetes";
+
+/** Makes the ServiceCIDR of the server's own service network, and says that it is ready. To be called at each start; one that is there keeps its networks. */
+export async function ensureServiceCidr(client: Client, cidr: string, now: number): Promise<void> {
+  const range = await getOrCreate(client, cidr);
+  if (range.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True")) return;
+  const changed = thaw<ServiceCIDR>(range);
+  changed.status = { conditions: [{ type: "Ready", status: "True", reason: "", message: "Kubernetes default Service CIDR is ready", lastTransitionTime: formatTime(now) }] };
+  await client.update(servicecidrs, changed, { subresource: "status" });
+}
+
+async function getOrCreate(client: Client, cidr: string): Promise<Frozen<ServiceCIDR>> {
+  try {
+    return await client.get(servicecidrs, { name });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    return client.create(servicecidrs, { metadata: { name }, spec: { cidrs: [cidr] } });
+  }
+}
