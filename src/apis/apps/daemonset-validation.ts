@@ -7,7 +7,7 @@ import { nonNegative } from "../core/field-rules.ts";
 import { atMostAll, intOrPercent, shareOf } from "../core/int-or-percent.ts";
 import { validatePodTemplate } from "../core/pod/validation-spec.ts";
 import { validateCollisionCount } from "../core/replica-counts.ts";
-import { validateSelectorUnchanged } from "./workload-validation.ts";
+import { internalForm, validateSelectorUnchanged } from "./workload-validation.ts";
 
 export const validateDaemonSet = ({ spec }: Frozen<DaemonSet>): FieldError[] => (spec ? validateSpec(spec) : [required("spec")]);
 
@@ -31,7 +31,7 @@ function validateSpec({ selector, template, minReadySeconds, updateStrategy, rev
 function validateStrategy(strategy: Frozen<DaemonSetUpdateStrategy>): FieldError[] {
   const at = "spec.updateStrategy";
   if (strategy.type === "OnDelete") return [];
-  if (strategy.type !== "RollingUpdate") return [notSupported(at, strategy, ["RollingUpdate", "OnDelete"])];
+  if (strategy.type !== "RollingUpdate") return [notSupported(at, internalForm(strategy), ["RollingUpdate", "OnDelete"])];
   return strategy.rollingUpdate ? validateRollingUpdate(`${at}.rollingUpdate`, strategy.rollingUpdate) : [required(`${at}.rollingUpdate`)];
 }
 

@@ -4,7 +4,7 @@ import { nonNegative } from "../core/field-rules.ts";
 import { atMostAll, intOrPercent, shareOf } from "../core/int-or-percent.ts";
 import { validateCollisionCount, validateCounts } from "../core/replica-counts.ts";
 import type { Deployment, DeploymentStatus, DeploymentStrategy } from "../generated/apps/v1.ts";
-import { validateReplicatedSpec, validateSelectorUnchanged } from "./workload-validation.ts";
+import { internalForm, validateReplicatedSpec, validateSelectorUnchanged } from "./workload-validation.ts";
 
 export function validateDeployment({ spec }: Frozen<Deployment>): FieldError[] {
   const errors = [...validateReplicatedSpec(spec), ...validateStrategy(spec.strategy ?? {}), ...nonNegative("spec.revisionHistoryLimit", spec.revisionHistoryLimit)];
@@ -18,7 +18,7 @@ export function validateDeployment({ spec }: Frozen<Deployment>): FieldError[] {
 function validateStrategy(strategy: Frozen<DeploymentStrategy>): FieldError[] {
   const { type, rollingUpdate } = strategy, at = "spec.strategy";
   if (type === "Recreate") return rollingUpdate ? [forbiddenField(`${at}.rollingUpdate`, "may not be specified when strategy `type` is 'Recreate'")] : [];
-  if (type !== "RollingUpdate") return [notSupported(at, strategy, ["Recreate", "RollingUpdate"])];
+  if (type !== "RollingUpdate") return [notSupported(at, internalForm(strategy), ["Recreate", "RollingUpdate"])];
   const { maxUnavailable = 0, maxSurge = 0 } = rollingUpdate ?? {};
   const errors = [...intOrPercent(`${at}.rollingUpdate.maxUnavailable`, maxUnavailable), ...intOrPercent(`${at}.rollingUpdate.maxSurge`, maxSurge)];
   if (shareOf(maxUnavailable) === 0 && shareOf(maxSurge) === 0) errors.push(invalidValue(`${at}.rollingUpdate.maxUnavailable`, maxUnavailable, "may not be 0 when `maxSurge` is 0"));

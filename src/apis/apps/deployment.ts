@@ -2,7 +2,7 @@ import { semanticEqual } from "../../apimachinery/equality.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import { formatLabelSelector } from "../../apimachinery/selectors/labels.ts";
 import { defaultPodTemplate } from "../core/pod/defaults.ts";
-import { templateColumns, templateWarnings } from "../core/pod/template.ts";
+import { nameWarnings, templateColumns, templateWarnings } from "../core/pod/template.ts";
 import type { Deployment } from "../generated/apps/v1.ts";
 import { validateDeployment, validateDeploymentStatusUpdate, validateDeploymentUpdate } from "./deployment-validation.ts";
 export type { Deployment } from "../generated/apps/v1.ts";
@@ -29,7 +29,7 @@ export const deployments = defineResource<Deployment>({
     validate: validateDeployment,
     validateUpdate: validateDeploymentUpdate,
     validateStatusUpdate: validateDeploymentStatusUpdate,
-    warnings: templateWarnings,
+    warnings: (deployment, old) => [...(old ? [] : nameWarnings(deployment.metadata.name)), ...templateWarnings(deployment, old)],
     // Annotations count too: the rollout's change cause is one, and ReplicaSets take them over.
     generationChanged: (deployment, old) => !semanticEqual(deployment.spec, old.spec) || !semanticEqual(deployment.metadata.annotations ?? {}, old.metadata.annotations ?? {}),
   },

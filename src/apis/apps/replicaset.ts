@@ -1,7 +1,7 @@
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import { formatLabelSelector } from "../../apimachinery/selectors/labels.ts";
 import { defaultPodTemplate } from "../core/pod/defaults.ts";
-import { templateColumns, templateWarnings } from "../core/pod/template.ts";
+import { nameWarnings, templateColumns, templateWarnings } from "../core/pod/template.ts";
 import type { ReplicaSet } from "../generated/apps/v1.ts";
 import { validateReplicaSet, validateReplicaSetStatusUpdate, validateReplicaSetUpdate } from "./replicaset-validation.ts";
 export type { ReplicaSet } from "../generated/apps/v1.ts";
@@ -33,7 +33,7 @@ export const replicasets = defineResource<ReplicaSet>({
     validate: validateReplicaSet,
     validateUpdate: validateReplicaSetUpdate,
     validateStatusUpdate: validateReplicaSetStatusUpdate,
-    warnings: templateWarnings,
+    warnings: (replicaset, old) => [...(old ? [] : nameWarnings(replicaset.metadata.name)), ...templateWarnings(replicaset, old)],
   },
   fieldSelectors: { "status.replicas": ({ status }) => String(status?.replicas ?? 0) },
   columns: [

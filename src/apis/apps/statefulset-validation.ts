@@ -39,11 +39,14 @@ function validateSpec(spec: Frozen<StatefulSetSpec>, extent: Extent): FieldError
 function validateStrategy(strategy: Frozen<StatefulSetUpdateStrategy>): FieldError[] {
   const { type, rollingUpdate } = strategy, at = "spec.updateStrategy";
   switch (type) {
-    case "OnDelete": return rollingUpdate ? [invalidValue(`${at}.rollingUpdate`, rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'")] : [];
+    case "OnDelete": return rollingUpdate ? [invalidValue(`${at}.rollingUpdate`, shown(rollingUpdate), "only allowed for updateStrategy 'RollingUpdate'")] : [];
     case "RollingUpdate": return rollingUpdate ? validateRollingUpdate(`${at}.rollingUpdate`, rollingUpdate) : [];
-    default: return [invalidValue(at, strategy, "must be 'RollingUpdate' or 'OnDelete'")];
+    default: return [invalidValue(at, { Type: type ?? "", RollingUpdate: rollingUpdate ? shown(rollingUpdate) : null }, "must be 'RollingUpdate' or 'OnDelete'")];
   }
 }
+
+/** With Go's names, which Kubernetes' internal types print. */
+const shown = ({ partition = 0, maxUnavailable }: Frozen<RollingUpdateStatefulSetStrategy>): object => ({ Partition: partition, MaxUnavailable: maxUnavailable ?? null });
 
 function validateRollingUpdate(field: string, { partition, maxUnavailable }: Frozen<RollingUpdateStatefulSetStrategy>): FieldError[] {
   const errors = nonNegative(`${field}.partition`, partition), at = `${field}.maxUnavailable`;

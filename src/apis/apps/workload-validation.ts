@@ -1,5 +1,6 @@
 import { semanticEqual } from "../../apimachinery/equality.ts";
 import { forbiddenField, invalidValue, notSupported, required, type FieldError } from "../../apimachinery/field-errors.ts";
+import type { IntOrString } from "../../apimachinery/intstr.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { fromLabelSelector, matchesLabels } from "../../apimachinery/selectors/labels.ts";
 import { validateLabelSelector } from "../../apimachinery/validation/label-selector.ts";
@@ -40,4 +41,9 @@ function validateTemplate(template: Frozen<PodTemplateSpec>, selector: Frozen<La
 
 export function validateSelectorUnchanged(selector: Frozen<LabelSelector> | undefined, old: Frozen<LabelSelector> | undefined): FieldError[] {
   return semanticEqual(selector, old) ? [] : [invalidValue("spec.selector", selector, "field is immutable")];
+}
+
+/** A strategy with Go's names for its fields, as Kubernetes' internal types print. */
+export function internalForm({ type = "", rollingUpdate }: { readonly type?: string; readonly rollingUpdate?: { readonly maxUnavailable?: IntOrString; readonly maxSurge?: IntOrString } }): object {
+  return { Type: type, RollingUpdate: rollingUpdate ? { MaxUnavailable: rollingUpdate.maxUnavailable ?? 0, MaxSurge: rollingUpdate.maxSurge ?? 0 } : null };
 }

@@ -16,7 +16,7 @@ export function scheduleError(schedule: string): string | undefined {
   let spec = schedule;
   if (spec.startsWith("TZ=") || spec.startsWith("CRON_TZ=")) {
     const space = spec.indexOf(" "), start = spec.indexOf("=") + 1;
-    if (space < 0) return `invalid schedule format: runtime error: slice bounds out of range [${start}:-1]`;
+    if (space < 0) return `invalid schedule format: runtime error: slice bounds out of range [:-1]`;
     const zone = spec.slice(start, space);
     if (!isTimeZone(zone)) return `provided bad location ${zone}: unknown time zone ${zone}`;
     spec = spec.slice(space).trim();
@@ -79,7 +79,7 @@ function number(text: string): number | string {
 function descriptorError(text: string): string | undefined {
   if (descriptors.has(text)) return undefined;
   if (!text.startsWith("@every ")) return `unrecognized descriptor: ${text}`;
-  const duration = text.slice("@every ".length), failed = `failed to parse duration ${duration}: time: `, quoted = JSON.stringify(duration);
+  const duration = text.slice("@every ".length), failed = `failed to parse duration ${text}: time: `, quoted = JSON.stringify(duration);
   const parts = duration.replace(/^[+-]/, "");
   if (parts === "0") return undefined;
   if (/^(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(parts)) return undefined;

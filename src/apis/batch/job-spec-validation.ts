@@ -1,6 +1,6 @@
 import { duplicate, invalidValue, notSupported, required, tooLong, tooMany, type FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
-import type { JobSpec, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule, SuccessPolicyRule } from "../generated/batch/v1.ts";
+import type { JobSpec, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule, SuccessPolicy, SuccessPolicyRule } from "../generated/batch/v1.ts";
 import { domainPrefixedPath, invalidObject, labelName, nonNegative } from "../core/field-rules.ts";
 import { validatePodTemplate } from "../core/pod/validation-spec.ts";
 import { countIndexes } from "./indexes.ts";
@@ -23,9 +23,12 @@ export function validateJobSpec(field: string, spec: Frozen<JobSpec>): FieldErro
     for (const name of ["backoffLimitPerIndex", "maxFailedIndexes"] as const) if (spec[name] !== undefined) errors.push(invalidValue(`${field}.${name}`, spec[name], "requires indexed completion mode"));
   }
   if (podFailurePolicy) errors.push(...validateFailurePolicy(`${field}.podFailurePolicy.rules`, spec, podFailurePolicy.rules ?? []));
-  if (successPolicy) errors.push(...(completionMode === "Indexed" ? validateSuccessPolicy(`${field}.successPolicy.rules`, spec, successPolicy.rules ?? []) : [invalidValue(`${field}.successPolicy`, successPolicy, "requires indexed completion mode")]));
+  if (successPolicy) errors.push(...(completionMode === "Indexed" ? validateSuccessPolicy(`${field}.successPolicy.rules`, spec, successPolicy.rules ?? []) : [invalidValue(`${field}.successPolicy`, shownPolicy(successPolicy), "requires indexed completion mode")]));
   return [...errors, ...validateReplacement(`${field}.podReplacementPolicy`, spec), ...validatePodTemplate(`${field}.template`, spec.template ?? {}), ...validateRestartPolicy(`${field}.template.spec.restartPolicy`, spec)];
 }
+
+/** With Go's names, which Kubernetes' internal types print. */
+const shownPolicy = ({ rules }: Frozen<SuccessPolicy>): object => ({ Rules: rules?.map(({ succeededIndexes = null, succeededCount = null }) => ({ SucceededIndexes: succeededIndexes, SucceededCount: succeededCount })) ?? null });
 
 function validateIndexed(field: string, { completions, parallelism = 0, maxFailedIndexes, backoffLimitPerIndex }: Frozen<JobSpec>): FieldError[] {
   const errors: FieldError[] = [];
@@ -76,10 +79,10 @@ function validatePatterns(field: string, patterns: Frozen<PodFailurePolicyOnPodC
   return [...errors, ...patterns.flatMap(({ type, status }, index) => [...labelName(`${field}[${index}].type`, type), ...oneOfValues(`${field}[${index}].status`, status, states)])];
 }
 
-function validateExitCodes(field: string, { containerName, operator, values = [] }: Frozen<PodFailurePolicyOnExitCodesRequirement>, containers: ReadonlySet<string>): FieldError[] {
-  const errors = oneOfValues(`${field}.operator`, operator, operators), at = `${field}.values`;
+function validateExitCodes(field: string, { containerName, operator, values: stated }: Frozen<PodFailurePolicyOnExitCodesRequirement>, containers: ReadonlySet<string>): FieldError[] {
+  const errors = oneOfValues(`${field}.operator`, operator, operators), at = `${field}.values`, values = stated ?? [];
   if (containerName !== undefined && !containers.has(containerName)) errors.push(invalidValue(`${field}.containerName`, containerName, "must be one of the container or initContainer names in the pod template"));
-  if (values.length === 0) errors.push(invalidValue(at, values, "at least one value is required"));
+  if (values.length === 0) errors.push(invalidValue(at, stated, "at least one value is required"));
   else if (values.length > 255) errors.push(tooMany(at, values.length, 255));
   const seen = new Set<number>();
   for (const [index, code] of values.entries()) {

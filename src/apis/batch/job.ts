@@ -18,6 +18,7 @@ export const jobs = defineResource<Job>({
   strategy: {
     prepareForCreate(job) {
       if (!job.spec!.manualSelector) generateSelector(job);
+      if (Object.keys(job.metadata.labels ?? {}).length === 0 && job.spec!.template.metadata?.labels) job.metadata.labels = { ...job.spec!.template.metadata.labels };
       job.status = {};
     },
     validate: validateJob,
@@ -46,8 +47,9 @@ function defaultJob(job: Job): void {
   if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
   spec.parallelism ??= 1;
   spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : 2 ** 31 - 1;
+  // One object for both, as Kubernetes has one map: the labels that are generated later show on the job too.
   const labels = spec.template?.metadata?.labels;
-  if (labels && Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata.labels = { ...labels };
+  if (labels && Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata.labels = labels;
   spec.completionMode ??= "NonIndexed";
   spec.suspend ??= false;
   spec.podReplacementPolicy ??= spec.podFailurePolicy ? "Failed" : "TerminatingOrFailed";
@@ -65,7 +67,8 @@ export function defaultJobSpec(spec: JobSpec): void {
 /** Labels that only this job's pods have, and a selector for them; labels that are there already are left for validation to refuse. */
 function generateSelector({ metadata, spec }: Job): void {
   const template = (spec!.template.metadata ??= {});
-  template.labels = { ...jobLabels(metadata), ...template.labels };
+  const labels = (template.labels ??= {});
+  for (const [name, value] of Object.entries(jobLabels(metadata))) labels[name] ??= value;
   const selector = (spec!.selector ??= {});
   selector.matchLabels = { "batch.kubernetes.io/controller-uid": metadata.uid ?? "", ...selector.matchLabels };
 }

@@ -2,7 +2,7 @@ import { invalidValue, required, type FieldError } from "../../apimachinery/fiel
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { compareQuantities, formatQuantity, quantityOf } from "../../apimachinery/quantity.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
-import type { ResourceQuota, ResourceQuotaSpec } from "../generated/core/v1.ts";
+import type { ResourceQuota, ResourceQuotaSpec, ScopedResourceSelectorRequirement } from "../generated/core/v1.ts";
 import { isStandardInQuota, quotaResourceName, resourceAmount } from "./resource-names.ts";
 import { roundAmounts } from "./round-amounts.ts";
 
@@ -83,7 +83,7 @@ function validateScopeSelector(spec: Frozen<ResourceQuotaSpec>): FieldError[] {
   const errors: FieldError[] = [];
   for (const { scopeName = "", operator = "", values = [] } of requirements) {
     if (!Object.hasOwn(limitable, scopeName)) errors.push(invalidValue(`${at}.scopeName`, scopeName, "unsupported scope"));
-    for (const _ of misfits(scopeName, spec)) errors.push(invalidValue(at, spec.scopeSelector, "unsupported scope applied to resource"));
+    for (const _ of misfits(scopeName, spec)) errors.push(invalidValue(at, shownSelector(requirements), "unsupported scope applied to resource"));
     if (existsOnly.includes(scopeName) && operator !== "Exists") {
       errors.push(invalidValue(`${at}.operator`, operator, "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"));
     }
@@ -96,6 +96,9 @@ function validateScopeSelector(spec: Frozen<ResourceQuotaSpec>): FieldError[] {
   for (let count = conflicts(new Set(requirements.map(({ scopeName }) => scopeName))); count > 0; count--) errors.push(invalidValue(at, spec.scopes, "conflicting scopes"));
   return errors;
 }
+
+/** With Go's names, which Kubernetes' internal types print. */
+const shownSelector = (requirements: Frozen<ScopedResourceSelectorRequirement[]>): object => ({ MatchExpressions: requirements.map(({ scopeName, operator, values = null }) => ({ ScopeName: scopeName, Operator: operator, Values: values })) });
 
 function validateScopesUnchanged({ scopes = [] }: Frozen<ResourceQuotaSpec>, { scopes: old = [] }: Frozen<ResourceQuotaSpec>): FieldError[] {
   const same = new Set(scopes).size === new Set(old).size && scopes.every((scope) => old.includes(scope));

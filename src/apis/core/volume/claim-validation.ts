@@ -6,7 +6,7 @@ import { validateLabelSelector } from "../../../apimachinery/validation/label-se
 import { qualifiedNameErrors } from "../../../apimachinery/validation/names.ts";
 import type { PersistentVolumeClaim, PersistentVolumeClaimSpec, TypedObjectReference } from "../../generated/core/v1.ts";
 import { changedFields } from "../changed-fields.ts";
-import { dnsLabel, dnsSubdomain, given, invalidObject } from "../field-rules.ts";
+import { dnsLabel, dnsSubdomain, given } from "../field-rules.ts";
 import { basicAmount, isNativeResource, positiveAmount, resourceAmount } from "../resource-names.ts";
 import { betaStorageClass, validateAccessModes, volumeModes } from "./access-modes.ts";
 
@@ -21,10 +21,10 @@ export function validateClaimSpec(field: string, spec: Frozen<PersistentVolumeCl
   if (dataSource) errors.push(...validateSource(`${field}.dataSource`, dataSource));
   if (dataSourceRef) errors.push(...validateSource(`${field}.dataSourceRef`, dataSourceRef));
   if (dataSource && dataSourceRef) {
-    // The value shown is the field's path: so Kubernetes has it.
+    // Kubernetes shows the field's path here, which prints as an empty object.
     const same = dataSource.kind === dataSourceRef.kind && dataSource.name === dataSourceRef.name && dataSource.apiGroup === dataSourceRef.apiGroup;
-    if (dataSourceRef.namespace) errors.push(invalidObject(field, `${field}.dataSource: may not be specified when dataSourceRef.namespace is specified`));
-    else if (!same) errors.push(invalidObject(field, `${field}.dataSource: must match dataSourceRef`));
+    if (dataSourceRef.namespace) errors.push(invalidValue(field, {}, "may not be specified when dataSourceRef.namespace is specified"));
+    else if (!same) errors.push(invalidValue(field, {}, "must match dataSourceRef"));
   }
   return [...errors, ...given(spec.volumeAttributesClassName, (name) => dnsSubdomain(`${field}.volumeAttributesClassName`, name))];
 }

@@ -16,7 +16,7 @@ const reclaimPolicies = ["Delete", "Recycle", "Retain"];
 
 export function validateVolumeSpec(spec: Frozen<PersistentVolumeSpec>, name: string): FieldError[] {
   const { accessModes = [], persistentVolumeReclaimPolicy: policy, volumeMode, volumeAttributesClassName: attributesClass } = spec;
-  const errors = [...(accessModes.length === 0 ? [required("spec.accessModes")] : []), ...validateAccessModes("spec.accessModes", accessModes), ...validateCapacity(spec.capacity ?? {})];
+  const errors = [...(accessModes.length === 0 ? [required("spec.accessModes")] : []), ...validateAccessModes("spec.accessModes", accessModes), ...validateCapacity(spec.capacity)];
   if (policy && !reclaimPolicies.includes(policy)) errors.push(notSupported("spec.persistentVolumeReclaimPolicy", policy, reclaimPolicies));
   if (spec.nodeAffinity) {
     const { required: needed } = spec.nodeAffinity;
@@ -31,11 +31,11 @@ export function validateVolumeSpec(spec: Frozen<PersistentVolumeSpec>, name: str
   return spec.csi ? errors : [...errors, required("spec.csi", "has to be specified when using volumeAttributesClassName")];
 }
 
-function validateCapacity(capacity: Readonly<Record<string, string | number>>): FieldError[] {
-  const names = Object.keys(capacity), at = "spec.capacity";
+function validateCapacity(capacity: Readonly<Record<string, string | number>> | undefined): FieldError[] {
+  const names = Object.keys(capacity ?? {}), at = "spec.capacity";
   const errors = names.length === 0 ? [required(at)] : [];
-  if (capacity["storage"] === undefined || names.length > 1) errors.push(notSupported(at, capacity, ["storage"]));
-  return [...errors, ...names.flatMap((name) => [...basicAmount(`${at}[${name}]`, capacity[name]!), ...positiveAmount(`${at}[${name}]`, capacity[name]!)])];
+  if (capacity?.["storage"] === undefined || names.length > 1) errors.push(notSupported(at, capacity, ["storage"]));
+  return [...errors, ...names.flatMap((name) => [...basicAmount(`${at}[${name}]`, capacity![name]!), ...positiveAmount(`${at}[${name}]`, capacity![name]!)])];
 }
 
 /** In the order Kubernetes looks at them: the first that is set is the volume's, any other is one too many. */
