@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test";
-import { endpoints, endpointslices, namespaces, priorityclasses, services } from "../../apis/builtins.ts";
+import { endpoints, endpointslices, flowschemas, namespaces, prioritylevelconfigurations, priorityclasses, services } from "../../apis/builtins.ts";
+import { thaw } from "../../apimachinery/meta.ts";
+import type { PriorityLevelConfiguration } from "../../apis/generated/flowcontrol/v1.ts";
 import { startRegistry } from "../testing/fixture.ts";
+import { ensureFlowControl } from "./flow-control.ts";
 import { ensureKubernetesService } from "./kubernetes-service.ts";
 import { ensureSystemNamespaces, systemNamespaces } from "./namespaces.ts";
 import { ensureSystemPriorityClasses } from "./priority-classes.ts";
@@ -35,4 +38,28 @@ test("the kubernetes Service leads to the server, wherever that moves", async ()
   expect(slice).toMatchObject({ addressType: "IPv4", endpoints: [{ addresses: ["192.0.2.2"] }], ports: [{ port: 7443 }], metadata: { labels: { "kubernetes.io/service-name": "kubernetes" } } });
   expect((await f.client.get(endpoints, key)).subsets![0]!.addresses).toEqual([{ ip: "192.0.2.2" }]);
   expect((await f.client.get(services, key)).spec.ports![0]!.targetPort).toBe(7443);
+});
+
+test("flow control's defaults are there; what somebody took over stays theirs", async () => {
+  await using f = await startRegistry();
+  await ensureFlowControl(f.client, 0);
+  expect((await f.client.list(prioritylevelconfigurations)).items.map(({ metadata }) => metadata.name)).toEqual(["catch-all", "exempt", "global-default", "leader-election", "node-high", "system", "workload-high", "workload-low"]);
+  expect((await f.client.list(flowschemas)).items).toHaveLength(11);
+  expect((await f.client.get(flowschemas, { name: "system-nodes" })).status).toMatchObject({ conditions: [{ type: "Dangling", status: "False" }] });
+
+  const before = f.cacher.revision;
+  await ensureFlowControl(f.client, 0);
+  expect(f.cacher.revision).toBe(before);
+
+  const change = async (name: string, annotation: string): Promise<void> => {
+    const level = thaw<PriorityLevelConfiguration>(await f.client.get(prioritylevelconfigurations, { name }));
+    level.metadata.annotations = { "apf.kubernetes.io/autoupdate-spec": annotation };
+    level.spec.limited!.nominalConcurrencyShares = 7;
+    await f.client.update(prioritylevelconfigurations, level);
+  };
+  await change("system", "true");
+  await change("node-high", "false");
+  await ensureFlowControl(f.client, 0);
+  const shares = async (name: string): Promise<number | undefined> => (await f.client.get(prioritylevelconfigurations, { name })).spec.limited!.nominalConcurrencyShares;
+  expect([await shares("system"), await shares("node-high")]).toEqual([30, 7]);
 });

@@ -1,5 +1,5 @@
 import { isNotFound } from "../../apimachinery/status.ts";
-import { thaw, type Frozen } from "../../apimachinery/meta.ts";
+import type { Frozen } from "../../apimachinery/meta.ts";
 import { formatTime } from "../../apimachinery/time.ts";
 import { servicecidrs, type ServiceCIDR } from "../../apis/networking/servicecidr.ts";
 import type { Client } from "../../client/client.ts";
@@ -10,9 +10,9 @@ const name = "kubernetes";
 export async function ensureServiceCidr(client: Client, cidr: string, now: number): Promise<void> {
   const range = await getOrCreate(client, cidr);
   if (range.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True")) return;
-  const changed = thaw<ServiceCIDR>(range);
-  changed.status = { conditions: [{ type: "Ready", status: "True", reason: "", message: "Kubernetes default Service CIDR is ready", lastTransitionTime: formatTime(now) }] };
-  await client.update(servicecidrs, changed, { subresource: "status" });
+  // A patch: the controller of ServiceCIDRs may be at it as well.
+  const conditions = [{ type: "Ready", status: "True", reason: "", message: "Kubernetes default Service CIDR is ready", lastTransitionTime: formatTime(now) }];
+  await client.patch(servicecidrs, { name }, { type: "application/merge-patch+json", body: { status: { conditions } } }, { subresource: "status" });
 }
 
 async function getOrCreate(client: Client, cidr: string): Promise<Frozen<ServiceCIDR>> {
