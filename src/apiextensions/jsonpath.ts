@@ -4,7 +4,7 @@ import { isObject } from "../apimachinery/own.ts";
 type Step = (values: readonly unknown[]) => unknown[];
 export type JsonPath = (value: unknown) => unknown[];
 
-const name = /\.([^.[\]*?@()'"\s]+(?:\\\.[^.[\]*?@()'"\s]+)*)/y, recursive = /\.\.([^.[\]*\s]+)/y, everything = /\.\*|\[\*\]/y;
+const name = /\.([^.[\]*?@()'"\s\\]+(?:\\\.[^.[\]*?@()'"\s\\]+)*)/y, recursive = /\.\.([^.[\]*\s]+)/y, everything = /\.\*|\[\*\]/y;
 const quoted = /\[\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")\s*\]/y, slice = /\[\s*(-?\d*)\s*(?::\s*(-?\d*)\s*)?(?::\s*(-?\d+)\s*)?\]/y;
 const filter = /\[\?\(\s*@((?:\.[^.[\]=!<>()\s]+|\['[^']*'\])+)\s*(?:(==|!=|<=|>=|<|>)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|-?[\d.]+|true|false)\s*)?\)\]/y;
 
