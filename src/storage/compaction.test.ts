@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { planCompaction, runCompaction, type CompactionPolicy, type Mark } from "./compaction.ts";
 import { MemoryStorage } from "./memory/memory-storage.ts";
 
-const policy: CompactionPolicy = { keepMs: 300, keepRevisions: 1000, intervalMs: 100, worthRevisions: 1 };
+const policy: CompactionPolicy = { keepMs: 300, keepRevisions: 1000, intervalMs: 100, worthRevisions: 1, patienceMs: 300 };
 const marks = (...pairs: [number, number][]): Mark[] => pairs.map(([at, revision]) => ({ at, revision }));
 
 test.each([
@@ -75,7 +75,7 @@ test("runCompaction gathers what is hardly worth it", async () => {
     await write();
     await tick();
   }
-  // Every three ticks, for so long history is kept, instead of every tick.
+  // Every three ticks, as long as patience lasts, instead of every tick.
   expect(compactions()).toBe(9);
   expect(storage.compactedRevision).toBe(25);
   await tick();

@@ -8,12 +8,13 @@ export interface CompactionPolicy {
   keepRevisions: number;
   /** How often to look, in milliseconds. */
   intervalMs: number;
-  /** Less than this waits until `keepMs` have passed since the last time: each time costs an idle server's disk as much as a write of its own. */
+  /** Less than this waits until `patienceMs` have passed since the last time: each time costs an idle server's disk as much as a write of its own. */
   worthRevisions: number;
+  patienceMs: number;
 }
 
-/** Five minutes, as kube-apiserver keeps in etcd (--etcd-compaction-interval). */
-export const defaultCompactionPolicy: CompactionPolicy = { keepMs: 300_000, keepRevisions: 10_000, intervalMs: 30_000, worthRevisions: 200 };
+/** Five minutes, as kube-apiserver keeps in etcd (--etcd-compaction-interval). With it nothing outlives ten, twice that, however little is written. */
+export const defaultCompactionPolicy: CompactionPolicy = { keepMs: 300_000, keepRevisions: 10_000, intervalMs: 30_000, worthRevisions: 200, patienceMs: 200_000 };
 
 /** What was the newest revision at a time. */
 export interface Mark {
@@ -41,7 +42,7 @@ export async function runCompaction({ storage, clock, failed, policy = defaultCo
     const plan = planCompaction([...marks, { at: clock.now(), revision: storage.revision }], policy);
     marks = plan.marks;
     const gain = plan.upTo - storage.compactedRevision;
-    if (gain <= 0 || (gain < policy.worthRevisions && clock.now() - compactedAt < policy.keepMs)) continue;
+    if (gain <= 0 || (gain < policy.worthRevisions && clock.now() - compactedAt < policy.patienceMs)) continue;
     try {
       await storage.compact(plan.upTo);
       compactedAt = clock.now();

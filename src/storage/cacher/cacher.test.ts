@@ -143,6 +143,10 @@ describe("snapshots", () => {
     await storage.compact(cacher.revision);
     expect(await refusal(read())).toBe("compacted");
     expect(await refusal(cacher.snapshot(pods, cacher.revision + 1))).toBe("compacted");
+    const recent = cacher.revision;
+    await cacher.create(keyOf("later"), pod("later"));
+    await storage.compact(cacher.revision);
+    expect(await refusal(cacher.snapshot(pods, recent))).toBe("compacted");
   });
 
   test("say what is left", async () => {

@@ -111,6 +111,9 @@ export class Cacher {
   /** A list as it was at a past revision, for the later pages of a chunked list. Throws "compacted" when that is gone. */
   async snapshot<T extends KubeObject = KubeObject>(prefix: string, revision: number, { after, limit }: { after?: string; limit?: number } = {}): Promise<Page<T>> {
     if (revision > this.#revision) throw new StorageError("compacted", `revision ${revision} is ahead of the newest one, ${this.#revision}`);
+    // Events may still be here, but a list that could be had by luck alone is none that a client may count on.
+    const { compactedRevision } = this.#storage;
+    if (revision < compactedRevision) throw new StorageError("compacted", `revision ${revision} has been compacted; the oldest available is ${compactedRevision}`);
     if (revision < this.#window.start) return this.#pastSnapshot(prefix, revision, after, limit);
     const entries = this.#window.undo(this.list(prefix), revision, prefix) as Entry<T>[];
     const rest = after ? entries.slice(entries.findLastIndex(({ key }) => key <= after) + 1) : entries;
