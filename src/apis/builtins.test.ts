@@ -7,7 +7,7 @@ import { priorityclasses, systemPriorityClasses } from "./scheduling/prioritycla
 import { anyone } from "./testing/anyone.ts";
 
 test("each kind and resource is there once", () => {
-  const keys = builtins.flatMap((card) => [`${card.group}/${card.kind}`, `${card.group}/${card.resource}`]);
+  const keys = builtins.flatMap((card) => [`${apiVersionOf(card)}/${card.kind}`, `${apiVersionOf(card)}/${card.resource}`]);
   expect(new Set(keys).size).toBe(keys.length);
 });
 
