@@ -42,12 +42,14 @@ export function optionalIndex(container: Value, key: Value): Value {
 export function select(container: Value, field: string): Value {
   if (container instanceof Optional) return container.value === undefined ? container : optionalIndex(container.value, field);
   if (!isMap(container)) return missingKey(field);
-  return container.get(field) ?? (container.get(field) === null ? null : missingKey(field));
+  const found = container.get(field);
+  return found === undefined ? missingKey(field) : found;
 }
 
 /** `has(container.field)`. */
 export function hasField(container: Value, field: string): Value {
   if (container instanceof CelError) return container;
   const inner = container instanceof Optional ? container.value : container;
-  return inner !== undefined && isMap(inner) && inner.get(field) !== undefined;
+  const found = inner !== undefined && isMap(inner) ? inner.get(field) : undefined;
+  return found instanceof CelError ? found : found !== undefined;
 }

@@ -1,6 +1,7 @@
 import type { DeclType } from "../cel.ts";
 import { typeString, type CelType } from "../type.ts";
 import { unescapeName } from "../schema/escape.ts";
+import { toText } from "./convert.ts";
 import { parseDuration, parseTimestamp } from "./time.ts";
 import { CelError, Duration, Timestamp, type List, type ListSemantics, type MapValue, type Value } from "./value.ts";
 
@@ -123,6 +124,6 @@ export function jsonOf(value: Value): unknown {
   if ("isList" in value) return Array.from({ length: value.size }, (_, index) => jsonOf(value.get(index)));
   if ("isMap" in value) return Object.fromEntries([...value.keys()].map((key) => [value.type ? unescapeName(String(key)) : String(jsonOf(key)), jsonOf(value.get(key)!)]));
   if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
-  if (value instanceof Timestamp || value instanceof Duration) return undefined;
+  if (value instanceof Timestamp || value instanceof Duration) return toText(value);
   return "value" in value && typeof value.value === "bigint" ? Number(value.value) : undefined;
 }
