@@ -1,5 +1,6 @@
 import { createPrivateKey } from "node:crypto";
 import { customSchemas, definitionHooks, runCustomResources, withCustomResources } from "../apiextensions/custom-resources.ts";
+import { expressionRules } from "../apis/admissionregistration/expressions.ts";
 import { builtins } from "../apis/builtins.ts";
 import { events } from "../apis/core/event.ts";
 import { nodes } from "../apis/core/node.ts";
@@ -45,6 +46,7 @@ import { createEventRecorder, type EventRecorder } from "../client/recorder.ts";
 import { defaultAdmission } from "../registry/admission/index.ts";
 import type { Authorizer, UserInfo } from "../registry/attributes.ts";
 import { createMatcher } from "../registry/admission/matching.ts";
+import { validateAdmissionExpression } from "../registry/admission/policy/expression-rules.ts";
 import { createWebhookCaller } from "../registry/admission/webhook/caller.ts";
 import { endpointResolver } from "../registry/service-resolver.ts";
 import type { Registry } from "../registry/registry.ts";
@@ -123,11 +125,13 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
 
   const resolveService = endpointResolver({ listers });
   const webhooks = createWebhookCaller({ resolveService });
+  expressionRules.validate = validateAdmissionExpression;
+  const matcher = createMatcher({ listers, cards: () => registry.cards });
   const registry: Registry = createRegistry({
     cacher, cards: withCustomResources(builtins), clock, authorizer, tokenIssuer: tokens.issuer,
     admission: defaultAdmission({
       listers, authorizer, clock, disabled: options.identity.disabledAdmissionPlugins, updateQuotaStatus: (quota) => clientAs(itself).update(resourcequotas, quota, { subresource: "status" }),
-      webhooks: { matcher: createMatcher({ listers, cards: () => registry.cards }), caller: webhooks, metrics },
+      policies: { matcher, cards: () => registry.cards }, webhooks: { matcher, caller: webhooks, metrics },
     }),
     hooks: { ...builtinHooks({ cacher, allocators: { serviceCidr: options.serviceCidr, nodePorts: options.nodePortRange, reserved: [options.clusterDns] } }), ...definitionHooks },
     reviews: { ...accessReviews({ authorizer }), ...identityReviews({ rbac, tokens: tokenKinds, audiences }) },

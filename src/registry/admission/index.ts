@@ -20,6 +20,10 @@ import { runtimeClass } from "./plugins/runtime-class.ts";
 import { serviceAccount } from "./plugins/service-account.ts";
 import { storageObjectInUseProtection } from "./plugins/storage-object-in-use-protection.ts";
 import { taintNodesByCondition } from "./plugins/taint-nodes-by-condition.ts";
+import { createMatchConditions } from "./match-conditions.ts";
+import { mutatingAdmissionPolicy } from "./policy/mutating.ts";
+import type { PolicyDependencies } from "./policy/policies.ts";
+import { validatingAdmissionPolicy } from "./policy/validating.ts";
 import { mutatingAdmissionWebhook } from "./webhook/mutating.ts";
 import { validatingAdmissionWebhook } from "./webhook/validating.ts";
 import type { WebhookDependencies } from "./webhook/webhook.ts";
@@ -33,6 +37,8 @@ export interface AdmissionDependencies {
   podSecurityConfiguration?: PodSecurityConfiguration;
   /** Names of plugins that are not to run. */
   disabled?: readonly string[];
+  /** Without it no policy is asked. */
+  policies?: Pick<PolicyDependencies, "matcher" | "cards">;
   /** Without it no webhook is called. */
   webhooks?: WebhookDependencies;
 }
@@ -46,7 +52,7 @@ export function defaultAdmission(dependencies: AdmissionDependencies): readonly 
   return all.filter(({ name }) => !disabled.includes(name));
 }
 
-const allAdmission = ({ listers, authorizer, clock = systemClock, webhooks, updateQuotaStatus, podSecurityConfiguration }: AdmissionDependencies): readonly Admission[] => [
+const allAdmission = ({ listers, authorizer, clock = systemClock, policies, webhooks, updateQuotaStatus, podSecurityConfiguration }: AdmissionDependencies): readonly Admission[] => [
   namespaceLifecycle({ listers }),
   limitRanger({ listers }),
   serviceAccount({ listers, randomSuffix, clock }),
@@ -65,6 +71,9 @@ const allAdmission = ({ listers, authorizer, clock = systemClock, webhooks, upda
   defaultIngressClass({ listers }),
   podTopologyLabels({ listers }),
   rbacEscalation({ listers, authorizer }),
-  ...(webhooks ? [mutatingAdmissionWebhook({ ...webhooks, listers }), validatingAdmissionWebhook({ ...webhooks, listers })] : []),
+  ...(policies ? [mutatingAdmissionPolicy({ ...policies, listers, authorizer })] : []),
+  ...(webhooks ? [mutatingAdmissionWebhook({ matchConditions: createMatchConditions({ authorizer }), ...webhooks, listers })] : []),
+  ...(policies ? [validatingAdmissionPolicy({ ...policies, listers, authorizer })] : []),
+  ...(webhooks ? [validatingAdmissionWebhook({ matchConditions: createMatchConditions({ authorizer }), ...webhooks, listers })] : []),
   ...(updateQuotaStatus ? [resourceQuota({ listers, now: () => clock.now(), updateStatus: updateQuotaStatus })] : []),
 ];

@@ -116,7 +116,8 @@ function requireReinvocation(memory: Memory): void {
 /** A policy's mutations, each on what those before have made of the object. One that fails leaves it to the next. */
 async function mutate(policy: Frozen<MutatingAdmissionPolicy>, program: CompiledPolicy, view: RequestView, param: Param, failed: (error: unknown) => void): Promise<boolean> {
   const { object } = view.objects;
-  if (!object) return false;
+  // The body of a subresource, such as a Binding, has no schema to merge by.
+  if (!object || (object.kind !== undefined && object.kind !== view.card.kind)) return false;
   let changed = false;
   for (const mutation of policy.spec.mutations ?? []) {
     try {
