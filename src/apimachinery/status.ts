@@ -50,6 +50,7 @@ export const internalError = (cause: unknown): StatusError => {
 };
 export const serviceUnavailable = (message: string): StatusError => failure(503, "ServiceUnavailable", message);
 export const timeout = (message: string, retryAfterSeconds = 0): StatusError => failure(504, "Timeout", message, retryAfterSeconds ? { retryAfterSeconds } : undefined);
+export const tooManyRequests = (message: string, retryAfterSeconds: number): StatusError => failure(429, "TooManyRequests", message, { retryAfterSeconds });
 /** 404 for a path that no handler serves. */
 export const noSuchPath = (): StatusError => failure(404, "NotFound", "the server could not find the requested resource", {});
 

@@ -9,7 +9,7 @@ import type { Authenticator } from "./authentication/authenticator.ts";
 import type { ServiceAccountKeys } from "./authentication/service-account-tokens.ts";
 import type { Aggregator } from "./aggregation/aggregator.ts";
 import type { Auditor } from "./audit/auditor.ts";
-import { buildHandlerChain } from "./chain.ts";
+import { buildHandlerChain, type ChainDependencies } from "./chain.ts";
 import { createDiscovery } from "./discovery/documents.ts";
 import { createFrameCache } from "./encoding/watch-frames.ts";
 import { newExchange, type ExchangeHandler } from "./exchange.ts";
@@ -37,6 +37,8 @@ export interface ApiServerDependencies {
   /** Aborts when the server stops: watches end. */
   stopping: AbortSignal;
   auditor?: Auditor;
+  flowControl?: ChainDependencies["flowControl"];
+  maxWatchesPerUser?: number;
   /** For requests that are not long-running. Default 60 s, as Kubernetes. */
   requestTimeoutMs?: number;
   now?(): number;
@@ -55,7 +57,7 @@ export function createApiServer(dependencies: ApiServerDependencies): HttpHandle
   };
 
   const handle = buildHandlerChain(serve, {
-    authenticators: dependencies.authenticators, anonymous: anonymousAuthenticator(), authorizer, metrics, log, requestTimeoutMs, auditor: dependencies.auditor,
+    authenticators: dependencies.authenticators, anonymous: anonymousAuthenticator(), authorizer, metrics, log, requestTimeoutMs, auditor: dependencies.auditor, flowControl: dependencies.flowControl, maxWatchesPerUser: dependencies.maxWatchesPerUser,
     isKnown: (group, version, resource, subresource) => {
       const card = registry.find(group, version, resource);
       return card !== undefined && (subresource === "" || subresourceOf(card, subresource) !== undefined);

@@ -25,6 +25,7 @@ import { serviceAccountAuthenticator } from "../apiserver/authentication/service
 import { serviceAccountTokens } from "../apiserver/authentication/service-account-tokens.ts";
 import type { Authenticator } from "../apiserver/authentication/authenticator.ts";
 import { x509Authenticator } from "../apiserver/authentication/x509.ts";
+import { storedFlowControl } from "../apiserver/flowcontrol/stored.ts";
 import { nodeAuthorizer } from "../apiserver/authorization/node.ts";
 import { rbacAuthorizer } from "../apiserver/authorization/rbac.ts";
 import { privilegedGroup, unionAuthorizer } from "../apiserver/authorization/union.ts";
@@ -54,6 +55,7 @@ import { createRegistry } from "../registry/create-registry.ts";
 import { builtinHooks } from "../registry/hooks.ts";
 import { createLocalClient } from "../registry/local-client.ts";
 import { createListers, createLocalInformers } from "../registry/local-informers.ts";
+import { prefixOf } from "../registry/store.ts";
 import { accessReviews } from "../registry/reviews.ts";
 import { Cacher } from "../storage/cacher/cacher.ts";
 import { runCompaction } from "../storage/compaction.ts";
@@ -147,12 +149,16 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   const auditBackends = options.audit ? backendsOf(options.audit, { clock, metrics }) : [];
   const auditor = options.audit && createAuditor({ policy: options.audit.policy, backends: auditBackends, now: () => clock.now() });
 
+  const { totalSeats, requestTimeoutMs, maxWatchesPerUser } = options.protection;
+  const flow = totalSeats === undefined ? undefined : storedFlowControl({ informers, totalSeats, queueWaitMs: requestTimeoutMs / 4, metrics });
+  const count = (group: string, version: string, resource: string, namespace: string): number => cacher.count(prefixOf(registry.find(group, version, resource) ?? { group, resource }, namespace));
+
   let ready = false;
   const storageCheck = { name: "storage", check: () => { if (cacher.revision < storage.revision) throw new Error("the cache lags behind the database"); } };
   const handler = createApiServer({
     registry, authorizer, nodes: nodeConnector, metrics, stopping, now: () => clock.now(),
     authenticators,
-    openApi: withRemoteOpenApi(openApi, () => aggregator.remotePaths()), aggregator, auditor,
+    openApi: withRemoteOpenApi(openApi, () => aggregator.remotePaths()), aggregator, auditor, requestTimeoutMs, maxWatchesPerUser, ...(flow ? { flowControl: { flow, count } } : {}),
     serviceAccountKeys: tokens.keys,
     checks: {
       healthz: [], livez: [storageCheck],

@@ -1,4 +1,5 @@
 import { auditSettings, type AuditOptions } from "./audit-options.ts";
+import { protectionSettings, type ProtectionOptions } from "./protection-options.ts";
 import { identitySettings, type IdentityOptions } from "./identity-options.ts";
 
 /** The settings of `skiff server` and the node in it. One table makes flags, environment variables and configuration keys. */
@@ -12,7 +13,7 @@ export interface Setting {
   defaultText?: string;
   placeholder?: string;
   description: string;
-  group: "Audit" | "Cluster" | "Identity" | "Listening" | "Files" | "Node" | "Runtime" | "Logging";
+  group: "Audit" | "Cluster" | "Identity" | "Listening" | "Files" | "Node" | "Protection" | "Runtime" | "Logging";
 }
 
 export const serverSettings = [
@@ -32,6 +33,7 @@ export const serverSettings = [
   { name: "cluster-domain", type: "string", default: "cluster.local", placeholder: "domain", group: "Cluster", description: "DNS domain of the cluster" },
   ...identitySettings,
   ...auditSettings,
+  ...protectionSettings,
   { name: "disable-agent", type: "boolean", default: false, group: "Node", description: "Run the control plane only, no node" },
   { name: "node-name", type: "string", defaultText: "the host name", placeholder: "name", group: "Node", description: "Name of this node" },
   { name: "node-ip", type: "string", defaultText: "the address of the default route", placeholder: "ip", group: "Node", description: "Address of this node" },
@@ -64,6 +66,7 @@ export interface ServerOptions {
   clusterDomain: string;
   identity: IdentityOptions;
   audit?: AuditOptions;
+  protection: ProtectionOptions;
   disableAgent: boolean;
   nodeName: string;
   nodeIp: string;

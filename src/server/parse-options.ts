@@ -3,6 +3,7 @@ import { cidrContains, cidrsOverlap, cidrSize, formatIpv4, parseCidr, parseIpv4,
 import { parseAuditOptions } from "./audit-options.ts";
 import { parseIdentityOptions } from "./identity-options.ts";
 import type { ServerOptions, SettingValues } from "./options.ts";
+import { parseProtectionOptions } from "./protection-options.ts";
 import { UsageError } from "./settings.ts";
 
 /** Checks the settings and works out what was left open. Throws `UsageError` for the first mistake. */
@@ -29,7 +30,7 @@ export function parseServerOptions(values: SettingValues, host: { defaultAddress
     ...(advertiseAddress ? { advertiseAddress } : {}), tlsSan: (values["tls-san"] as string[] | undefined) ?? [], front: oneOf(text("front"), ["bun", "node"], "--front"),
     ...(optional("token") ? { token: optional("token") } : {}),
     clusterCidr: text("cluster-cidr"), serviceCidr: text("service-cidr"), nodePortRange: portRange(text("service-node-port-range")), clusterDns, clusterDomain: text("cluster-domain"),
-    identity: parseIdentityOptions(values), audit: parseAuditOptions(values),
+    identity: parseIdentityOptions(values), audit: parseAuditOptions(values), protection: parseProtectionOptions(values),
     disableAgent: values["disable-agent"] === true, nodeName, nodeIp,
     nodeLabels: labels((values["node-label"] as string[] | undefined) ?? []), nodeTaints: ((values["node-taint"] as string[] | undefined) ?? []).map(taint),
     kubeletPort: port(values["kubelet-port"], "--kubelet-port"), ...(runtime ? { containerRuntimeEndpoint: runtime } : {}), podLogDir: absolute(text("pod-log-dir"), "--pod-log-dir"),

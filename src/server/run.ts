@@ -137,7 +137,7 @@ class Server {
     return {
       name: "port",
       start: async () => {
-        this.#front = await openPort({ hostname: options.bindAddress, port: options.httpsListenPort, tls: this.#tls(this.#pki.serving), handler: this.#plane.handler }, "https-listen-port", options.front);
+        this.#front = await openPort({ hostname: options.bindAddress, port: options.httpsListenPort, tls: this.#tls(this.#pki.serving), handler: this.#plane.handler, limits: { connections: options.protection.maxConnections, connectionsPerAddress: options.protection.maxConnectionsPerAddress } }, "https-listen-port", options.front);
         const text = kubeconfig({ server: this.url, ca: this.#pki.serverCa.certificate, client: this.#pki.admin });
         writeFileAtomic(options.writeKubeconfig, text, options.writeKubeconfigMode);
         writeFileAtomic(join(options.dataDir, "server/kubeconfig-path"), `${options.writeKubeconfig}\n`);

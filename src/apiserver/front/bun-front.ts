@@ -1,3 +1,4 @@
+import { AddressCount } from "./address-count.ts";
 import { Connection, type Shared } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
 import { clientCas, defaultLimits, type Front, type FrontOptions, type FrontTls } from "./front.ts";
@@ -13,6 +14,7 @@ type Listener = Bun.TCPSocketListener<Connection>;
 export async function listenBunFront(options: FrontOptions): Promise<Front> {
   const connections = new Set<Connection>();
   const shared: Shared = { handler: options.handler, limits: { ...defaultLimits, ...options.limits }, deadlines: new Deadlines(), stopping: false };
+  const addresses = new AddressCount(shared.limits.connectionsPerAddress);
   const onEmpty: (() => void)[] = [];
 
   const listen = (port: number, tls: FrontTls, isFrontProxy = frontProxyTest(tls.requestHeaderCa)): Listener => Bun.listen<Connection>({
@@ -22,7 +24,7 @@ export async function listenBunFront(options: FrontOptions): Promise<Front> {
     tls: { cert: tls.cert, key: tls.key, ca: clientCas(tls), requestCert: true, rejectUnauthorized: false, ALPNProtocols: alpn },
     socket: {
       open(socket) {
-        if (connections.size >= shared.limits.connections || shared.stopping) {
+        if (connections.size >= shared.limits.connections || shared.stopping || !addresses.add(socket.remoteAddress)) {
           socket.terminate();
           return;
         }
@@ -41,6 +43,7 @@ export async function listenBunFront(options: FrontOptions): Promise<Front> {
       close(socket) {
         if (socket.data === undefined) return;
         connections.delete(socket.data);
+        addresses.remove(socket.data.remoteAddress);
         socket.data.closed();
         if (connections.size === 0) for (const resolve of onEmpty.splice(0)) resolve();
       },

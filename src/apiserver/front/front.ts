@@ -33,6 +33,7 @@ export interface FrontLimits {
   /** A streamed response whose queue is longer than this at the next write is cut off. */
   streamQueueBytes: number;
   connections: number;
+  connectionsPerAddress: number;
 }
 
 export const defaultLimits: FrontLimits = {
@@ -47,6 +48,7 @@ export const defaultLimits: FrontLimits = {
   writeTimeoutMs: 60_000,
   streamQueueBytes: 4 << 20,
   connections: 16_384,
+  connectionsPerAddress: 4_096,
 };
 
 export interface FrontOptions {

@@ -1,5 +1,6 @@
 import { createServer, type TLSSocket } from "node:tls";
 import type { ByteSocket } from "../../base/stream/output.ts";
+import { AddressCount } from "./address-count.ts";
 import { Connection, type Shared } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
 import { clientCas, defaultLimits, type Front, type FrontOptions, type FrontTls } from "./front.ts";
@@ -16,6 +17,7 @@ const writeBytes = 64 << 10;
 export async function listenNodeFront(options: FrontOptions): Promise<Front> {
   const connections = new Map<TLSSocket, Connection>();
   const shared: Shared = { handler: options.handler, limits: { ...defaultLimits, ...options.limits }, deadlines: new Deadlines(), stopping: false };
+  const addresses = new AddressCount(shared.limits.connectionsPerAddress);
   let onEmpty: (() => void) | undefined;
 
   let isFrontProxy = frontProxyTest(options.tls.requestHeaderCa);
@@ -25,7 +27,8 @@ export async function listenNodeFront(options: FrontOptions): Promise<Front> {
   });
   server.on("tlsClientError", (_error, socket) => socket.destroy());
   server.on("secureConnection", (socket) => {
-    if (connections.size >= shared.limits.connections || shared.stopping) {
+    const address = socket.remoteAddress ?? "";
+    if (connections.size >= shared.limits.connections || shared.stopping || !addresses.add(address)) {
       socket.destroy();
       return;
     }
@@ -43,6 +46,7 @@ export async function listenNodeFront(options: FrontOptions): Promise<Front> {
     socket.on("error", () => socket.destroy());
     socket.on("close", () => {
       connections.delete(socket);
+      addresses.remove(address);
       connection.closed();
       if (connections.size === 0) onEmpty?.();
     });
