@@ -30,11 +30,13 @@ export function webhookUrl(field: string, text: string): FieldError[] {
 
 /** What Go's net/url refuses, in its words. */
 function urlProblem(text: string): string | undefined {
-  if (/[\x00-\x1f\x7f]/.test(text)) return "net/url: invalid control character in URL";
+  if (/[^ -~\u0080-\u{10ffff}]/u.test(text)) return "net/url: invalid control character in URL";
   if (text.startsWith(":")) return "missing protocol scheme";
   const escape = /%(?![0-9A-Fa-f]{2}).{0,2}/s.exec(text);
   if (escape) return `invalid URL escape ${JSON.stringify(escape[0])}`;
   if (!/^([A-Za-z][A-Za-z0-9+.-]*:|[^:]*([/?#]|$))/.test(text)) return "first path segment in URL cannot contain colon";
+  const [, port] = /^[^:/?#]*:?\/\/(?:[^/?#@]*@)?(?:\[[^\]]*\]|[^:/?#]*)(:[^/?#]*)?/.exec(text) ?? [];
+  if (port && !/^:\d*$/.test(port)) return `invalid port ${JSON.stringify(port)} after host`;
   return /^[^:/?#]*:?\/\/[^/?#]* /.test(text) ? `invalid character " " in host name` : undefined;
 }
 

@@ -11,8 +11,15 @@ export const leases = defineResource<Lease>({
     lease.spec ??= {};
   },
   strategy: {
-    prepareForCreate(lease) {
-      delete lease.metadata.generation;
+    // Without a feature that is off by default, CoordinatedLeaderElection, these fields are dropped.
+    prepareForCreate({ metadata, spec }) {
+      delete metadata.generation;
+      delete spec.strategy;
+      delete spec.preferredHolder;
+    },
+    prepareForUpdate({ spec }, { spec: old }) {
+      if (old.strategy === undefined) delete spec.strategy;
+      if (old.preferredHolder === undefined) delete spec.preferredHolder;
     },
     validate, validateUpdate: (lease) => validate(lease),
     allowCreateOnUpdate: true, allowUnconditionalUpdate: false,

@@ -39,15 +39,18 @@ function validateSubject({ kind, apiGroup = "", name, namespace }: Frozen<Subjec
   } else if (kind === "User" || kind === "Group") {
     if (apiGroup !== rbacGroup) errors.push(notSupported(`${field}.apiGroup`, apiGroup, [rbacGroup]));
   } else {
-    errors.push(notSupported(`${field}.kind`, kind ?? "", ["Group", "ServiceAccount", "User"]));
+    errors.push(notSupported(`${field}.kind`, kind ?? "", ["ServiceAccount", "User", "Group"]));
   }
   return errors;
 }
 
+/** As messages show it: Go's internal form. */
+const inside = ({ apiGroup = "", kind = "", name = "" }: Frozen<RoleRef>): object => ({ APIGroup: apiGroup, Kind: kind, Name: name });
+
 /** A binding's role is fixed, so that the right to change its subjects is not the right to grant another role. */
 export function validateBindingUpdate(binding: Frozen<Binding>, old: Frozen<Binding>, namespaced: boolean): FieldError[] {
   const errors = validateBinding(binding, namespaced);
-  return semanticEqual(binding.roleRef, old.roleRef) ? errors : [...errors, invalidValue("roleRef", binding.roleRef, "cannot change roleRef")];
+  return semanticEqual(binding.roleRef, old.roleRef) ? errors : [...errors, invalidValue("roleRef", inside(binding.roleRef), "cannot change roleRef")];
 }
 
 export function bindingColumns<T extends Binding>(what: string): readonly Column<T>[] {

@@ -1,4 +1,4 @@
-import { required, type FieldError } from "../../apimachinery/field-errors.ts";
+import { invalidValue, required, type FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import { validateLabelSelector } from "../../apimachinery/validation/label-selector.ts";
@@ -11,7 +11,7 @@ export const clusterroles = defineResource<ClusterRole>({
   group: rbacGroup, version: "v1", kind: "ClusterRole", resource: "clusterroles", scope: "Cluster",
   schema: "io.k8s.api.rbac.v1.ClusterRole",
   default(role) {
-    role.rules ??= [];
+    if (!role.rules?.length) role.rules = null as never;
   },
   strategy: { validate, validateUpdate: (role) => validate(role), allowCreateOnUpdate: true },
   columns: [nameColumn(), createdAtColumn()],
@@ -24,5 +24,8 @@ function validate(role: Frozen<ClusterRole>): FieldError[] {
   if (!role.aggregationRule) return errors;
   const selectors = role.aggregationRule.clusterRoleSelectors ?? [];
   if (selectors.length === 0) errors.push(required("aggregationRule.clusterRoleSelectors", "at least one clusterRoleSelector required if aggregationRule is non-nil"));
-  return [...errors, ...selectors.flatMap((selector, index) => validateLabelSelector(selector, `aggregationRule.clusterRoleSelectors[${index}]`))];
+  return [...errors, ...selectors.flatMap((selector, index) => {
+    const field = `aggregationRule.clusterRoleSelectors[${index}]`, wrong = validateLabelSelector(selector, field);
+    return wrong.length > 0 ? [...wrong, invalidValue(field, null, "invalid label selector.")] : [];
+  })];
 }

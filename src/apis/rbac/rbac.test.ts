@@ -20,7 +20,7 @@ test.each([
   ["no role", rolebindings, {}, ["roleRef.kind: Unsupported value: \"\": supported values: \"Role\", \"ClusterRole\"", "roleRef.name: Required value"]],
   ["users and groups get their API group", rolebindings, { roleRef, subjects: [{ kind: "User", name: "jane" }, { kind: "Group", name: "ops" }, { kind: "ServiceAccount", name: "robot" }] }, []],
   ["a service account of no namespace", clusterrolebindings, { roleRef, subjects: [{ kind: "ServiceAccount", name: "robot" }] }, ["subjects[0].namespace: Required value"]],
-  ["an unknown subject", rolebindings, { roleRef, subjects: [{ kind: "Robot", name: "x" }] }, ["subjects[0].kind: Unsupported value: \"Robot\": supported values: \"Group\", \"ServiceAccount\", \"User\""]],
+  ["an unknown subject", rolebindings, { roleRef, subjects: [{ kind: "Robot", name: "x" }] }, ["subjects[0].kind: Unsupported value: \"Robot\": supported values: \"ServiceAccount\", \"User\", \"Group\""]],
 ] as [string, AnyResource, object, string[]][])("%s", (_, card, fields, expected) => {
   const object = { metadata: { name: "x" }, ...structuredClone(fields) };
   card.default?.(object);
@@ -29,7 +29,7 @@ test.each([
 
 test("a binding's role stays", () => {
   const old = { metadata: {}, roleRef };
-  expect(rolebindings.strategy.validateUpdate!({ metadata: {}, roleRef: { ...roleRef, name: "edit" } }, old).map(render)).toEqual([`roleRef: Invalid value: {"apiGroup":"${group}","kind":"ClusterRole","name":"edit"}: cannot change roleRef`]);
+  expect(rolebindings.strategy.validateUpdate!({ metadata: {}, roleRef: { ...roleRef, name: "edit" } }, old).map(render)).toEqual([`roleRef: Invalid value: {"APIGroup":"${group}","Kind":"ClusterRole","Name":"edit"}: cannot change roleRef`]);
 });
 
 test("names may be anything that fits a path", () => {

@@ -8,7 +8,7 @@ export const roles = defineResource<Role>({
   group: rbacGroup, version: "v1", kind: "Role", resource: "roles", scope: "Namespaced",
   schema: "io.k8s.api.rbac.v1.Role",
   default(role) {
-    role.rules ??= [];
+    if (!role.rules?.length) role.rules = null as never;
   },
   strategy: {
     validate: (role) => validateRules(role.rules, true), validateUpdate: (role) => validateRules(role.rules, true),

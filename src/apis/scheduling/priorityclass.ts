@@ -35,12 +35,12 @@ export const priorityclasses = defineResource<PriorityClass>({
     { name: "Value", type: "integer", description: "value represents the integer value of this priority class.", value: (priorityClass) => priorityClass.value },
     { name: "Global-Default", type: "boolean", description: "globalDefault specifies whether this PriorityClass is the default for pods without one.", value: (priorityClass) => priorityClass.globalDefault ?? false },
     ageColumn(),
-    { name: "PreemptionPolicy", type: "string", priority: 1, description: "preemptionPolicy is the policy for preempting pods with lower priority.", value: (priorityClass) => priorityClass.preemptionPolicy ?? "" },
+    { name: "PreemptionPolicy", type: "string", description: "preemptionPolicy is the policy for preempting pods with lower priority.", value: (priorityClass) => priorityClass.preemptionPolicy ?? "" },
   ],
   example: () => ({ apiVersion: "scheduling.k8s.io/v1", kind: "PriorityClass", metadata: { name: "example" }, value: 1000 }),
 });
 
-const policies = ["Never", "PreemptLowerPriority"];
+const policies = ["PreemptLowerPriority", "Never"];
 
 function validate(priorityClass: Frozen<PriorityClass>): FieldError[] {
   const errors: FieldError[] = [];

@@ -51,7 +51,7 @@ function validateDriver(field: string, { name, nodeID = "", allocatable, topolog
 
 /** A driver that stays keeps all but what can be allocated. */
 function validateUpdate(node: Frozen<CSINode>, old: Frozen<CSINode>): FieldError[] {
-  const fixed = ({ allocatable: _, ...driver }: Frozen<CSINodeDriver>): object => driver;
+  const fixed = ({ name, nodeID, topologyKeys }: Frozen<CSINodeDriver>): object => ({ name, nodeID, topologyKeys });
   const changed = (old.spec.drivers ?? []).flatMap((was) => (node.spec.drivers ?? []).filter(({ name }) => name === was.name).map(fixed).filter((driver) => !semanticEqual(driver, fixed(was))));
   return [...validate(node), ...changed.map((driver) => {
     const { name, nodeID, topologyKeys } = driver as Frozen<CSINodeDriver>;
