@@ -21,6 +21,9 @@ export function oneOf(field: string, value: string | undefined, supported: reado
   return supported.includes(value) ? [] : [notSupported(field, value, supported)];
 }
 
+/** A field with a fixed set of values that may be left out, but not be empty. */
+export const stated = (field: string, value: string | undefined, supported: readonly string[]): FieldError[] => (value === undefined || supported.includes(value) ? [] : [notSupported(field, value, supported)]);
+
 export const nonNegative = (field: string, value: number | undefined): FieldError[] => ((value ?? 0) < 0 ? [invalidValue(field, value, "must be greater than or equal to 0")] : []);
 export const positive = (field: string, value: number | undefined): FieldError[] => ((value ?? 0) <= 0 ? [invalidValue(field, value ?? 0, "must be greater than zero")] : []);
 

@@ -32,7 +32,11 @@ export const replicationcontrollers = defineResource<ReplicationController>({
     validate, validateUpdate: validate,
     validateStatusUpdate: ({ status }) => validateCounts<Frozen<Partial<ReplicationControllerStatus>>>(status ?? {},
       ["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"], ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"]),
-    warnings: (controller, old) => [...(old ? [] : nameWarnings(controller.metadata.name)), ...podTemplateWarnings("spec.template", controller.spec?.template, old?.spec?.template)],
+    warnings: (controller, old) => [
+      ...(old ? [] : nameWarnings(controller.metadata.name)),
+      // Of the old template when it changes: so Kubernetes has it.
+      ...podTemplateWarnings("spec.template", (old ?? controller).spec?.template, old && controller.spec?.template),
+    ],
     defaultPropagation: "Orphan",
   },
   fieldSelectors: { "status.replicas": ({ status }) => String(status?.replicas ?? 0) },
@@ -64,10 +68,10 @@ function defaultReplicationController(controller: ReplicationController): void {
 function validate({ spec = {} }: Frozen<ReplicationController>): FieldError[] {
   const { selector = {}, template } = spec;
   return [
-    ...(Object.keys(selector).length === 0 ? [required("spec.selector")] : []),
-    ...(template ? validateTemplate(template, selector) : [required("spec.template")]),
-    ...nonNegative("spec.replicas", spec.replicas),
     ...nonNegative("spec.minReadySeconds", spec.minReadySeconds),
+    ...(Object.keys(selector).length === 0 ? [required("spec.selector")] : []),
+    ...nonNegative("spec.replicas", spec.replicas),
+    ...(template ? validateTemplate(template, selector) : [required("spec.template")]),
   ];
 }
 

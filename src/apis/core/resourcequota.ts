@@ -100,9 +100,10 @@ function validateScopeSelector(spec: Frozen<ResourceQuotaSpec>): FieldError[] {
 /** With Go's names, which Kubernetes' internal types print. */
 const shownSelector = (requirements: Frozen<ScopedResourceSelectorRequirement[]>): object => ({ MatchExpressions: requirements.map(({ scopeName, operator, values = null }) => ({ ScopeName: scopeName, Operator: operator, Values: values })) });
 
-function validateScopesUnchanged({ scopes = [] }: Frozen<ResourceQuotaSpec>, { scopes: old = [] }: Frozen<ResourceQuotaSpec>): FieldError[] {
+function validateScopesUnchanged({ scopes: stated }: Frozen<ResourceQuotaSpec>, { scopes: old = [] }: Frozen<ResourceQuotaSpec>): FieldError[] {
+  const scopes = stated ?? [];
   const same = new Set(scopes).size === new Set(old).size && scopes.every((scope) => old.includes(scope));
-  return same ? [] : [invalidValue("spec.scopes", scopes, "field is immutable")];
+  return same ? [] : [invalidValue("spec.scopes", stated, "field is immutable")];
 }
 
 function limitWarnings(hard: Amounts): string[] {

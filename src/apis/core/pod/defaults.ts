@@ -3,6 +3,7 @@ import { compareQuantities } from "../../../apimachinery/quantity.ts";
 import { roundAmounts } from "../round-amounts.ts";
 import { defaultNetworkVolume } from "../volume/network-sources.ts";
 import { defaultClaimSpec } from "../volume/claim-defaults.ts";
+import { dropDisabledFields } from "./disabled-fields.ts";
 import { aggregatedRequests, isPodLevelResource } from "./resources.ts";
 import { imageTag } from "./image-name.ts";
 
@@ -30,6 +31,7 @@ export function defaultPodTemplate(template: PodTemplateSpec): void {
 
 export function defaultPodSpec(spec: PodSpec): void {
   spec.containers ??= [];
+  dropDisabledFields(spec);
   spec.dnsPolicy ||= "ClusterFirst";
   spec.restartPolicy ||= "Always";
   spec.securityContext ??= {};
@@ -62,6 +64,7 @@ export function defaultContainer(container: Container): void {
   for (const port of container.ports ?? []) port.protocol ||= "TCP";
   for (const env of container.env ?? []) {
     if (env.valueFrom?.fieldRef) env.valueFrom.fieldRef.apiVersion ||= "v1";
+    if (env.valueFrom?.fileKeyRef) env.valueFrom.fileKeyRef.optional ??= false;
     if (env.valueFrom?.resourceFieldRef) env.valueFrom.resourceFieldRef.divisor ??= "0";
   }
   for (const probe of [container.livenessProbe, container.readinessProbe, container.startupProbe]) if (probe) defaultProbe(probe);

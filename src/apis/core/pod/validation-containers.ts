@@ -1,7 +1,9 @@
-import { forbiddenField, invalidValue, notFoundValue, notSupported, required, type FieldError } from "../../../apimachinery/field-errors.ts";
+import { forbiddenField, invalidValue, notFoundValue, notSupported, required, tooMany, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import type { Container, ContainerPort, PodSpec, VolumeMount } from "../../generated/core/v1.ts";
-import { dnsLabel, given, oneOf, portName, portNumber, relativePath, unique } from "../field-rules.ts";
+import { dnsLabel, given, oneOf, portName, portNumber, relativePath, stated, unique } from "../field-rules.ts";
+import { validateResizePolicies } from "./validation-claims.ts";
+import { validateDevices } from "./validation-devices.ts";
 import { validateEnv, validateEnvFrom } from "./validation-env.ts";
 import { validateProbesAndHooks } from "./validation-handlers.ts";
 import { validateResources } from "./validation-resources.ts";
@@ -50,8 +52,10 @@ function validateContainer(field: string, container: Frozen<Container>, { spec, 
     ...validateEnv(`${field}.env`, container.env),
     ...validateEnvFrom(`${field}.envFrom`, container.envFrom),
     ...validateMounts(`${field}.volumeMounts`, container, volumes),
+    ...validateDevices(`${field}.volumeDevices`, container, volumes, spec.volumes),
     ...oneOf(`${field}.imagePullPolicy`, container.imagePullPolicy, ["Always", "IfNotPresent", "Never"]),
     ...validateResources(`${field}.resources`, container.resources, claims),
+    ...validateResizePolicies(`${field}.resizePolicy`, container.resizePolicy, spec.restartPolicy),
     ...validateContainerSecurity(`${field}.securityContext`, container.securityContext, spec.hostUsers !== false),
   ];
 }
@@ -98,25 +102,26 @@ function validateMounts(field: string, container: Frozen<Container>, volumes: Re
 }
 
 function validatePropagation(field: string, { readOnly, recursiveReadOnly, mountPropagation }: Frozen<VolumeMount>, container: Frozen<Container>): FieldError[] {
-  const errors = given(mountPropagation, (mode) => oneOf(`${field}.mountPropagation`, mode, ["Bidirectional", "HostToContainer", "None"]));
+  const errors = stated(`${field}.mountPropagation`, mountPropagation, ["Bidirectional", "HostToContainer", "None"]);
   if (mountPropagation === "Bidirectional" && !container.securityContext?.privileged) {
     errors.push(forbiddenField(`${field}.mountPropagation`, "Bidirectional mount propagation is available only to privileged containers"));
   }
   const at = `${field}.recursiveReadOnly`;
-  errors.push(...given(recursiveReadOnly, (mode) => oneOf(at, mode, ["Disabled", "Enabled", "IfPossible"])));
+  errors.push(...stated(at, recursiveReadOnly, ["Disabled", "Enabled", "IfPossible"]));
   if (recursiveReadOnly !== "Enabled" && recursiveReadOnly !== "IfPossible") return errors;
   if (!readOnly) errors.push(forbiddenField(at, "may only be specified when readOnly is true"));
-  if (mountPropagation && mountPropagation !== "None") errors.push(forbiddenField(at, "may only be specified when mountPropagation is None or not specified"));
+  if (mountPropagation !== undefined && mountPropagation !== "None") errors.push(forbiddenField(at, "may only be specified when mountPropagation is None or not specified"));
   return errors;
 }
 
 /** The restart policy of one container, and the exit codes that override it. */
 function validateRestartPolicy(field: string, { restartPolicy, restartPolicyRules: rules = [] }: Frozen<Container>): FieldError[] {
-  const errors = given(restartPolicy, (policy) => oneOf(`${field}.restartPolicy`, policy, ["Always", "Never", "OnFailure"]));
-  if (!restartPolicy && rules.length > 0) errors.push(required(`${field}.restartPolicy`, "must specify restartPolicy when restart rules are used"));
+  const errors = stated(`${field}.restartPolicy`, restartPolicy, ["Always", "Never", "OnFailure"]);
+  if (restartPolicy === undefined && rules.length > 0) errors.push(required(`${field}.restartPolicy`, "must specify restartPolicy when restart rules are used"));
+  if (rules.length > 20) errors.push(tooMany(`${field}.restartPolicyRules`, rules.length, 20));
   for (const [index, { action, exitCodes }] of rules.entries()) {
     const at = `${field}.restartPolicyRules[${index}]`;
-    if (action !== "Restart") errors.push(notSupported(`${at}.action`, action ?? "", ["Restart"]));
+    if (action !== "Restart" && action !== "RestartAllContainers") errors.push(notSupported(`${at}.action`, action ?? "", ["Restart", "RestartAllContainers"]));
     if (!exitCodes) errors.push(required(`${at}.exitCodes`, "must be specified"));
     else if (exitCodes.operator !== "In" && exitCodes.operator !== "NotIn") errors.push(notSupported(`${at}.exitCodes.operator`, exitCodes.operator ?? "", ["In", "NotIn"]));
   }

@@ -49,8 +49,10 @@ function validateAction(field: string, name: (typeof handlers)[number], handler:
     case "grpc": return portNumber(`${field}.port`, handler.grpc!.port ?? 0);
     case "sleep": {
       const seconds = handler.sleep!.seconds ?? 0;
-      if (gracePeriod === undefined || (seconds >= 0 && seconds <= gracePeriod)) return [];
-      return [invalidValue(field, seconds, `must be non-negative and less than terminationGracePeriodSeconds (${gracePeriod})`)];
+      // A negative grace period is read as one second.
+      const granted = gracePeriod !== undefined && gracePeriod < 0 ? 1 : gracePeriod;
+      if (granted === undefined || (seconds >= 0 && seconds <= granted)) return [];
+      return [invalidValue(field, seconds, `must be non-negative and less than terminationGracePeriodSeconds (${granted})`)];
     }
   }
 }
@@ -62,6 +64,6 @@ function validateHttpGet(field: string, { path, port, scheme, httpHeaders }: Fro
     ...(path ? [] : [required(`${field}.path`)]),
     ...portNumberOrName(`${field}.port`, port ?? 0),
     ...oneOf(`${field}.scheme`, scheme, ["HTTP", "HTTPS"]),
-    ...(httpHeaders ?? []).filter(({ name }) => !/^[-A-Za-z0-9]+$/.test(name ?? "")).map(({ name }) => invalidValue(`${field}.httpHeaders`, name, headerMessage)),
+    ...(httpHeaders ?? []).filter(({ name }) => !/^[-A-Za-z0-9]+$/.test(name ?? "")).map(({ name = "" }) => invalidValue(`${field}.httpHeaders`, name, headerMessage)),
   ];
 }

@@ -1,8 +1,9 @@
-import { forbiddenField, invalidValue, notFoundValue, required, type FieldError } from "../../../apimachinery/field-errors.ts";
+import { forbiddenField, invalidValue, required, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import { compareQuantities } from "../../../apimachinery/quantity.ts";
 import type { ResourceRequirements } from "../../generated/core/v1.ts";
 import { allowsOvercommit, containerResourceName, isHugePage, resourceAmount } from "../resource-names.ts";
+import { validateClaimNames } from "./validation-claims.ts";
 
 /** Requests and limits of a container, or of the whole pod. */
 export function validateResources(field: string, resources: Frozen<ResourceRequirements> | undefined, claims: ReadonlySet<string>): FieldError[] {
@@ -22,11 +23,7 @@ export function validateResources(field: string, resources: Frozen<ResourceRequi
   }
   const names = [...Object.keys(limits), ...Object.keys(requests)];
   if (names.some(isHugePage) && !names.includes("cpu") && !names.includes("memory")) errors.push(forbiddenField(field, "HugePages require cpu or memory"));
-  for (const [index, { name }] of (resources?.claims ?? []).entries()) {
-    if (!name) errors.push(required(`${field}.claims[${index}]`));
-    else if (!claims.has(name)) errors.push(notFoundValue(`${field}.claims[${index}]`, name));
-  }
-  return errors;
+  return [...errors, ...validateClaimNames(`${field}.claims`, resources?.claims, claims)];
 }
 
 function validateAmount(field: string, name: string, amount: string | number): FieldError[] {

@@ -2,23 +2,15 @@ import { duplicate, forbiddenField, invalidValue, notSupported, required, type F
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import { validateLabelSelector } from "../../../apimachinery/validation/label-selector.ts";
 import { labelValueErrors } from "../../../apimachinery/validation/names.ts";
-import { validateLabels } from "../../../apimachinery/validation/object-meta.ts";
 import type { Affinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinity, PodAffinityTerm, PodSpec, Toleration, TopologySpreadConstraint } from "../../generated/core/v1.ts";
-import { dnsLabel, given, labelName, labelValue, oneOf, positive, unique } from "../field-rules.ts";
+import { dnsLabel, dnsSubdomain, given, labelName, labelValue, oneOf, positive, stated, unique } from "../field-rules.ts";
 
-/** Everything that says where a pod may run. */
-export function validateScheduling(field: string, spec: Frozen<PodSpec>): FieldError[] {
-  const gates = new Set<string>();
-  return [
-    ...validateLabels(spec.nodeSelector, `${field}.nodeSelector`),
-    ...validateAffinity(`${field}.affinity`, spec.affinity),
-    ...validateTolerations(`${field}.tolerations`, spec.tolerations),
-    ...validateSpread(`${field}.topologySpreadConstraints`, spec.topologySpreadConstraints),
-    ...(spec.schedulingGates ?? []).flatMap(({ name }, index) => [...labelName(`${field}.schedulingGates[${index}]`, name), ...unique(`${field}.schedulingGates[${index}]`, gates, name)]),
-  ];
+export function validateSchedulingGates(field: string, gates: Frozen<PodSpec>["schedulingGates"]): FieldError[] {
+  const names = new Set<string>();
+  return (gates ?? []).flatMap(({ name }, index) => [...labelName(`${field}[${index}]`, name), ...unique(`${field}[${index}]`, names, name)]);
 }
 
-function validateAffinity(field: string, affinity: Frozen<Affinity> | undefined): FieldError[] {
+export function validateAffinity(field: string, affinity: Frozen<Affinity> | undefined): FieldError[] {
   const errors: FieldError[] = [];
   const node = affinity?.nodeAffinity, at = `${field}.nodeAffinity`;
   const needed = node?.requiredDuringSchedulingIgnoredDuringExecution;
@@ -67,7 +59,8 @@ function validateNodeField(field: string, { key, operator, values = [] }: Frozen
   const errors: FieldError[] = [];
   if (operator !== "In" && operator !== "NotIn") errors.push(invalidValue(`${field}.operator`, operator ?? "", "not a valid selector operator"));
   else if (values.length !== 1) errors.push(required(`${field}.values`, "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"));
-  return key === "metadata.name" ? errors : [...errors, invalidValue(`${field}.key`, key ?? "", "not a valid field selector key")];
+  if (key !== "metadata.name") return [...errors, invalidValue(`${field}.key`, key ?? "", "not a valid field selector key")];
+  return [...errors, ...values.flatMap((value, index) => dnsSubdomain(`${field}.values[${index}]`, value))];
 }
 
 function validatePodAffinity(field: string, affinity: Frozen<PodAffinity> | undefined): FieldError[] {
@@ -125,7 +118,7 @@ function validateToleration(field: string, { key, operator, value = "", effect, 
 
 const inclusionPolicies = ["Honor", "Ignore"];
 
-function validateSpread(field: string, constraints: Frozen<TopologySpreadConstraint[]> | undefined): FieldError[] {
+export function validateSpread(field: string, constraints: Frozen<TopologySpreadConstraint[]> | undefined): FieldError[] {
   return (constraints ?? []).flatMap((constraint, index) => {
     const at = `${field}[${index}]`, { maxSkew, topologyKey, whenUnsatisfiable, minDomains } = constraint;
     const repeated = constraints!.slice(index + 1).some((other) => other.topologyKey === topologyKey && other.whenUnsatisfiable === whenUnsatisfiable);
@@ -135,9 +128,9 @@ function validateSpread(field: string, constraints: Frozen<TopologySpreadConstra
       ...(whenUnsatisfiable === "DoNotSchedule" || whenUnsatisfiable === "ScheduleAnyway" ? [] : [notSupported(`${at}.whenUnsatisfiable`, whenUnsatisfiable ?? "", ["DoNotSchedule", "ScheduleAnyway"])]),
       ...(repeated ? [duplicate(`${at}.{topologyKey, whenUnsatisfiable}`, `{${topologyKey}, ${whenUnsatisfiable}}`)] : []),
       ...(minDomains === undefined ? [] : positive(`${at}.minDomains`, minDomains)),
-      ...(minDomains !== undefined && whenUnsatisfiable !== "DoNotSchedule" ? [invalidValue(`${at}.minDomains`, minDomains, `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${whenUnsatisfiable}`)] : []),
-      ...given(constraint.nodeAffinityPolicy, (policy) => oneOf(`${at}.nodeAffinityPolicy`, policy, inclusionPolicies)),
-      ...given(constraint.nodeTaintsPolicy, (policy) => oneOf(`${at}.nodeTaintsPolicy`, policy, inclusionPolicies)),
+      ...(minDomains !== undefined && whenUnsatisfiable !== "DoNotSchedule" ? [invalidValue(`${at}.minDomains`, minDomains, `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${whenUnsatisfiable ?? ""}`)] : []),
+      ...stated(`${at}.nodeAffinityPolicy`, constraint.nodeAffinityPolicy, inclusionPolicies),
+      ...stated(`${at}.nodeTaintsPolicy`, constraint.nodeTaintsPolicy, inclusionPolicies),
       ...validateLabelKeys(at, constraint.matchLabelKeys ?? [], [], constraint.labelSelector !== undefined),
       ...validateLabelSelector(constraint.labelSelector, `${at}.labelSelector`),
     ];

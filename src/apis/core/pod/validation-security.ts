@@ -1,7 +1,7 @@
 import { duplicate, invalidValue, required, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import type { AppArmorProfile, PodSpec, SeccompProfile, SecurityContext } from "../../generated/core/v1.ts";
-import { given, oneOf, relativePath, within } from "../field-rules.ts";
+import { oneOf, relativePath, stated, within } from "../field-rules.ts";
 
 const maxId = 2 ** 31 - 1;
 const id = (field: string, value: number | undefined): FieldError[] => (value === undefined ? [] : within(field, value, 0, maxId));
@@ -11,7 +11,7 @@ export function validateContainerSecurity(field: string, context: Frozen<Securit
   if (!context) return [];
   const { privileged, allowPrivilegeEscalation, capabilities, procMount } = context;
   const errors = [...id(`${field}.runAsUser`, context.runAsUser), ...id(`${field}.runAsGroup`, context.runAsGroup)];
-  errors.push(...given(procMount, (value) => oneOf(`${field}.procMount`, value, ["Default", "Unmasked"])));
+  errors.push(...stated(`${field}.procMount`, procMount, ["Default", "Unmasked"]));
   if (hostUsers && procMount === "Unmasked") errors.push(invalidValue(`${field}.procMount`, procMount, "`hostUsers` must be false to use `Unmasked`"));
   errors.push(...validateSeccomp(`${field}.seccompProfile`, context.seccompProfile), ...validateAppArmor(`${field}.appArmorProfile`, context.appArmorProfile));
   if (allowPrivilegeEscalation !== false) return errors;
@@ -27,9 +27,9 @@ export function validatePodSecurity(field: string, spec: Frozen<PodSpec>): Field
   if (spec.shareProcessNamespace && spec.hostPID) errors.push(invalidValue(`${at}.shareProcessNamespace`, true, "ShareProcessNamespace and HostPID cannot both be enabled"));
   return [
     ...errors, ...validateSysctls(`${at}.sysctls`, spec),
-    ...given(context.fsGroupChangePolicy, (policy) => oneOf(`${at}.fsGroupChangePolicy`, policy, ["Always", "OnRootMismatch"])),
-    ...given(context.supplementalGroupsPolicy, (policy) => oneOf(`${at}.supplementalGroupsPolicy`, policy, ["Merge", "Strict"])),
-    ...given(context.seLinuxChangePolicy, (policy) => oneOf(`${at}.seLinuxChangePolicy`, policy, ["MountOption", "Recursive"])),
+    ...stated(`${at}.fsGroupChangePolicy`, context.fsGroupChangePolicy, ["Always", "OnRootMismatch"]),
+    ...stated(`${at}.supplementalGroupsPolicy`, context.supplementalGroupsPolicy, ["Merge", "Strict"]),
+    ...stated(`${at}.seLinuxChangePolicy`, context.seLinuxChangePolicy, ["Recursive"]),
     ...validateSeccomp(`${at}.seccompProfile`, context.seccompProfile), ...validateAppArmor(`${at}.appArmorProfile`, context.appArmorProfile),
   ];
 }
@@ -58,15 +58,15 @@ function validateSysctls(field: string, spec: Frozen<PodSpec>): FieldError[] {
 
 function validateSeccomp(field: string, profile: Frozen<SeccompProfile> | undefined): FieldError[] {
   if (!profile) return [];
-  const { type, localhostProfile } = profile, errors = oneOf(`${field}.type`, type, profileTypes);
+  const { type, localhostProfile } = profile, errors = type ? oneOf(`${field}.type`, type, profileTypes) : [required(`${field}.type`, "type is required when seccompProfile is set")];
   if (type === "Localhost") errors.push(...(localhostProfile === undefined ? [required(`${field}.localhostProfile`, "must be set when seccomp type is Localhost")] : relativePath(`${field}.localhostProfile`, localhostProfile)));
-  else if (localhostProfile !== undefined) errors.push(invalidValue(`${field}.localhostProfile`, localhostProfile, "can only be set when seccomp type is Localhost"));
+  else if (localhostProfile !== undefined) errors.push(invalidValue(`${field}.localhostProfile`, { Type: type ?? "", LocalhostProfile: localhostProfile }, "can only be set when seccomp type is Localhost"));
   return errors;
 }
 
 function validateAppArmor(field: string, profile: Frozen<AppArmorProfile> | undefined): FieldError[] {
   if (!profile) return [];
-  const { type, localhostProfile } = profile, errors = oneOf(`${field}.type`, type, profileTypes);
+  const { type, localhostProfile } = profile, errors = type ? oneOf(`${field}.type`, type, profileTypes) : [required(`${field}.type`, "type is required when appArmorProfile is set")];
   if (type === "Localhost") {
     if (!localhostProfile) errors.push(required(`${field}.localhostProfile`, "must be set when AppArmor type is Localhost"));
     else if (localhostProfile.trim() !== localhostProfile) errors.push(invalidValue(`${field}.localhostProfile`, localhostProfile, "must not be padded with whitespace"));

@@ -1,12 +1,13 @@
 import { forbiddenField, invalidValue, required, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
-import { dns1123SubdomainErrors } from "../../../apimachinery/validation/names.ts";
+import { maxLengthError, regexError } from "../../../apimachinery/validation/names.ts";
 import { validateAnnotations, validateLabels } from "../../../apimachinery/validation/object-meta.ts";
 import type { HostAlias, PodSpec, PodTemplateSpec } from "../../generated/core/v1.ts";
 import { dnsLabel, dnsSubdomain, given, ipAddress, labelName, oneOf, within } from "../field-rules.ts";
+import { validatePodClaims } from "./validation-claims.ts";
 import { validateContainers } from "./validation-containers.ts";
 import { validateResources } from "./validation-resources.ts";
-import { validateScheduling } from "./validation-scheduling.ts";
+import { validateAffinity, validateSchedulingGates, validateSpread, validateTolerations } from "./validation-scheduling.ts";
 import { validatePodSecurity } from "./validation-security.ts";
 import { validateVolumes } from "./validation-volumes.ts";
 
@@ -15,34 +16,32 @@ export function validatePodSpec(field: string, spec: Frozen<PodSpec>, inPod: boo
   const volumes = validateVolumes(`${field}.volumes`, spec.volumes);
   return [
     ...volumes.errors,
+    ...validatePodClaims(`${field}.resourceClaims`, spec.resourceClaims),
     ...validateContainers(field, spec, volumes.names),
     ...(spec.resources ? validateResources(`${field}.resources`, spec.resources, new Set()) : []),
     ...validateHostNetworkPorts(field, spec, inPod),
     ...oneOf(`${field}.restartPolicy`, spec.restartPolicy, ["Always", "OnFailure", "Never"]),
     ...oneOf(`${field}.dnsPolicy`, spec.dnsPolicy, ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]),
+    ...validateLabels(spec.nodeSelector, `${field}.nodeSelector`),
     ...validatePodSecurity(field, spec),
-    ...(spec.imagePullSecrets ?? []).flatMap(({ name }, index) => (name ? [] : [required(`${field}.imagePullSecrets[${index}].name`)])),
+    ...validateAffinity(`${field}.affinity`, spec.affinity),
     ...validateDnsConfig(`${field}.dnsConfig`, spec),
     ...(spec.readinessGates ?? []).flatMap(({ conditionType }, index) => labelName(`${field}.readinessGates[${index}].conditionType`, conditionType)),
+    ...validateSchedulingGates(`${field}.schedulingGates`, spec.schedulingGates),
+    ...validateSpread(`${field}.topologySpreadConstraints`, spec.topologySpreadConstraints),
     ...validateHostUsers(field, spec),
-    ...validateNames(field, spec),
+    ...given(spec.serviceAccountName, (name) => dnsSubdomain(`${field}.serviceAccountName`, name)),
+    ...given(spec.nodeName, (name) => dnsSubdomain(`${field}.nodeName`, name)),
     ...given(spec.activeDeadlineSeconds, (seconds) => within(`${field}.activeDeadlineSeconds`, seconds, 1, 2 ** 31 - 1)),
-    ...validateScheduling(field, spec),
+    ...given(spec.hostname, (name) => dnsLabel(`${field}.hostname`, name)),
+    ...given(spec.subdomain, (name) => dnsLabel(`${field}.subdomain`, name)),
+    ...validateTolerations(`${field}.tolerations`, spec.tolerations),
     ...validateHostAliases(`${field}.hostAliases`, spec.hostAliases),
+    ...given(spec.priorityClassName, (name) => dnsSubdomain(`${field}.priorityClassName`, name)),
+    ...given(spec.runtimeClassName, (name) => dnsSubdomain(`${field}.runtimeClassName`, name)),
     ...given(spec.preemptionPolicy, (policy) => oneOf(`${field}.preemptionPolicy`, policy, ["Never", "PreemptLowerPriority"])),
     ...(spec.overhead ? validateResources(`${field}.overhead`, { limits: spec.overhead }, new Set()).map((error) => ({ ...error, field: error.field.replace(".overhead.limits[", ".overhead[") })) : []),
-    ...(spec.os ? oneOf(`${field}.os.name`, spec.os.name, ["linux", "windows"]) : []),
-  ];
-}
-
-function validateNames(field: string, { hostname, subdomain, serviceAccountName, nodeName, priorityClassName, runtimeClassName }: Frozen<PodSpec>): FieldError[] {
-  return [
-    ...given(hostname, (name) => dnsLabel(`${field}.hostname`, name)),
-    ...given(subdomain, (name) => dnsLabel(`${field}.subdomain`, name)),
-    ...given(serviceAccountName, (name) => dnsSubdomain(`${field}.serviceAccountName`, name)),
-    ...given(nodeName, (name) => dnsSubdomain(`${field}.nodeName`, name)),
-    ...given(priorityClassName, (name) => dnsSubdomain(`${field}.priorityClassName`, name)),
-    ...given(runtimeClassName, (name) => dnsSubdomain(`${field}.runtimeClassName`, name)),
+    ...(spec.os ? oneOf(spec.os.name ? `${field}.os` : `${field}.os.name`, spec.os.name, ["linux", "windows"]) : []),
   ];
 }
 
@@ -55,11 +54,13 @@ function validateHostNetworkPorts(field: string, { hostNetwork, containers = [] 
 }
 
 /** A user namespace of its own does not go together with the node's other namespaces. */
-function validateHostUsers(field: string, { hostUsers, hostNetwork, hostPID, hostIPC }: Frozen<PodSpec>): FieldError[] {
-  if (hostUsers !== false) return [];
-  return [["hostNetwork", hostNetwork], ["HostPID", hostPID], ["HostIPC", hostIPC]]
-    .filter(([, set]) => set)
-    .map(([name]) => forbiddenField(`${field}.${String(name)}`, "when `hostUsers` is false"));
+function validateHostUsers(field: string, spec: Frozen<PodSpec>): FieldError[] {
+  if (spec.hostUsers !== false) return [];
+  const refused = ([["hostNetwork", spec.hostNetwork], ["HostPID", spec.hostPID], ["HostIPC", spec.hostIPC]] as const).filter(([, set]) => set).map(([name]) => name as string);
+  for (const list of ["initContainers", "containers", "ephemeralContainers"] as const) {
+    for (const [index, { volumeDevices }] of (spec[list] ?? []).entries()) if (volumeDevices?.length) refused.push(`${list}[${index}].volumeDevices`);
+  }
+  return refused.map((name) => forbiddenField(`${field}.${name}`, "when `hostUsers` is false"));
 }
 
 function validateDnsConfig(field: string, { dnsPolicy, dnsConfig }: Frozen<PodSpec>): FieldError[] {
@@ -77,11 +78,16 @@ function validateDnsConfig(field: string, { dnsPolicy, dnsConfig }: Frozen<PodSp
   return [...errors, ...options.flatMap(({ name }, index) => (name ? [] : [required(`${field}.options[${index}]`, "must not be empty")]))];
 }
 
+const searchLabel = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?", searchDomain = `${searchLabel}(\\.${searchLabel})*`;
+const isSearchDomain = new RegExp(`^${searchDomain}$`);
+const searchDomainMessage = regexError("a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character", searchDomain, "example.com");
+
 /** A domain to search; underscores are met in practice. */
 function validateSearch(field: string, search: string): FieldError[] {
   if (search === ".") return [];
   const domain = search.endsWith(".") ? search.slice(0, -1) : search;
-  return dns1123SubdomainErrors(domain.replaceAll("_", "a")).map((message) => invalidValue(field, domain, message));
+  const errors = domain.length > 253 ? [invalidValue(field, domain, maxLengthError(253))] : [];
+  return isSearchDomain.test(domain) ? errors : [...errors, invalidValue(field, domain, searchDomainMessage)];
 }
 
 function validateHostAliases(field: string, aliases: Frozen<HostAlias[]> | undefined): FieldError[] {

@@ -67,7 +67,7 @@ function levelStorageClass(claim: Frozen<PersistentVolumeClaim>, old: Frozen<Per
   const name = claim.spec?.storageClassName, was = old.spec?.storageClassName;
   if (was === undefined && name !== undefined && (before === undefined || before === name)) delete wanted.storageClassName;
   if (before !== undefined && was === undefined && name === before && (after === undefined || after === before)) return [];
-  return (after ?? "") === (before ?? "") ? [] : [invalidValue(`metadata.annotations[${betaStorageClass}]`, after ?? "", "field is immutable")];
+  return (after ?? "") === (before ?? "") ? [] : [invalidValue(`metadata.annotations.${betaStorageClass}`, after ?? "", "field is immutable")];
 }
 
 function validateSizeAndClass({ spec }: Frozen<PersistentVolumeClaim>, old: Frozen<PersistentVolumeClaim>): FieldError[] {
