@@ -26,7 +26,7 @@ export const leases = defineResource<Lease>({
   },
   columns: [
     nameColumn(),
-    { name: "Holder", type: "string", description: "holderIdentity contains the identity of the holder of a current lease.", value: (lease) => lease.spec.holderIdentity ?? "" },
+    { name: "Holder", type: "string", description: "holderIdentity contains the identity of the holder of a current lease. If Coordinated Leader Election is used, the holder identity must be equal to the elected LeaseCandidate.metadata.name field.", value: (lease) => lease.spec.holderIdentity ?? "" },
     ageColumn(),
   ],
   example: () => ({ apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name: "example", namespace: "default" }, spec: {} }),

@@ -24,8 +24,8 @@ export const flowschemas = defineResource<FlowSchema>({
   columns: [
     nameColumn(),
     { name: "PriorityLevel", type: "string", description: "`name` is the name of the priority level configuration being referenced Required.", value: ({ spec }) => spec.priorityLevelConfiguration?.name ?? "" },
-    { name: "MatchingPrecedence", type: "string", description: "`matchingPrecedence` is used to choose among the FlowSchemas that match a given request.", value: ({ spec }) => spec.matchingPrecedence ?? 0 },
-    { name: "DistinguisherMethod", type: "string", description: "`distinguisherMethod` defines how to compute the flow distinguisher for requests that match this schema.", value: ({ spec }) => spec.distinguisherMethod?.type ?? "<none>" },
+    { name: "MatchingPrecedence", type: "string", description: "`matchingPrecedence` is used to choose among the FlowSchemas that match a given request. The chosen FlowSchema is among those with the numerically lowest (which we take to be logically highest) MatchingPrecedence.  Each MatchingPrecedence value must be ranged in [1,10000]. Note that if the precedence is not specified, it will be set to 1000 as default.", value: ({ spec }) => spec.matchingPrecedence ?? 0 },
+    { name: "DistinguisherMethod", type: "string", description: "`distinguisherMethod` defines how to compute the flow distinguisher for requests that match this schema. `nil` specifies that the distinguisher is disabled and thus will always be the empty string.", value: ({ spec }) => spec.distinguisherMethod?.type ?? "<none>" },
     ageColumn(),
     { name: "MissingPL", type: "string", description: "references a broken or non-existent PriorityLevelConfiguration", value: ({ status }) => status?.conditions?.find(({ type }) => type === "Dangling")?.status ?? "?" },
   ],

@@ -26,7 +26,7 @@ export const networkpolicies = defineResource<NetworkPolicy>({
   },
   columns: [
     nameColumn(),
-    { name: "Pod-Selector", type: "string", description: "podSelector selects the pods to which this NetworkPolicy object applies.", value: ({ spec }) => formatLabelSelector(spec.podSelector) },
+    { name: "Pod-Selector", type: "string", description: "podSelector selects the pods to which this NetworkPolicy object applies. The array of rules is applied to any pods selected by this field. An empty selector matches all pods in the policy's namespace. Multiple network policies can select the same set of pods. In this case, the ingress rules for each are combined additively. This field is optional. If it is not specified, it defaults to an empty selector.", value: ({ spec }) => formatLabelSelector(spec.podSelector) },
     ageColumn(),
   ],
   example: () => ({ apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata: { name: "example", namespace: "default" }, spec: { podSelector: {} } }),

@@ -23,7 +23,7 @@ export const servicecidrs = defineResource<ServiceCIDR>({
   },
   columns: [
     nameColumn(),
-    { name: "CIDRs", type: "string", description: "CIDRs defines the IP blocks from which to assign service cluster IPs.", value: ({ spec }) => (spec.cidrs ?? []).join(",") },
+    { name: "CIDRs", type: "string", description: "CIDRs defines the IP blocks in CIDR notation (e.g. \"192.168.0.0/24\" or \"2001:db8::/64\") from which to assign service cluster IPs. Max of two CIDRs is allowed, one of each IP family. This field is immutable.", value: ({ spec }) => (spec.cidrs ?? []).join(",") },
     ageColumn(),
   ],
   example: () => ({ apiVersion: "networking.k8s.io/v1", kind: "ServiceCIDR", metadata: { name: "example" }, spec: { cidrs: ["10.96.128.0/24"] } }),

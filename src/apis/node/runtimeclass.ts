@@ -21,7 +21,7 @@ export const runtimeclasses = defineResource<RuntimeClass>({
   },
   columns: [
     nameColumn(),
-    { name: "Handler", type: "string", description: "handler specifies the underlying runtime and configuration that the CRI implementation will use to handle pods of this class.", value: ({ handler }) => handler ?? "" },
+    { name: "Handler", type: "string", description: "", value: ({ handler }) => handler ?? "" },
     ageColumn(),
   ],
   example: () => ({ apiVersion: "node.k8s.io/v1", kind: "RuntimeClass", metadata: { name: "example" }, handler: "example" }),

@@ -56,7 +56,7 @@ export function validateBindingUpdate(binding: Frozen<Binding>, old: Frozen<Bind
 export function bindingColumns<T extends Binding>(what: string): readonly Column<T>[] {
   return [
     nameColumn(),
-    { name: "Role", type: "string", description: "RoleRef names the role whose permissions are granted.", value: ({ roleRef }) => `${roleRef.kind}/${roleRef.name}` },
+    { name: "Role", type: "string", description: "RoleRef can only reference a ClusterRole in the global namespace. If the RoleRef cannot be resolved, the Authorizer must return an error.", value: ({ roleRef }) => `${roleRef.kind}/${roleRef.name}` },
     ageColumn(),
     { name: "Users", type: "string", priority: 1, description: `Users in the ${what}`, value: (binding) => subjectsOf(binding, "User") },
     { name: "Groups", type: "string", priority: 1, description: `Groups in the ${what}`, value: (binding) => subjectsOf(binding, "Group") },

@@ -33,8 +33,8 @@ export const storageclasses = defineResource<StorageClass>({
   columns: [
     { ...nameColumn<StorageClass>(), value: ({ metadata }) => `${metadata.name ?? ""}${isDefault(metadata.annotations) ? " (default)" : ""}` },
     { name: "Provisioner", type: "string", description: "provisioner indicates the type of the provisioner.", value: ({ provisioner }) => provisioner ?? "" },
-    { name: "ReclaimPolicy", type: "string", description: "reclaimPolicy controls the reclaimPolicy for dynamically provisioned PersistentVolumes of this storage class.", value: ({ reclaimPolicy }) => reclaimPolicy ?? "Delete" },
-    { name: "VolumeBindingMode", type: "string", description: "volumeBindingMode indicates how PersistentVolumeClaims should be provisioned and bound.", value: ({ volumeBindingMode }) => volumeBindingMode ?? "Immediate" },
+    { name: "ReclaimPolicy", type: "string", description: "reclaimPolicy controls the reclaimPolicy for dynamically provisioned PersistentVolumes of this storage class. Defaults to Delete.", value: ({ reclaimPolicy }) => reclaimPolicy ?? "Delete" },
+    { name: "VolumeBindingMode", type: "string", description: "volumeBindingMode indicates how PersistentVolumeClaims should be provisioned and bound.  When unset, VolumeBindingImmediate is used. This field is only honored by servers that enable the VolumeScheduling feature.", value: ({ volumeBindingMode }) => volumeBindingMode ?? "Immediate" },
     { name: "AllowVolumeExpansion", type: "string", description: "allowVolumeExpansion shows whether the storage class allow volume expand.", value: ({ allowVolumeExpansion }) => allowVolumeExpansion ?? false },
     ageColumn(),
   ],

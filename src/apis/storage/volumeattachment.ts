@@ -29,10 +29,10 @@ export const volumeattachments = defineResource<VolumeAttachment>({
   },
   columns: [
     nameColumn(),
-    { name: "Attacher", type: "string", format: "name", description: "attacher indicates the name of the volume driver that MUST handle this request.", value: ({ spec }) => spec.attacher ?? "" },
+    { name: "Attacher", type: "string", format: "name", description: "attacher indicates the name of the volume driver that MUST handle this request. This is the name returned by GetPluginName().", value: ({ spec }) => spec.attacher ?? "" },
     { name: "PV", type: "string", description: "persistentVolumeName represents the name of the persistent volume to attach.", value: ({ spec }) => spec.source?.persistentVolumeName ?? "" },
     { name: "Node", type: "string", description: "nodeName represents the node that the volume should be attached to.", value: ({ spec }) => spec.nodeName ?? "" },
-    { name: "Attached", type: "boolean", description: "attached indicates the volume is successfully attached.", value: ({ status }) => status?.attached ?? false },
+    { name: "Attached", type: "boolean", description: "attached indicates the volume is successfully attached. This field must only be set by the entity completing the attach operation, i.e. the external-attacher.", value: ({ status }) => status?.attached ?? false },
     ageColumn(),
   ],
   example: () => ({ apiVersion: "storage.k8s.io/v1", kind: "VolumeAttachment", metadata: { name: "example" }, spec: { attacher: "example.csi.example.com", source: { persistentVolumeName: "example" }, nodeName: "example" } }),

@@ -20,7 +20,7 @@ export const volumeattributesclasses = defineResource<VolumeAttributesClass>({
   },
   columns: [
     nameColumn(),
-    { name: "DriverName", type: "string", description: "Name of the CSI driver", value: ({ driverName }) => driverName ?? "" },
+    { name: "DriverName", type: "string", description: "Name of the CSI driver This field is immutable.", value: ({ driverName }) => driverName ?? "" },
     ageColumn(),
   ],
   example: () => ({ apiVersion: "storage.k8s.io/v1", kind: "VolumeAttributesClass", metadata: { name: "example" }, driverName: "example.csi.example.com", parameters: { tier: "fast" } }),
