@@ -5,6 +5,9 @@ import { parseCidr } from "../../base/cidr.ts";
 import type { Lister } from "../../client/informer.ts";
 import { ClusterIps } from "./cluster-ips.ts";
 
+/** How often another address is tried when one is just being taken in a network that overlaps. */
+const attempts = 8;
+
 export interface ServiceNetworksOptions {
   /** The server's own network, which is there before any object is. */
   serviceCidr: string;
@@ -63,11 +66,16 @@ export class ServiceNetworks {
     return [this.#own, ...[...this.#others.values()].map(({ ips }) => ips)];
   }
 
-  /** A free address, reserved until settled; undefined when no network has one left. */
-  allocate(): string | undefined {
+  /** A free address, reserved until settled in each network that has it; undefined when no network has one left. */
+  allocate(uid: string): string | undefined {
     for (const ips of this.#all()) {
-      const address = ips.allocate();
-      if (address) return address;
+      for (let attempt = 1; attempt <= attempts; attempt++) {
+        const address = ips.allocate();
+        if (!address) break;
+        const refusal = this.#claimIn(this.#all().filter((other) => other !== ips && other.contains(address)), address, uid);
+        if (!refusal) return address;
+        ips.settle(address);
+      }
     }
     return undefined;
   }
@@ -75,11 +83,14 @@ export class ServiceNetworks {
   /** Takes this very address for the service of that uid; says why not. An address of several networks must be free in each. */
   claim(address: string, uid: string): string | undefined {
     const within = this.#all().filter((ips) => ips.contains(address));
-    if (within.length === 0) return this.#own.claim(address, uid);
-    for (const [index, ips] of within.entries()) {
+    return within.length > 0 ? this.#claimIn(within, address, uid) : this.#own.claim(address, uid);
+  }
+
+  #claimIn(networks: readonly ClusterIps[], address: string, uid: string): string | undefined {
+    for (const [index, ips] of networks.entries()) {
       const refusal = ips.claim(address, uid);
       if (!refusal) continue;
-      for (const claimed of within.slice(0, index)) claimed.settle(address);
+      for (const claimed of networks.slice(0, index)) claimed.settle(address);
       return refusal;
     }
     return undefined;

@@ -59,7 +59,7 @@ class Taken {
   constructor(private readonly ips: ServiceNetworks, private readonly nodePorts: NodePorts, private readonly uid: string) {}
 
   address(): string {
-    const address = this.ips.allocate();
+    const address = this.ips.allocate(this.uid);
     if (address === undefined) throw internalError("failed to allocate a serviceIP: range is full");
     this.#addresses.push(address);
     return address;
