@@ -6,6 +6,8 @@ import { customSchemas, definitionHooks, runCustomResources, withCustomResources
 import { createAggregator } from "../../src/apiserver/aggregation/aggregator.ts";
 import { withRemoteOpenApi } from "../../src/apiserver/aggregation/openapi.ts";
 import type { Auditor } from "../../src/apiserver/audit/auditor.ts";
+import { storedFlowControl } from "../../src/apiserver/flowcontrol/stored.ts";
+import { prefixOf } from "../../src/registry/store.ts";
 import { createApiServer } from "../../src/apiserver/app.ts";
 import { bearerTokenAuthenticator } from "../../src/apiserver/authentication/bearer-token.ts";
 import { requestHeaderAuthenticator } from "../../src/apiserver/authentication/request-header.ts";
@@ -60,6 +62,9 @@ export interface TestApiServerOptions {
   /** Other ways in than certificates and the cluster's own tokens. */
   identity?: Partial<IdentityOptions>;
   auditor?: Auditor;
+  /** Seats of flow control; without them every request runs at once. */
+  totalSeats?: number;
+  maxWatchesPerUser?: number;
   /** Where Services (`namespace/name`) are reached, for tests without a network; others have to have endpoints. */
   serviceAddresses?: ReadonlyMap<string, ServiceAddress>;
   /** Kinds besides the built-in ones. */
@@ -103,7 +108,7 @@ async function frontProxyPair(): Promise<TestApiServer["frontProxy"]> {
 
 const silentRecorder: EventRecorder = { event: () => undefined };
 
-export async function startApiServer({ storage: kind = "memory", nodes: connector = { connect: () => undefined }, controllers = [], cards = [], identity, serviceAddresses = new Map(), auditor }: TestApiServerOptions = {}): Promise<TestApiServer> {
+export async function startApiServer({ storage: kind = "memory", nodes: connector = { connect: () => undefined }, controllers = [], cards = [], identity, serviceAddresses = new Map(), auditor, totalSeats, maxWatchesPerUser }: TestApiServerOptions = {}): Promise<TestApiServer> {
   const directory = mkdtempSync(join(tmpdir(), "skiff-apiserver-"));
   const storage = kind === "memory" ? new MemoryStorage() : kind === "sqlite" ? await SqliteStorage.open({ path: join(directory, "state.db") }) : kind;
   const cacher = new Cacher({ storage });
@@ -153,14 +158,15 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
   await reconcileBootstrapPolicy(client(), bootstrapPolicy(controllers));
 
   const stopping = new AbortController();
+  const metrics = createMetrics();
   const openApi = createOpenApi({ cards: () => registry.cards, custom: customSchemas });
   registry.resources.onChange(() => openApi.invalidate());
   const customResources = runCustomResources({ informers, client: client(), webhooks, clock: systemClock, resources: registry.resources }, stopping.signal);
   const handler = createApiServer({
-    registry, authorizer, nodes: connector, openApi: withRemoteOpenApi(openApi, () => aggregator.remotePaths()), aggregator, auditor, serviceAccountKeys: tokens.keys,
+    registry, authorizer, nodes: connector, openApi: withRemoteOpenApi(openApi, () => aggregator.remotePaths()), aggregator, auditor, maxWatchesPerUser, ...(totalSeats ? { flowControl: { flow: storedFlowControl({ informers, totalSeats, queueWaitMs: 15_000, metrics }), count: (group, version, resource, namespace) => cacher.count(prefixOf(registry.find(group, version, resource) ?? { group, resource }, namespace)) } } : {}), serviceAccountKeys: tokens.keys,
     authenticators: [requestHeaderAuthenticator({ allowedNames: [frontProxyName] }), x509Authenticator(), bearerTokenAuthenticator(tokenKinds)],
     checks: { healthz: [], livez: [], readyz: [{ name: "informer-sync", check: () => undefined }] },
-    metrics: createMetrics(), version: versionInfo({ own: "0.0.0-test" }), stopping: stopping.signal,
+    metrics, version: versionInfo({ own: "0.0.0-test" }), stopping: stopping.signal,
   });
 
   const end = new Date(Date.now() + 86_400_000);

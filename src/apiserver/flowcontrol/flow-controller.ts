@@ -48,7 +48,8 @@ interface Level extends SeatUse {
 
 /** Narrow requests dispatched in one turn of the event loop. Wide ones have a turn each, so that others are heard between them. */
 const narrowPerTurn = 8;
-const unlimited: SeatLimits = { nominal: Infinity, least: Infinity, most: Infinity };
+/** Exempt requests take no seats. */
+const none: SeatLimits = { nominal: 0, least: 0, most: 0 };
 const free: Ticket = { release: () => undefined };
 
 /**
@@ -70,11 +71,11 @@ export function createFlowController({ configuration, totalSeats, queueWaitMs, m
       const name = object.metadata.name!;
       const known = before.get(name);
       // Only what has changed begins anew: requests that run keep their seats where they took them.
-      if (known && Bun.deepEquals(known.object.spec, object.spec) && Bun.deepEquals(known.limits, limits.get(name) ?? unlimited)) return [name, known];
-      return [name, { object, name, limits: limits.get(name) ?? unlimited, inUse: 0, queue: queueOf(object) }];
+      if (known && Bun.deepEquals(known.object.spec, object.spec) && Bun.deepEquals(known.limits, limits.get(name) ?? none)) return [name, known];
+      return [name, { object, name, limits: limits.get(name) ?? none, inUse: 0, queue: queueOf(object) }];
     }));
     for (const [name, level] of before) if (levels.get(name) !== level && level.queue?.length) draining.add(level);
-    for (const { name, limits: { nominal } } of levels.values()) if (nominal !== Infinity) series.nominal.set(nominal, [name]);
+    for (const { name, limits: { nominal } } of levels.values()) if (nominal > 0) series.nominal.set(nominal, [name]);
     schemas = stored.flowSchemas.filter(({ spec }) => levels.has(spec.priorityLevelConfiguration.name)).toSorted((a, b) => a.spec.matchingPrecedence - b.spec.matchingPrecedence || (a.metadata.name! < b.metadata.name! ? -1 : 1));
   }
 

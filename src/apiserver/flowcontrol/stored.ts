@@ -11,9 +11,9 @@ export function storedFlowControl({ informers, ...options }: Omit<FlowControlOpt
     ...options,
     configuration() {
       const flowSchemas = schemas.lister.list(), priorityLevels = levels.lister.list();
-      const names = new Set([...flowSchemas, ...priorityLevels].map(({ metadata }) => metadata.name));
-      // The catch-all is there last or not at all: without it requests would go unlimited.
-      if (!names.has("catch-all")) return { flowSchemas: [...mandatory.flowSchemas, ...suggested.flowSchemas], priorityLevels: [...mandatory.priorityLevels, ...suggested.priorityLevels] };
+      const complete = [flowSchemas, priorityLevels].every((list) => list.some(({ metadata }) => metadata.name === "catch-all"));
+      // Without the catch-all requests would go unlimited.
+      if (!complete) return { flowSchemas: [...mandatory.flowSchemas, ...suggested.flowSchemas], priorityLevels: [...mandatory.priorityLevels, ...suggested.priorityLevels] };
       return { flowSchemas, priorityLevels };
     },
   });
