@@ -57,7 +57,7 @@ function collectObjects(declared: DeclType, into: Map<string, StructDecl>): void
   if (declared.item) collectObjects(declared.item, into);
   const { fields, type } = declared;
   if (!fields || into.has(type.name)) return;
-  into.set(type.name, { type, field: (name) => fields.get(name)?.decl.type });
+  into.set(type.name, { type, field: (name) => (fields.get(name) ?? fields.get(`__${name}__`))?.decl.type });
   for (const { decl } of fields.values()) collectObjects(decl, into);
 }
 

@@ -2,7 +2,7 @@ import type { DeclType } from "../cel.ts";
 import { createEnvironment, type Environment, type StructDecl, type StructTypes } from "../environment.ts";
 import { authorizerType, jsonPatches, resourceCheckType } from "../library/authorizer.ts";
 import { declared } from "../schema/decl-type.ts";
-import { dynType, stringType, structType, type CelType } from "../type.ts";
+import { dynType, opaqueType, stringType, structType, type CelType } from "../type.ts";
 
 /**
  * The variables of expressions in admission: of policies and of match conditions.
@@ -50,7 +50,8 @@ export const jsonPatchType = structType("JSONPatch");
 
 /** `Object.spec.template` is whatever is there: fields are of any type until the object is merged. */
 function patchStruct(name: string): StructDecl | undefined {
-  if (name === "JSONPatch") return { type: jsonPatchType, field: (field) => jsonPatchFields.get(field) };
+  // Of other fields Kubernetes says that their type is '', which nothing fits.
+  if (name === "JSONPatch") return { type: jsonPatchType, field: (field) => jsonPatchFields.get(field) ?? opaqueType("") };
   if (name !== "Object" && !name.startsWith("Object.")) return undefined;
   return { type: structType(name), field: () => dynType };
 }

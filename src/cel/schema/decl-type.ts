@@ -32,16 +32,11 @@ export const declared = {
   list: (item: DeclType, maxElements = Math.floor((maxRequestSize - 2) / (item.minSerializedSize + 1))): DeclType => ({ type: listType(item.type), item, maxElements, minSerializedSize: 2 }),
   map: (item: DeclType, maxElements = Math.floor((maxRequestSize - 2) / (item.minSerializedSize + 6))): DeclType =>
     ({ type: mapType(stringType, item.type), key: declared.string, item, maxElements, minSerializedSize: 2 }),
-  /** Fields by the names of JSON; those that can't be spelled in CEL are left out. */
-  object(name: string, fields: Readonly<Record<string, DeclType>>, minSerializedSize = 2): DeclType {
-    const byName = new Map<string, DeclField>();
-    for (const [json, decl] of Object.entries(fields)) {
-      const escaped = escapeName(json);
-      if (escaped !== undefined) byName.set(escaped, { json, decl });
-    }
-    return { type: structType(name), fields: byName, maxElements: 0, minSerializedSize };
-  },
+  /** Fields by the names of JSON, which are CEL's too. */
+  object: (name: string, fields: Readonly<Record<string, DeclType>>): DeclType => objectOf(name, new Map(Object.entries(fields).map(([json, decl]) => [json, { json, decl }])), 2),
 };
+
+const objectOf = (name: string, fields: ReadonlyMap<string, DeclField>, minSerializedSize: number): DeclType => ({ type: structType(name), fields, maxElements: 0, minSerializedSize });
 
 /**
  * The declared type of data that a schema describes, or undefined where CEL can't see it: what has no type, and unknown fields.
@@ -82,15 +77,16 @@ function objectType(schema: SchemaLike, name: string): DeclType | undefined {
     const item = inner(additionalProperties, `${name}.@elem`);
     return item && declared.map(item, ...(maxProperties === undefined ? [] : [Math.max(0, maxProperties)]));
   }
-  const fields: Record<string, DeclType> = Object.create(null) as Record<string, DeclType>;
+  const fields = new Map<string, DeclField>();
   let size = 2;
   for (const [field, property] of Object.entries(properties)) {
     const type = inner(property, `${name}.${escapeName(field) ?? field}`);
     if (!type) continue;
-    fields[field] = type;
+    const escaped = escapeName(field);
+    if (escaped !== undefined) fields.set(escaped, { json: field, decl: type });
     if (required.includes(field) && property.default === undefined) size += Buffer.byteLength(field) + type.minSerializedSize + 4;
   }
-  return declared.object(name, fields, size);
+  return objectOf(name, fields, size);
 }
 
 function withObjectMeta(schema: SchemaLike): SchemaLike {

@@ -84,7 +84,8 @@ class JsonObject implements MapValue {
     return [...this.keys()].length;
   }
   get(key: Value): Value | undefined {
-    const field = typeof key === "string" ? this.declared.fields?.get(key) : undefined;
+    // A reserved word that no grammar rule forbids here, such as `namespace`, may go without its escape.
+    const field = typeof key === "string" ? this.declared.fields?.get(key) ?? this.declared.fields?.get(`__${key}__`) : undefined;
     if (!field || !Object.hasOwn(this.json, field.json)) return undefined;
     const value = this.json[field.json];
     // A null that the schema allows is as good as absent, but for `has`.
