@@ -56,7 +56,7 @@ const allAdmission = ({ listers, authorizer, clock = systemClock, policies, webh
   namespaceLifecycle({ listers }),
   limitRanger({ listers }),
   serviceAccount({ listers, randomSuffix, clock }),
-  nodeRestriction({ listers }),
+  nodeRestriction({ listers, authorizer }),
   taintNodesByCondition,
   podSecurity({ listers, configuration: podSecurityConfiguration }),
   priority({ listers }),

@@ -1,25 +1,42 @@
 import type { Frozen, KubeObject } from "../../../apimachinery/meta.ts";
-import { forbidden, type StatusError } from "../../../apimachinery/status.ts";
-import type { TokenRequest } from "../../../apis/generated/authentication/v1.ts";
-import type { Node, Pod } from "../../../apis/generated/core/v1.ts";
-import type { UserInfo } from "../../attributes.ts";
+import { parseCertificateRequest } from "../../../apis/certificates/pkcs10.ts";
+import type { CertificateSigningRequest } from "../../../apis/generated/certificates/v1.ts";
+import type { Node, PersistentVolumeClaim } from "../../../apis/generated/core/v1.ts";
+import type { ResourceSlice } from "../../../apis/generated/resource/v1.ts";
+import type { Authorizer, UserInfo } from "../../attributes.ts";
 import type { Listers } from "../../listers.ts";
 import { defineAdmission, type Admission, type AdmissionAttributes } from "../admission.ts";
+import { refuse } from "../refuse.ts";
 import { forbiddenLabelChanges } from "./node-labels.ts";
+import { judgeEviction, judgePod, judgePodStatus } from "./node-restriction-pods.ts";
+import { judgeToken } from "./node-restriction-tokens.ts";
 
-const mirrorAnnotation = "kubernetes.io/config.mirror";
+/** Says why a node may not; undefined when it may. */
+type Judge = (node: string, attributes: AdmissionAttributes, listers: Listers, authorizer: Authorizer) => string | undefined;
 
-/** Keeps a kubelet (`system:node:<name>` in `system:nodes`) to its own node, the pods bound to it, its lease and their tokens. */
-export function nodeRestriction({ listers }: { listers: Listers }): Admission {
-  const pods = listers<Pod>("", "pods");
+const judges: Readonly<Record<string, Judge>> = {
+  "pods": judgePod, "pods/status": judgePodStatus, "pods/eviction": judgeEviction,
+  "nodes": judgeNode, "nodes/status": judgeNode,
+  "persistentvolumeclaims": () => "may only update PVC status", "persistentvolumeclaims/status": judgeClaimStatus,
+  "serviceaccounts/token": judgeToken,
+  "leases.coordination.k8s.io": judgeLease, "csinodes.storage.k8s.io": judgeCsiNode,
+  "resourceslices.resource.k8s.io": judgeSlice, "certificatesigningrequests.certificates.k8s.io": judgeCertificate,
+};
+
+/** Keeps a kubelet (`system:node:<name>` in `system:nodes`) to its own node, the pods bound to it and what is theirs. Source: kubernetes plugin/pkg/admission/noderestriction. */
+export function nodeRestriction({ listers, authorizer }: { listers: Listers; authorizer: Authorizer }): Admission {
   return defineAdmission({
     name: "NodeRestriction",
     operations: ["CREATE", "UPDATE", "DELETE"],
-    resources: ["pods", "pods/status", "pods/eviction", "nodes", "nodes/status", "serviceaccounts/token", "leases.coordination.k8s.io", "csinodes.storage.k8s.io"],
+    resources: Object.keys(judges),
     admit(attributes) {
-      const node = nodeNameOf(attributes.context.user);
+      const { user } = attributes.context;
+      const node = nodeNameOf(user);
       if (node === undefined) return;
-      const refusal = judge(node, attributes, (key) => pods.get(key));
+      if (node === "") throw refuse(attributes, `could not determine node from user ${JSON.stringify(user.name)}`);
+      const { card, subresource } = attributes;
+      const resource = card.group ? `${card.resource}.${card.group}` : card.resource;
+      const refusal = judges[subresource ? `${resource}/${subresource}` : resource]!(node, attributes, listers, authorizer);
       if (refusal) throw refuse(attributes, refusal);
     },
   });
@@ -31,59 +48,25 @@ export function nodeNameOf(user: UserInfo): string | undefined {
   return user.groups.includes("system:nodes") && user.name.startsWith(prefix) ? user.name.slice(prefix.length) : undefined;
 }
 
-type PodReader = (key: string) => Frozen<Pod> | undefined;
-
-function judge(node: string, attributes: AdmissionAttributes, readPod: PodReader): string | undefined {
-  switch (attributes.subresource ? `${attributes.card.resource}/${attributes.subresource}` : attributes.card.resource) {
-    case "pods": return judgePod(node, attributes);
-    case "pods/status": return judgePodStatus(node, attributes);
-    case "pods/eviction": return judgeEviction(node, attributes, readPod);
-    case "nodes": case "nodes/status": return judgeNode(node, attributes);
-    case "serviceaccounts/token": return judgeToken(node, attributes, readPod);
-    case "leases": return judgeLease(node, attributes);
-    default: return attributes.name === node ? undefined : `node ${quote(node)} can only access its own ${attributes.card.kind}`;
-  }
-}
-
-function judgePod(node: string, { operation, object, oldObject }: AdmissionAttributes): string | undefined {
-  if (operation === "CREATE") {
-    const pod = object as Pod;
-    if (pod.metadata.annotations?.[mirrorAnnotation] === undefined) return `pod does not have ${quote(mirrorAnnotation)} annotation, node ${quote(node)} can only create mirror pods`;
-    return pod.spec.nodeName === node ? undefined : `node ${quote(node)} can only create pods with spec.nodeName set to itself`;
-  }
-  if (operation === "UPDATE") return `node ${quote(node)} can not update pods`;
-  return nodeOf(oldObject) === node ? undefined : `node ${quote(node)} can only delete pods with spec.nodeName set to itself`;
-}
-
-function judgePodStatus(node: string, { operation, object, oldObject }: AdmissionAttributes): string | undefined {
-  if (operation !== "UPDATE") return `unexpected operation ${operation}, node ${quote(node)} can only update pod status`;
-  if (nodeOf(oldObject) !== node) return `node ${quote(node)} can only update pod status for pods with spec.nodeName set to itself`;
-  return sameLabels(object, oldObject) ? undefined : `node ${quote(node)} cannot update labels through pod status`;
-}
-
-function judgeEviction(node: string, { namespace, name }: AdmissionAttributes, readPod: PodReader): string | undefined {
-  const pod = readPod(`${namespace}/${name}`);
-  return !pod || pod.spec.nodeName === node ? undefined : `node ${node} can only evict pods with spec.nodeName set to itself`;
-}
-
 function judgeNode(node: string, { operation, name, object, oldObject }: AdmissionAttributes): string | undefined {
   const requested = name || object?.metadata.name;
   if (requested !== node) return `node ${quote(node)} is not allowed to modify node ${quote(requested ?? "")}`;
   if (operation === "DELETE") return undefined;
   const labels = forbiddenLabelChanges(object?.metadata.labels ?? {}, oldObject?.metadata.labels ?? {});
-  if (labels.length) return `is not allowed to ${operation === "CREATE" ? "set" : "modify"} the following labels: ${labels.join(", ")}`;
-  if (operation === "UPDATE" && !sameTaints(object as Node, oldObject as Frozen<Node>)) return `node ${quote(node)} is not allowed to modify taints`;
-  return undefined;
+  if (operation === "CREATE") return labels.length ? `node ${quote(node)} is not allowed to set the following labels: ${labels.join(", ")}` : undefined;
+  if (!Bun.deepEquals((object as Node).spec?.taints ?? [], (oldObject as Frozen<Node>).spec?.taints ?? [])) return `node ${quote(node)} is not allowed to modify taints`;
+  if (!Bun.deepEquals(object?.metadata.ownerReferences ?? [], oldObject?.metadata.ownerReferences ?? [])) return `node ${quote(node)} is not allowed to modify ownerReferences`;
+  return labels.length ? `is not allowed to modify labels: ${labels.join(", ")}` : undefined;
 }
 
-function judgeToken(node: string, { object, namespace }: AdmissionAttributes, readPod: PodReader): string | undefined {
-  const ref = (object as TokenRequest | undefined)?.spec.boundObjectRef;
-  if (!ref || ref.kind !== "Pod" || (ref.apiVersion ?? "v1") !== "v1" || !ref.name) return "node requested token not bound to a pod";
-  if (!ref.uid) return "node requested token with a pod binding without a uid";
-  const pod = readPod(`${namespace}/${ref.name}`);
-  if (!pod) return `pod ${quote(ref.name)} not found`;
-  if (pod.metadata.uid !== ref.uid) return `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`;
-  return pod.spec.nodeName === node ? undefined : "node requested token bound to a pod scheduled on a different node";
+/** Of a claim a node reports how far its volume has grown. */
+function judgeClaimStatus(node: string, { operation, object, oldObject }: AdmissionAttributes): string | undefined {
+  if (operation !== "UPDATE") return `unexpected operation ${quote(operation)}`;
+  const rest = (claim: KubeObject): unknown => {
+    const { metadata: { resourceVersion: _, managedFields: __, ...metadata }, status: { capacity: ___, conditions: ____, allocatedResources: _____, allocatedResourceStatuses: ______, ...status } = {}, ...others } = claim as PersistentVolumeClaim;
+    return { ...others, metadata, status };
+  };
+  return Bun.deepEquals(rest(object!), rest(oldObject as KubeObject)) ? undefined : `node ${quote(node)} is not allowed to update fields other than status.quantity and status.conditions`;
 }
 
 function judgeLease(node: string, { namespace, name, object }: AdmissionAttributes): string | undefined {
@@ -91,9 +74,24 @@ function judgeLease(node: string, { namespace, name, object }: AdmissionAttribut
   return (name || object?.metadata.name) === node ? undefined : "can only access node lease with the same name as the requesting node";
 }
 
-const quote = (text: string): string => JSON.stringify(text);
-const nodeOf = (pod: Frozen<KubeObject> | undefined): string | undefined => (pod as Frozen<Pod> | undefined)?.spec.nodeName;
-const sameLabels = (a?: Frozen<KubeObject>, b?: Frozen<KubeObject>): boolean => Bun.deepEquals(a?.metadata.labels ?? {}, b?.metadata.labels ?? {});
-const sameTaints = (a: Frozen<Node>, b: Frozen<Node>): boolean => Bun.deepEquals(a.spec?.taints ?? [], b.spec?.taints ?? []);
+function judgeCsiNode(node: string, { name, object }: AdmissionAttributes): string | undefined {
+  return (name || object?.metadata.name) === node ? undefined : "can only access CSINode with the same name as the requesting node";
+}
 
-const refuse = ({ card, name, object }: AdmissionAttributes, detail: string): StatusError => forbidden(card, name || object?.metadata.name || "", detail);
+function judgeSlice(node: string, { operation, object, oldObject }: AdmissionAttributes): string | undefined {
+  const of = (slice: unknown): string | undefined => (slice as ResourceSlice | undefined)?.spec.nodeName;
+  if (operation === "CREATE" && of(object) !== node) return "can only create ResourceSlice with the same NodeName as the requesting node";
+  return operation === "DELETE" && of(oldObject) !== node ? "can only delete ResourceSlice with the same NodeName as the requesting node" : undefined;
+}
+
+const kubeletSigners = ["kubernetes.io/kubelet-serving", "kubernetes.io/kube-apiserver-client-kubelet"];
+
+function judgeCertificate(node: string, { operation, object }: AdmissionAttributes): string | undefined {
+  const { signerName, request } = (object as CertificateSigningRequest | undefined)?.spec ?? { signerName: "", request: "" };
+  if (operation !== "CREATE" || !kubeletSigners.includes(signerName)) return undefined;
+  const parsed = parseCertificateRequest(request);
+  if (!parsed) return "unable to parse csr: PEM block type must be CERTIFICATE REQUEST";
+  return parsed.commonName === `system:node:${node}` ? undefined : `can only create a node CSR with CN=system:node:${node}`;
+}
+
+const quote = (text: string): string => JSON.stringify(text);
