@@ -40,7 +40,7 @@ export interface AdmissionDependencies {
   /** Without it no policy is asked. */
   policies?: Pick<PolicyDependencies, "matcher" | "cards">;
   /** Without it no webhook is called. */
-  webhooks?: WebhookDependencies;
+  webhooks?: Omit<WebhookDependencies, "matchConditions">;
 }
 
 /** The plugins in the order of Kubernetes' own (pkg/kubeapiserver/options/plugins.go), less those that are switched off. */

@@ -1,6 +1,6 @@
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import type { AnyResource } from "../../../apimachinery/resource.ts";
-import { forbidden, internalError, StatusError } from "../../../apimachinery/status.ts";
+import { internalError, StatusError } from "../../../apimachinery/status.ts";
 import type { AdmissionResponse } from "../../../apis/generated/admission/v1.ts";
 import type { MatchCondition, MutatingWebhook, ValidatingWebhook } from "../../../apis/generated/admissionregistration/v1.ts";
 import { logger } from "../../../base/log.ts";
@@ -23,8 +23,7 @@ export type MatchConditions = (conditions: readonly Frozen<MatchCondition>[], at
 
 export interface WebhookDependencies {
   matcher: Matcher;
-  /** Without it a webhook that has conditions counts as one whose conditions can't be evaluated. */
-  matchConditions?: MatchConditions;
+  matchConditions: MatchConditions;
   caller: WebhookCaller;
   metrics?: MetricsRegistry;
 }
@@ -47,9 +46,7 @@ export async function invocationOf(webhook: Webhook, attributes: AdmissionAttrib
   const { rules = [], matchPolicy, namespaceSelector, objectSelector, matchConditions: conditions = [], failurePolicy = "Fail" } = webhook;
   const card = matcher({ rules, matchPolicy, namespaceSelector, objectSelector }, attributes);
   if (!card || conditions.length === 0) return card;
-  if (matchConditions) return await matchConditions(conditions, attributes, failurePolicy) ? card : undefined;
-  if (failurePolicy === "Ignore") return undefined;
-  throw forbidden(attributes.card, attributes.name, "match conditions can't be evaluated");
+  return await matchConditions(conditions, attributes, failurePolicy) ? card : undefined;
 }
 
 /** Calls webhooks one way or the other and knows what their answers, and their silence, mean. */
