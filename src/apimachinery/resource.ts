@@ -106,6 +106,8 @@ export interface ResourceCard<T extends KubeObject> {
   example?(name?: string): T;
   /** ObjectMeta.name rule; default DNS subdomain. Returns messages. */
   validateName?(name: string, prefix: boolean): string[];
+  /** What the answer about an invalid object calls it, where that isn't the card's own group and kind. */
+  invalidAs?: { group: string; kind: string };
   /** Lets pass finalizers that are neither Kubernetes' own nor begin with a domain and a slash, as definitions and custom resources may have. */
   anyFinalizer?: boolean;
   /** How objects are read and merged where that isn't the schema table's business: custom resources. */

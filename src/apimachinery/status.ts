@@ -55,12 +55,13 @@ export const tooManyRequests = (message: string, retryAfterSeconds: number): Sta
 export const noSuchPath = (): StatusError => failure(404, "NotFound", "the server could not find the requested resource", {});
 
 /** 422 with one cause per field error. `kind` is the Kind, as Kubernetes puts it in the message. */
-export function invalid(of: { group: string; kind: string }, name: string, errors: readonly FieldError[]): StatusError {
+export function invalid(card: { group: string; kind: string; invalidAs?: { group: string; kind: string } }, name: string, errors: readonly FieldError[]): StatusError {
+  const of = card.invalidAs ?? card;
   const listed = [...new Set(errors.map(render))];
   const text = listed.length === 1 ? listed[0]! : `[${listed.join(", ")}]`;
   const kind = of.group ? `${of.kind}.${of.group}` : of.kind;
   return failure(422, "Invalid", `${kind} ${JSON.stringify(name)} is invalid: ${text}`, {
-    ...(name ? { name } : {}), ...(of.group ? { group: of.group } : {}), kind: of.kind,
+    ...(name ? { name } : {}), ...(of.group ? { group: of.group } : {}), ...(of.kind ? { kind: of.kind } : {}),
     causes: errors.map((e) => ({ reason: e.reason, message: e.message, field: e.field })),
   });
 }

@@ -11,6 +11,7 @@ function review<T extends KubeObject>(kind: string, scope: "Cluster" | "Namespac
     group: "authorization.k8s.io", version: "v1", kind, resource: `${kind.toLowerCase()}s`, scope, verbs: ["create"],
     schema: `io.k8s.api.authorization.v1.${kind}`,
     strategy: { validate },
+    invalidAs: { group: "authorization.k8s.io", kind: "" },
   });
 }
 

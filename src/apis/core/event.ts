@@ -11,6 +11,9 @@ export const events = defineResource<Event>({
   default(event) {
     event.involvedObject ??= {};
     event.source ??= {};
+    event.firstTimestamp ??= null;
+    event.lastTimestamp ??= null;
+    event.eventTime ??= null;
     event.reportingComponent ??= "";
     event.reportingInstance ??= "";
   },

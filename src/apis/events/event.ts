@@ -33,6 +33,7 @@ export const regardingEvents = defineResource<Event>({
     type: ({ type }) => type ?? "",
   },
   columns: coreEvents.columns.map((column): Column<Event> => ({ ...column, value: (event, now) => column.value(toCore(event as Event), now) })),
+  invalidAs: { group: "", kind: "Event" },
   stored: {
     group: "", resource: "events",
     read: (objects) => objects.map((object) => fromCoreOnce(object as Frozen<CoreEvent>)),
