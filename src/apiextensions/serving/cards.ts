@@ -1,4 +1,5 @@
 import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
+import { setOwn, type JsonObject } from "../../apimachinery/own.ts";
 import { defineResource, type ResourceCard } from "../../apimachinery/resource.ts";
 import { compareKubeVersions } from "../../apimachinery/version-priority.ts";
 import { createConverter } from "../conversion/converter.ts";
@@ -63,8 +64,9 @@ function applyDefaults(object: KubeObject, schema: ServedSchema): void {
   if (!known) return;
   const complete = defaulted(object, known);
   if (complete === object) return;
-  for (const name of Object.keys(object)) if (!Object.hasOwn(complete, name)) delete (object as unknown as Record<string, unknown>)[name];
-  Object.assign(object, complete);
+  const target = object as unknown as JsonObject, source = complete as unknown as JsonObject;
+  for (const name of Object.keys(target)) if (!Object.hasOwn(source, name)) delete target[name];
+  for (const name of Object.keys(source)) setOwn(target, name, source[name]);
 }
 
 function deprecationOf({ group, names: { kind }, versions }: Definition["spec"], { name }: Frozen<PackedVersion>): string {

@@ -17,7 +17,7 @@ export function customObjectSchema(kind: string, version: string, schema: Served
       if (!isObject(json)) throw refuse(`json: cannot unmarshal ${Array.isArray(json) ? "array" : typeof json} into Go value of type map[string]interface {}`);
       const track = fieldValidation !== "Ignore";
       const unknown = track ? new UnknownFields() : undefined, ofMetadata: string[] = [];
-      const object = read(structuredClone(json), track ? ofMetadata : undefined, unknown) as Partial<KubeObject>;
+      const object = read(json, track ? ofMetadata : undefined, unknown) as Partial<KubeObject>;
       object.metadata ??= {};
       const fields = [...ofMetadata.filter(isRoot).toSorted(), ...(unknown?.found ?? []).toSorted(), ...ofMetadata.filter((field) => !isRoot(field)).toSorted()].map((field) => `unknown field ${JSON.stringify(field)}`);
       const complaints = track ? [...duplicates, ...fields] : [];
@@ -32,10 +32,11 @@ export function customObjectSchema(kind: string, version: string, schema: Served
   function read(json: object, ofMetadata: string[] | undefined, unknown: UnknownFields | undefined): object {
     try {
       const known = schema.value;
-      const object = coerced(json, known ?? { "x-kubernetes-embedded-resource": true }, ofMetadata ? { unknown: ofMetadata } : {});
+      const object = coerced(structuredClone(json), known ?? { "x-kubernetes-embedded-resource": true }, ofMetadata ? { unknown: ofMetadata } : {});
       return known ? pruned(object, known, unknown) : object;
     } catch (error) {
       if (error instanceof CoercionError) throw refuse(error.message);
+      if (error instanceof RangeError) throw refuse("exceeded max depth");
       throw error;
     }
   }
