@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { builtins, endpointslices, services } from "../../src/apis/builtins.ts";
+import { endpointslices, services } from "../../src/apis/builtins.ts";
 import { apiservices } from "../../src/apis/apiregistration/apiservice.ts";
 import { createCa, createLeaf, type KeyPair } from "../../src/server/pki/certificate.ts";
 import { startApiServer, type TestApiServer } from "../support/apiserver.ts";
@@ -65,7 +65,7 @@ beforeAll(async () => {
   const end = new Date(Date.now() + 86_400_000);
   ca = await createCa("extension-ca", end);
   const addresses = new Map<string, { host: string; port: number }>();
-  server = await startApiServer({ serviceAddresses: addresses, cards: builtins.some(({ resource }) => resource === "apiservices") ? [] : [apiservices] });
+  server = await startApiServer({ serviceAddresses: addresses });
   startExtension(await createLeaf({ issuer: ca, usage: "server", subject: { commonName: "x" }, names: ["wardle.default.svc"], notAfter: end }), server.frontProxy.ca.certificate);
   addresses.set("default/wardle", { host: "127.0.0.1", port });
   running = server.runAggregator(stopping.signal);
