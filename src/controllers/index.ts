@@ -6,6 +6,7 @@ import { clusterRoleAggregation } from "./clusterrole-aggregation/clusterrole-ag
 import { deployment } from "./deployment/deployment.ts";
 import { endpointsController } from "./endpoints/endpoints.ts";
 import { endpointslice } from "./endpointslice/endpointslice.ts";
+import { flowSchemas } from "./flow-schemas/flow-schemas.ts";
 import { garbageCollector } from "./garbage-collector/garbage-collector.ts";
 import { namespaceController } from "./namespace/namespace.ts";
 import { nodeIpam } from "./node-ipam/node-ipam.ts";
@@ -16,6 +17,7 @@ import { replicaset } from "./replicaset/replicaset.ts";
 import { resourceQuotaController } from "./resourcequota/resourcequota.ts";
 import { rootCaPublisher } from "./root-ca-publisher/root-ca-publisher.ts";
 import { serviceCidrs } from "./service-cidrs/service-cidrs.ts";
+import { serviceAccountTokenController, type IssueLegacyToken } from "./serviceaccount-token/serviceaccount-token.ts";
 import { serviceaccount } from "./serviceaccount/serviceaccount.ts";
 
 export interface ControllerOptions {
@@ -25,6 +27,8 @@ export interface ControllerOptions {
   ca: string;
   /** Signs certificate requests of Kubernetes' own signers; without it they stay approved. */
   sign?: Sign;
+  /** Signs tokens that are kept in Secrets; without it those stay empty. */
+  issueLegacyToken?: IssueLegacyToken;
   /** IPv4 CIDR of the pod network. */
   clusterCidr: string;
   /** How long a node may be silent, in milliseconds. Default 40 s. */
@@ -34,11 +38,13 @@ export interface ControllerOptions {
 }
 
 /** All controllers. Some keep state between events: make a new list for every start. */
-export function controllers({ kinds, ca, sign, clusterCidr, nodeMonitorGracePeriod, terminatedPodThreshold }: ControllerOptions): Controller[] {
+export function controllers({ kinds, ca, sign, issueLegacyToken, clusterCidr, nodeMonitorGracePeriod, terminatedPodThreshold }: ControllerOptions): Controller[] {
   return [
     namespaceController({ kinds }),
     serviceaccount,
     serviceCidrs,
+    flowSchemas,
+    ...(issueLegacyToken ? [serviceAccountTokenController({ ca, issue: issueLegacyToken })] : []),
     rootCaPublisher({ ca }),
     clusterRoleAggregation,
     resourceQuotaController({ cards: kinds.cards }),

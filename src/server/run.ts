@@ -158,7 +158,7 @@ class Server {
         const client = this.#plane.clientAs(admin);
         await ensureSystemNamespaces(client);
         await ensureSystemPriorityClasses(client);
-        await ensureFlowControl(client, this.#clock.now());
+        await ensureFlowControl(client);
         await ensureServiceCidr(client, options.serviceCidr, this.#clock.now());
         await reconcileBootstrapPolicy(client, bootstrapPolicy(this.#controllers().map((controller) => ({ name: controller.name, rules: rulesOf(controller) }))));
         await ensureExtensionApiServerAuthentication(client, { clientCa: this.#pki.clientCa.certificate, frontProxyCa: this.#pki.frontProxyCa.certificate, allowedNames: [frontProxyName] });
@@ -194,7 +194,7 @@ class Server {
   }
 
   #controllers(): ReturnType<typeof controllers> {
-    return controllers({ kinds: this.#plane.kinds, ca: this.#pki.serverCa.certificate, sign: signerOf(this.#pki), clusterCidr: this.options.clusterCidr });
+    return controllers({ kinds: this.#plane.kinds, ca: this.#pki.serverCa.certificate, sign: signerOf(this.#pki), issueLegacyToken: this.#plane.issueLegacyToken, clusterCidr: this.options.clusterCidr });
   }
 
   #runControllers(signal: AbortSignal): Promise<void> {
