@@ -60,6 +60,16 @@ function packVersion(version: CustomResourceDefinitionVersion): PackedVersion {
   return packed ? { ...version, schema: { openAPIV3Schema: packed } } : version as PackedVersion;
 }
 
+/** Unpacked when it is looked at: tables and metadata of definitions, as `kubectl get crds` asks for, do without. */
+function lazySchema(version: Frozen<PackedVersion>): { openAPIV3Schema: Schema | undefined } {
+  let schema: Schema | undefined;
+  return {
+    get openAPIV3Schema() {
+      return (schema ??= schemaOf(version));
+    },
+  };
+}
+
 export function unpackDefinition(stored: Frozen<PackedDefinition>): CustomResourceDefinition {
   const { packed, ...definition } = stored;
   const { annotations } = definition.metadata;
@@ -70,7 +80,7 @@ export function unpackDefinition(stored: Frozen<PackedDefinition>): CustomResour
       ...(packed?.lastApplied ? { annotations: { ...annotations, [lastAppliedAnnotation]: unpack(packed.lastApplied) as string } } : {}),
       ...(packed?.managedFields ? { managedFields: unpack(packed.managedFields) } : {}),
     },
-    spec: { ...definition.spec, versions: definition.spec.versions.map((version) => (typeof version.schema?.openAPIV3Schema === "string" ? { ...version, schema: { openAPIV3Schema: schemaOf(version) } } : version)) },
+    spec: { ...definition.spec, versions: definition.spec.versions.map((version) => (typeof version.schema?.openAPIV3Schema === "string" ? { ...version, schema: lazySchema(version) } : version)) },
   } as CustomResourceDefinition;
 }
 
