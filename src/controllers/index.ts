@@ -14,11 +14,13 @@ import { nodeLifecycle } from "./node-lifecycle/node-lifecycle.ts";
 import { taintEviction } from "./node-lifecycle/taint-eviction.ts";
 import { podGc } from "./pod-gc/pod-gc.ts";
 import { replicaset } from "./replicaset/replicaset.ts";
+import { replicationcontroller } from "./replicaset/replicationcontroller.ts";
 import { resourceQuotaController } from "./resourcequota/resourcequota.ts";
 import { rootCaPublisher } from "./root-ca-publisher/root-ca-publisher.ts";
 import { serviceCidrs } from "./service-cidrs/service-cidrs.ts";
 import { serviceAccountTokenController, type IssueLegacyToken } from "./serviceaccount-token/serviceaccount-token.ts";
 import { serviceaccount } from "./serviceaccount/serviceaccount.ts";
+import { validatingAdmissionPolicyStatus } from "./validatingadmissionpolicystatus/validatingadmissionpolicystatus.ts";
 
 export interface ControllerOptions {
   /** All kinds served, for the controllers that look at every object. */
@@ -47,6 +49,7 @@ export function controllers({ kinds, ca, sign, issueLegacyToken, clusterCidr, no
     ...(issueLegacyToken ? [serviceAccountTokenController({ ca, issue: issueLegacyToken })] : []),
     rootCaPublisher({ ca }),
     clusterRoleAggregation,
+    validatingAdmissionPolicyStatus({ kinds }),
     resourceQuotaController({ cards: kinds.cards }),
     certificateApproving,
     ...(sign ? [certificateSigningController({ sign })] : []),
@@ -58,6 +61,7 @@ export function controllers({ kinds, ca, sign, issueLegacyToken, clusterCidr, no
     podGc({ terminatedPodThreshold }),
     deployment,
     replicaset,
+    replicationcontroller,
     endpointslice,
     endpointsController,
   ];
