@@ -1,3 +1,4 @@
+import { isObject } from "../apimachinery/own.ts";
 import { badRequest } from "../apimachinery/status.ts";
 
 /** Where the next page of a list begins. Source: k8s.io/apiserver/pkg/storage/continue.go. */
@@ -13,20 +14,25 @@ export function encodeContinue({ revision, after }: ContinueToken): string {
 }
 
 export function decodeContinue(text: string): ContinueToken {
-  const token = parse(text);
-  if (token?.v !== "meta.k8s.io/v1") throw badRequest("continue key is not valid: server does not recognize this encoded version");
-  const { rv, start } = token;
-  if (!Number.isSafeInteger(rv) || rv === 0) throw badRequest("continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)");
-  if (typeof start !== "string" || start === "" || !start.endsWith("\0")) throw badRequest("continue key is not valid: encoded start key empty (version meta.k8s.io/v1)");
-  if (start.startsWith("/") || start.split("/").includes("..")) throw badRequest(`continue key is not valid: ${start.slice(0, -1)}`);
+  const { v, rv, start } = parse(text);
+  if (v !== "meta.k8s.io/v1") throw refusal(`server does not recognize this encoded version ${typeof v === "string" ? v : ""}`);
+  if (!Number.isSafeInteger(rv) || rv === 0) throw refusal("incorrect encoded start resourceVersion (version meta.k8s.io/v1)");
+  if (typeof start !== "string" || start === "") throw refusal("encoded start key empty (version meta.k8s.io/v1)");
+  if (!start.endsWith("\0") || start.startsWith("/") || start.split("/").some((part) => part.replace("\0", "") === "..")) throw refusal(start);
   return { revision: rv as number, after: start.slice(0, -1) };
 }
 
-function parse(text: string): Record<string, unknown> | undefined {
+const refusal = (reason: string): Error => badRequest(`invalid continue token: continue key is not valid: ${reason}`);
+
+function parse(text: string): Record<string, unknown> {
+  const fault = text.search(/[^A-Za-z0-9_-]/);
+  if (fault >= 0 || text.length % 4 === 1) throw refusal(`illegal base64 data at input byte ${fault < 0 ? text.length : fault}`);
+  const json = Buffer.from(text, "base64url").toString();
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(Buffer.from(text, "base64url").toString());
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
+    value = JSON.parse(json);
   } catch {
-    throw badRequest("continue key is not valid: illegal base64 or JSON");
+    throw refusal(json === "" ? "unexpected end of JSON input" : `invalid character ${JSON.stringify(json[0]).replace(/^"|"$/g, "'")} looking for beginning of value`);
   }
+  return isObject(value) ? value : {};
 }

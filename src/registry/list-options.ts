@@ -4,14 +4,26 @@ import type { ListOptions, WatchOptions } from "../client/client.ts";
 import type { Cacher } from "../storage/cacher/cacher.ts";
 
 /** k8s.io/apimachinery/pkg/apis/meta/internalversion/validation ValidateListOptions. */
-export function validateListOptions({ resourceVersion, resourceVersionMatch: match, continue: token }: ListOptions): void {
-  if (!match) return;
+export function validateListOptions({ resourceVersion, resourceVersionMatch: match, continue: token, ...others }: ListOptions & Pick<WatchOptions, "sendInitialEvents">): void {
+  const errors = match ? matchErrors(match, resourceVersion, token) : [];
+  if (others.sendInitialEvents !== undefined) errors.push(forbiddenField("sendInitialEvents", "sendInitialEvents is forbidden for list"));
+  refuse(errors);
+}
+
+function matchErrors(match: string, resourceVersion: string | undefined, token: string | undefined): FieldError[] {
   const errors: FieldError[] = [];
   if (!resourceVersion) errors.push(forbiddenField("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"));
   if (token) errors.push(forbiddenField("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"));
   if (match !== "Exact" && match !== "NotOlderThan") errors.push(notSupported("resourceVersionMatch", match, ["Exact", "NotOlderThan", ""]));
   if (match === "Exact" && resourceVersion === "0") errors.push(forbiddenField("resourceVersionMatch", 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'));
-  refuse(errors);
+  return errors;
+}
+
+/** A watch that doesn't say where to begin asks for what exists, and so for the bookmark that ends it. Source: the same package's SetListOptionsDefaults. */
+export function withWatchDefaults(options: WatchOptions): WatchOptions {
+  const { sendInitialEvents, resourceVersionMatch, resourceVersion = "" } = options;
+  if (sendInitialEvents !== undefined || resourceVersionMatch || (resourceVersion !== "" && resourceVersion !== "0")) return options;
+  return { ...options, sendInitialEvents: true, resourceVersionMatch: "NotOlderThan" };
 }
 
 /** ValidateListOptions for a watch. */
@@ -36,7 +48,7 @@ function refuse(errors: readonly FieldError[]): void {
 export function parseRevision(text: string | undefined): number {
   if (!text) return 0;
   const revision = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(revision)) throw badRequest(`invalid resource version: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(revision)) throw badRequest(`invalid resource version: resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
   return revision;
 }
 

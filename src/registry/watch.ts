@@ -3,7 +3,7 @@ import type { ResourceCard } from "../apimachinery/resource.ts";
 import type { WatchEvent, WatchOptions } from "../client/client.ts";
 import type { CacheEvent, Cacher, Entry } from "../storage/cacher/cacher.ts";
 import { bookmarkOf, type Bookmarks } from "./bookmarks.ts";
-import { atLeast, parseRevision, validateWatchOptions } from "./list-options.ts";
+import { atLeast, parseRevision, validateWatchOptions, withWatchDefaults } from "./list-options.ts";
 import { parseSelection, type Selection } from "./selection.ts";
 import { prefixOf, translate } from "./store.ts";
 import { servedEntries, servedEvents, type MaybePromise } from "./stored-form.ts";
@@ -11,7 +11,8 @@ import { servedEntries, servedEvents, type MaybePromise } from "./stored-form.ts
 const initialEventsEnd = { "k8s.io/initial-events-end": "true" };
 
 /** WATCH: what exists where asked, then what happens, until `signal` aborts. */
-export async function watchObjects<T extends KubeObject>({ cacher, bookmarks }: { cacher: Cacher; bookmarks: Bookmarks }, card: ResourceCard<T>, options: WatchOptions, onEvents: (events: readonly WatchEvent<T>[]) => void, signal: AbortSignal): Promise<void> {
+export async function watchObjects<T extends KubeObject>({ cacher, bookmarks }: { cacher: Cacher; bookmarks: Bookmarks }, card: ResourceCard<T>, given: WatchOptions, onEvents: (events: readonly WatchEvent<T>[]) => void, signal: AbortSignal): Promise<void> {
+  const options = withWatchDefaults(given);
   validateWatchOptions(options);
   const prefix = prefixOf(card, options.namespace);
   const selection = parseSelection(card, options);
@@ -24,11 +25,10 @@ export async function watchObjects<T extends KubeObject>({ cacher, bookmarks }: 
   if (signal.aborted) return;
 
   const now = cacher.revision;
-  const sendInitial = options.sendInitialEvents ?? asked === 0;
-  const from = sendInitial || asked === 0 ? now : asked;
-  if (sendInitial) {
+  const from = options.sendInitialEvents || asked === 0 ? now : asked;
+  if (options.sendInitialEvents) {
     const initial = initialEvents(await servedEntries(card, cacher.list(prefix)), selection);
-    if (options.sendInitialEvents && options.allowWatchBookmarks) initial.push({ type: "BOOKMARK", object: bookmarkOf(card, now, initialEventsEnd) as Frozen<KubeObject> });
+    if (options.allowWatchBookmarks) initial.push({ type: "BOOKMARK", object: bookmarkOf(card, now, initialEventsEnd) as Frozen<KubeObject> });
     if (initial.length) onEvents(initial);
   }
   const progress = new Progress(from);

@@ -154,8 +154,9 @@ function decodeScalar(reader: Reader, type: Type & { kind: "scalar" }, json: unk
   throw mismatch(reader, type, json);
 }
 
+/** Integers that a number doesn't hold exactly are refused: rounded in silence they would be another's. */
 const isInteger = (json: unknown, scalar: "int32" | "int64"): boolean =>
-  typeof json === "number" && Number.isInteger(json) && (scalar === "int64" ? Math.abs(json) <= 2 ** 63 : json === (json | 0));
+  typeof json === "number" && (scalar === "int64" ? Number.isSafeInteger(json) : json === (json | 0));
 
 function decodeList(reader: Reader, type: Type & { kind: "list" }, json: unknown): unknown[] {
   if (!Array.isArray(json)) throw mismatch(reader, type, json);

@@ -45,8 +45,8 @@ export function parseLabelSelector(text: string): Selector {
   const tokens = tokenize(text);
   const requirements: LabelRequirement[] = [];
   let position = 0;
-  const fail = (found: string, expected: string): never => {
-    throw badRequest(`unable to parse requirement: found '${found}', expected: ${expected}`);
+  const fail = (found: string, expected: string, where = "unable to parse requirement: "): never => {
+    throw badRequest(`${where}found '${found}', expected: ${expected}`);
   };
   const take = (): Token => tokens[position++]!;
   const peek = (): Token => tokens[position]!;
@@ -55,13 +55,13 @@ export function parseLabelSelector(text: string): Selector {
     const negated = peek().type === "!";
     if (negated) position++;
     const name = take();
-    if (name.type !== "word") fail(name.text, negated ? "identifier" : "!, identifier, or 'end of string'");
+    if (name.type !== "word") fail(name.text, negated ? "identifier" : "!, identifier, or 'end of string'", negated ? undefined : "");
     requirements.push(makeRequirement(name.text, ...readRest(negated)));
     const next = peek();
     if (next.type === ",") {
       position++;
-      if (peek().type !== "word" && peek().type !== "!") fail(peek().text, "identifier after ','");
-    } else if (next.type !== "end") fail(next.text, "',' or 'end of string'");
+      if (peek().type !== "word" && peek().type !== "!") fail(peek().text, "identifier after ','", "");
+    } else if (next.type !== "end") fail(next.text, "',' or 'end of string'", "");
   }
   return requirements.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
 
@@ -95,7 +95,7 @@ export function parseLabelSelector(text: string): Selector {
 /** Throws a 400 StatusError for a key or value that no label can have. */
 export function makeRequirement(key: string, operator: LabelOperator, values: readonly string[]): LabelRequirement {
   const keyErrors = labelKeyErrors(key);
-  if (keyErrors.length > 0) throw badRequest(`unable to parse requirement: key: Invalid value: ${JSON.stringify(key)}: ${keyErrors.join("; ")}`);
+  if (keyErrors.length > 0) throw badRequest(`unable to parse requirement: <nil>: Invalid value: ${JSON.stringify(key)}: ${keyErrors.join("; ")}`);
   if (operator === "gt" || operator === "lt") {
     if (!isInteger(values[0])) throw badRequest(`unable to parse requirement: values[0]: Invalid value: ${JSON.stringify(values[0])}: for 'Gt', 'Lt' operators, the value must be an integer`);
   }

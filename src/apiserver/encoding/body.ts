@@ -5,7 +5,7 @@ import { decode, type FieldValidation } from "../../apimachinery/schema/decode.t
 import { decodeDocument } from "../../apimachinery/schema/protobuf/envelope.ts";
 import { parseJson, type Parsed } from "../../apimachinery/schema/json.ts";
 import { parseYaml } from "../../apimachinery/schema/yaml.ts";
-import { badRequest, unsupportedMediaType } from "../../apimachinery/status.ts";
+import { badRequest, StatusError, unsupportedMediaType } from "../../apimachinery/status.ts";
 import type { Exchange } from "../exchange.ts";
 import { fieldValidationOf } from "../handlers/options.ts";
 import { encodings, json, protobuf } from "./encodings.ts";
@@ -45,13 +45,28 @@ async function parseBody(exchange: Exchange, { schema, kind, objectSchema }: Bod
   const { type } = parseMediaType(exchange.request.headers["content-type"] ?? "");
   const parse = parserOf(type || json.mediaType, objectSchema === undefined);
   const body = await exchange.request.body();
-  if (body.length === 0) throw badRequest("the object provided is unrecognized: couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)");
-  return parse(body, { schema, kind, duplicates: fieldValidation !== "Ignore" });
+  try {
+    if (body.length === 0) throw new RangeError("couldn't get version/kind; json parse error: unexpected end of JSON input");
+    return parse(body, { schema, duplicates: fieldValidation !== "Ignore" });
+  } catch (error) {
+    if (!(error instanceof StatusError || error instanceof RangeError)) throw error;
+    throw badRequest(`the object provided is unrecognized (must be of type ${kind}): ${error.message.replace(parserPrefix, "")} (${summaryOf(body)})`);
+  }
+}
+
+/** What the parsers say of themselves. */
+const parserPrefix = /^(?:the object provided is unrecognized|error converting YAML to JSON): /;
+const mostSummarized = 30;
+
+/** As Kubernetes shows a body that it can't read: JSON as it is, all else in hexadecimal. */
+function summaryOf(body: Uint8Array): string {
+  if (body.length === 0) return "<empty>";
+  const shown = Buffer.from(body.subarray(0, mostSummarized)).toString(body[0] === 0x7b ? "utf8" : "hex");
+  return body.length > mostSummarized ? `${shown} ...` : shown;
 }
 
 interface ParseOptions {
   schema: string;
-  kind: string;
   duplicates: boolean;
 }
 type Parse = (body: Uint8Array, options: ParseOptions) => Parsed;
@@ -60,14 +75,7 @@ const parsers: Readonly<Record<string, Parse>> = {
   [json.mediaType]: (body, options) => parseJson(textOf(body), options),
   "application/yaml": (body, options) => parseYaml(textOf(body), options),
   "application/cbor": (body) => parseCbor(body),
-  [protobuf.mediaType]: (body, { schema, kind }) => {
-    try {
-      return { value: decodeDocument(body, schema), duplicates: [] };
-    } catch (error) {
-      if (error instanceof RangeError) throw badRequest(`the object provided is unrecognized (must be of type ${kind}): ${error.message}`);
-      throw error;
-    }
-  },
+  [protobuf.mediaType]: (body, { schema }) => ({ value: decodeDocument(body, schema), duplicates: [] }),
 };
 
 /** Custom resources have no protobuf form. */

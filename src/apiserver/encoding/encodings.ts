@@ -49,7 +49,7 @@ const prettyJson: Encoding = {
 export const json: Encoding = { name: "json", mediaType: "application/json", object: objectJson, list: listJson, value: (_, value) => line(value), watch: jsonWatch, pretty: prettyJson };
 
 /** Without `undefined`s, which YAML refuses. */
-const yamlText = (value: object): Buffer => Buffer.from(dump(JSON.parse(JSON.stringify(value)), { noRefs: true }));
+const yamlText = (value: object): Buffer => Buffer.from(dump(JSON.parse(JSON.stringify(value)), { noRefs: true, sortKeys: true, seqNoIndent: true }));
 const yaml: Encoding = {
   name: "yaml", mediaType: "application/yaml",
   object: (card, object) => yamlText(objectValue(card, object)), list: (card, items, metadata) => yamlText(listValue(card, items, metadata)), value: (_, value) => yamlText(value),

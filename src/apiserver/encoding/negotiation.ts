@@ -26,12 +26,11 @@ export interface Offer {
 
 const offers = new WeakMap<AnyResource, Offer>();
 
-/** Reviews are answers, not objects: they have neither columns nor metadata worth a form of its own. */
+/** Reviews are answers, not objects: they have no columns. */
 export function offerOf(card: AnyResource): Offer {
   let offer = offers.get(card);
   if (!offer) {
-    const stored = card.verbs.includes("get");
-    offers.set(card, offer = { metadata: stored, table: stored, protobuf: !card.objectSchema && hasProtobuf(card.schema) });
+    offers.set(card, offer = { metadata: true, table: card.verbs.includes("get"), protobuf: !card.objectSchema && hasProtobuf(card.schema) });
   }
   return offer;
 }

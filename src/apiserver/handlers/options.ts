@@ -1,5 +1,6 @@
 import { invalidValue, notSupported } from "../../apimachinery/field-errors.ts";
 import type { FieldValidation } from "../../apimachinery/schema/decode.ts";
+import { parseFieldSelector, requiredValue } from "../../apimachinery/selectors/fields.ts";
 import { badRequest, invalid } from "../../apimachinery/status.ts";
 import type { DeleteOptions } from "../../apis/generated/meta/v1.ts";
 import type { ListOptions, WatchOptions } from "../../client/client.ts";
@@ -57,6 +58,7 @@ function deleteOptionsOf(query: URLSearchParams): DeleteOptions {
 export function listOptions({ query, info }: Exchange, namespaced: boolean): ListOptions {
   const fieldSelector = query.get("fieldSelector") || undefined;
   const named = info.parts[1] ? `metadata.name=${info.parts[1]}` : undefined;
+  if (named && fieldSelector && requiredValue(parseFieldSelector(fieldSelector), "metadata.name") !== info.parts[1]) throw badRequest("fieldSelector metadata.name doesn't match requested name");
   return {
     namespace: namespaced && info.namespace ? info.namespace : undefined,
     labelSelector: query.get("labelSelector") || undefined,
@@ -81,6 +83,6 @@ export function watchOptions(exchange: Exchange, namespaced: boolean): WatchOpti
 export function integer(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
   if (text === null || text === "") return undefined;
-  if (!/^-?\d{1,18}$/.test(text)) throw badRequest(`unable to parse query parameter ${name}: strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  if (!/^-?\d{1,18}$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: ${/^[-+]?\d+$/.test(text) ? "value out of range" : "invalid syntax"}`);
   return Number(text);
 }
