@@ -21,8 +21,9 @@ import { logBackend } from "../apiserver/audit/log-backend.ts";
 import { webhookBackend } from "../apiserver/audit/webhook-backend.ts";
 import { bearerTokenAuthenticator } from "../apiserver/authentication/bearer-token.ts";
 import { requestHeaderAuthenticator } from "../apiserver/authentication/request-header.ts";
+import { legacyServiceAccountAuthenticator } from "../apiserver/authentication/legacy-service-account.ts";
 import { serviceAccountAuthenticator } from "../apiserver/authentication/service-account.ts";
-import { serviceAccountTokens } from "../apiserver/authentication/service-account-tokens.ts";
+import { serviceAccountTokens, type LegacyTokenIssuer } from "../apiserver/authentication/service-account-tokens.ts";
 import type { Authenticator } from "../apiserver/authentication/authenticator.ts";
 import { x509Authenticator } from "../apiserver/authentication/x509.ts";
 import { storedFlowControl } from "../apiserver/flowcontrol/stored.ts";
@@ -91,6 +92,7 @@ export interface ControlPlane {
   authenticators: readonly Authenticator[];
   authorizer: Authorizer;
   clientAs(user: UserInfo): Client;
+  issueLegacyToken: LegacyTokenIssuer;
   recorder(component: string, user: UserInfo, host?: string): EventRecorder;
   /** Registers this server's own groups as APIServices and looks after those of others, until `signal` aborts. */
   runAggregator(signal: AbortSignal): Promise<void>;
@@ -122,7 +124,15 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
     keys: tokens.keys.verification, issuer, audiences, now: () => clock.now(),
     objects: { serviceAccount: (key) => informers.informer(serviceaccounts).lister.get(key), pod: getPod, secret: (key) => informers.informer(secrets).lister.get(key), node: getNode },
   });
-  const tokenKinds = tokenAuthenticators({ options: options.identity, serviceAccounts: [serviceAccountTokensOf], secrets: informers.informer(secrets).lister, now: () => clock.now() });
+  const legacyTokens = legacyServiceAccountAuthenticator({
+    keys: tokens.keys.verification, now: () => clock.now(),
+    getSecret: (key) => informers.informer(secrets).lister.get(key), getServiceAccount: (key) => informers.informer(serviceaccounts).lister.get(key),
+    noteUse: ({ metadata: { namespace, name } }, day) => {
+      const body = { metadata: { labels: { "kubernetes.io/legacy-token-last-used": day } } };
+      clientAs(itself).patch(secrets, { namespace, name: name! }, { type: "application/merge-patch+json", body }).catch((error: unknown) => log.debug("the use of a token could not be noted", { error }));
+    },
+  });
+  const tokenKinds = tokenAuthenticators({ options: options.identity, serviceAccounts: [serviceAccountTokensOf, legacyTokens], secrets: informers.informer(secrets).lister, now: () => clock.now() });
   const authenticators = [requestHeaderAuthenticator({ allowedNames: [frontProxyName] }), x509Authenticator(), bearerTokenAuthenticator(tokenKinds)];
 
   const resolveService = endpointResolver({ listers });
@@ -168,7 +178,7 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   });
 
   return {
-    handler, informers, kinds: registry.resources, authenticators, authorizer, clientAs,
+    handler, informers, kinds: registry.resources, authenticators, authorizer, clientAs, issueLegacyToken: tokens.issueLegacy,
     recorder: (component, user, host) => createEventRecorder({ client: clientAs(user), events, component, clock, ...(host ? { host } : {}) }, stopping),
     runAggregator: (signal) => aggregator.run(clientAs(apiServerUser), createEventRecorder({ client: clientAs(apiServerUser), events, component: "apiserver", clock }, stopping), signal),
     markReady() {

@@ -11,7 +11,8 @@ import { prefixOf } from "../../src/registry/store.ts";
 import { createApiServer } from "../../src/apiserver/app.ts";
 import { bearerTokenAuthenticator } from "../../src/apiserver/authentication/bearer-token.ts";
 import { requestHeaderAuthenticator } from "../../src/apiserver/authentication/request-header.ts";
-import { serviceAccountTokens } from "../../src/apiserver/authentication/service-account-tokens.ts";
+import { serviceAccountTokens, type LegacyTokenIssuer } from "../../src/apiserver/authentication/service-account-tokens.ts";
+import { legacyServiceAccountAuthenticator } from "../../src/apiserver/authentication/legacy-service-account.ts";
 import { serviceAccountAuthenticator } from "../../src/apiserver/authentication/service-account.ts";
 import { x509Authenticator } from "../../src/apiserver/authentication/x509.ts";
 import { bootstrapPolicy, type ControllerRole } from "../../src/apiserver/authorization/bootstrap/policy.ts";
@@ -35,6 +36,8 @@ import { createMatcher } from "../../src/registry/admission/matching.ts";
 import { createWebhookCaller } from "../../src/registry/admission/webhook/caller.ts";
 import { endpointResolver, type ServiceAddress, type ServiceResolver } from "../../src/registry/service-resolver.ts";
 import type { AnyResource } from "../../src/apimachinery/resource.ts";
+import { expressionRules } from "../../src/apis/admissionregistration/expressions.ts";
+import { validateAdmissionExpression } from "../../src/registry/admission/policy/expression-rules.ts";
 import { defaultAdmission } from "../../src/registry/admission/index.ts";
 import type { UserInfo } from "../../src/registry/attributes.ts";
 import { createRegistry } from "../../src/registry/create-registry.ts";
@@ -45,7 +48,9 @@ import type { Registry } from "../../src/registry/registry.ts";
 import { accessReviews } from "../../src/registry/reviews.ts";
 import type { IdentityOptions } from "../../src/server/identity-options.ts";
 import { tokenAuthenticators } from "../../src/server/identity.ts";
+import type { Sign } from "../../src/controllers/certificates/signing.ts";
 import { kubeconfig } from "../../src/server/kubeconfig.ts";
+import { signerOf } from "../../src/server/pki/cluster-pki.ts";
 import { createCa, createLeaf, createSigningKey, type KeyPair } from "../../src/server/pki/certificate.ts";
 import { frontProxyName } from "../../src/server/pki/cluster-pki.ts";
 import { Cacher } from "../../src/storage/cacher/cacher.ts";
@@ -90,6 +95,9 @@ export interface TestApiServer {
   /** In process, by default as the administrator. */
   client(user?: UserInfo): Client;
   certificate(commonName: string, ...organizations: string[]): Promise<KeyPair>;
+  /** What controllers sign with. */
+  readonly sign: Sign;
+  readonly issueLegacyToken: LegacyTokenIssuer;
   /** fetch with a client certificate, the administrator's by default; `null` for none. */
   fetch(path: string, init?: RequestInit & { as?: KeyPair | null }): Promise<Response>;
   /** Runs kubectl; rejects nothing. Ends after 30 s. */
@@ -135,15 +143,21 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
       secret: (key) => informers.informer(secrets).lister.get(key), node: (name) => nodeLister.get(name),
     },
   });
-  const tokenKinds = tokenAuthenticators({ options: { disabledAdmissionPlugins: [], ...identity }, serviceAccounts: [serviceAccount], secrets: informers.informer(secrets).lister, now: Date.now });
+  const legacy = legacyServiceAccountAuthenticator({
+    keys: tokens.keys.verification, now: Date.now, noteUse: () => undefined,
+    getSecret: (key) => informers.informer(secrets).lister.get(key), getServiceAccount: (key) => informers.informer(serviceaccounts).lister.get(key),
+  });
+  const tokenKinds = tokenAuthenticators({ options: { disabledAdmissionPlugins: [], ...identity }, serviceAccounts: [serviceAccount, legacy], secrets: informers.informer(secrets).lister, now: Date.now });
   const endpoints = endpointResolver({ listers });
   const resolveService: ServiceResolver = (namespace, name, port) => serviceAddresses.get(`${namespace}/${name}`) ?? endpoints(namespace, name, port);
   const webhooks = createWebhookCaller({ resolveService });
+  expressionRules.validate = validateAdmissionExpression;
+  const matcher = createMatcher({ listers, cards: () => registry.cards });
   const registry: Registry = createRegistry({
     cacher, cards: [...withCustomResources(builtins), ...cards],
     admission: defaultAdmission({
       listers, authorizer, updateQuotaStatus: (quota) => client().update(resourcequotas, quota, { subresource: "status" }),
-      webhooks: { matcher: createMatcher({ listers, cards: () => registry.cards }), caller: webhooks },
+      policies: { matcher, cards: () => registry.cards }, webhooks: { matcher, caller: webhooks },
     }),
     clock: systemClock,
     hooks: { ...builtinHooks({ cacher, allocators: { serviceCidr: "10.43.0.0/16" } }), ...definitionHooks }, tokenIssuer: tokens.issuer,
@@ -181,7 +195,7 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
 
   return {
     frontProxy, runAggregator: (signal) => aggregator.run(client(), silentRecorder, signal),
-    url, port: front.port, directory, kubeconfig: kubeconfigPath, ca: serverCa.certificate, registry, informers, handler, client, certificate,
+    url, port: front.port, directory, kubeconfig: kubeconfigPath, ca: serverCa.certificate, registry, informers, handler, client, certificate, sign: signerOf({ clientCa, serverCa }), issueLegacyToken: tokens.issueLegacy,
     fetch: (path, { as = admin, ...init } = {}) => fetch(url + path, { ...init, tls: { ca: serverCa.certificate, ...(as ? { cert: as.certificate, key: as.key } : {}) } }),
     async kubectl(...args) {
       const child = Bun.spawn(["kubectl", ...args], {

@@ -3,6 +3,7 @@ import { calculateJwkThumbprint, exportJWK, SignJWT, type JWK } from "jose";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import type { Pod } from "../../apis/generated/core/v1.ts";
 import type { TokenIssuer } from "../../registry/token-issuer.ts";
+import { legacyClaim, legacyIssuer } from "./legacy-service-account.ts";
 import type { KubernetesClaims } from "./service-account.ts";
 
 /** The keys that verify tokens, as the OIDC documents and the authenticator need them. */
@@ -27,6 +28,9 @@ export interface ServiceAccountTokenOptions {
   now(): number;
 }
 
+/** Signs the token that a Secret of type kubernetes.io/service-account-token holds: it has no end but the Secret's. */
+export type LegacyTokenIssuer = (account: { namespace: string; name: string; uid: string; secretName: string }) => Promise<string>;
+
 /** Seconds; Kubernetes' bounds. */
 const leastLifetime = 600, mostLifetime = 2 ** 32;
 /**
@@ -35,12 +39,15 @@ const leastLifetime = 600, mostLifetime = 2 ** 32;
  */
 const mountedLifetime = 3607, extendedLifetime = 365 * 24 * 3600;
 
-export async function serviceAccountTokens(options: ServiceAccountTokenOptions): Promise<{ issuer: TokenIssuer; keys: ServiceAccountKeys }> {
+export async function serviceAccountTokens(options: ServiceAccountTokenOptions): Promise<{ issuer: TokenIssuer; issueLegacy: LegacyTokenIssuer; keys: ServiceAccountKeys }> {
   const publicKeys = [createPublicKey(options.signingKey), ...options.formerKeys ?? []];
   const jwks = await Promise.all(publicKeys.map(publicJwk));
   const keyId = jwks[0]!.kid!;
   return {
     keys: { issuer: options.issuer, verification: new Map(jwks.map((jwk, i) => [jwk.kid!, publicKeys[i]!])), jwks: { keys: jwks } },
+    issueLegacy: ({ namespace, name, uid, secretName }) => new SignJWT({
+      [legacyClaim.namespace]: namespace, [legacyClaim.secret]: secretName, [legacyClaim.name]: name, [legacyClaim.uid]: uid,
+    }).setProtectedHeader({ alg: "ES256", kid: keyId }).setIssuer(legacyIssuer).setSubject(`system:serviceaccount:${namespace}:${name}`).sign(options.signingKey),
     issuer: {
       audiences: options.audiences,
       async issue({ serviceAccount, audiences, expirationSeconds, bound }) {
