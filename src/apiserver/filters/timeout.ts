@@ -1,4 +1,5 @@
-import { timeout } from "../../apimachinery/status.ts";
+import { badRequest, timeout } from "../../apimachinery/status.ts";
+import { parseGoDuration } from "../../base/go-duration.ts";
 import { replyStatus } from "../encoding/reply-encoded.ts";
 import type { Exchange, Filter } from "../exchange.ts";
 
@@ -20,8 +21,14 @@ export function withTimeout({ milliseconds }: { milliseconds: number }): Filter 
   };
 }
 
-/** `timeout=32s`, as client-go sends it; other units are not worth a parser. */
+/** `timeout=32s`, as client-go sends it; 0 is no wish. Throws 400 for what is no duration. */
 function asked(query: URLSearchParams): number | undefined {
-  const match = /^(\d{1,6})s$/.exec(query.get("timeout") ?? "");
-  return match && Number(match[1]) > 0 ? Number(match[1]) * 1000 : undefined;
+  const text = query.get("timeout");
+  if (!text) return undefined;
+  try {
+    const milliseconds = parseGoDuration(text);
+    return milliseconds > 0 ? milliseconds : undefined;
+  } catch (error) {
+    throw badRequest(`invalid timeout specified in the request URL - ${(error as Error).message}`);
+  }
 }
