@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { deployments, endpoints, endpointslices, events, pods, replicasets, services } from "../../src/apis/builtins.ts";
+import { deployments, endpoints, endpointslices, events, pods, replicasets, replicationcontrollers, services } from "../../src/apis/builtins.ts";
 import type { Deployment, ReplicaSet } from "../../src/apis/generated/apps/v1.ts";
-import type { Endpoints, Event, Pod, Service } from "../../src/apis/generated/core/v1.ts";
+import type { Endpoints, Event, Pod, ReplicationController, Service } from "../../src/apis/generated/core/v1.ts";
 import type { EndpointSlice } from "../../src/apis/generated/discovery/v1.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
 import { eventually } from "../support/eventually.ts";
@@ -31,6 +31,33 @@ async function rollOut(plane: ControlPlane): Promise<Deployment> {
     return d;
   });
 }
+
+test("a replication controller makes pods, adopts and lets go, scales", async () => {
+  await using plane = await startControlPlane();
+  const key = { namespace: ns, name: "old" };
+  await plane.client.create(pods, { metadata: { name: "orphan", namespace: ns, labels: { app: "old" } }, spec: { containers: [{ name: "c", image: "v1" }] } } as Pod);
+  await plane.client.create(replicationcontrollers, {
+    apiVersion: "v1", kind: "ReplicationController", metadata: { name: "old", namespace: ns },
+    spec: { replicas: 3, template: { metadata: { labels: { app: "old" } }, spec: { containers: [{ name: "c", image: "v1" }] } } },
+  } as ReplicationController);
+  const settled = (replicas: number): Promise<Pod[]> => eventually(async () => {
+    await plane.runPods(ns);
+    const { status, metadata } = plane.list<ReplicationController>(replicationcontrollers, ns)[0]!;
+    const mine = live(plane).filter((pod) => pod.metadata.ownerReferences?.some(({ kind, uid, controller }) => kind === "ReplicationController" && uid === metadata.uid && controller));
+    expect({ replicas: status?.replicas, ready: status?.readyReplicas ?? 0, mine: mine.length, observed: status?.observedGeneration }).toEqual({ replicas, ready: replicas, mine: replicas, observed: metadata.generation });
+    return mine;
+  });
+  const first = await settled(3);
+  expect(first.map(({ metadata }) => metadata.name)).toContain("orphan");
+  await plane.client.patch(pods, { namespace: ns, name: "orphan" }, { type: "application/merge-patch+json", body: { metadata: { labels: { app: "free" } } } });
+  await eventually(async () => expect((await settled(3)).map(({ metadata }) => metadata.name)).not.toContain("orphan"));
+  await plane.client.patch(replicationcontrollers, key, { type: "application/merge-patch+json", body: { spec: { replicas: 1 } } });
+  await eventually(async () => {
+    for (const pod of plane.pods(ns)) if (pod.metadata.deletionTimestamp) await plane.client.delete(pods, { namespace: ns, name: pod.metadata.name! }, { gracePeriodSeconds: 0 });
+    expect(live(plane).filter(({ metadata }) => metadata.labels?.["app"] === "old")).toHaveLength(1);
+  });
+  await settled(1);
+});
 
 describe("a deployment", () => {
   test("makes pods, rolls out a new template, rolls back, keeps history", async () => {
