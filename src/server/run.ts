@@ -12,7 +12,6 @@ import { returnIdleMemory } from "../base/idle-memory.ts";
 import { logger } from "../base/log.ts";
 import { createMetrics } from "../base/metrics.ts";
 import { builtAt, gitVersion } from "../base/version.ts";
-import { builtins } from "../apis/builtins.ts";
 import { rulesOf, startControllers } from "../client/controller.ts";
 import { controllers } from "../controllers/index.ts";
 import type { UserInfo } from "../registry/attributes.ts";
