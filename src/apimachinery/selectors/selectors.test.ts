@@ -21,7 +21,7 @@ describe("label selectors", () => {
   }
   const refused: [text: string, message: string][] = [
     ["a=b,", "found '', expected: identifier after ','"], ["a b", "found 'b', expected: in, notin, =, ==, !=, gt, lt"], ["=b", "found '=', expected: !, identifier"], ["a in x", "found 'x', expected: '('"],
-    ["a in (b", "found '', expected: ',' or ')'"], ["a,,b", "identifier after ','"], ["a=b c", "found 'c', expected: ',' or 'end of string'"], ["a=-x", "a valid label must be an empty string"], ["x/y/z=1", "a qualified name"],
+    ["a in (b", "found '', expected: ',' or ')'"], ["a,,b", "identifier after ','"], ["a=b c", "found 'c', expected: ',' or 'end of string'"], ["a=-x", "a valid label must be an empty string"], ["x/y/z=1", "a valid label key"],
     ["a>b", "the value must be an integer"], ["!", "expected: identifier"], ["a!", "found '!'"],
   ];
   for (const [text, message] of refused) {

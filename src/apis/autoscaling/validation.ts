@@ -30,6 +30,9 @@ export const validateAutoscalerStatusUpdate = ({ status }: Frozen<HorizontalPodA
 
 function validateSpec(spec: Frozen<HorizontalPodAutoscalerSpec>, tolerated: Tolerated): FieldError[] {
   const { minReplicas, maxReplicas = 0, scaleTargetRef, metrics = [], behavior } = spec, errors: FieldError[] = [];
+  if (minReplicas !== undefined && minReplicas < tolerated.minReplicas) errors.push(invalidValue("spec.minReplicas", minReplicas, `must be greater than or equal to ${tolerated.minReplicas}`));
+  if (maxReplicas === 0) errors.push(required("spec.maxReplicas", "must be set and greater than 0"));
+  else if (maxReplicas < 0) errors.push(invalidValue("spec.maxReplicas", maxReplicas, "must be greater than or equal to 1"));
   if (minReplicas !== undefined && maxReplicas < minReplicas) errors.push(invalidValue("spec.maxReplicas", maxReplicas, "must be greater than or equal to `minReplicas`"));
   const ofCore = scaleTargetRef?.kind === "ReplicationController";
   errors.push(...validateReference("spec.scaleTargetRef", scaleTargetRef ?? { kind: "", name: "" }, ofCore, tolerated.target === true));
@@ -38,9 +41,6 @@ function validateSpec(spec: Frozen<HorizontalPodAutoscalerSpec>, tolerated: Tole
     errors.push(forbiddenField("spec.metrics", "must specify at least one Object or External metric to support scaling to zero replicas"));
   }
   for (const name of ["scaleUp", "scaleDown"] as const) if (behavior?.[name]) errors.push(...validateRules(`spec.behavior.${name}`, behavior[name]));
-  if (minReplicas !== undefined && minReplicas < tolerated.minReplicas) errors.push(invalidValue("spec.minReplicas", minReplicas, `must be greater than or equal to ${tolerated.minReplicas}`));
-  if (maxReplicas === 0) errors.push(required("spec.maxReplicas", "must be set and greater than 0"));
-  else if (maxReplicas < 0) errors.push(invalidValue("spec.maxReplicas", maxReplicas, "must be greater than or equal to 1"));
   return errors;
 }
 

@@ -16,11 +16,12 @@ export function validateEndpoints({ subsets }: Frozen<Endpoints>): FieldError[] 
 }
 
 function validateAddress(field: string, { ip, hostname, nodeName }: Frozen<EndpointAddress>): FieldError[] {
-  const wrong = ipAddress(`${field}.ip`, ip ?? "");
+  // Of these, Kubernetes gives no example.
+  const wrong = ipAddress(`${field}.ip`, ip ?? "").map((error) => ({ ...error, message: error.message.replace(", (e.g. 10.9.8.7 or 2001:db8::ffff)", "") }));
   return [
     ...(wrong.length > 0 ? wrong : endpointAddress(`${field}.ip`, ip)),
     ...given(hostname, (name) => dnsLabel(`${field}.hostname`, name)),
-    ...given(nodeName, (name) => dnsSubdomain(`${field}.nodeName`, name)),
+    ...(nodeName === undefined ? [] : dnsSubdomain(`${field}.nodeName`, nodeName)),
   ];
 }
 
@@ -29,6 +30,6 @@ function validatePort(field: string, { name, port, protocol, appProtocol }: Froz
     ...(nameRequired && !name ? [required(`${field}.name`)] : given(name, (value) => dnsLabel(`${field}.name`, value))),
     ...portNumber(`${field}.port`, port ?? 0),
     ...oneOf(`${field}.protocol`, protocol, ["SCTP", "TCP", "UDP"]),
-    ...given(appProtocol, (value) => labelName(`${field}.appProtocol`, value)),
+    ...(appProtocol === undefined ? [] : labelName(`${field}.appProtocol`, appProtocol)),
   ];
 }

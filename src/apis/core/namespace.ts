@@ -1,5 +1,7 @@
+import { invalidValue } from "../../apimachinery/field-errors.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import { nameIsDns1123Label } from "../../apimachinery/validation/names.ts";
+import { labelName } from "./field-rules.ts";
 import type { Namespace } from "../generated/core/v1.ts";
 export type { Namespace } from "../generated/core/v1.ts";
 
@@ -25,6 +27,10 @@ export const namespaces = defineResource<Namespace>({
       const finalizers = namespace.spec.finalizers ?? [];
       if (!finalizers.includes("kubernetes")) namespace.spec.finalizers = [...finalizers, "kubernetes"];
     },
+    validate: ({ spec }) => (spec.finalizers ?? []).flatMap((finalizer) => {
+      const errors = labelName("spec.finalizers", finalizer);
+      return errors.length > 0 || finalizer.includes("/") || finalizer === "kubernetes" ? errors : [...errors, invalidValue("spec.finalizers", finalizer, "name is neither a standard finalizer name nor is it fully qualified")];
+    }),
     /** Finalizers change through the finalize subresource alone. */
     prepareForUpdate(namespace, old) {
       namespace.spec = structuredClone(old.spec) as Namespace["spec"];

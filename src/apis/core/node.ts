@@ -19,6 +19,8 @@ export const nodes = defineResource<Node>({
   strategy: {
     prepareForCreate(node) {
       delete node.metadata.generation;
+      // Dynamic kubelet configuration is gone; its field stayed.
+      delete node.spec.configSource;
     },
     validate: validateNode, validateUpdate: validateNodeUpdate, validateStatusUpdate: validateNodeUpdate,
   },

@@ -38,7 +38,7 @@ const evictionPolicies = ["AlwaysAllow", "IfHealthyBudget"];
 
 function validate({ spec = {} }: Frozen<PodDisruptionBudget>): FieldError[] {
   const { minAvailable, maxUnavailable, unhealthyPodEvictionPolicy: policy } = spec;
-  const errors = minAvailable !== undefined && maxUnavailable !== undefined ? [invalidValue("spec", spec, "minAvailable and maxUnavailable cannot be both set")] : [];
+  const errors = minAvailable !== undefined && maxUnavailable !== undefined ? [invalidValue("spec", { MinAvailable: minAvailable, Selector: spec.selector ?? null, MaxUnavailable: maxUnavailable, UnhealthyPodEvictionPolicy: policy ?? null }, "minAvailable and maxUnavailable cannot be both set")] : [];
   for (const [name, share] of [["minAvailable", minAvailable], ["maxUnavailable", maxUnavailable]] as const) {
     if (share !== undefined) errors.push(...intOrPercent(`spec.${name}`, share), ...atMostAll(`spec.${name}`, share));
   }

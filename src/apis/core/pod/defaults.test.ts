@@ -45,8 +45,9 @@ test.each([
   ["nginx:1.27", "1.27"],
   ["localhost:5000/nginx", "latest"],
   ["localhost:5000/nginx:2", "2"],
-  ["nginx@sha256:0123", ""],
-  ["nginx:1@sha256:0123", "1"],
+  [`nginx@sha256:${"0".repeat(32)}`, ""],
+  [`nginx:1@sha256:${"0".repeat(32)}`, "1"],
+  ["No Reference!", ""],
 ])("the tag of %s is %p", (image, tag) => expect(imageTag(image)).toBe(tag));
 
 describe("containers", () => {

@@ -61,11 +61,12 @@ export function validateResourceFieldRef(field: string, { containerName, resourc
   if (!containerAmounts.includes(resource) && !/^(limits|requests)\.hugepages-/.test(resource)) return [notSupported(`${field}.resource`, resource, containerAmounts)];
   if (compareQuantities(divisor, "0") === 0) return [];
   const [supported, what] = divisorsOf(resource);
-  return supported.some((unit) => compareQuantities(unit, divisor) === 0) ? [] : [invalidValue(`${field}.divisor`, divisor, `only divisor's values ${supported.join(", ")} are supported with the ${what} resource`)];
+  return supported.some((unit) => compareQuantities(unit, divisor) === 0) ? [] : [invalidValue(`${field}.divisor`, resource, `only divisor's values ${supported.join(supported.length === 2 ? " and " : ", ")} are supported with the ${what} resource`)];
 }
 
 const byteUnits = ["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"];
-const divisorsOf = (resource: string): [units: string[], what: string] => (resource.endsWith(".cpu") ? [["1m", "1"], "cpu"] : [byteUnits, resource.slice(resource.indexOf(".") + 1)]);
+const byteResource = (name: string): string => (name === "ephemeral-storage" ? "local ephemeral storage" : name.startsWith("hugepages-") ? "hugepages" : name);
+const divisorsOf = (resource: string): [units: string[], what: string] => (resource.endsWith(".cpu") ? [["1m", "1"], "cpu"] : [byteUnits, byteResource(resource.slice(resource.indexOf(".") + 1))]);
 
 export function validateEnvFrom(field: string, sources: Frozen<EnvFromSource[]> | undefined): FieldError[] {
   return (sources ?? []).flatMap(({ prefix, configMapRef, secretRef }, index) => {

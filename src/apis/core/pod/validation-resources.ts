@@ -1,6 +1,6 @@
 import { forbiddenField, invalidValue, required, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
-import { compareQuantities } from "../../../apimachinery/quantity.ts";
+import { compareQuantities, parseQuantity } from "../../../apimachinery/quantity.ts";
 import type { ResourceRequirements } from "../../generated/core/v1.ts";
 import { allowsOvercommit, containerResourceName, isHugePage, resourceAmount } from "../resource-names.ts";
 import { validateClaimNames } from "./validation-claims.ts";
@@ -27,5 +27,16 @@ export function validateResources(field: string, resources: Frozen<ResourceRequi
 }
 
 function validateAmount(field: string, name: string, amount: string | number): FieldError[] {
-  return [...containerResourceName(field, name), ...resourceAmount(field, name, amount)];
+  const errors = [...containerResourceName(field, name), ...resourceAmount(field, name, amount)];
+  return isHugePage(name) && !isMultipleOf(amount, name.slice("hugepages-".length)) ? [...errors, invalidValue(field, String(amount), `${amount} is not positive integer multiple of ${name}`)] : errors;
+}
+
+/** Huge pages come whole; a size that cannot be read is none. */
+function isMultipleOf(amount: string | number, size: string): boolean {
+  try {
+    const page = parseQuantity(size).nano, wanted = parseQuantity(amount).nano;
+    return page > 0n && wanted > 0n && wanted % page === 0n;
+  } catch {
+    return false;
+  }
 }

@@ -1,8 +1,11 @@
 import { duplicate, forbiddenField, invalidValue, notSupported, required, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import { compareQuantities } from "../../../apimachinery/quantity.ts";
-import type { DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, ProjectedVolumeSource, Volume, VolumeProjection } from "../../generated/core/v1.ts";
-import { dnsLabel, noBacksteps, oneOf, relativePath } from "../field-rules.ts";
+import { validateAnnotations, validateLabels } from "../../../apimachinery/validation/object-meta.ts";
+import type { DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, PersistentVolumeClaimTemplate, ProjectedVolumeSource, Volume, VolumeProjection } from "../../generated/core/v1.ts";
+import { dnsLabel, dnsSubdomain, noBacksteps, oneOf, relativePath } from "../field-rules.ts";
+import { validateClaimSpec } from "../volume/claim-validation.ts";
+import { csiDriverName } from "../volume/csi-driver-name.ts";
 import { volumeSourceChecks, type SourceCheck } from "../volume/network-sources.ts";
 import { validateFieldRef, validateResourceFieldRef, volumeFields } from "./validation-env.ts";
 
@@ -42,10 +45,24 @@ const sourceChecks: Partial<Record<keyof Volume, (field: string, volume: Frozen<
   downwardAPI: (field, { downwardAPI }) => [...fileMode(`${field}.defaultMode`, downwardAPI!.defaultMode), ...(downwardAPI!.items ?? []).flatMap((file) => validateDownwardFile(field, file))],
   projected: (field, { projected }) => [...fileMode(`${field}.defaultMode`, projected!.defaultMode), ...validateProjections(field, projected!)],
   persistentVolumeClaim: (field, { persistentVolumeClaim }) => (persistentVolumeClaim!.claimName ? [] : [required(`${field}.claimName`)]),
-  csi: (field, { csi }) => (csi!.driver ? [] : [required(`${field}.driver`)]),
-  ephemeral: (field, { ephemeral }) => (ephemeral!.volumeClaimTemplate ? [] : [required(`${field}.volumeClaimTemplate`)]),
+  csi: (field, { csi }) => {
+    const ref = csi!.nodePublishSecretRef;
+    // Kubernetes leaves the reference's own name out of the second.
+    return [...csiDriverName(`${field}.driver`, csi!.driver), ...(ref ? (ref.name ? dnsSubdomain(`${field}.name`, ref.name) : [required(`${field}.nodePublishSecretRef.name`)]) : [])];
+  },
+  gitRepo: (field, { gitRepo }) => [...(gitRepo!.repository ? [] : [required(`${field}.repository`)]), ...(gitRepo!.directory ? relativePath(`${field}.directory`, gitRepo!.directory) : [])],
+  ephemeral: (field, { ephemeral }) => (ephemeral!.volumeClaimTemplate ? validateClaimTemplate(`${field}.volumeClaimTemplate`, ephemeral!.volumeClaimTemplate) : [required(`${field}.volumeClaimTemplate`)]),
   image: (field, { image }) => [...(image!.reference ? [] : [required(`${field}.reference`)]), ...oneOf(`${field}.pullPolicy`, image!.pullPolicy, ["Always", "IfNotPresent", "Never"])],
 };
+
+function validateClaimTemplate(field: string, { metadata, spec }: Frozen<PersistentVolumeClaimTemplate>): FieldError[] {
+  const others = Object.keys(metadata ?? {}).filter((name) => name !== "annotations" && name !== "labels");
+  return [
+    ...validateAnnotations(metadata?.annotations, `${field}.metadata.annotations`), ...validateLabels(metadata?.labels, `${field}.metadata.labels`),
+    ...others.map((name) => forbiddenField(`${field}.metadata.${name}`, "cannot be set")),
+    ...validateClaimSpec(`${field}.spec`, spec ?? {}),
+  ];
+}
 
 const hostPathTypes = ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
 

@@ -37,7 +37,7 @@ test.each([
   ["a port's range", { ports: [{ containerPort: 70000 }] }, [`${c}.ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive`]],
   ["no port", { ports: [{} as never] }, [`${c}.ports[0].containerPort: Required value`]],
   ["a port name twice", { ports: [{ name: "web", containerPort: 1 }, { name: "web", containerPort: 2 }] }, [`${c}.ports[1].name: Duplicate value: "web"`]],
-  ["a long port name", { ports: [{ name: "averyveryverylongname", containerPort: 1 }] }, [`${c}.ports[0].name: Invalid value: "averyveryverylongname": must be no more than 15 bytes`]],
+  ["a long port name", { ports: [{ name: "averyveryverylongname", containerPort: 1 }] }, [`${c}.ports[0].name: Invalid value: "averyveryverylongname": must be no more than 15 characters`]],
   ["a host port twice", { ports: [{ containerPort: 1, hostPort: 9 }, { containerPort: 2, hostPort: 9 }] }, [`${c}.ports[1].hostPort: Duplicate value: "TCP//9"`]],
   ["no variable name", { env: [{ name: "", value: "x" }] }, [`${c}.env[0].name: Required value`]],
   ["two sources of a variable", { env: [{ name: "A", valueFrom: { configMapKeyRef: { name: "m", key: "k" }, secretKeyRef: { name: "s", key: "k" } } }] }, [`${c}.env[0].valueFrom: Invalid value: "": may not have more than one field specified at a time`]],
@@ -50,8 +50,8 @@ test.each([
   ["envFrom nothing", { envFrom: [{}] }, [`${c}.envFrom: Invalid value: "": must specify one of: \`configMapRef\` or \`secretRef\``]],
   ["a mount without volume", { volumeMounts: [{ name: "gone", mountPath: "/x" }] }, [`${c}.volumeMounts[0].name: Not found: "gone"`]],
   ["requests above limits", { resources: { requests: { cpu: "2" }, limits: { cpu: "1" } } }, [`${c}.resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1`]],
-  ["a resource with a name that objects have", { resources: { requests: { constructor: "1" } as never } }, [`${c}.resources.requests[constructor]: Invalid value: "constructor": must be a standard resource for containers`]],
-  ["an unknown resource", { resources: { limits: { gpus: "1" } } }, [`${c}.resources.limits[gpus]: Invalid value: "gpus": must be a standard resource for containers`, `${c}.resources.requests[gpus]: Invalid value: "gpus": must be a standard resource for containers`]],
+  ["a resource with a name that objects have", { resources: { requests: { constructor: "1" } as never } }, [`${c}.resources.requests[constructor]: Invalid value: "constructor": must be a standard resource type or fully qualified`, `${c}.resources.requests[constructor]: Invalid value: "constructor": must be a standard resource for containers`]],
+  ["an unknown resource", { resources: { limits: { gpus: "1" } } }, [`${c}.resources.limits[gpus]: Invalid value: "gpus": must be a standard resource type or fully qualified`, `${c}.resources.limits[gpus]: Invalid value: "gpus": must be a standard resource for containers`, `${c}.resources.requests[gpus]: Invalid value: "gpus": must be a standard resource type or fully qualified`, `${c}.resources.requests[gpus]: Invalid value: "gpus": must be a standard resource for containers`]],
   ["a negative amount", { resources: { requests: { memory: "-1" } } }, [`${c}.resources.requests[memory]: Invalid value: "-1": must be greater than or equal to 0`]],
   ["half a device", { resources: { limits: { "example.com/gpu": "500m" } } }, [`${c}.resources.limits[example.com/gpu]: Invalid value: "500m": must be an integer`, `${c}.resources.requests[example.com/gpu]: Invalid value: "500m": must be an integer`]],
   ["an extended resource without limit", { resources: { requests: { "example.com/gpu": "1" } } }, [`${c}.resources.limits: Required value: Limit must be set for non overcommitable resources`]],
@@ -184,9 +184,9 @@ test("warnings say what is probably not meant, when it is new", () => {
   const object = pod({ nodeSelector: { "beta.kubernetes.io/os": "linux" }, ...withContainer({ env: [{ name: "A", value: "1" }, { name: "A", value: "2" }], ports: [{ containerPort: 80 }, { containerPort: 80 }], resources: { requests: { memory: "100m" } } }) });
   expect(pods.strategy.warnings!(object)).toEqual([
     "spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use \"kubernetes.io/os\" instead",
+    "spec.containers[0].resources.requests[memory]: fractional byte value \"100m\" is invalid, must be an integer",
     "spec.containers[0].env[1]: hides previous definition of \"A\", which may be dropped when using apply",
     "spec.containers[0].ports[1]: duplicate port definition with spec.containers[0].ports[0]",
-    "spec.containers[0].resources.requests[memory]: fractional byte value \"100m\" is invalid, must be an integer",
   ]);
   expect(pods.strategy.warnings!(object, structuredClone(object))).toEqual([]);
 });

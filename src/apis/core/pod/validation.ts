@@ -1,5 +1,6 @@
 import { forbiddenField, invalidValue, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
+import { dns1123SubdomainErrors } from "../../../apimachinery/validation/names.ts";
 import type { Pod } from "../../generated/core/v1.ts";
 import { validatePodSpec } from "./validation-spec.ts";
 
@@ -11,8 +12,12 @@ export function validatePod(pod: Frozen<Pod>): FieldError[] {
 }
 
 /** What holds of a pod at any time, and not yet of its template. */
-export function validateWholePod({ spec }: Frozen<Pod>): FieldError[] {
+export function validateWholePod({ metadata, spec }: Frozen<Pod>): FieldError[] {
   const errors = validatePodSpec("spec", spec, true);
+  for (const [index, { name, ephemeral }] of (spec.volumes ?? []).entries()) {
+    const claim = `${metadata.name ?? ""}-${name}`;
+    if (ephemeral && metadata.name && name) errors.push(...dns1123SubdomainErrors(claim).map((message) => invalidValue(`spec.volumes[${index}].name`, name, `PVC name ${JSON.stringify(claim)}: ${message}`)));
+  }
   if (!spec.serviceAccountName) {
     for (const [index, { projected }] of (spec.volumes ?? []).entries()) {
       for (const [place, { serviceAccountToken }] of (projected?.sources ?? []).entries()) {

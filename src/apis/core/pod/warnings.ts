@@ -73,6 +73,7 @@ function volumeWarnings(field: string, volume: Frozen<Volume>): string[] {
   const claim = volume.ephemeral?.volumeClaimTemplate?.spec;
   return [
     ...retiredVolumes.filter(([name]) => volume[name]).map(([name, text, shown]) => `${field}.${shown ?? name}: ${text}`),
+    ...(volume.projected?.sources ?? []).filter((source) => Object.keys(source).length === 0).map(() => `volume ${JSON.stringify(volume.name)} (Projected) has no sources provided`),
     ...(claim ? claimSpecWarnings(`${field}.ephemeral.volumeClaimTemplate.spec`, claim) : []),
   ];
 }

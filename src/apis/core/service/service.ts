@@ -25,6 +25,7 @@ export const services = defineResource<Service>({
     },
     validate: validateService,
     validateUpdate: validateServiceUpdate,
+    warnings: serviceWarnings,
     allowCreateOnUpdate: true,
   },
   fieldSelectors: { "spec.clusterIP": (service) => service.spec.clusterIP ?? "", "spec.type": (service) => service.spec.type ?? "" },
@@ -41,6 +42,21 @@ export const services = defineResource<Service>({
   validateName: nameIsDns1123Label,
   example: () => ({ apiVersion: "v1", kind: "Service", metadata: { name: "example", namespace: "default" }, spec: { ports: [{ port: 80 }] } }),
 });
+
+function serviceWarnings({ metadata, spec }: Frozen<Service>): string[] {
+  const headless = spec.clusterIPs?.length === 1 && spec.clusterIPs[0] === "None", external = Boolean(spec.externalIPs?.length), named = spec.type === "ExternalName";
+  const warnings: (string | false)[] = [
+    metadata.annotations?.["service.kubernetes.io/topology-aware-hints"] !== undefined && "annotation service.kubernetes.io/topology-aware-hints is deprecated, please use service.kubernetes.io/topology-mode instead",
+    headless && Boolean(spec.loadBalancerIP) && "spec.loadBalancerIP is ignored for headless services",
+    headless && external && "spec.externalIPs is ignored for headless services",
+    headless && spec.sessionAffinity !== "None" && "spec.SessionAffinity is ignored for headless services",
+    external && !headless && !named && "spec.externalIPs is deprecated and may no longer be implemented in some clusters",
+    named && external && "spec.externalIPs is ignored when spec.type is \"ExternalName\"",
+    !named && Boolean(spec.externalName) && "spec.externalName is ignored when spec.type is not \"ExternalName\"",
+    spec.trafficDistribution === "PreferClose" && "spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"",
+  ];
+  return warnings.filter((warning) => warning !== false);
+}
 
 const selectorOf = ({ spec }: Frozen<Service>): string => Object.entries(spec.selector ?? {}).map(([key, value]) => `${key}=${value}`).toSorted().join(",");
 const portOf = ({ port, nodePort, protocol }: Frozen<ServicePort>): string => (nodePort ? `${port}:${nodePort}/${protocol}` : `${port}/${protocol}`);

@@ -4,12 +4,12 @@ import { forbiddenField, invalidValue, notSupported, required, type FieldError }
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import type { CSIPersistentVolumeSource, LocalVolumeSource, PersistentVolume, PersistentVolumeSpec, SecretReference } from "../../generated/core/v1.ts";
 import { changedFields } from "../changed-fields.ts";
-import { dnsLabel, dnsSubdomain, given, noBacksteps, ruled } from "../field-rules.ts";
+import { dnsLabel, dnsSubdomain, given, noBacksteps } from "../field-rules.ts";
 import { validateNodeSelector } from "../pod/validation-scheduling.ts";
 import { validateHostPath } from "../pod/validation-volumes.ts";
 import { basicAmount, positiveAmount } from "../resource-names.ts";
-import { dns1123SubdomainErrors } from "../../../apimachinery/validation/names.ts";
 import { validateAccessModes, volumeModes } from "./access-modes.ts";
+import { csiDriverName } from "./csi-driver-name.ts";
 import { volumeSourceChecks, type SourceCheck } from "./network-sources.ts";
 
 const reclaimPolicies = ["Delete", "Recycle", "Retain"];
@@ -73,14 +73,6 @@ function validateCsi(field: string, csi: Frozen<CSIPersistentVolumeSource>): Fie
     if (csi[name]) errors.push(...validateSecretRef(`${field}.${name}`, csi[name]));
   }
   return errors;
-}
-
-const lowerCaseSubdomain = ruled((name) => dns1123SubdomainErrors(name.toLowerCase()));
-
-export function csiDriverName(field: string, name: string | undefined): FieldError[] {
-  if (!name) return [required(field)];
-  const tooLong: FieldError[] = name.length > 63 ? [{ reason: "FieldValueTooLong", field, message: "Too long: may not be more than 63 bytes" }] : [];
-  return [...tooLong, ...lowerCaseSubdomain(field, name)];
 }
 
 function validateSecretRef(field: string, { name, namespace }: Frozen<SecretReference>): FieldError[] {
