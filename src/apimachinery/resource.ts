@@ -30,7 +30,7 @@ export interface Strategy<T> {
   /** Clears what a client may not set on create, such as status; sets generation-like fields. */
   prepareForCreate?(object: T, context: WriteContext): void;
   /** Takes over from `old` what a client may not change through the main resource. Status is restored by the registry when `subresources.status`. */
-  prepareForUpdate?(object: T, old: Frozen<T>): void;
+  prepareForUpdate?(object: T, old: Frozen<T>, context: WriteContext): void;
   prepareForStatusUpdate?(object: T, old: Frozen<T>, context: WriteContext): void;
   validate?(object: Frozen<T>): FieldError[];
   validateUpdate?(object: Frozen<T>, old: Frozen<T>): FieldError[];
@@ -123,6 +123,8 @@ export interface StoredForm<T> {
   /** What storage keys begin with. */
   group: string;
   resource: string;
+  /** What writes are stored as, where that isn't the version served. */
+  version?: string;
   /** Same order and length. The same object comes out for the same object in, so that encoders may cache by identity. */
   read(objects: readonly Frozen<KubeObject>[]): readonly Frozen<T>[] | Promise<readonly Frozen<T>[]>;
   /** May take over `object`. */

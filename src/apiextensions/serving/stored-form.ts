@@ -42,7 +42,7 @@ export function customStoredForm({ group, resource, version, storageVersion, sch
   };
 
   return {
-    group, resource,
+    group, resource, version: storageVersion,
     read(objects) {
       const missing = objects.filter((object) => !known.has(object));
       const found = (): Frozen<KubeObject>[] => objects.map((object) => known.get(object)!);

@@ -89,4 +89,4 @@ function resourcesOf(card: AnyResource): APIResource[] {
 
 /** Changes when objects are stored as another version. Source: k8s.io/apiserver/pkg/endpoints/discovery StorageVersionHash. */
 const storageVersionHash = (card: AnyResource): string =>
-  createHash("sha256").update(`${card.group}/${card.version}/${card.kind}`).digest().subarray(0, 8).toString("base64");
+  createHash("sha256").update(`${card.stored?.group ?? card.group}/${card.stored?.version ?? card.version}/${card.kind}`).digest().subarray(0, 8).toString("base64");
