@@ -21,6 +21,7 @@ import { serviceCidrs } from "./service-cidrs/service-cidrs.ts";
 import { serviceAccountTokenController, type IssueLegacyToken } from "./serviceaccount-token/serviceaccount-token.ts";
 import { serviceaccount } from "./serviceaccount/serviceaccount.ts";
 import { validatingAdmissionPolicyStatus } from "./validatingadmissionpolicystatus/validatingadmissionpolicystatus.ts";
+import { volumeAttributesClassProtection } from "./volume-attributes-class-protection/volume-attributes-class-protection.ts";
 
 export interface ControllerOptions {
   /** All kinds served, for the controllers that look at every object. */
@@ -46,6 +47,7 @@ export function controllers({ kinds, ca, sign, issueLegacyToken, clusterCidr, no
     serviceaccount,
     serviceCidrs,
     flowSchemas,
+    volumeAttributesClassProtection,
     ...(issueLegacyToken ? [serviceAccountTokenController({ ca, issue: issueLegacyToken })] : []),
     rootCaPublisher({ ca }),
     clusterRoleAggregation,

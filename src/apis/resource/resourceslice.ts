@@ -11,6 +11,7 @@ export const resourceslices = defineResource<ResourceSlice>({
     const spec = (slice.spec ??= { driver: "", pool: { name: "", generation: 0, resourceSliceCount: 0 } });
     spec.pool ??= { name: "", generation: 0, resourceSliceCount: 0 };
     spec.pool.generation ??= 0;
+    // Now is what Kubernetes' defaults say as well.
     for (const { taints } of spec.devices ?? []) for (const taint of taints ?? []) taint.timeAdded ??= formatTime(Date.now());
   },
   strategy: { validate: ({ spec }) => validateSliceSpec(spec), validateUpdate: ({ spec }, old) => validateSliceSpec(spec, old.spec), returnDeletedObject: true },
