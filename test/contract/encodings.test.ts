@@ -7,7 +7,7 @@ import { decode } from "../../src/apimachinery/schema/decode.ts";
 import { decodeMessage } from "../../src/apimachinery/schema/protobuf/decode.ts";
 import { decodeDocument, encodeDocument } from "../../src/apimachinery/schema/protobuf/envelope.ts";
 import { hasProtobuf } from "../../src/apimachinery/schema/protobuf/messages.ts";
-import { builtins, serviceaccounts } from "../../src/apis/builtins.ts";
+import { builtins, configmaps, serviceaccounts } from "../../src/apis/builtins.ts";
 import { startApiServer, type TestApiServer } from "../support/apiserver.ts";
 
 // Every kind says the same in every encoding: what is written in one is read in another.
@@ -16,6 +16,7 @@ let server: TestApiServer;
 beforeAll(async () => {
   server = await startApiServer();
   await server.client().create(serviceaccounts, { metadata: { name: "default", namespace: "default" } });
+  await server.client().create(configmaps, { metadata: { name: "watched", namespace: "default" }, data: { a: "b" } });
 });
 afterAll(() => server.stop());
 
@@ -40,6 +41,8 @@ describe.each(stored.map((card) => [`${card.resource}.${card.version}.${card.gro
   // Some kinds accept certain names only, which follow from what they hold.
   const name = (card.example!() as KubeObject).metadata.name ?? "encodings";
   const item = `${collection}/${name}`;
+  // Another version of the kind may be next, and have the same object.
+  afterAll(() => server.fetch(`${item}?gracePeriodSeconds=0`, { method: "DELETE" }));
 
   test("created in protobuf, read in all", async () => {
     const example = card.example!() as KubeObject;
@@ -114,7 +117,6 @@ async function frames(path: string, accept: string): Promise<{ type: string | nu
 describe("watches", () => {
   const path = "/api/v1/namespaces/default/configmaps";
   const schema = "io.k8s.api.core.v1.ConfigMap";
-  beforeAll(() => server.fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ metadata: { name: "watched" }, data: { a: "b" } }) }));
 
   test("in protobuf are frames with their length in front", async () => {
     const expected = await json(`${path}/watched`);
@@ -133,6 +135,23 @@ describe("watches", () => {
       const { type, bytes } = await frames(path, accept);
       expect([type, parseCbor(bytes).value]).toEqual(["application/cbor-seq", { type: "ADDED", object: expected }]);
     }
+  });
+});
+
+describe("watches over a WebSocket", () => {
+  test.each([["application/json", "text"], [protobuf, "binary"]])("%s: each event is a message, %s", async (accept, kind) => {
+    const admin = await server.certificate("system:admin", "system:masters");
+    const socket = new WebSocket(`${server.url.replace("https", "wss")}/api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Dwatched`, {
+      headers: { accept }, tls: { ca: server.ca, cert: admin.certificate, key: admin.key },
+    } as never);
+    socket.binaryType = "arraybuffer";
+    const messages: (string | ArrayBuffer)[] = [];
+    socket.onmessage = ({ data }) => void messages.push(data as string | ArrayBuffer);
+    const { code } = await new Promise<{ code: number }>((resolve) => void (socket.onclose = resolve));
+    expect([code, messages.length, typeof messages[0] === "string" ? "text" : "binary"]).toEqual([1000, 1, kind]);
+    const text = typeof messages[0] === "string" ? messages[0] : Buffer.from(messages[0]!).toString("latin1");
+    expect(text).toContain("ADDED");
+    expect(text).toContain("watched");
   });
 });
 
