@@ -30,7 +30,7 @@ export interface Strategy<T> {
   /** Clears what a client may not set on create, such as status; sets generation-like fields. */
   prepareForCreate?(object: T, context: WriteContext): void;
   /** Takes over from `old` what a client may not change through the main resource. Status is restored by the registry when `subresources.status`. */
-  prepareForUpdate?(object: T, old: Frozen<T>, context: WriteContext): void;
+  prepareForUpdate?(object: T, old: Frozen<T>): void;
   prepareForStatusUpdate?(object: T, old: Frozen<T>, context: WriteContext): void;
   validate?(object: Frozen<T>): FieldError[];
   validateUpdate?(object: Frozen<T>, old: Frozen<T>): FieldError[];
