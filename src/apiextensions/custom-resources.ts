@@ -1,3 +1,4 @@
+import type { Frozen } from "../apimachinery/meta.ts";
 import type { AnyResource, ResourceCard } from "../apimachinery/resource.ts";
 import { customresourcedefinitions } from "../apis/apiextensions/customresourcedefinition.ts";
 import { schemaRules } from "../apis/apiextensions/schema-rules.ts";
@@ -5,6 +6,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Client } from "../client/client.ts";
 import type { InformerFactory } from "../client/informer.ts";
 import type { WebhookCaller } from "./conversion/webhook.ts";
+import { isTrue } from "./definition/conditions.ts";
 import { runDefinitionController } from "./definition/controller.ts";
 import { definitionHook, servedDefinitions } from "./definition/definition-card.ts";
 import type { PackedDefinition } from "./definition/packing.ts";
@@ -59,5 +61,6 @@ export async function runCustomResources({ informers, client, webhooks, clock, r
 
 const owner = (name: string): string => `customresourcedefinitions/${name}`;
 
-/** Whether the cards would be the same: that spec and names are, and what is established or terminating. */
-const isUnchanged = (old: { spec: unknown; status?: unknown }, current: { spec: unknown; status?: unknown }): boolean => Bun.deepEquals([old.spec, old.status], [current.spec, current.status]);
+/** Whether the cards would be the same. */
+const isUnchanged = (old: Frozen<PackedDefinition>, current: Frozen<PackedDefinition>): boolean =>
+  Bun.deepEquals([old.spec, old.status?.acceptedNames], [current.spec, current.status?.acceptedNames]) && (["Established", "Terminating"] as const).every((type) => isTrue(old, type) === isTrue(current, type));

@@ -19,7 +19,7 @@ import { writeOptionsObject } from "./operation-options.ts";
 import { patched, patchObject } from "./patch.ts";
 import { randomSuffix } from "./random-suffix.ts";
 import type { Registry, WriteRequest } from "./registry.ts";
-import { createResourceTable } from "./resource-table.ts";
+import { createResourceTable, whileServed } from "./resource-table.ts";
 import type { Reviews } from "./reviews.ts";
 import { createStore } from "./store.ts";
 import { creators } from "./subresources/creator.ts";
@@ -61,7 +61,11 @@ export function createRegistry({ cacher, cards, admission, clock, hooks = {}, re
     find: (group, version, resource) => resources.find(group, version, resource),
     get: (card, key, options) => getObject(cacher, card, key, options),
     list: (card, options) => listObjects(cacher, card, options),
-    watch: (card, options, onEvents, signal) => watchObjects(watching, card, options, onEvents, signal),
+    watch(card, options, onEvents, signal) {
+      // Custom resources alone come and go; their watches end with what they were read by, and clients come again.
+      if (!card.objectSchema) return watchObjects(watching, card, options, onEvents, signal);
+      return whileServed(resources, card, signal, (until) => watchObjects(watching, card, options, onEvents, until));
+    },
     create: async (context, card, namespace, object, options) => {
       const review = reviews[`${card.resource}.${card.group}`];
       return review ? review(context, reviewed(card, namespace, object)) as never : createObject(machinery, context, card, namespace, object, options);

@@ -36,6 +36,19 @@ export function createResourceTable(builtins: readonly AnyResource[]): ResourceT
   };
 }
 
+/** Runs `work` until `signal` aborts, or `card` is gone or another has taken its place: what it reads objects by is out of date then. */
+export async function whileServed(table: ResourceTable, card: AnyResource, signal: AbortSignal, work: (until: AbortSignal) => Promise<void>): Promise<void> {
+  const replaced = new AbortController();
+  const unsubscribe = table.onChange(() => {
+    if (table.find(card.group, card.version, card.resource) !== card) replaced.abort();
+  });
+  try {
+    await work(AbortSignal.any([signal, replaced.signal]));
+  } finally {
+    unsubscribe();
+  }
+}
+
 const nameOf = (group: string, version: string, resource: string): string => `${group}/${version}/${resource}`;
 
 function indexed(groups: readonly (readonly AnyResource[])[]): Map<string, AnyResource> {

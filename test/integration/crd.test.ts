@@ -153,6 +153,20 @@ describe("a definition", () => {
     await api.undefine("seconds");
   });
 
+  test("ends watches when it changes, and when it goes", async () => {
+    const watched = versionOf("v1", itemSpec, { storage: true });
+    await api.define(definition("tickets", [watched]));
+    const first = await server.fetch(`${pathOf("tickets")}?watch=true&timeoutSeconds=60`);
+    await api.call("POST", pathOf("tickets"), item("Ticket", "one", { colour: "red" }));
+    await api.call("PATCH", `${definitions}/tickets.${group}`, { metadata: { labels: { a: "b" } } });
+    await api.call("POST", pathOf("tickets"), item("Ticket", "two", { colour: "red" }));
+    await api.call("PATCH", `${definitions}/tickets.${group}`, { spec: { versions: [{ ...watched, deprecated: true }] } });
+    expect((await first.text()).trim().split("\n").map((line) => (JSON.parse(line) as { object: Custom }).object.metadata.name)).toEqual(["one", "two"]);
+    const second = await server.fetch(`${pathOf("tickets")}?watch=true&timeoutSeconds=60&resourceVersion=${(await api.call("GET", pathOf("tickets"))).body.metadata.resourceVersion}`);
+    await api.undefine("tickets");
+    await second.text();
+  });
+
   test("warns of versions that are deprecated", async () => {
     await api.define(definition("olds", [versionOf("v1beta1", itemSpec, { deprecated: true }), versionOf("v1alpha1", itemSpec, { deprecated: true, deprecationWarning: "go away" }), versionOf("v1", itemSpec, { storage: true })]));
     expect((await api.call("GET", pathOf("olds", "v1beta1"))).warning).toBe(`299 - "${group}/v1beta1 Old is deprecated; use ${group}/v1 Old"`);
