@@ -27,6 +27,18 @@ const projections: Readonly<Record<string, (wanted: Loose, old: Loose) => Loose>
     const object = structuredClone(old);
     return { ...object, spec: { ...object.spec, ephemeralContainers: wanted.spec?.ephemeralContainers } };
   },
+  /** Of pods: what containers, and the pod as a whole, may use. Containers that don't match are left for validation to refuse. */
+  resize: (wanted, old) => {
+    const object = structuredClone(old), spec: Record<string, unknown> = { ...object.spec };
+    for (const list of ["containers", "initContainers"]) {
+      const now = (wanted.spec?.[list] ?? []) as Sized[], was = (spec[list] ?? []) as Sized[];
+      const matching = now.length === was.length && now.every(({ name }, index) => name === was[index]!.name);
+      if (was.length + now.length > 0) spec[list] = matching ? was.map((container, index) => sized(container, now[index]!)) : now;
+    }
+    if (wanted.spec?.["resources"] !== undefined) spec["resources"] = wanted.spec["resources"];
+    else delete spec["resources"];
+    return { ...object, spec };
+  },
   /** Of certificate signing requests: the conditions alone. */
   approval: (wanted, old) => {
     const object = structuredClone(old), { conditions } = (wanted.status ?? {}) as { conditions?: unknown };
@@ -34,6 +46,12 @@ const projections: Readonly<Record<string, (wanted: Loose, old: Loose) => Loose>
     return { ...object, metadata: wanted.metadata, status: { ...status, ...(conditions === undefined ? {} : { conditions }) } };
   },
 };
+
+type Sized = { name?: string; resources?: unknown; resizePolicy?: unknown };
+
+function sized({ resources: _, resizePolicy: __, ...container }: Sized, { resources, resizePolicy }: Sized): Sized {
+  return { ...container, ...(resources === undefined ? {} : { resources }), ...(resizePolicy === undefined ? {} : { resizePolicy }) };
+}
 
 export const isProjection = (subresource: string): boolean => Object.hasOwn(projections, subresource);
 

@@ -5,6 +5,7 @@ import type { Pod } from "../../generated/core/v1.ts";
 import { podColumns } from "./columns.ts";
 import { defaultPod } from "./defaults.ts";
 import { prepareForCreate } from "./prepare.ts";
+import { podResize } from "./resize.ts";
 import { validatePodStatusUpdate, validatePodUpdate } from "./validation-update.ts";
 import { validatePod } from "./validation.ts";
 import { podSpecWarnings } from "./warnings.ts";
@@ -12,7 +13,7 @@ export type { Pod, PodSpec, PodStatus } from "../../generated/core/v1.ts";
 
 export const pods = defineResource<Pod>({
   group: "", version: "v1", kind: "Pod", resource: "pods", scope: "Namespaced", shortNames: ["po"], categories: ["all"],
-  subresources: { status: true, others: ["attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "proxy"] },
+  subresources: { status: true, others: ["attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "proxy", "resize"] },
   schema: "io.k8s.api.core.v1.Pod",
   default: defaultPod,
   strategy: {
@@ -30,6 +31,7 @@ export const pods = defineResource<Pod>({
     validate: validatePod,
     validateUpdate: validatePodUpdate,
     validateStatusUpdate: validatePodStatusUpdate,
+    views: { resize: podResize },
     warnings: (pod, old) => (old && semanticEqual(pod.spec, old.spec) ? [] : podSpecWarnings("spec", pod.spec)),
     gracePeriod,
   },
