@@ -22,6 +22,7 @@ import { serviceAccountTokenController, type IssueLegacyToken } from "./servicea
 import { serviceaccount } from "./serviceaccount/serviceaccount.ts";
 import { validatingAdmissionPolicyStatus } from "./validatingadmissionpolicystatus/validatingadmissionpolicystatus.ts";
 import { volumeAttributesClassProtection } from "./volume-attributes-class-protection/volume-attributes-class-protection.ts";
+import { tokenCleaner } from "./token-cleaner/token-cleaner.ts";
 
 export interface ControllerOptions {
   /** All kinds served, for the controllers that look at every object. */
@@ -56,6 +57,7 @@ export function controllers({ kinds, ca, sign, issueLegacyToken, clusterCidr, no
     certificateApproving,
     ...(sign ? [certificateSigningController({ sign })] : []),
     certificateCleaner,
+    tokenCleaner,
     garbageCollector({ kinds }),
     nodeIpam({ clusterCidr }),
     nodeLifecycle({ gracePeriod: nodeMonitorGracePeriod }),

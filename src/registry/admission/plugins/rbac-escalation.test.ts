@@ -28,7 +28,7 @@ test.each([
   ["a binding of what one holds", rolebindings, { object: binding("reader") }, ["get /pods ns"], ""],
   ["a binding of more", rolebindings, { object: binding("reader") }, [], "not currently held"],
   ["a binding of more, being allowed to bind", rolebindings, { object: binding("reader") }, [`bind ${rbac}/clusterroles ns`], ""],
-  ["a binding to nothing", rolebindings, { object: binding("none") }, [], `clusterroles.${rbac} "none" not found`],
+  ["a binding to nothing", rolebindings, { object: binding("none") }, [], `rolebindings.${rbac} "none" not found`],
 ] as const)("%s", async (_, card, rest, allowed, expected) => {
   const plugin = rbacEscalation({ listers, authorizer: authorizerOf(...allowed) });
   const refusal = await run(plugin, attributesOf(card, { ...rest, context: bob } as never));

@@ -25,7 +25,7 @@ export function rbacEscalation({ listers, authorizer }: { listers: Listers; auth
     if (allowed(user, "escalate", card.resource, namespace, name)) return;
     const aggregation = Boolean(role.aggregationRule) && !Bun.deepEquals(role.aggregationRule, old?.aggregationRule);
     const everything: PolicyRule[] = [{ apiGroups: ["*"], resources: ["*"], verbs: ["*"] }, { nonResourceURLs: ["*"], verbs: ["*"] }];
-    if (aggregation) refuseUncovered({ authorizer, user, namespace, of: card, name, rules: everything });
+    if (aggregation && everything.some((rule) => uncovered(authorizer, user, namespace, rule).length)) throw forbidden(card, name, "must have cluster-admin privileges to use the aggregationRule");
     if (old && Bun.deepEquals(old.rules ?? [], role.rules ?? [])) return;
     refuseUncovered({ authorizer, user, namespace, of: card, name, rules: role.rules ?? [] });
   }
@@ -38,7 +38,8 @@ export function rbacEscalation({ listers, authorizer }: { listers: Listers; auth
     const resource = kind === "ClusterRole" ? "clusterroles" : "roles";
     if (allowed(user, "bind", resource, namespace, roleName)) return;
     const role = kind === "ClusterRole" ? clusterRoles.get(roleName) : roles.get(`${namespace}/${roleName}`);
-    if (!role) throw notFound({ group, resource }, roleName);
+    // Under the binding's own kind, as Kubernetes says it.
+    if (!role) throw notFound(card, roleName);
     refuseUncovered({ authorizer, user, namespace, of: card, name, rules: role.rules ?? [] });
   }
 
@@ -56,26 +57,42 @@ export function rbacEscalation({ listers, authorizer }: { listers: Listers; auth
 function refuseUncovered({ authorizer, user, namespace, of, name, rules }: {
   authorizer: Authorizer; user: UserInfo; namespace: string; of: { group: string; resource: string }; name: string; rules: readonly Frozen<PolicyRule>[];
 }): void {
-  const missing = rules.filter((rule) => !covered(authorizer, user, namespace, rule));
+  const missing = rules.flatMap((rule) => uncovered(authorizer, user, namespace, rule));
   if (missing.length === 0) return;
   const who = `user ${JSON.stringify(user.name)} (groups=[${user.groups.map((entry) => JSON.stringify(entry)).join(" ")}])`;
-  throw forbidden(of, name, `${who} is attempting to grant RBAC permissions not currently held:\n${missing.map(compact).join("\n")}`);
+  throw forbidden(of, name, `${who} is attempting to grant RBAC permissions not currently held:\n${[...new Set(merged(missing).map(compact))].sort().join("\n")}`);
 }
 
-/** A `*` in the rule is asked for literally: only a rule that itself has `*` answers yes to it. */
-function covered(authorizer: Authorizer, user: UserInfo, namespace: string, rule: Frozen<PolicyRule>): boolean {
-  for (const verb of rule.verbs) {
-    for (const path of rule.nonResourceURLs ?? []) if (!authorizer.authorizePath({ user, verb, path }).allowed) return false;
-    for (const apiGroup of rule.apiGroups ?? []) {
-      for (const entry of rule.resources ?? []) {
-        const [resource = "", subresource = ""] = entry.split("/", 2);
+/** What of a rule the user does not hold, one verb on one thing each. A `*` is asked for literally: only a rule that itself has `*` answers yes to it. */
+function uncovered(authorizer: Authorizer, user: UserInfo, namespace: string, rule: Frozen<PolicyRule>): PolicyRule[] {
+  const missing: PolicyRule[] = [];
+  for (const apiGroup of rule.apiGroups ?? []) {
+    for (const entry of rule.resources ?? []) {
+      const [resource = "", subresource = ""] = entry.split("/", 2);
+      for (const verb of rule.verbs) {
         for (const name of rule.resourceNames?.length ? rule.resourceNames : [""]) {
-          if (!authorizer.authorize({ user, verb, group: apiGroup, version: "*", resource, subresource, namespace, name }).allowed) return false;
+          if (authorizer.authorize({ user, verb, group: apiGroup, version: "*", resource, subresource, namespace, name }).allowed) continue;
+          missing.push({ apiGroups: [apiGroup], resources: [entry], verbs: [verb], ...(name ? { resourceNames: [name] } : {}) });
         }
       }
     }
   }
-  return true;
+  for (const path of rule.nonResourceURLs ?? []) {
+    for (const verb of rule.verbs) if (!authorizer.authorizePath({ user, verb, path }).allowed) missing.push({ nonResourceURLs: [path], verbs: [verb] });
+  }
+  return missing;
+}
+
+/** Verbs on the same resource, or object of it, together. */
+function merged(rules: readonly PolicyRule[]): PolicyRule[] {
+  const byTarget = new Map<string, PolicyRule>();
+  for (const rule of rules) {
+    const target = rule.nonResourceURLs ? JSON.stringify(rule) : JSON.stringify([rule.apiGroups, rule.resources, rule.resourceNames]);
+    const known = byTarget.get(target);
+    if (known) known.verbs.push(...rule.verbs.filter((verb) => !known.verbs.includes(verb)));
+    else byTarget.set(target, rule);
+  }
+  return [...byTarget.values()];
 }
 
 function compact(rule: Frozen<PolicyRule>): string {

@@ -8,6 +8,7 @@ import { serviceAccount } from "./service-account.ts";
 const accounts: ServiceAccount[] = [
   { metadata: { name: "default", namespace: "ns" } },
   { metadata: { name: "quiet", namespace: "ns" }, automountServiceAccountToken: false },
+  { metadata: { name: "strict", namespace: "ns", annotations: { "kubernetes.io/enforce-mountable-secrets": "true" } }, secrets: [{ name: "mine" }], imagePullSecrets: [{ name: "registry" }] },
   { metadata: { name: "puller", namespace: "ns" }, imagePullSecrets: [{ name: "registry" }] },
 ];
 const plugin = serviceAccount({ listers: listersOf({ serviceaccounts: accounts }), randomSuffix: () => "abcde", clock: new FakeClock() });
@@ -70,6 +71,16 @@ describe("ServiceAccount", () => {
     const { pod, refusal } = await admit({}, mirror);
     expect(refusal).toBe("");
     expect(pod.spec.serviceAccountName).toBeUndefined();
-    expect((await admit({ serviceAccountName: "default" }, mirror)).refusal).toBe("400 a mirror pod may not reference service accounts");
+    expect((await admit({ serviceAccountName: "default" }, mirror)).refusal).toBe('403 pods "p" is forbidden: a mirror pod may not reference service accounts');
+    expect((await admit({ volumes: [{ name: "s", secret: { secretName: "x" } }] }, mirror)).refusal).toContain("a mirror pod may not reference secrets");
+  });
+
+  test.each<[string, Partial<PodSpec>, string]>([
+    ["uses what is listed", { volumes: [{ name: "v", secret: { secretName: "mine" } }], imagePullSecrets: [{ name: "registry" }] }, ""],
+    ["mounts another", { volumes: [{ name: "v", secret: { secretName: "theirs" } }] }, 'volume with secret.secretName="theirs" is not allowed because service account strict does not reference that secret'],
+    ["reads another", { containers: [{ name: "c", env: [{ name: "E", valueFrom: { secretKeyRef: { name: "theirs", key: "k" } } }] }] }, 'container c with envVar E referencing secret.secretName="theirs" is not allowed because service account strict does not reference that secret'],
+    ["pulls with another", { imagePullSecrets: [{ name: "registry" }, { name: "other" }] }, 'imagePullSecrets[1].name="other" is not allowed because service account strict does not reference that imagePullSecret'],
+  ])("of an account that is held to its secrets a pod %s", async (_, spec, expected) => {
+    expect((await admit({ serviceAccountName: "strict", ...spec })).refusal).toBe(expected && `403 pods "p" is forbidden: ${expected}`);
   });
 });

@@ -1,9 +1,10 @@
 import type { Frozen } from "../../../apimachinery/meta.ts";
-import { badRequest, forbidden } from "../../../apimachinery/status.ts";
 import type { Container, Pod, PodSpec, ServiceAccount, Volume } from "../../../apis/generated/core/v1.ts";
 import type { Clock } from "../../../base/clock.ts";
 import type { Listers } from "../../listers.ts";
 import { defineAdmission, type Admission } from "../admission.ts";
+import { refuse } from "../refuse.ts";
+import { mirrorProblem, secretProblem } from "./service-account-secrets.ts";
 
 const tokenDirectory = "/var/run/secrets/kubernetes.io/serviceaccount";
 const volumePrefix = "kube-api-access-";
@@ -30,27 +31,32 @@ export function serviceAccount({ listers, randomSuffix, clock }: { listers: List
 
   return defineAdmission({
     name: "ServiceAccount",
-    operations: ["CREATE"],
-    resources: ["pods"],
-    async admit({ context: { signal }, object, namespace, name }) {
+    operations: ["CREATE", "UPDATE"],
+    resources: ["pods", "pods/ephemeralcontainers"],
+    async admit(attributes) {
+      const { context: { signal }, object, namespace } = attributes;
       const pod = object as Pod;
-      if (!pod.spec || isMirror(pod)) return;
+      if (attributes.operation !== "CREATE" || !pod.spec || isMirror(pod)) return;
       const accountName = (pod.spec.serviceAccountName ||= pod.spec.serviceAccount || "default");
       pod.spec.serviceAccount = accountName;
       const account = await find(`${namespace}/${accountName}`, accountName === "default", signal);
       if (!account) {
-        throw forbidden({ group: "", resource: "pods" }, name, `error looking up service account ${namespace}/${accountName}: serviceaccount ${JSON.stringify(accountName)} not found`);
+        throw refuse(attributes, `error looking up service account ${namespace}/${accountName}: serviceaccount ${JSON.stringify(accountName)} not found`);
       }
       if (shouldAutomount(pod.spec, account)) mountToken(pod.spec, volumePrefix + randomSuffix());
       if (!pod.spec.imagePullSecrets?.length && account.imagePullSecrets?.length) {
         pod.spec.imagePullSecrets = account.imagePullSecrets.map(({ name: secret }) => ({ name: secret }));
       }
     },
-    validate({ object }) {
-      const pod = object as Pod;
-      if (!isMirror(pod)) return;
-      if (pod.spec.serviceAccountName) throw badRequest("a mirror pod may not reference service accounts");
-      if (pod.spec.volumes?.some(({ secret }) => secret)) throw badRequest("a mirror pod may not reference secrets");
+    validate(attributes) {
+      const { operation, subresource, namespace } = attributes;
+      const pod = attributes.object as Pod;
+      const refusal = subresource === "" && isMirror(pod) ? mirrorProblem(pod) : undefined;
+      if (refusal) throw refuse(attributes, refusal);
+      if (isMirror(pod) || (subresource === "") !== (operation === "CREATE")) return;
+      const account = accounts.get(`${namespace}/${pod.spec.serviceAccountName}`);
+      const problem = account?.metadata.annotations?.["kubernetes.io/enforce-mountable-secrets"] === "true" ? secretProblem(pod.spec, account, subresource !== "") : undefined;
+      if (problem) throw refuse(attributes, problem);
     },
   });
 }
