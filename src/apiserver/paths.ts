@@ -5,6 +5,7 @@ import { metricsContentType, type MetricsRegistry } from "../base/metrics.ts";
 import type { ServiceAccountKeys } from "./authentication/service-account-tokens.ts";
 import type { Discovery, Document } from "./discovery/documents.ts";
 import { reply, type Exchange, type ExchangeHandler } from "./exchange.ts";
+import { accepts, parseAccept } from "./encoding/media-type.ts";
 import { negotiateDiscovery, type DiscoveryForm } from "./encoding/negotiation.ts";
 import { acceptsGzip, replyBytes } from "./encoding/reply-encoded.ts";
 import { answerHealth, type HealthChecks } from "./health.ts";
@@ -67,8 +68,8 @@ function routes({ discovery, openApi, checks, metrics, version, serviceAccountKe
   }
   get("/version", (exchange) => replyJson(exchange, version));
   get("/metrics", (exchange) => reply(exchange, 200, { "Content-Type": metricsContentType }, metrics.render()));
-  get("/openapi/v2", (exchange) => replyOpenApi(exchange, openApi.v2(exchange.request.headers["accept"] ?? "")));
-  get("/openapi/v3", (exchange) => replyOpenApi(exchange, openApi.v3Index()));
+  get("/openapi/v2", (exchange) => replyOpenApi(exchange, openApi.v2(exchange.request.headers["accept"] ?? ""), v2Forms));
+  get("/openapi/v3", (exchange) => replyOpenApi(exchange, openApi.v3Index(), ["*/*"]));
   get("/openapi/v3/api/:version", (exchange, { version: asked }) => replyOpenApi(exchange, openApi.v3(`api/${asked}`)));
   get("/openapi/v3/apis/:group/:version", (exchange, { group, version: asked }) => replyOpenApi(exchange, openApi.v3(`apis/${group}/${asked}`)));
   get("/.well-known/openid-configuration", (exchange) => replyJson(exchange, openIdConfiguration(serviceAccountKeys.issuer)));
@@ -93,9 +94,13 @@ async function replyDocument(exchange: Exchange, document: Document | undefined)
   await replyBytes(exchange, 200, document.contentType, document.body, headers);
 }
 
-/** OpenAPI documents are kept compressed, so that is how they go out to whoever takes it. */
-function replyOpenApi(exchange: Exchange, document: OpenApiDocument | undefined): void {
+/** By its first name, and by that which makes a valid media type. */
+const v2Forms = ["application/json", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"];
+
+/** OpenAPI documents are kept compressed, so that is how they go out to whoever takes it. `forms`: the media types that it is had in. */
+function replyOpenApi(exchange: Exchange, document: OpenApiDocument | undefined, forms: readonly string[] = ["application/json"]): void {
   if (!document) throw noSuchPath();
+  if (!parseAccept(exchange.request.headers["accept"]).some((clause) => forms.some((form) => accepts(clause, form)))) return reply(exchange, 406, { Vary: "Accept" });
   const headers = { ETag: document.etag, Vary: "Accept, Accept-Encoding", "Cache-Control": "public" };
   if (exchange.request.headers["if-none-match"] === document.etag) return reply(exchange, 304, headers);
   if (acceptsGzip(exchange)) return reply(exchange, 200, { ...headers, "Content-Type": document.contentType, "Content-Encoding": "gzip" }, document.gzip);
