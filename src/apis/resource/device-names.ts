@@ -1,7 +1,7 @@
 import { duplicate, invalidValue, required, tooLong, tooMany, type FieldError } from "../../apimachinery/field-errors.ts";
 import { dns1123SubdomainErrors, regexError } from "../../apimachinery/validation/names.ts";
 import { dnsLabel, dnsSubdomain } from "../core/field-rules.ts";
-import { csiDriverName } from "../storage/driver-name.ts";
+import { csiDriverName } from "../core/volume/csi-driver-name.ts";
 
 /** Names of dynamic resource allocation. Source: pkg/apis/resource/validation. */
 

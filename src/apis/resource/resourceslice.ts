@@ -1,6 +1,7 @@
+import type { Frozen } from "../../apimachinery/meta.ts";
 import { formatTime } from "../../apimachinery/time.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
-import type { ResourceSlice } from "../generated/resource/v1.ts";
+import type { Device, DeviceAttribute, ResourceSlice, ResourceSliceSpec } from "../generated/resource/v1.ts";
 import { validateSliceSpec } from "./slice-validation.ts";
 export type { ResourceSlice } from "../generated/resource/v1.ts";
 
@@ -14,7 +15,12 @@ export const resourceslices = defineResource<ResourceSlice>({
     // Now is what Kubernetes' defaults say as well.
     for (const { taints } of spec.devices ?? []) for (const taint of taints ?? []) taint.timeAdded ??= formatTime(Date.now());
   },
-  strategy: { validate: ({ spec }) => validateSliceSpec(spec), validateUpdate: ({ spec }, old) => validateSliceSpec(spec, old.spec), returnDeletedObject: true },
+  strategy: {
+    prepareForCreate: ({ spec }) => dropGatedFields(spec),
+    prepareForUpdate: ({ spec }, old) => dropGatedFields(spec, old.spec),
+    validate: ({ spec }) => validateSliceSpec(spec), validateUpdate: ({ spec }, old) => validateSliceSpec(spec, old.spec),
+    returnDeletedObject: true,
+  },
   fieldSelectors: { "spec.nodeName": ({ spec }) => spec.nodeName ?? "", "spec.driver": ({ spec }) => spec.driver ?? "" },
   columns: [
     nameColumn(),
@@ -28,3 +34,16 @@ export const resourceslices = defineResource<ResourceSlice>({
     spec: { driver: "dra.example.com", nodeName: "example", pool: { name: "example", generation: 1, resourceSliceCount: 1 }, devices: [{ name: "device" }] },
   }),
 });
+
+const lists = ["ints", "bools", "strings", "versions"] as const;
+
+/** Drops what belongs to features that are off by default (DRAListTypeAttributes, DRANodeAllocatableResources), unless it is stored already. */
+function dropGatedFields(spec: ResourceSliceSpec, old?: Frozen<ResourceSliceSpec>): void {
+  const attributesOf = ({ attributes = {} }: Frozen<Device>): readonly Frozen<DeviceAttribute>[] => Object.values(attributes);
+  const keepLists = (old?.devices ?? []).some((device) => attributesOf(device).some((attribute) => lists.some((name) => attribute[name])));
+  const keepMappings = (old?.devices ?? []).some((device) => device.nodeAllocatableResourceMappings);
+  for (const device of spec.devices ?? []) {
+    if (!keepMappings) delete device.nodeAllocatableResourceMappings;
+    if (!keepLists) for (const attribute of Object.values(device.attributes ?? {})) for (const name of lists) delete attribute[name];
+  }
+}

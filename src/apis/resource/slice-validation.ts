@@ -1,13 +1,14 @@
-import { forbiddenField, invalidValue, notSupported, required, tooLong, tooMany, type FieldError } from "../../apimachinery/field-errors.ts";
+import { invalidValue, notSupported, required, tooLong, tooMany, type FieldError } from "../../apimachinery/field-errors.ts";
 import { semanticEqual } from "../../apimachinery/equality.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { validateImmutableField } from "../../apimachinery/validation/object-meta.ts";
 import { dnsLabel, dnsSubdomain, given, labelName, labelValue } from "../core/field-rules.ts";
 import { validateNodeSelector } from "../core/pod/validation-scheduling.ts";
-import type { Counter, CounterSet, Device, DeviceAttribute, DeviceCapacity, DeviceTaint, ResourceSliceSpec } from "../generated/resource/v1.ts";
+import type { Counter, CounterSet, Device, DeviceAttribute, DeviceTaint, ResourceSliceSpec } from "../generated/resource/v1.ts";
 import { taintEffects } from "./claim-validation.ts";
 import { validateBindingConditions } from "./claim-status-validation.ts";
 import { attributeName, driverName, poolName, validateList } from "./device-names.ts";
+import { validateCapacity } from "./request-policy.ts";
 
 /** What drivers offer. Source: pkg/apis/resource/validation. */
 
@@ -115,15 +116,6 @@ const shownAttribute = ({ int, bool, string, version, ints, bools, strings, vers
   IntValue: int ?? null, BoolValue: bool ?? null, StringValue: string ?? null, VersionValue: version ?? null,
   IntValues: ints ?? null, BoolValues: bools ?? null, StringValues: strings ?? null, VersionValues: versions ?? null,
 });
-
-function validateCapacity(field: string, { requestPolicy: policy }: Frozen<DeviceCapacity>, shared: boolean): FieldError[] {
-  if (!policy) return [];
-  if (!shared) return [forbiddenField(`${field}.requestPolicy`, "allowMultipleAllocations must be true")];
-  const at = `${field}.requestPolicy`, values = policy.validValues ?? [];
-  if (values.length > 0 && policy.validRange) return [forbiddenField(at, `exactly one policy can be specified, cannot specify "validValues" and "validRange" at the same time`)];
-  if (policy.default === undefined && (values.length > 0 || policy.validRange)) return [required(`${at}.default`, `required when ${values.length > 0 ? "validValues" : "validRange"} is defined`)];
-  return policy.validRange && policy.validRange.min === undefined ? [required(`${at}.validRange.min`, "required when validRange is defined")] : [];
-}
 
 function validateTaint(field: string, { key, value, effect }: Frozen<DeviceTaint>): FieldError[] {
   return [

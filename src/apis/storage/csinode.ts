@@ -4,7 +4,7 @@ import type { Frozen } from "../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import { labelName, nonNegative, unique } from "../core/field-rules.ts";
 import type { CSINode, CSINodeDriver } from "../generated/storage/v1.ts";
-import { csiDriverName } from "./driver-name.ts";
+import { csiDriverName } from "../core/volume/csi-driver-name.ts";
 export type { CSINode } from "../generated/storage/v1.ts";
 
 export const csinodes = defineResource<CSINode>({

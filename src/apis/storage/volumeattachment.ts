@@ -3,8 +3,10 @@ import type { Frozen } from "../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import { validateImmutableField } from "../../apimachinery/validation/object-meta.ts";
 import { dnsSubdomain } from "../core/field-rules.ts";
+import type { PersistentVolumeSpec } from "../generated/core/v1.ts";
 import type { VolumeAttachment, VolumeAttachmentSource, VolumeError } from "../generated/storage/v1.ts";
-import { csiDriverName } from "./driver-name.ts";
+import { csiDriverName } from "../core/volume/csi-driver-name.ts";
+import { validateVolumeSpec } from "../core/volume/volume-validation.ts";
 import { mostBytes, sizeOf } from "./parameters.ts";
 export type { VolumeAttachment } from "../generated/storage/v1.ts";
 
@@ -57,7 +59,24 @@ function validateSource(field: string, { inlineVolumeSpec: inline, persistentVol
   const one = "must specify exactly one of inlineVolumeSpec and persistentVolumeName";
   if (!inline && name === undefined) return [required(field, one)];
   if (inline && name !== undefined) return [forbiddenField(field, one)];
+  if (inline) return validateInlineSpec(`${field}.inlineVolumeSpec`, inline);
   return name === "" ? [required(`${field}.persistentVolumeName`, "must specify non empty persistentVolumeName")] : [];
+}
+
+/** A volume without an object of its own: a driver's, and of no class. */
+function validateInlineSpec(field: string, spec: Frozen<PersistentVolumeSpec>): FieldError[] {
+  const { claimRef, capacity, storageClassName, nodeAffinity, persistentVolumeReclaimPolicy: policy, ...rest } = spec;
+  const outOfPlace = (part: string, value: unknown): FieldError[] => (value ? [forbiddenField(`${field}.${part}`, "may not be specified in the context of inline volumes")] : []);
+  const asVolume = validateVolumeSpec({ ...rest, capacity: { storage: "1" } }, "");
+  return [
+    ...outOfPlace("claimRef", claimRef),
+    ...outOfPlace("capacity", Object.keys(capacity ?? {}).length),
+    ...(spec.csi ? [] : [required(`${field}.csi`, "has to be specified in the context of inline volumes")]),
+    ...(policy && policy !== "Retain" ? [forbiddenField(`${field}.persistentVolumeReclaimPolicy`, "may only be Retain in the context of inline volumes")] : []),
+    ...outOfPlace("nodeAffinity", nodeAffinity),
+    ...asVolume.map((error) => ({ ...error, field: error.field.replace(/^spec/, field) })),
+    ...outOfPlace("storageClassName", storageClassName),
+  ];
 }
 
 function validateError(field: string, error: Frozen<VolumeError> | undefined): FieldError[] {

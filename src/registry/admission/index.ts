@@ -7,6 +7,7 @@ import { certificateApproval, certificateSigning, certificateSubjectRestriction 
 import { defaultIngressClass } from "./plugins/default-ingress-class.ts";
 import { defaultStorageClass } from "./plugins/default-storage-class.ts";
 import { defaultTolerationSeconds } from "./plugins/default-toleration-seconds.ts";
+import { deviceAdminAccess } from "./plugins/device-admin-access.ts";
 import { limitRanger } from "./plugins/limit-ranger.ts";
 import { namespaceLifecycle } from "./plugins/namespace-lifecycle.ts";
 import { nodeRestriction } from "./plugins/node-restriction.ts";
@@ -71,6 +72,7 @@ const allAdmission = ({ listers, authorizer, clock = systemClock, policies, webh
   defaultIngressClass({ listers }),
   podTopologyLabels({ listers }),
   rbacEscalation({ listers, authorizer }),
+  deviceAdminAccess({ listers }),
   ...(policies ? [mutatingAdmissionPolicy({ ...policies, listers, authorizer })] : []),
   ...(webhooks ? [mutatingAdmissionWebhook({ matchConditions: createMatchConditions({ authorizer }), ...webhooks, listers })] : []),
   ...(policies ? [validatingAdmissionPolicy({ ...policies, listers, authorizer })] : []),
