@@ -317,7 +317,7 @@ spec: {selector: {app: web}, ports: [{port: 80}]}
   expect(await run("set", "image", "deploy/web", "web=busybox:2")).toBe("deployment.apps/web image updated\n");
   expect(await run("describe", "deploy", "web")).toContain("busybox:2");
   expect(await run("explain", "deployment.spec.replicas")).toContain("replicas <integer>");
-  expect(await run("api-resources", "--api-group=apps", "--no-headers")).toMatch(/^deployments +deploy +apps\/v1 +true +Deployment\nreplicasets/);
+  expect(await run("api-resources", "--api-group=apps", "--no-headers")).toMatch(/^deployments +deploy +apps\/v1 +true +Deployment\nreplicasets/m);
   expect(await run("auth", "can-i", "create", "pods")).toBe("yes\n");
   expect((await server.kubectl("auth", "can-i", "create", "pods", "--as", "bob")).stdout).toBe("no\n");
   expect(await run("logs", "one")).toBe("kubelet /containerLogs/default/one/a\n");
