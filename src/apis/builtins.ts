@@ -21,6 +21,7 @@ import { cronjobs } from "./batch/cronjob.ts";
 import { jobs } from "./batch/job.ts";
 import { certificatesigningrequests } from "./certificates/certificatesigningrequest.ts";
 import { leases } from "./coordination/lease.ts";
+import { componentstatuses } from "./core/componentstatus.ts";
 import { configmaps } from "./core/configmap.ts";
 import { endpoints } from "./core/endpoints.ts";
 import { events } from "./core/event.ts";
@@ -65,7 +66,7 @@ import { volumeattributesclasses } from "./storage/volumeattributesclass.ts";
 
 /** All kinds that are built in, in the order of discovery: the core group first, then by group and resource. */
 export const builtins: readonly AnyResource[] = [
-  configmaps, endpoints, events, limitranges, namespaces, nodes, persistentvolumeclaims, persistentvolumes, pods, podtemplates, replicationcontrollers, resourcequotas, secrets,
+  componentstatuses, configmaps, endpoints, events, limitranges, namespaces, nodes, persistentvolumeclaims, persistentvolumes, pods, podtemplates, replicationcontrollers, resourcequotas, secrets,
   serviceaccounts, services,
   customresourcedefinitions,
   controllerrevisions, daemonsets, deployments, replicasets, statefulsets,
@@ -90,13 +91,13 @@ export const builtins: readonly AnyResource[] = [
 ];
 
 export {
-  apiservices, certificatesigningrequests, clusterrolebindings, clusterroles, configmaps, controllerrevisions, cronjobs, csidrivers, csinodes,
-  csistoragecapacities, customresourcedefinitions, daemonsets, deployments, deviceclasses, endpoints, endpointslices, events, flowschemas,
-  horizontalpodautoscalers, horizontalpodautoscalersV1, ingressclasses, ingresses, ipaddresses, jobs, leases, limitranges, localsubjectaccessreviews,
-  mutatingadmissionpolicies, mutatingadmissionpolicybindings, mutatingwebhookconfigurations, namespaces, networkpolicies, nodes,
-  persistentvolumeclaims, persistentvolumes, poddisruptionbudgets, pods, podtemplates, priorityclasses, prioritylevelconfigurations, regardingEvents,
-  replicasets, replicationcontrollers, resourceclaims, resourceclaimtemplates, resourcequotas, resourceslices, rolebindings, roles, runtimeclasses,
-  secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts, servicecidrs, services, statefulsets,
-  storageclasses, subjectaccessreviews, tokenreviews, validatingadmissionpolicies, validatingadmissionpolicybindings,
+  apiservices, certificatesigningrequests, clusterrolebindings, clusterroles, componentstatuses, configmaps, controllerrevisions, cronjobs,
+  csidrivers, csinodes, csistoragecapacities, customresourcedefinitions, daemonsets, deployments, deviceclasses, endpoints, endpointslices, events,
+  flowschemas, horizontalpodautoscalers, horizontalpodautoscalersV1, ingressclasses, ingresses, ipaddresses, jobs, leases, limitranges,
+  localsubjectaccessreviews, mutatingadmissionpolicies, mutatingadmissionpolicybindings, mutatingwebhookconfigurations, namespaces, networkpolicies,
+  nodes, persistentvolumeclaims, persistentvolumes, poddisruptionbudgets, pods, podtemplates, priorityclasses, prioritylevelconfigurations,
+  regardingEvents, replicasets, replicationcontrollers, resourceclaims, resourceclaimtemplates, resourcequotas, resourceslices, rolebindings, roles,
+  runtimeclasses, secrets, selfsubjectaccessreviews, selfsubjectreviews, selfsubjectrulesreviews, serviceaccounts, servicecidrs, services,
+  statefulsets, storageclasses, subjectaccessreviews, tokenreviews, validatingadmissionpolicies, validatingadmissionpolicybindings,
   validatingwebhookconfigurations, volumeattachments, volumeattributesclasses,
 };

@@ -36,10 +36,16 @@ function exampleOf(card: AnyResource, name: string): KubeObject & Record<string,
   return { ...object, apiVersion: apiVersionOf(card), kind: card.kind, metadata: { ...object.metadata, namespace: undefined, name: namesItself(card) ? object.metadata.name : name, labels: { ...object.metadata.labels, contract: "yes" } } };
 }
 
-const stored = builtins.filter((card) => card.verbs.includes("get"));
+const stored = builtins.filter((card) => card.verbs.includes("get") && card.verbs.includes("create"));
 
 test("every stored kind has an example", () => {
   expect(stored.filter((card) => !card.example).map((card) => card.kind)).toEqual([]);
+});
+
+test("component statuses: an empty list, with a warning", async () => {
+  const { status, headers, body } = await call("GET", "/api/v1/componentstatuses");
+  expect([status, body["kind"], body["items"], headers.get("warning")]).toEqual([200, "ComponentStatusList", [], "299 - \"v1 ComponentStatus is deprecated in v1.19+\""]);
+  expect((await call("POST", "/api/v1/componentstatuses", { metadata: { name: "x" } })).status).toBe(405);
 });
 
 describe.each(stored.filter((card) => card.example).map((card) => [card.resource, card] as const))("%s", (_, card) => {

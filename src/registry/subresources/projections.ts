@@ -49,8 +49,11 @@ const projections: Readonly<Record<string, (wanted: Loose, old: Loose) => Loose>
 
 type Sized = { name?: string; resources?: unknown; resizePolicy?: unknown };
 
-function sized({ resources: _, resizePolicy: __, ...container }: Sized, { resources, resizePolicy }: Sized): Sized {
-  return { ...container, ...(resources === undefined ? {} : { resources }), ...(resizePolicy === undefined ? {} : { resizePolicy }) };
+function sized(container: Sized, { resources, resizePolicy }: Sized): Sized {
+  const changed = { ...container };
+  delete changed.resources;
+  delete changed.resizePolicy;
+  return { ...changed, ...(resources === undefined ? {} : { resources }), ...(resizePolicy === undefined ? {} : { resizePolicy }) };
 }
 
 export const isProjection = (subresource: string): boolean => Object.hasOwn(projections, subresource);

@@ -23,7 +23,7 @@ describe("a resize", () => {
     expect(grown.metadata.generation).toBe(2);
   });
   test.each<[string, (object: Pod) => void, string[]]>([
-    ["that takes a request away", (object) => { delete object.spec.containers[0]!.resources!.requests!["cpu"]; }, ["spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed"]],
+    ["that takes a request away", (object) => { delete object.spec.containers[0]!.resources!.requests!["memory"]; }, ["spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed"]],
     ["of something else", (object) => { Object.assign(object.spec.containers[0]!.resources!, { requests: { cpu: "1", memory: "1Gi", "ephemeral-storage": "1" } }); }, ["spec: Forbidden: only cpu and memory resources are mutable"]],
     ["to another class", (object) => { object.spec.containers[0]!.resources!.limits!["cpu"] = "1"; }, ["spec: Invalid value: \"Burstable\": Pod QOS Class may not change as a result of resizing"]],
     ["that renames", (object) => { object.spec.containers[0]!.name = "other"; }, ["spec.containers[0].name: Forbidden: containers may not be renamed or reordered on resize"]],
