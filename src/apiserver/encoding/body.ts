@@ -107,7 +107,11 @@ function checkKind(value: unknown, expected: BodyKind): void {
     throw badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; json parse error: json: cannot unmarshal ${Array.isArray(value) ? "array" : typeof value} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`);
   }
   const { kind = "", apiVersion = "" } = value as { kind?: unknown; apiVersion?: unknown };
+  for (const [field, text] of [["apiVersion", apiVersion], ["kind", kind]] as const) {
+    if (typeof text === "string") continue;
+    throw badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; json parse error: json: cannot unmarshal ${Array.isArray(text) ? "array" : typeof text} into Go struct field .${field} of type string`);
+  }
   const wanted = apiVersionOf(expected);
-  if (apiVersion !== "" && apiVersion !== wanted) throw badRequest(`the API version in the data (${String(apiVersion)}) does not match the expected API version (${wanted})`);
-  if (kind !== "" && kind !== expected.kind) throw badRequest(`${String(kind)} in version ${JSON.stringify(expected.version)} cannot be handled as a ${expected.kind}: the kind in the data does not match that of the URL`);
+  if (apiVersion !== "" && apiVersion !== wanted) throw badRequest(`the API version in the data (${apiVersion as string}) does not match the expected API version (${wanted})`);
+  if (kind !== "" && kind !== expected.kind) throw badRequest(`${kind as string} in version ${JSON.stringify(expected.version)} cannot be handled as a ${expected.kind}: the kind in the data does not match that of the URL`);
 }
