@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import type { RE2JS } from "re2js";
 import { CelError } from "../values/value.ts";
 
@@ -18,7 +17,10 @@ let engine: typeof RE2JS | undefined;
 /** Go limits what a counted repetition may grow to; a pattern of this length can't pass it by nesting. */
 const maxPatternLength = 100_000;
 
-/** Loads the engine when the first pattern comes. Patterns are kept compiled, the latest few hundred of them. */
+/**
+ * Patterns are kept compiled, the latest few hundred of them. The engine is loaded when the first pattern comes: `require` is how a bundle
+ * keeps a module that is run late without making every caller wait for a promise.
+ */
 export function compileRegex(pattern: string): Regex | CelError {
   const known = cache.get(pattern);
   if (known) return known;
@@ -30,7 +32,7 @@ export function compileRegex(pattern: string): Regex | CelError {
 
 function compile(pattern: string): Regex | CelError {
   if (pattern.length > maxPatternLength) return new CelError("error parsing regexp: expression nests too deeply");
-  engine ??= (createRequire(import.meta.url)("re2js") as { RE2JS: typeof RE2JS }).RE2JS;
+  engine ??= (require("re2js") as { RE2JS: typeof RE2JS }).RE2JS;
   try {
     const regex = engine.compile(pattern);
     return {

@@ -74,7 +74,7 @@ function join(list: List, separator: string): Value {
 }
 
 const escapes: Readonly<Record<string, string>> = { "\x07": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\", '"': '\\"' };
-const quote = (text: string): string => `"${text.toWellFormed().replace(/[\x07\b\f\n\r\t\v\\"]/g, (character) => escapes[character]!)}"`;
+const quote = (text: string): string => `"${text.toWellFormed().replace(/[\p{Cc}\\"]/gu, (character) => escapes[character] ?? character)}"`;
 const list = (items: readonly string[]): List => new ListOf(items);
 const listOfStrings = listType(stringType);
 /** What Go's unicode.IsSpace holds for white space, which isn't quite what JavaScript trims. */

@@ -28,12 +28,12 @@ export function indexOfRunes(text: string, part: string, from: number): number {
   if (!hasSurrogates(text)) return text.indexOf(part, from);
   const points = [...text];
   const found = points.slice(from).join("").indexOf(part);
-  return found < 0 ? -1 : from + [...points.slice(from).join("").slice(0, found)].length;
+  return found < 0 ? -1 : from + Array.from(points.slice(from).join("").slice(0, found)).length;
 }
 
 export function lastIndexOfRunes(text: string, part: string, from: number): number {
   if (!hasSurrogates(text)) return text.lastIndexOf(part, from);
   const points = [...text];
   const found = text.lastIndexOf(part, points.slice(0, from).join("").length);
-  return found < 0 ? -1 : [...text.slice(0, found)].length;
+  return found < 0 ? -1 : Array.from(text.slice(0, found)).length;
 }

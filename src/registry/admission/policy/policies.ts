@@ -11,7 +11,7 @@ import type { Listers } from "../../listers.ts";
 import type { AdmissionAttributes } from "../admission.ts";
 import type { Matcher, MatchCriteria } from "../matching.ts";
 import { objectsAs } from "../webhook/versions.ts";
-import { collectParams, paramCard, type Param, type ParamSource } from "./params.ts";
+import { collectParams, paramCard, type Param } from "./params.ts";
 import { requestVariables, type RequestView } from "./request-variables.ts";
 
 /** What policies of both sorts, and their bindings, have in common. */
