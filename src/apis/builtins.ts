@@ -21,6 +21,7 @@ import { cronjobs } from "./batch/cronjob.ts";
 import { jobs } from "./batch/job.ts";
 import { certificatesigningrequests } from "./certificates/certificatesigningrequest.ts";
 import { leases } from "./coordination/lease.ts";
+import { bindings } from "./core/binding.ts";
 import { componentstatuses } from "./core/componentstatus.ts";
 import { configmaps } from "./core/configmap.ts";
 import { endpoints } from "./core/endpoints.ts";
@@ -66,7 +67,7 @@ import { volumeattributesclasses } from "./storage/volumeattributesclass.ts";
 
 /** All kinds that are built in, in the order of discovery: the core group first, then by group and resource. */
 export const builtins: readonly AnyResource[] = [
-  componentstatuses, configmaps, endpoints, events, limitranges, namespaces, nodes, persistentvolumeclaims, persistentvolumes, pods, podtemplates, replicationcontrollers, resourcequotas, secrets,
+  bindings, componentstatuses, configmaps, endpoints, events, limitranges, namespaces, nodes, persistentvolumeclaims, persistentvolumes, pods, podtemplates, replicationcontrollers, resourcequotas, secrets,
   serviceaccounts, services,
   customresourcedefinitions,
   controllerrevisions, daemonsets, deployments, replicasets, statefulsets,
@@ -91,7 +92,7 @@ export const builtins: readonly AnyResource[] = [
 ];
 
 export {
-  apiservices, certificatesigningrequests, clusterrolebindings, clusterroles, componentstatuses, configmaps, controllerrevisions, cronjobs,
+  apiservices, bindings, certificatesigningrequests, clusterrolebindings, clusterroles, componentstatuses, configmaps, controllerrevisions, cronjobs,
   csidrivers, csinodes, csistoragecapacities, customresourcedefinitions, daemonsets, deployments, deviceclasses, endpoints, endpointslices, events,
   flowschemas, horizontalpodautoscalers, horizontalpodautoscalersV1, ingressclasses, ingresses, ipaddresses, jobs, leases, limitranges,
   localsubjectaccessreviews, mutatingadmissionpolicies, mutatingadmissionpolicybindings, mutatingwebhookconfigurations, namespaces, networkpolicies,

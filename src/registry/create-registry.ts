@@ -25,6 +25,7 @@ import { createStore } from "./store.ts";
 import { creators } from "./subresources/creator.ts";
 import { isProjection } from "./subresources/projections.ts";
 import { scaleOf, scaleSchema, updateScale } from "./subresources/scale.ts";
+import { postedBindings } from "./subresources/posted-bindings.ts";
 import type { TokenIssuer } from "./token-issuer.ts";
 import { updateObject } from "./update.ts";
 import { watchObjects } from "./watch.ts";
@@ -53,7 +54,8 @@ export function createRegistry({ cacher, cards, admission, clock, hooks = {}, re
   const resources = createResourceTable(cards);
   const watching = { cacher, bookmarks: new Bookmarks(() => cacher.revision) };
 
-  return {
+  const answered: Reviews = { ...postedBindings(() => registry), ...reviews };
+  const registry: Registry = {
     resources,
     get cards() {
       return resources.cards;
@@ -67,8 +69,8 @@ export function createRegistry({ cacher, cards, admission, clock, hooks = {}, re
       return whileServed(resources, card, signal, (until) => watchObjects(watching, card, options, onEvents, until));
     },
     create: async (context, card, namespace, object, options) => {
-      const review = reviews[`${card.resource}.${card.group}`];
-      return review ? review(context, reviewed(card, namespace, object)) as never : createObject(machinery, context, card, namespace, object, options);
+      const review = answered[`${card.resource}.${card.group}`];
+      return review ? review(context, reviewed(card, namespace, object), options) as never : createObject(machinery, context, card, namespace, object, options);
     },
     update: (context, card, key, object, options = {}) => updateObject(machinery, context, card, key, { ...options, change: onceThenCopies(object) }),
     patch: (context, card, key, patch, options) => patchObject(machinery, context, card, key, patch, options),
@@ -103,6 +105,7 @@ export function createRegistry({ cacher, cards, admission, clock, hooks = {}, re
       return updateScale(machinery, context, card, key, (current) => patched<Scale>({ schema: scaleSchema }, current, patch, options, context.warn), options);
     },
   };
+  return registry;
 }
 
 /** A review request, checked as an object to be created would be. */

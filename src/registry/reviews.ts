@@ -4,9 +4,10 @@ import type { SelfSubjectReview } from "../apis/generated/authentication/v1.ts";
 import { parseFieldSelector } from "../apimachinery/selectors/fields.ts";
 import type { FieldSelectorAttributes, SubjectAccessReview, SubjectAccessReviewSpec } from "../apis/generated/authorization/v1.ts";
 import type { Authorizer, Decision, RequestContext, UserInfo } from "./attributes.ts";
+import type { WriteRequest } from "./registry.ts";
 
 /** Answers a POST of a kind that is not stored; the card's own validation has passed. Keyed by `resource.group` in the registry's dependencies. */
-export type Review = (context: RequestContext, object: KubeObject) => KubeObject | Promise<KubeObject>;
+export type Review = (context: RequestContext, object: KubeObject, options?: WriteRequest) => KubeObject | Promise<KubeObject>;
 export type Reviews = Readonly<Record<string, Review>>;
 
 /** The access reviews, and who-am-I. Source: kubernetes pkg/registry/authorization. */

@@ -42,6 +42,16 @@ test("every stored kind has an example", () => {
   expect(stored.filter((card) => !card.example).map((card) => card.kind)).toEqual([]);
 });
 
+test("a posted binding puts a pod on a node, once, and is answered with a Status", async () => {
+  const pods = "/api/v1/namespaces/default/pods", binding = { metadata: { name: "to-bind" }, target: { name: "somewhere" } };
+  expect((await call("POST", pods, { metadata: { name: "to-bind" }, spec: { automountServiceAccountToken: false, containers: [{ name: "main", image: "busybox:1.36" }] } })).status).toBe(201);
+  expect((await call("POST", "/api/v1/namespaces/default/bindings?dryRun=All", binding)).body).toMatchObject({ kind: "Status", status: "Success", code: 201 });
+  expect((await call("POST", "/api/v1/namespaces/default/bindings", binding)).status).toBe(201);
+  expect((await call("POST", "/api/v1/namespaces/default/bindings", binding)).status).toBe(409);
+  expect((await call("GET", `${pods}/to-bind`)).body["spec"]).toMatchObject({ nodeName: "somewhere" });
+  expect((await call("DELETE", `${pods}/to-bind?gracePeriodSeconds=0`)).status).toBe(200);
+});
+
 test("component statuses: an empty list, with a warning", async () => {
   const { status, headers, body } = await call("GET", "/api/v1/componentstatuses");
   expect([status, body["kind"], body["items"], headers.get("warning")]).toEqual([200, "ComponentStatusList", [], "299 - \"v1 ComponentStatus is deprecated in v1.19+\""]);

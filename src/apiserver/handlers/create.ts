@@ -1,7 +1,7 @@
 import type { KubeObject } from "../../apimachinery/meta.ts";
 import { readBody } from "../encoding/body.ts";
 import { negotiate, offerOf } from "../encoding/negotiation.ts";
-import { replyObject } from "../encoding/reply-encoded.ts";
+import { replyObject, replyValue } from "../encoding/reply-encoded.ts";
 import { requestContext } from "../exchange.ts";
 import { matchUrl, type ResourceHandler } from "./handler.ts";
 import { writeOptions } from "./options.ts";
@@ -13,5 +13,7 @@ export const create: ResourceHandler = async ({ registry }, exchange, card) => {
   const namespace = card.scope === "Namespaced" ? exchange.info.namespace : undefined;
   matchUrl(object, { namespace });
   const created = await registry.create(requestContext(exchange), card, namespace, object, options);
-  await replyObject(exchange, media, 201, card, created);
+  // A binding is answered with a Status.
+  if (created.kind === card.kind) await replyObject(exchange, media, 201, card, created);
+  else await replyValue(exchange, media, 201, created);
 };
