@@ -129,6 +129,11 @@ describe("validating webhooks", () => {
     expect((await create()).code).toBe(201);
   });
 
+  test("may hold a request up as long as its own timeout allows", async () => {
+    await validate(hook("/slow", { timeoutSeconds: 5 }));
+    expect(await create(configMap(), "?timeout=100ms")).toMatchObject({ code: 504, body: { reason: "Timeout", message: "Timeout: request did not complete within the allotted timeout" } });
+  });
+
   test.each([
     ["/broken", {}, 'failed to call webhook: an error on the server ("out of order") has prevented the request from succeeding'],
     ["/not-json", {}, "failed to call webhook: couldn't get version/kind; json parse error"],

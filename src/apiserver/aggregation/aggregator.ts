@@ -1,6 +1,7 @@
 import type { Frozen } from "../../apimachinery/meta.ts";
 import type { ResourceCard } from "../../apimachinery/resource.ts";
 import type { APIResourceDiscovery } from "../../apis/generated/apidiscovery/v2.ts";
+import type { CustomResourceDefinition } from "../../apis/generated/apiextensions/v1.ts";
 import { Runner } from "../../base/runner.ts";
 import type { Clock } from "../../base/clock.ts";
 import { logger } from "../../base/log.ts";
@@ -57,6 +58,9 @@ export function createAggregator({ registry, informers, listers, resolveService,
   const documents = new Map<string, readonly APIResourceDiscovery[]>();
   let groups: readonly RemoteGroup[] = [];
 
+  const definitions = listers<CustomResourceDefinition>("apiextensions.k8s.io", "customresourcedefinitions");
+  const isDefined = (name: string): boolean => definitions.list().some(({ spec: { group, versions } }) => versions.some((version) => version.served && apiServiceName(group, version.name) === name));
+
   function refreshGroups(): void {
     const fresh = remoteGroups(lister.list(), documents);
     if (!Bun.deepEquals(fresh, groups)) groups = fresh;
@@ -94,7 +98,7 @@ export function createAggregator({ registry, informers, listers, resolveService,
       if (!card) return;
       const registration = new Runner({
         clock, minInterval: 100, onError: (error) => log.warn("local APIServices could not be registered", { error }),
-        run: () => registerLocal({ card, cards: registry.cards, lister, client, now: clock.now() }),
+        run: () => registerLocal({ card, cards: registry.cards, lister, isDefined, client, now: clock.now() }),
       });
       const unsubscribe = [registry.resources.onChange(() => registration.trigger()), informers.informer(card).onChange((old, current) => {
         if (!current) documents.delete(old!.metadata.name!);

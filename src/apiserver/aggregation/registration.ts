@@ -11,15 +11,23 @@ import { groupPriority, isBuiltIn, versionPriority } from "./priorities.ts";
 const managedLabel = "kube-aggregator.kubernetes.io/automanaged";
 
 /** An APIService for each group in each version that this server itself serves, and none for what it served once. */
-export async function registerLocal({ card, cards, lister, client, now }: { card: ResourceCard<ApiService>; cards: readonly AnyResource[]; lister: Lister<ApiService>; client: Client; now: number }): Promise<void> {
+export async function registerLocal({ card, cards, lister, isDefined, client, now }: {
+  card: ResourceCard<ApiService>;
+  cards: readonly AnyResource[];
+  lister: Lister<ApiService>;
+  /** Whether a definition stands behind this APIService: at start its kind may not be served yet. */
+  isDefined(name: string): boolean;
+  client: Client;
+  now: number;
+}): Promise<void> {
   const wanted = new Map<string, ApiService>();
   for (const { group, version } of cards) {
     const name = apiServiceName(group, version);
     if (!wanted.has(name)) wanted.set(name, localService(name, group, version));
   }
-  for (const service of wanted.values()) await ensure(service);
+  await Promise.all([...wanted.values()].map(ensure));
   for (const { metadata: { name = "", labels } } of lister.list()) {
-    if (labels?.[managedLabel] && !wanted.has(name)) await client.delete(card, { name }).catch(unless(isNotFound));
+    if (labels?.[managedLabel] && !wanted.has(name) && !isDefined(name)) await client.delete(card, { name }).catch(unless(isNotFound));
   }
 
   async function ensure(service: ApiService): Promise<void> {
