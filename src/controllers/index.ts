@@ -53,7 +53,7 @@ export function controllers({ kinds, ca, sign, issueLegacyToken, clusterCidr, no
     rootCaPublisher({ ca }),
     clusterRoleAggregation,
     validatingAdmissionPolicyStatus({ kinds }),
-    resourceQuotaController({ cards: kinds.cards }),
+    resourceQuotaController({ kinds }),
     certificateApproving,
     ...(sign ? [certificateSigningController({ sign })] : []),
     certificateCleaner,

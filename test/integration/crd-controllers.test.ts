@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { KubeObject, OwnerReference } from "../../src/apimachinery/meta.ts";
 import type { ResourceCard } from "../../src/apimachinery/resource.ts";
-import { configmaps, namespaces } from "../../src/apis/builtins.ts";
+import { configmaps, namespaces, resourcequotas } from "../../src/apis/builtins.ts";
 import { customresourcedefinitions } from "../../src/apis/apiextensions/customresourcedefinition.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { startControllers } from "../../src/client/controller.ts";
 import { garbageCollector } from "../../src/controllers/garbage-collector/garbage-collector.ts";
 import { namespaceController } from "../../src/controllers/namespace/namespace.ts";
+import { resourceQuotaController } from "../../src/controllers/resourcequota/resourcequota.ts";
 import { startApiServer, type TestApiServer } from "../support/apiserver.ts";
 import { eventually } from "../support/eventually.ts";
 
@@ -19,7 +20,7 @@ let running: Promise<void>;
 beforeAll(async () => {
   server = await startApiServer();
   const kinds = server.registry.resources;
-  running = startControllers([garbageCollector({ kinds }), namespaceController({ kinds })], {
+  running = startControllers([garbageCollector({ kinds }), namespaceController({ kinds }), resourceQuotaController({ kinds })], {
     clientFor: () => server.client(), recorderFor: () => ({ event: () => undefined }), informers: server.informers, clock: systemClock,
   }, stop.signal);
   const versions = ["v1", "v2"].map((name) => ({ name, served: true, storage: name === "v2", schema: { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } } }));
@@ -62,6 +63,19 @@ test("custom resources go with their namespace, after their finalizers", async (
   expect(await exists(gadgets, "held", "late")).toBe(true);
   await client.patch(gadgets, { namespace: "late", name: "held" }, { type: "application/merge-patch+json", body: { metadata: { finalizers: null } } });
   await eventually(() => expect(server.informers.informer(namespaces).lister.get("late")).toBeUndefined());
+});
+
+test("custom resources count for quotas", async () => {
+  const client = server.client(), name = "count/gadgets.late.example.com";
+  await client.create(namespaces, { metadata: { name: "counted" }, spec: {} });
+  await client.create(resourcequotas, { metadata: { name: "quota", namespace: "counted" }, spec: { hard: { [name]: "1" } } });
+  const used = (): string | undefined => (server.informers.informer(resourcequotas).lister.get("counted/quota")?.status?.used as Record<string, string> | undefined)?.[name];
+  await eventually(() => expect(used()).toBe("0"));
+  await client.create(gadgets, gadget("one", { namespace: "counted" }));
+  await eventually(() => expect(used()).toBe("1"));
+  await expect(client.create(gadgets, gadget("two", { namespace: "counted" }))).rejects.toThrow("exceeded quota: quota, requested: count/gadgets.late.example.com=1, used: count/gadgets.late.example.com=1, limited: count/gadgets.late.example.com=1");
+  await client.delete(gadgets, { namespace: "counted", name: "one" });
+  await eventually(() => expect(used()).toBe("0"));
 });
 
 test("depth is bounded, and names that JavaScript knows are names", async () => {

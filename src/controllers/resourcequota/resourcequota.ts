@@ -3,7 +3,7 @@ import type { AnyResource } from "../../apimachinery/resource.ts";
 import { inScope, evaluatorOf, usageOfNamespace } from "../../apis/core/quota/quota.ts";
 import { resourcequotas } from "../../apis/core/resourcequota.ts";
 import type { ResourceQuota } from "../../apis/generated/core/v1.ts";
-import { defineController, watchOf, type Controller, type Listers, type Watch } from "../../client/controller.ts";
+import { defineController, watchOf, type Controller, type Listers, type ServedKinds, type Watch } from "../../client/controller.ts";
 import { plannedStatus } from "./plan.ts";
 
 /** Use is measured again this often though nothing said so, for charges of writes that failed later. Milliseconds. */
@@ -11,18 +11,19 @@ const resync = 5 * 60_000;
 
 /**
  * Measures what each quota's namespace uses. Admission charges new objects by itself; this gives back what deletions free.
- * `cards` are all kinds that count.
+ * All kinds that are created in namespaces count, those that come later too.
  */
-export function resourceQuotaController({ cards }: { cards: readonly AnyResource[] }): Controller {
-  const counted = firstVersions(cards.filter((card) => card.scope === "Namespaced" && card.verbs.includes("list") && card.verbs.includes("create") && evaluatorOf(card)));
+export function resourceQuotaController({ kinds }: { kinds: ServedKinds }): Controller {
   return defineController({
     name: "resourcequota-controller",
-    watches: [watchOf(resourcequotas, (current, old) => (current && needsLook(current, old) ? [keyOf(current)] : [])), ...counted.map(replenished)],
+    watches: [watchOf(resourcequotas, (current, old) => (current && needsLook(current, old) ? [keyOf(current)] : []))],
+    kinds: { served: kinds, watch: (card) => (isCounted(card) ? replenished(card) : undefined) },
     writes: [{ apiGroups: [""], resources: ["resourcequotas/status"], verbs: ["update"] }],
     async reconcile(key, { client, lister, now }) {
       const quota = lister(resourcequotas).get(key);
       if (!quota) return;
       const { namespace } = splitKey(key);
+      const counted = firstVersions(kinds.cards.filter(isCounted));
       const byName = (of: { group: string; resource: string }): AnyResource => counted.find((card) => card.group === of.group && card.resource === of.resource)!;
       const planned = plannedStatus(quota, usageOfNamespace(quota, counted, (of) => lister<KubeObject>(byName(of)).list(namespace), now()));
       if (planned) await client.update(resourcequotas, planned, { subresource: "status" });
@@ -30,6 +31,8 @@ export function resourceQuotaController({ cards }: { cards: readonly AnyResource
     },
   });
 }
+
+const isCounted = (card: AnyResource): boolean => card.scope === "Namespaced" && card.verbs.includes("list") && card.verbs.includes("create") && evaluatorOf(card) !== undefined;
 
 /** A kind counts once, in however many versions it is served. */
 function firstVersions(cards: readonly AnyResource[]): AnyResource[] {
@@ -42,13 +45,13 @@ const needsLook = (current: Frozen<ResourceQuota>, old: Frozen<ResourceQuota> | 
   !old || !current.status?.hard || !current.status.used || !Bun.deepEquals(current.spec, old.spec);
 
 /** Quotas of the namespace that a deleted object, or one that uses less, counted for. */
-function replenished(card: AnyResource): Watch<KubeObject> {
+function replenished(card: AnyResource): Watch<KubeObject>["map"] {
   const evaluator = evaluatorOf(card)!;
-  return watchOf<KubeObject>(card, (current, old, { lister, now }) => {
+  return (current, old, { lister, now }) => {
     if (!old || (current && !evaluator.released(old, current, now()))) return [];
     return quotasFor(old, lister).filter((quota) => evaluator.matching(Object.keys(quota.spec?.hard ?? {})).length > 0
       && (inScope(evaluator, quota.spec, old) || (current !== undefined && inScope(evaluator, quota.spec, current)))).map(keyOf);
-  });
+  };
 }
 
 const quotasFor = ({ metadata: { namespace } }: Frozen<KubeObject>, lister: Listers): readonly Frozen<ResourceQuota>[] => lister(resourcequotas).list(namespace);
