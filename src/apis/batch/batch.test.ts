@@ -28,7 +28,7 @@ test("a job's defaults, selector and labels", () => {
 
 describe("jobs", () => {
   test.each<[string, (object: Job) => void, string[]]>([
-    ["labels of another", (object) => { object.spec!.template.metadata = { labels: { "job-name": "other" } }; }, ["spec.template.metadata.labels[job-name]: Invalid value: {\"job-name\":\"other\",\"controller-uid\":\"u-1\",\"batch.kubernetes.io/controller-uid\":\"u-1\",\"batch.kubernetes.io/job-name\":\"example\"}: must be 'example'"]],
+    ["labels of another", (object) => { object.spec!.template.metadata = { labels: { "job-name": "other" } }; }, ["spec.template.metadata.labels[job-name]: Invalid value: {\"batch.kubernetes.io/controller-uid\":\"u-1\",\"batch.kubernetes.io/job-name\":\"example\",\"controller-uid\":\"u-1\",\"job-name\":\"other\"}: must be 'example'"]],
     ["pods that never end", (object) => { object.spec!.template.spec!.restartPolicy = "Always"; }, ["spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\""]],
     ["indexed without a number", (object) => { Object.assign(object.spec!, { completionMode: "Indexed", parallelism: 2 }); }, ["spec.completions: Required value: when completion mode is Indexed"]],
     ["limits per index of what has none", (object) => { object.spec!.backoffLimitPerIndex = 1; }, ["spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode"]],

@@ -93,7 +93,7 @@ function validateIndexes(now: View, was: View): FieldError[] {
 function validateLateCounts(now: View, was: View): FieldError[] {
   const { status, finished, has, job } = now, errors: FieldError[] = [];
   if ((finished !== was.finished || differs(now, was, "terminating")) && (status.terminating ?? 0) > 0 && finished) errors.push(invalidValue("status.terminating", status.terminating, "terminating>0 is invalid for finished job"));
-  if (differs(now, was, "ready", "active") && (status.ready ?? 0) > (status.active ?? 0)) errors.push(invalidValue("status.ready", status.ready, "cannot set more ready pods than active"));
+  if (differs(now, was, "ready", "active") && status.ready !== undefined && status.ready > (status.active ?? 0)) errors.push(invalidValue("status.ready", status.ready, "cannot set more ready pods than active"));
   if (has("SuccessCriteriaMet") && has("Failed")) errors.push(conditions("cannot set SuccessCriteriaMet=True and Failed=true conditions"));
   if (has("SuccessCriteriaMet") && has("FailureTarget")) errors.push(conditions("cannot set SuccessCriteriaMet=True and FailureTarget=true conditions"));
   if (job.spec?.successPolicy && !has("SuccessCriteriaMet") && has("Complete")) errors.push(conditions("cannot set Complete=True for Job with SuccessPolicy unless SuccessCriteriaMet=True"));

@@ -25,8 +25,11 @@ function validateWhole(job: Frozen<Job>, prefixed: boolean): FieldError[] {
   return errors;
 }
 
+/** As Kubernetes prints maps. */
+const inOrder = (labels: Readonly<Record<string, string>> | undefined): Record<string, string> | undefined => labels && Object.fromEntries(Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+
 function validateSpec(spec: Frozen<JobSpec>): FieldError[] {
-  const { selector, template } = spec, labels = template?.metadata?.labels;
+  const { selector, template } = spec, labels = inOrder(template?.metadata?.labels);
   const wrongSelector = validateLabelSelector(selector, "spec.selector");
   const errors = [...validateJobSpec("spec", spec), ...(selector ? wrongSelector : [required("spec.selector")])];
   if (wrongSelector.length === 0 && !matchesLabels(fromLabelSelector(selector), labels)) errors.push(invalidValue("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"));
@@ -36,7 +39,7 @@ function validateSpec(spec: Frozen<JobSpec>): FieldError[] {
 /** Unless the selector is the user's own, it and the pods' labels must be those that were generated. */
 function validateGeneratedSelector({ metadata, spec }: Frozen<Job>, prefixed: boolean): FieldError[] {
   if (!spec || spec.manualSelector || !spec.selector) return [];
-  const labels = spec.template?.metadata?.labels ?? {}, expected = Object.entries(jobLabels(metadata)).filter(([key]) => prefixed || !key.includes("/"));
+  const labels = inOrder(spec.template?.metadata?.labels) ?? {}, expected = Object.entries(jobLabels(metadata)).filter(([key]) => prefixed || !key.includes("/"));
   const errors = expected.flatMap(([key, value]) => {
     const at = `spec.template.metadata.labels[${key}]`;
     if (labels[key] === undefined) return [required(at, `must be '${value}'`)];

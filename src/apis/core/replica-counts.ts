@@ -17,6 +17,6 @@ export function validateCounts<T extends ReplicaCounts>(status: T, counts: reado
 }
 
 /** A count that only grows: what controllers derive names from. */
-export function validateCollisionCount(count = 0, old = 0): FieldError[] {
-  return count < old ? [invalidValue("status.collisionCount", count, "cannot be decremented")] : [];
+export function validateCollisionCount(count: number | undefined, old: number | undefined): FieldError[] {
+  return old !== undefined && (count === undefined || count < old) ? [invalidValue("status.collisionCount", count ?? 0, "cannot be decremented")] : [];
 }

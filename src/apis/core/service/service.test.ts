@@ -34,7 +34,7 @@ test.each([
   ["no external name", { type: "ExternalName" }, ["spec.externalName: Required value"]],
   ["a headless node port", { type: "NodePort", clusterIP: "None", ports: [port] }, ["spec.clusterIPs[0]: Invalid value: \"None\": may not be set to 'None' for NodePort services"]],
   ["no address", { clusterIP: "x", ports: [port] }, ["spec.clusterIPs[0]: Invalid value: \"x\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]],
-  ["sticky for too long", { sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds: 100000 } }, ports: [port] }, ["spec.sessionAffinityConfig.clientIP.timeoutSeconds: Invalid value: 100000: must be greater than 0 and less than or equal to 86400"]],
+  ["sticky for too long", { sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds: 100000 } }, ports: [port] }, ["spec.sessionAffinityConfig.clientIP.timeoutSeconds: Invalid value: 100000: must be greater than 0 and less than 86400"]],
   ["an outside policy inside", { externalTrafficPolicy: "Local", ports: [port] }, ["spec.externalTrafficPolicy: Invalid value: \"Local\": may only be set for externally-accessible services"]],
   ["an external loopback address", { externalIPs: ["127.0.0.1"], ports: [port] }, ["spec.externalIPs[0]: Invalid value: \"127.0.0.1\": may not be in the loopback range (127.0.0.0/8, ::1/128)"]],
   ["source ranges of no load balancer", { loadBalancerSourceRanges: ["10.0.0.0/8"], ports: [port] }, ["spec.LoadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'"]],

@@ -60,7 +60,7 @@ function validatePort(field: string, { name, port, protocol, targetPort, appProt
     ...portNumber(`${field}.port`, port ?? 0),
     ...oneOf(`${field}.protocol`, protocol, ["SCTP", "TCP", "UDP"]),
     ...portNumberOrName(`${field}.targetPort`, targetPort ?? 0),
-    ...given(appProtocol, (value) => labelName(`${field}.appProtocol`, value)),
+    ...(appProtocol === undefined ? [] : labelName(`${field}.appProtocol`, appProtocol)),
   ];
 }
 
@@ -71,7 +71,7 @@ function validateAffinity({ sessionAffinity, sessionAffinityConfig }: Frozen<Ser
   if (sessionAffinity !== "ClientIP") return errors;
   const seconds = sessionAffinityConfig?.clientIP?.timeoutSeconds;
   if (seconds === undefined) return [...errors, required(`${at}.clientIP.timeoutSeconds`, "when session affinity type is ClientIP")];
-  return seconds > 0 && seconds <= 86_400 ? errors : [...errors, invalidValue(`${at}.clientIP.timeoutSeconds`, seconds, "must be greater than 0 and less than or equal to 86400")];
+  return seconds > 0 && seconds <= 86_400 ? errors : [...errors, invalidValue(`${at}.clientIP.timeoutSeconds`, seconds, "must be greater than 0 and less than 86400")];
 }
 
 function validateClusterIPs(spec: Frozen<ServiceSpec>): FieldError[] {
