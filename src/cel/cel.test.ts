@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import recorded from "../../test/fixtures/cel/kube-apiserver-1.36.json";
+import recorded from "./testing/kube-apiserver-1.36.json";
 import { compile } from "./compile.ts";
 import { createEnvironment, type Environment } from "./environment.ts";
 import { authorizerType } from "./library/authorizer.ts";

@@ -26,12 +26,15 @@ const maxRequestSize = 3 * 1024 * 1024;
 
 const scalar = (type: CelType, minSerializedSize: number, maxElements = 0): DeclType => ({ type, maxElements, minSerializedSize });
 
+/** Kubernetes counts no length of keys, and its numbers decide what is accepted. */
+const key = scalar(stringType, 2);
+
 export const declared = {
   bool: scalar(boolType, 4), int: scalar(intType, 1), double: scalar(doubleType, 1), string: scalar(stringType, 2, maxRequestSize - 2), dyn: scalar(dynType, 1, maxRequestSize - 2),
   timestamp: scalar(timestampType, 21, 32),
   list: (item: DeclType, maxElements = Math.floor((maxRequestSize - 2) / (item.minSerializedSize + 1))): DeclType => ({ type: listType(item.type), item, maxElements, minSerializedSize: 2 }),
   map: (item: DeclType, maxElements = Math.floor((maxRequestSize - 2) / (item.minSerializedSize + 6))): DeclType =>
-    ({ type: mapType(stringType, item.type), key: declared.string, item, maxElements, minSerializedSize: 2 }),
+    ({ type: mapType(stringType, item.type), key, item, maxElements, minSerializedSize: 2 }),
   /** Fields by the names of JSON, which are CEL's too. */
   object: (name: string, fields: Readonly<Record<string, DeclType>>): DeclType => objectOf(name, new Map(Object.entries(fields).map(([json, decl]) => [json, { json, decl }])), 2),
 };

@@ -157,7 +157,10 @@ export function policyCompiler(): (policy: Frozen<Policy>) => CompiledPolicy {
   return (policy) => {
     const { uid = "", generation } = policy.metadata;
     const known = compiled.get(uid);
-    if (known && known.generation === generation) return known.program;
+    if (known && known.generation === generation) {
+      if (known.policy.deref() !== policy) known.policy = new WeakRef(policy);
+      return known.program;
+    }
     for (const [other, { policy: held }] of compiled) if (!held.deref()) compiled.delete(other);
     const program = new CompiledPolicy(policy.spec);
     compiled.set(uid, { generation, policy: new WeakRef(policy), program });
