@@ -265,8 +265,8 @@ interface Review {
 async function startWebhook() {
   const ca = await createCa("webhook-ca", new Date(Date.now() + 3_600_000));
   const leaf = await createLeaf({ issuer: ca, usage: "server", subject: { commonName: "webhook" }, names: ["127.0.0.1"], notAfter: new Date(Date.now() + 3_600_000) });
-  const reviews: Review[] = [];
-  const state: { answer: ((object: Custom) => object) | undefined } = { answer: undefined };
+  /** `answer` takes the place of a proper conversion. */
+  const webhook = { url: "", caBundle: Buffer.from(ca.certificate).toString("base64"), reviews: [] as Review[], answer: undefined as ((object: Custom) => object) | undefined, stop: async () => undefined as void };
   const convert = (object: Custom, apiVersion: string): Custom => {
     const { hostPort, host, port } = (object.spec ?? {}) as Record<string, string>;
     return { ...object, apiVersion, spec: apiVersion.endsWith("/v2") ? { host: hostPort!.split(":")[0], port: hostPort!.split(":")[1] } : { hostPort: `${host}:${port}` } };
@@ -275,12 +275,10 @@ async function startWebhook() {
     hostname: "127.0.0.1", port: 0, tls: { cert: leaf.certificate, key: leaf.key },
     async fetch(request) {
       const review = ((await request.json()) as { request: Review }).request;
-      reviews.push(review);
-      const response = state.answer ? state.answer(review.objects[0]!) : { convertedObjects: review.objects.map((object) => convert(object, review.desiredAPIVersion)) };
+      webhook.reviews.push(review);
+      const response = webhook.answer ? webhook.answer(review.objects[0]!) : { convertedObjects: review.objects.map((object) => convert(object, review.desiredAPIVersion)) };
       return Response.json({ kind: "ConversionReview", apiVersion: "apiextensions.k8s.io/v1", response: { uid: review.uid, result: { status: "Success" }, ...response } });
     },
   });
-  return Object.defineProperties({ reviews, url: `https://127.0.0.1:${server.port}/convert`, caBundle: Buffer.from(ca.certificate).toString("base64"), stop: () => server.stop(true) }, {
-    answer: { set: (answer: typeof state.answer) => void (state.answer = answer) },
-  }) as { reviews: Review[]; url: string; caBundle: string; stop(): Promise<void>; answer: typeof state.answer };
+  return Object.assign(webhook, { url: `https://127.0.0.1:${server.port}/convert`, stop: () => server.stop(true) });
 }

@@ -1,6 +1,7 @@
 import { forbiddenField, invalidValue, render, required, type FieldError } from "../../apimachinery/field-errors.ts";
+import { compileRegex } from "../../cel/library/re2.ts";
+import { CelError } from "../../cel/values/value.ts";
 import { additionalOf, isEmbedded, itemsOf, preserves, propertyOf, type Schema } from "../schema/schema.ts";
-import { compilePattern } from "../validation/pattern.ts";
 
 type Level = "root" | "item" | "field";
 const isIntOrString = (schema: Schema): boolean => schema["x-kubernetes-int-or-string"] === true;
@@ -101,8 +102,8 @@ function valueRules(schema: Schema, skipAnyOf: boolean, skipFirstAllOfAnyOf: boo
     if (skipAnyOf && suffix.startsWith(".anyOf")) continue;
     errors.push(...nestedRules(clause, skipFirstAllOfAnyOf && suffix === ".allOf[0]", field + suffix));
   }
-  const compiled = schema.pattern ? compilePattern(schema.pattern) : undefined;
-  if (compiled instanceof Error) errors.push(invalidValue(`${field}.pattern`, schema.pattern, `must be a valid regular expression, but isn't: ${compiled.message}`));
+  const compiled = schema.pattern ? compileRegex(schema.pattern) : undefined;
+  if (compiled instanceof CelError) errors.push(invalidValue(`${field}.pattern`, schema.pattern, `must be a valid regular expression, but isn't: ${compiled.message}`));
   return errors;
 }
 

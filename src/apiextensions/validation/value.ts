@@ -1,10 +1,11 @@
 import type { FieldError } from "../../apimachinery/field-errors.ts";
 import { isObject, type JsonObject } from "../../apimachinery/own.ts";
+import { compileRegex } from "../../cel/library/re2.ts";
+import { CelError } from "../../cel/values/value.ts";
 import { additionalOf, itemsOf, type Schema } from "../schema/schema.ts";
 import { Correlation } from "../schema/correlation.ts";
 import { formatCheck } from "./formats.ts";
 import { validateNumber } from "./number.ts";
-import { compilePattern, matchesPattern } from "./pattern.ts";
 import { fieldErrorOf, Result, type Failure } from "./result.ts";
 
 /**
@@ -108,9 +109,9 @@ function stringFailure(value: string, { maxLength, minLength, pattern }: Schema,
     if (minLength !== undefined && length < minLength) return { code: "other", name: path, value, text: inBody(path, `should be at least ${minLength} chars long`) };
   }
   if (!pattern) return undefined;
-  const compiled = compilePattern(pattern);
-  if (compiled instanceof Error) return { code: "other", name: path, value, text: inBody(path, `should match '${pattern}, but pattern is invalid: ${compiled.message}'`) };
-  return matchesPattern(compiled, value) ? undefined : { code: "other", name: path, value, text: inBody(path, `should match '${pattern}'`) };
+  const compiled = compileRegex(pattern);
+  if (compiled instanceof CelError) return { code: "other", name: path, value, text: inBody(path, `should match '${pattern}, but pattern is invalid: ${compiled.message}'`) };
+  return compiled.find(value) ? undefined : { code: "other", name: path, value, text: inBody(path, `should match '${pattern}'`) };
 }
 
 /** In characters, of which a pair of surrogates is one. */
