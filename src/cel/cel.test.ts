@@ -89,6 +89,11 @@ describe("hostile input", () => {
     expect(compile("a".repeat(100_001), environment).issues).toContain("expression code point size exceeds limit: size: 100001, limit 100000");
   });
 
+  test("macros that double what they stand on", () => {
+    expect(run(`optional.of(1)${".optMap(x, x + 1)".repeat(5)}.value()`).value).toBe(6n);
+    expect(compile(`optional.of(1)${".optMap(x, x)".repeat(100)}`, environment).issues).toContain("chained too deeply");
+  });
+
   test("long chains are balanced", () => {
     expect(run(Array<string>(10_000).fill("object.kind == 'x'").slice(0, 4000).join("||")).value).toBe(false);
   });

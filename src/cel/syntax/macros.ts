@@ -1,5 +1,5 @@
 import type { Value } from "../values/value.ts";
-import { copyExpr, type Call, type Comprehension, type Expr } from "./ast.ts";
+import { copyExpr, descendantsOf, type Call, type Comprehension, type Expr } from "./ast.ts";
 import { SourceError } from "./issues.ts";
 
 /** The accumulator of macros; no identifier of a source can be spelled so. */
@@ -127,7 +127,12 @@ function mapFold(make: Maker, target: Expr, vars: Vars, body: readonly Expr[], s
   return fold(make, target, vars, init, body.length === 2 ? choose(make, body[0]!, step) : step);
 }
 
+/** Chained, `optMap` doubles what it stands on with each link. */
+const mostCopied = 2_000;
+
 function optional(make: Maker, target: Expr, name: string, wrap: (bound: Expr) => Expr, body: Expr): Expr {
+  let nodes = 0;
+  for (const _ of descendantsOf(target)) if (++nodes > mostCopied) throw new SourceError(target.offset, "optMap() and optFlatMap() are chained too deeply");
   const bound = make.bind(name, make.member("value", copyExpr(target)), body);
   return make.call("_?_:_", make.member("hasValue", target), wrap(bound), make.call("optional.none"));
 }

@@ -5,8 +5,9 @@ import { admissionEnvironment } from "../../../cel/admission/environment.ts";
 import { applyConfiguration } from "./apply-configuration.ts";
 
 const scalar: MergeType = { kind: "scalar" };
-const map = (fields: Record<string, MergeType>, relationship: "granular" | "atomic" = "granular"): MergeType => ({ kind: "map", relationship, field: (name) => fields[name] });
-const labels: MergeType = { kind: "map", relationship: "granular", field: () => scalar };
+const undeclared = { declares: () => false };
+const map = (fields: Record<string, MergeType>, relationship: "granular" | "atomic" = "granular"): MergeType => ({ ...undeclared, kind: "map", relationship, field: (name) => fields[name] });
+const labels: MergeType = { ...undeclared, kind: "map", relationship: "granular", field: () => scalar };
 const type = map({
   metadata: map({ labels }), set: { kind: "list", relationship: "set", keys: [], item: scalar }, atomic: { kind: "list", relationship: "atomic", keys: [], item: scalar }, whole: map({ a: scalar }, "atomic"),
   ports: { kind: "list", relationship: "map", keys: [{ name: "port" }, { name: "protocol", default: "TCP" }], item: map({ port: scalar, protocol: scalar, name: scalar }) }, any: { kind: "untyped" }, n: scalar,
