@@ -134,8 +134,10 @@ function checkPatch(patch: unknown): Operation[] {
 
 const isPointer = (text: unknown): text is string => typeof text === "string" && (text === "" || text.startsWith("/"));
 
+export const rejectedPrefix = "the server rejected our request due to an error in our request: ";
+
 /** What a patch that can't be applied is answered with. */
 export function rejected(detail: string): StatusError {
-  const message = `the server rejected our request due to an error in our request: ${detail}`;
+  const message = rejectedPrefix + detail;
   return new StatusError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, reason: "Invalid", details: {}, code: 422 });
 }

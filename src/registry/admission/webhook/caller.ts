@@ -17,9 +17,11 @@ export function createWebhookCaller({ resolveService }: { resolveService: Servic
   return {
     async post(client, body, { timeoutSeconds, signal }) {
       const target = targetOf(client, timeoutSeconds);
+      let dialed = target.href;
       const late = AbortSignal.timeout(timeoutSeconds * 1000);
       try {
-        const answer = await fetch(dialed(client, target, resolveService), {
+        dialed = dial(client, target, resolveService);
+        const answer = await fetch(dialed, {
           method: "POST", redirect: "manual", signal: signal ? AbortSignal.any([signal, late]) : late,
           headers: { "Content-Type": "application/json", Accept: "application/json", Host: target.host, "User-Agent": "kube-apiserver-admission" },
           body: JSON.stringify(body),
@@ -28,7 +30,7 @@ export function createWebhookCaller({ resolveService }: { resolveService: Servic
         return parseAnswer(answer.status, await readBounded(answer));
       } catch (error) {
         if (error instanceof AnswerError) throw error;
-        throw new Error(`Post ${JSON.stringify(target.href)}: ${late.aborted ? "context deadline exceeded" : reasonOf(error, target.hostname)}`, { cause: error });
+        throw new Error(`Post ${JSON.stringify(target.href)}: ${late.aborted ? "context deadline exceeded" : reasonOf(error, { hostname: target.hostname, dialed: new URL(dialed).host })}`, { cause: error });
       }
     },
   };
@@ -52,7 +54,7 @@ function targetOf({ url, service }: Frozen<WebhookClientConfig>, timeoutSeconds:
   return { href: `https://${host}${path.startsWith("/") ? path : `/${path}`}?${timeout}`, host, hostname };
 }
 
-function dialed({ service }: Frozen<WebhookClientConfig>, { href, host }: { href: string; host: string }, resolveService: ServiceResolver): string {
+function dial({ service }: Frozen<WebhookClientConfig>, { href, host }: { href: string; host: string }, resolveService: ServiceResolver): string {
   if (!service) return href;
   const address = resolveService(service.namespace, service.name, service.port ?? 443);
   return href.replace(host, `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`);
