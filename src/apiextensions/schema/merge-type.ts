@@ -1,8 +1,11 @@
 import type { ListMergeType, MapMergeType, MergeType } from "../../apimachinery/managedfields/merge-type.ts";
 import { tableMergeType } from "../../apimachinery/managedfields/table-merge-type.ts";
-import { additionalOf, isEmbedded, itemsOf, preserves, propertyOf, type Schema } from "./schema.ts";
+import { additionalOf, isEmbedded, itemsOf, preserves, propertyOf, typeMetaAndMetadata, type Schema } from "./schema.ts";
 
-const scalar: MergeType = { kind: "scalar" }, untyped: MergeType = { kind: "untyped" };
+const untyped: MergeType = { kind: "untyped" }, scalar: MergeType = { kind: "scalar" };
+const scalars: Readonly<Record<string, MergeType>> = {
+  string: { kind: "scalar", scalar: "string" }, integer: { kind: "scalar", scalar: "numeric" }, number: { kind: "scalar", scalar: "numeric" }, boolean: { kind: "scalar", scalar: "boolean" },
+};
 const known = new WeakMap<Schema, MergeType>();
 
 /** What server-side apply goes by, from x-kubernetes-list-type and x-kubernetes-map-type. Made as far as it is asked for. */
@@ -25,7 +28,7 @@ function make(schema: Schema): MergeType {
   if (schema.type === "object" || schema.properties || schema.additionalProperties !== undefined) {
     return isEmbedded(schema) || schema.properties || additionalOf(schema) || schema["x-kubernetes-map-type"] ? mapType(schema, isEmbedded(schema)) : untyped;
   }
-  return preserves(schema) || !schema.type ? untyped : scalar;
+  return (schema.type && !preserves(schema) ? scalars[schema.type] : undefined) ?? untyped;
 }
 
 function mapType(schema: Schema, isResource: boolean): MapMergeType {
@@ -34,10 +37,11 @@ function mapType(schema: Schema, isResource: boolean): MapMergeType {
     kind: "map", relationship: schema["x-kubernetes-map-type"] === "atomic" ? "atomic" : "granular",
     field(name) {
       if (isResource && name === "metadata") return tableMergeType("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
-      if (isResource && (name === "apiVersion" || name === "kind")) return scalar;
+      if (isResource && (name === "apiVersion" || name === "kind")) return scalars.string;
       const inner = propertyOf(schema, name) ?? additionalOf(schema);
       return inner ? mergeTypeOf(inner) : unknown;
     },
+    declares: (name) => propertyOf(schema, name) !== undefined || (isResource && typeMetaAndMetadata.has(name)),
   };
 }
 

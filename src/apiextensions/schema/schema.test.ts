@@ -120,7 +120,7 @@ test("what server-side apply goes by comes from the extensions", () => {
     }),
   }));
   const at = (...path: string[]) => path.reduce<ReturnType<typeof resourceMergeType> | undefined>((inner, name) => (inner?.kind === "map" ? inner.field(name) : undefined), type);
-  expect(at("spec", "set")).toMatchObject({ kind: "list", relationship: "set", item: { kind: "scalar" } });
+  expect(at("spec", "set")).toMatchObject({ kind: "list", relationship: "set", item: { kind: "scalar", scalar: "string" } });
   expect(at("spec", "plain")).toMatchObject({ kind: "list", relationship: "atomic" });
   expect(at("spec", "map")).toMatchObject({ kind: "list", relationship: "map", keys: [{ name: "k" }, { name: "p", default: "TCP" }] });
   expect(at("spec", "whole")).toMatchObject({ kind: "map", relationship: "atomic" });
