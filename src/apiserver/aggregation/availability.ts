@@ -63,7 +63,7 @@ async function ask(service: Frozen<ApiService>, check: (service: Frozen<ApiServi
 }
 
 /** What is known without asking the server; undefined when it should be there. */
-export function beforeAsking({ spec }: Frozen<ApiService>, lister: Listers): Verdict | undefined {
+function beforeAsking({ spec }: Frozen<ApiService>, lister: Listers): Verdict | undefined {
   const { namespace = "", name = "", port = 443 } = spec.service!;
   const no = (reason: string, message: string): Verdict => ({ status: "False", reason, message });
   const service = lister<Service>(services).get(`${namespace}/${name}`);

@@ -30,7 +30,7 @@ export interface Auditor {
 }
 
 /** The client may have chosen one, so that one request through several servers has one. */
-export function auditIdOf({ request }: Exchange): string {
+function auditIdOf({ request }: Exchange): string {
   const asked = request.headers["audit-id"];
   return asked && asked.length <= 64 ? asked : randomUUID();
 }
