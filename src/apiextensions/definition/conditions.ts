@@ -2,7 +2,7 @@ import type { Frozen } from "../../apimachinery/meta.ts";
 import type { CustomResourceDefinitionCondition } from "../../apis/generated/apiextensions/v1.ts";
 import type { PackedDefinition } from "./packing.ts";
 
-export type ConditionType = "Established" | "NamesAccepted" | "NonStructuralSchema" | "Terminating" | "KubernetesAPIApprovalPolicyConformant";
+type ConditionType = "Established" | "NamesAccepted" | "NonStructuralSchema" | "Terminating" | "KubernetesAPIApprovalPolicyConformant";
 export type Condition = CustomResourceDefinitionCondition & { type: string; status: "True" | "False" };
 
 export const conditionOf = (definition: Frozen<Pick<PackedDefinition, "status">>, type: ConditionType): Frozen<CustomResourceDefinitionCondition> | undefined =>

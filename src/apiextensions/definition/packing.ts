@@ -19,7 +19,7 @@ export interface PackedVersion extends Omit<CustomResourceDefinitionVersion, "sc
 }
 
 /** Base64 of deflated JSON. */
-export type Packed = string;
+type Packed = string;
 
 const lastAppliedAnnotation = "kubectl.kubernetes.io/last-applied-configuration";
 /** What is smaller gains nothing. */

@@ -36,7 +36,7 @@ export function rulesOf(schema: Schema): NodeRules | undefined {
   return found ?? undefined;
 }
 
-export const declOf = (schema: Schema): DeclType | undefined => declTypeOf(schema as SchemaLike, "selfType", isEmbedded(schema));
+const declOf = (schema: Schema): DeclType | undefined => declTypeOf(schema as SchemaLike, "selfType", isEmbedded(schema));
 
 function compileRules(schema: Schema): NodeRules | null {
   const rules = schema["x-kubernetes-validations"] ?? [];

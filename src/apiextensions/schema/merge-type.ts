@@ -9,7 +9,7 @@ const scalars: Readonly<Record<string, MergeType>> = {
 const known = new WeakMap<Schema, MergeType>();
 
 /** What server-side apply goes by, from x-kubernetes-list-type and x-kubernetes-map-type. Made as far as it is asked for. */
-export function mergeTypeOf(schema: Schema | undefined): MergeType {
+function mergeTypeOf(schema: Schema | undefined): MergeType {
   if (!schema) return untyped;
   let type = known.get(schema);
   if (!type) known.set(schema, type = make(schema));

@@ -1,7 +1,7 @@
 import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
 import { age, nameColumn, type Column, type FieldSelectors } from "../../apimachinery/resource.ts";
 import type { CustomResourceColumnDefinition, SelectableField } from "../../apis/generated/apiextensions/v1.ts";
-import { parseJsonPath } from "../jsonpath.ts";
+import { parseJsonPath } from "../../apimachinery/jsonpath.ts";
 
 type Definition = Frozen<CustomResourceColumnDefinition>;
 
