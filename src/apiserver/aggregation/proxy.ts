@@ -3,6 +3,7 @@ import type { Frozen } from "../../apimachinery/meta.ts";
 import type { HeaderFields } from "../../base/http.ts";
 import { logger } from "../../base/log.ts";
 import { reply, withWarnings, type Exchange } from "../exchange.ts";
+import { isLongRunning } from "../filters/timeout.ts";
 import { forwardedHeaders } from "../handlers/connect/reverse-proxy.ts";
 import { forwardUpgrade } from "../handlers/connect/upgrade-proxy.ts";
 import { isAvailable, type ApiService } from "./api-service.ts";
@@ -10,6 +11,8 @@ import { hostOf, type RemoteServers } from "./remote-server.ts";
 import { isRemoteUserHeader, remoteUserHeaders } from "./remote-user.ts";
 
 const log = logger("aggregator");
+/** A request that does not last is given up after this: its client was told so before. */
+const mostMs = 65_000;
 
 /**
  * Hands a request on to the extension API server of its APIService, in the name of its user; watches and upgrades stream through.
@@ -27,9 +30,10 @@ export async function proxyTo(servers: RemoteServers, service: Frozen<ApiService
       const [path = "", search = ""] = splitUrl(request.url);
       return await forwardUpgrade(exchange, { scheme: "https", ...address, path, search, tls, authority: hostOf(service), headers });
     }
-    answer = await servers.request(service, { method: request.method, path: request.url, headers, body: await request.body(), signal: request.signal });
+    answer = await servers.request(service, { method: request.method, path: request.url, headers, body: await request.body(), signal: isLongRunning(exchange) ? request.signal : AbortSignal.any([request.signal, AbortSignal.timeout(mostMs)]) });
   } catch (error) {
-    if (request.signal.aborted) return;
+    // The client has gone, or has had its answer: that it took too long.
+    if (request.signal.aborted || exchange.response.started) return;
     log.info("an aggregated API can't be reached", { apiService: service.metadata.name, error });
     return reply(exchange, 503, { "Content-Type": "text/plain; charset=utf-8" }, `error trying to reach service: ${(error as Error).message}\n`);
   }
