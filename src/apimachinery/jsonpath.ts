@@ -9,7 +9,7 @@ const quoted = /\[\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")\s*\]/y, slice =
 const filter = /\[\?\(\s*@((?:\.[^.[\]=!<>()\s]+|\['[^']*'\])+)\s*(?:(==|!=|<=|>=|<|>)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|-?[\d.]+|true|false)\s*)?\)\]/y;
 
 /**
- * The JSONPath of printer columns and selectable fields (k8s.io/client-go/util/jsonpath), missing keys allowed: names, `['names']`, indexes,
+ * The JSONPath of printer columns, selectable fields and kubectl (k8s.io/client-go/util/jsonpath), missing keys allowed: names, `['names']`, indexes,
  * slices, `*`, `..name` and comparisons such as `[?(@.type=="Ready")]`. Undefined for what isn't understood.
  */
 export function parseJsonPath(path: string): JsonPath | undefined {
