@@ -64,9 +64,22 @@ export function withWarnings(exchange: Exchange, headers: HeaderFields): HeaderF
 export function requestContext(exchange: Exchange): RequestContext {
   return {
     user: exchange.user,
+    defaultManager: managerOfUserAgent(exchange.request.headers["user-agent"] ?? ""),
     warn: (text) => {
       if (!exchange.warnings.includes(text)) exchange.warnings.push(text);
     },
     ...(exchange.audit ? { annotate: exchange.audit.annotate } : {}),
   };
+}
+
+/** What stands before the first slash, without what can't be printed, within 128 bytes. */
+function managerOfUserAgent(userAgent: string): string {
+  let manager = "", bytes = 0;
+  for (const rune of userAgent.split("/", 1)[0]!) {
+    if (!/[\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(rune)) continue;
+    bytes += Buffer.byteLength(rune);
+    if (bytes > 128) break;
+    manager += rune;
+  }
+  return manager;
 }

@@ -56,7 +56,9 @@ export interface ObjectList<T> {
 export type Patch =
   | { type: "application/json-patch+json"; body: readonly unknown[] }
   | { type: "application/merge-patch+json"; body: unknown }
-  | { type: "application/strategic-merge-patch+json"; body: unknown };
+  | { type: "application/strategic-merge-patch+json"; body: unknown }
+  /** Server-side apply: `body` is the configuration, and WriteOptions name the field manager. */
+  | { type: "application/apply-patch+yaml"; body: unknown; force?: boolean };
 
 export type WatchEvent<T> =
   | { type: "ADDED" | "MODIFIED" | "DELETED"; object: Frozen<T> }

@@ -39,7 +39,7 @@ export function createHttpClient(options: HttpClientOptions): Client {
     update: (card, object, writeOptions) =>
       json({ method: "PUT", path: objectPath(card, { namespace: object.metadata.namespace, name: object.metadata.name! }, writeOptions?.subresource), query: writeQuery(writeOptions), body: writeOptions?.subresource === "scale" ? { ...object, ...scaleKind } : withKind(card, object), signal: writeOptions?.signal }),
     patch: (card, key, patch, writeOptions) =>
-      json({ method: "PATCH", path: objectPath(card, key, writeOptions?.subresource), query: writeQuery(writeOptions), body: patch.body, contentType: patch.type, signal: writeOptions?.signal }),
+      json({ method: "PATCH", path: objectPath(card, key, writeOptions?.subresource), query: { ...writeQuery(writeOptions), ...("force" in patch && patch.force ? { force: "true" } : {}) }, body: patch.body, contentType: patch.type, signal: writeOptions?.signal }),
     async delete(card, key, deleteOptions) {
       await json({ method: "DELETE", path: objectPath(card, key), body: { kind: "DeleteOptions", apiVersion: "v1", ...deleteOptions } });
     },

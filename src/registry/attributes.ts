@@ -46,4 +46,6 @@ export interface RequestContext {
   /** Adds an annotation to the request's audit event, where there is one; the first value of a key stays. `level`: from which on it is recorded. */
   annotate?(key: string, value: string, level?: "Metadata" | "Request" | "RequestResponse"): void;
   signal?: AbortSignal;
+  /** Who managedFields name when the request doesn't say. */
+  defaultManager?: string;
 }

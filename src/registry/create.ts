@@ -1,10 +1,12 @@
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
+import { trackUpdate } from "../apimachinery/managedfields/field-manager.ts";
 import type { AnyResource, ResourceCard } from "../apimachinery/resource.ts";
 import { alreadyExists, badRequest, invalid, isAlreadyExists } from "../apimachinery/status.ts";
 import { validateObjectMeta } from "../apimachinery/validation/object-meta.ts";
 import type { ObjectKey } from "../client/client.ts";
 import type { AdmissionAttributes } from "./admission/admission.ts";
 import type { RequestContext } from "./attributes.ts";
+import { managedWrite } from "./field-management.ts";
 import { hookOf, type Machinery } from "./machinery.ts";
 import { generateName, setSystemMetadata, takeKind, takeNamespace } from "./metadata.ts";
 import { writeOptionsObject } from "./operation-options.ts";
@@ -14,11 +16,12 @@ import type { WriteRequest } from "./registry.ts";
 const generateNameAttempts = 8;
 
 /** POST, and a PUT that makes a missing object. The order of the steps is Kubernetes' (k8s.io/apiserver/pkg/registry/rest/create.go). */
-export async function createObject<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, namespace: string | undefined, object: T, options: WriteRequest = {}): Promise<Frozen<T>> {
+export async function createObject<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, namespace: string | undefined, object: T, options: WriteRequest & { applied?: boolean } = {}): Promise<Frozen<T>> {
   takeNamespace(card, object, namespace);
   if (object.metadata.resourceVersion) throw badRequest("resourceVersion should not be set on objects to be created");
   takeKind(card, object);
   card.default?.(object);
+  if (!options.applied) trackUpdate(undefined, object, managedWrite(machinery, context, card, "", options.fieldManager));
   const attributes = createAttributes(context, card, object, options);
   await machinery.admission.admit(attributes);
   const generated = !object.metadata.name && Boolean(object.metadata.generateName);

@@ -19,7 +19,7 @@ export interface LocalClientDependencies {
  * read by their type as HTTP bodies are; objects that go out are the cache's own.
  */
 export function createLocalClient({ registry, authorizer, user }: LocalClientDependencies): Client {
-  const context: RequestContext = { user, warn: () => undefined };
+  const context: RequestContext = { user, warn: () => undefined, defaultManager: user.name.slice(user.name.lastIndexOf(":") + 1) };
 
   const allow = (verb: string, card: AnyResource, key?: Partial<ObjectKey>, subresource?: string): void => authorize(authorizer, user, verb, card, key, subresource);
   const taken = <T extends KubeObject>(card: ResourceCard<T>, object: T): T => objectSchemaOf(card).decode<T>(object).object;

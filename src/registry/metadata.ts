@@ -25,7 +25,6 @@ export function takeKind(card: AnyResource, object: KubeObject): void {
 export function setSystemMetadata({ clock, newUid, randomSuffix }: Machinery, object: KubeObject): void {
   const { metadata } = object;
   delete metadata.selfLink;
-  delete metadata.managedFields;
   delete metadata.deletionTimestamp;
   delete metadata.deletionGracePeriodSeconds;
   delete metadata.generation;
@@ -43,7 +42,6 @@ export function carryMetadata(object: KubeObject, old: Frozen<KubeObject>): void
   const { metadata } = object;
   const was = old.metadata;
   delete metadata.selfLink;
-  delete metadata.managedFields;
   metadata.uid ||= was.uid;
   keep("creationTimestamp");
   keep("generation");

@@ -1,5 +1,7 @@
 import { invalidValue } from "../apimachinery/field-errors.ts";
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
+import { applyConfiguration } from "../apimachinery/managedfields/field-manager.ts";
+import type { JsonObject } from "../apimachinery/own.ts";
 import { applyJsonPatch } from "../apimachinery/patch/json-patch.ts";
 import { applyMergePatch } from "../apimachinery/patch/merge-patch.ts";
 import { objectSchemaOf } from "../apimachinery/object-schema.ts";
@@ -7,6 +9,7 @@ import type { AnyResource, ResourceCard } from "../apimachinery/resource.ts";
 import { invalid, unsupportedMediaType } from "../apimachinery/status.ts";
 import type { ObjectKey, Patch } from "../client/client.ts";
 import type { RequestContext } from "./attributes.ts";
+import { managedWrite } from "./field-management.ts";
 import type { Machinery } from "./machinery.ts";
 import type { WriteRequest } from "./registry.ts";
 import { updateObject, type Updated } from "./update.ts";
@@ -14,13 +17,18 @@ import { updateObject, type Updated } from "./update.ts";
 export function patchObject<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, key: ObjectKey, patch: Patch, options: WriteRequest & { subresource?: string } = {}): Promise<Updated<T>> {
   const warned = new Set<string>();
   return updateObject(machinery, context, card, key, {
-    ...options, mustExist: true,
-    change: (current) => patched<T>(card, current, patch, options, (text) => {
-      if (!warned.has(text)) context.warn(text);
-      warned.add(text);
-    }),
+    ...options, ...(patch.type === "application/apply-patch+yaml" ? { applied: true } : { mustExist: true }),
+    change: (current) => patch.type === "application/apply-patch+yaml"
+      ? decoded<T>(card, applyConfiguration(current as Frozen<KubeObject> | undefined, structuredClone(patch.body) as JsonObject, managedWrite(machinery, context, card, options.subresource ?? "", options.fieldManager), patch.force ?? false))
+      : patched<T>(card, current, patch, options, (text) => {
+        if (!warned.has(text)) context.warn(text);
+        warned.add(text);
+      }),
   });
 }
+
+/** The configuration was checked against the type, so that what doesn't fit comes from elsewhere and goes. */
+const decoded = <T>(card: AnyResource, object: KubeObject): T => objectSchemaOf(card).decode<T>(object).object;
 
 /** Applies a patch to an object of a kind, and reads the result as that kind. `current` is not changed. */
 export function patched<T>(kind: Pick<AnyResource, "schema" | "objectSchema">, current: Frozen<T> | T | undefined, patch: Patch, { fieldValidation = "Warn" }: WriteRequest, warn: (text: string) => void): T {
@@ -32,12 +40,16 @@ export function patched<T>(kind: Pick<AnyResource, "schema" | "objectSchema">, c
   return object;
 }
 
+/** The kinds of patch that a projection such as Scale takes. */
+const withoutApply = ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"];
+
 /** The kinds of patch that custom resources take. */
 const withoutStrategicMerge = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
 
 function apply(kind: Pick<AnyResource, "schema" | "objectSchema">, current: unknown, patch: Patch): unknown {
   switch (patch.type) {
     case "application/json-patch+json": return applyJsonPatch(current, patch.body);
+    case "application/apply-patch+yaml": throw unsupportedMediaType(`the body of the request was in an unknown format - accepted media types include: ${withoutApply.join(", ")}`);
     case "application/merge-patch+json": return applyMergePatch(current, patch.body);
     case "application/strategic-merge-patch+json": {
       const { strategicMerge } = objectSchemaOf(kind);

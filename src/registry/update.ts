@@ -1,5 +1,6 @@
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import { invalidValue } from "../apimachinery/field-errors.ts";
+import { trackUpdate } from "../apimachinery/managedfields/field-manager.ts";
 import type { AnyResource, ResourceCard, WriteContext } from "../apimachinery/resource.ts";
 import { conflict, invalid, isConflict, notFound } from "../apimachinery/status.ts";
 import { validateObjectMetaUpdate } from "../apimachinery/validation/object-meta.ts";
@@ -9,6 +10,7 @@ import type { AdmissionAttributes } from "./admission/admission.ts";
 import type { RequestContext } from "./attributes.ts";
 import { authorize } from "./authorize.ts";
 import { createObject, namespaceItself } from "./create.ts";
+import { equalButForTimes, managedWrite } from "./field-management.ts";
 import { hookOf, type Machinery } from "./machinery.ts";
 import { bumpGeneration, carryMetadata, checkPreconditions, takeKind, takeName, takeNamespace } from "./metadata.ts";
 import { writeOptionsObject } from "./operation-options.ts";
@@ -19,6 +21,10 @@ export interface UpdateRequest<T extends KubeObject> extends WriteRequest {
   subresource?: string;
   /** PATCH never makes an object, whatever the kind allows. */
   mustExist?: boolean;
+  /** Server-side apply: `change` has written managedFields, and a missing object is made. */
+  applied?: boolean;
+  /** What managedFields name as the subresource, where it isn't `subresource`. */
+  through?: string;
   /** The wanted object from the current one, which is missing when the kind may be created by PUT. The result is the registry's to change. */
   change(current: Frozen<T> | undefined): T;
 }
@@ -53,7 +59,7 @@ async function createMissing<T extends KubeObject>(machinery: Machinery, context
   const object = request.change(undefined);
   // A PUT of what was read before the object went, as Kubernetes answers it: its clients take the conflict as a call to look again.
   if (object.metadata.uid) throw conflict(card, key.name, `Precondition failed: UID in precondition: ${object.metadata.uid}, UID in object meta: `);
-  if (request.subresource || !card.strategy.allowCreateOnUpdate) throw notFound(card, key.name);
+  if (request.subresource || (!card.strategy.allowCreateOnUpdate && !request.applied)) throw notFound(card, key.name);
   if (machinery.authorizer) authorize(machinery.authorizer, context.user, "create", card, { namespace: key.namespace });
   takeName(object, key);
   delete object.metadata.resourceVersion;
@@ -69,7 +75,10 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
   carryMetadata(object, old);
   object.metadata.resourceVersion = old.metadata.resourceVersion;
   card.default?.(object);
-  const attributes: AdmissionAttributes = { context, operation: "UPDATE", card, subresource, object, oldObject: old, dryRun, options: writeOptionsObject(request.mustExist ? "PatchOptions" : "UpdateOptions", request), namespace: key.namespace ?? namespaceItself(card, key.name), name: key.name };
+  if (!request.applied) trackUpdate(old as Frozen<KubeObject>, object, managedWrite(machinery, context, card, request.through ?? subresource, request.fieldManager));
+  else if (wanted.metadata.managedFields) object.metadata.managedFields = wanted.metadata.managedFields;
+  else delete object.metadata.managedFields;
+  const attributes: AdmissionAttributes = { context, operation: "UPDATE", card, subresource, object, oldObject: old, dryRun, options: writeOptionsObject(request.mustExist || request.applied ? "PatchOptions" : "UpdateOptions", request), namespace: key.namespace ?? namespaceItself(card, key.name), name: key.name };
   await machinery.admission.admit(attributes);
   prepare(card, object, old, subresource, { user: context.user, now: machinery.clock.now() });
   const settle = subresource ? undefined : hookOf(machinery, card).beforeWrite?.(object, old);
@@ -77,7 +86,7 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
     validateChange(card, object, old, subresource);
     await machinery.admission.validate(attributes);
     for (const text of card.strategy.warnings?.(object as Frozen<T>, old) ?? []) context.warn(text);
-    if (Bun.deepEquals(object, old) && !machinery.store.isStale(card, key)) return old;
+    if ((Bun.deepEquals(object, old) || equalButForTimes(object, old as Frozen<KubeObject>)) && !machinery.store.isStale(card, key)) return old;
     if (dryRun) return object as Frozen<T>;
     const ends = deletionIsComplete(machinery, card, object, old);
     const stored = await (ends ? machinery.store.delete(card, key, entry.revision) : machinery.store.update(card, key, entry.revision, object));

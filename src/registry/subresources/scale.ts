@@ -30,7 +30,7 @@ export async function updateScale(machinery: Machinery, context: RequestContext,
   const mapping = card.subresources.scale;
   if (!mapping) throw notFound(card, key.name);
   const { object } = await updateObject<KubeObject>(machinery, context, card, key, {
-    ...options, subresource: "", mustExist: true,
+    ...options, subresource: "", through: "scale", mustExist: true,
     change: (current) => {
       const wanted = change(scaleOf(card, current!));
       checkScale(wanted, key);

@@ -1,0 +1,112 @@
+import { isObject, type JsonObject } from "../own.ts";
+import { FieldSetBuilder, type FieldSet } from "./field-set.ts";
+import { settled, type ListMergeType, type MapMergeType, type MergeType } from "./merge-type.ts";
+import { fieldElement, itemElement, type PathElement } from "./path-element.ts";
+
+export interface Comparison {
+  readonly added: FieldSet;
+  readonly modified: FieldSet;
+  readonly removed: FieldSet;
+}
+
+interface Walk {
+  path: PathElement[];
+  added: FieldSetBuilder;
+  modified: FieldSetBuilder;
+  removed: FieldSetBuilder;
+}
+
+/** Which owned parts differ between two states of an object. Source: structured-merge-diff typed/compare.go. */
+export function compare(before: unknown, after: unknown, type: MergeType): Comparison {
+  const walk: Walk = { path: [], added: new FieldSetBuilder(), modified: new FieldSetBuilder(), removed: new FieldSetBuilder() };
+  compareMaps(walk, settled(type, after) as MapMergeType, before as JsonObject, after as JsonObject);
+  return { added: walk.added.set(), modified: walk.modified.set(), removed: walk.removed.set() };
+}
+
+function visit(walk: Walk, element: PathElement, type: MergeType, before: unknown, after: unknown): void {
+  if (before === after) return;
+  walk.path.push(element);
+  compareValues(walk, type, before, after);
+  walk.path.pop();
+}
+
+function compareValues(walk: Walk, type: MergeType, before: unknown, after: unknown): void {
+  const at = settled(type, after ?? before);
+  const isLeaf = at.kind === "scalar" || at.relationship === "atomic" || (isBare(before) && isBare(after));
+  if (!isLeaf) {
+    if (at.kind === "list") compareLists(walk, at, listOf(before), listOf(after));
+    else compareMaps(walk, at, mapOf(before), mapOf(after));
+  }
+  if (before === undefined) walk.added.insert(walk.path);
+  else if (after === undefined) walk.removed.insert(walk.path);
+  else if (isLeaf && !Bun.deepEquals(before, after)) walk.modified.insert(walk.path);
+}
+
+/** Nothing, null, or without content: a leaf, whatever its type. */
+function isBare(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  if (Array.isArray(value)) return value.length === 0;
+  if (typeof value !== "object") return false;
+  for (const _ in value) return false;
+  return true;
+}
+
+const none: JsonObject = {};
+const mapOf = (value: unknown): JsonObject | undefined => (isObject(value) ? value : undefined);
+const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+const own = (object: JsonObject, name: string): unknown => (Object.hasOwn(object, name) ? object[name] : undefined);
+
+function compareMaps(walk: Walk, type: MapMergeType, before: JsonObject | undefined, after: JsonObject | undefined): void {
+  const left = before ?? none, right = after ?? none;
+  const { zeros } = type;
+  for (const name of Object.keys(right)) {
+    const value = right[name], was = own(left, name);
+    if (value === undefined || value === was) continue;
+    const field = type.field(name);
+    if (field) visit(walk, fieldElement(name), field, was ?? (before ? zeros?.get(name) : undefined), value);
+  }
+  for (const name of Object.keys(left)) {
+    if (left[name] === undefined || own(right, name) !== undefined) continue;
+    const field = type.field(name);
+    if (field) visit(walk, fieldElement(name), field, left[name], after ? zeros?.get(name) : undefined);
+  }
+  if (!zeros || (before && after)) return;
+  for (const [name, zero] of zeros) {
+    if (own(before ?? after ?? none, name) === undefined) visit(walk, fieldElement(name), type.field(name)!, before ? zero : undefined, after ? zero : undefined);
+  }
+}
+
+function compareLists(walk: Walk, type: ListMergeType, before: readonly unknown[], after: readonly unknown[]): void {
+  if (Bun.deepEquals(before, after)) return;
+  const left = grouped(type, before), right = grouped(type, after);
+  for (const element of new Set([...left.keys(), ...right.keys()])) {
+    const was = left.get(element) ?? [], is = right.get(element) ?? [];
+    if (was.length <= 1 && is.length <= 1) visit(walk, element, type.item, was[0], is[0]);
+    else compareDuplicates(walk, type, element, was, is);
+  }
+}
+
+/** Items that can't be told apart are owned together. */
+function compareDuplicates(walk: Walk, type: ListMergeType, element: PathElement, was: readonly unknown[], is: readonly unknown[]): void {
+  const path = [...walk.path, element];
+  if (was.length > 1 && is.length > 1) {
+    if (!Bun.deepEquals(was, is)) walk.modified.insert(path);
+  } else if (was.length > 1) {
+    if (is.length) visit(walk, element, type.item, undefined, is[0]);
+    walk.removed.insert(path);
+  } else {
+    if (was.length) visit(walk, element, type.item, was[0], undefined);
+    walk.added.insert(path);
+  }
+}
+
+function grouped(type: ListMergeType, list: readonly unknown[]): Map<PathElement, unknown[]> {
+  const groups = new Map<PathElement, unknown[]>();
+  for (const item of list) {
+    const element = itemElement(type, item);
+    const group = groups.get(element);
+    if (group) group.push(item);
+    else groups.set(element, [item]);
+  }
+  return groups;
+}

@@ -1,0 +1,23 @@
+import { emptySet } from "../apimachinery/managedfields/field-set.ts";
+import { specReset, statusReset, type ManagedWrite } from "../apimachinery/managedfields/field-manager.ts";
+import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
+import { objectSchemaOf } from "../apimachinery/object-schema.ts";
+import type { AnyResource } from "../apimachinery/resource.ts";
+import { formatTime } from "../apimachinery/time.ts";
+import type { RequestContext } from "./attributes.ts";
+import type { Machinery } from "./machinery.ts";
+
+/** How a request's write is recorded in managedFields: by the manager it names, else by its client's own name. */
+export function managedWrite({ clock }: Pick<Machinery, "clock">, { defaultManager = "" }: RequestContext, card: AnyResource, subresource: string, fieldManager: string | undefined): ManagedWrite {
+  const { group, version, kind } = card;
+  const reset = subresource === "status" ? specReset : !subresource && card.subresources.status ? statusReset : emptySet;
+  return { type: objectSchemaOf(card).mergeType, group, version, kind, manager: fieldManager || defaultManager, subresource, reset, now: formatTime(clock.now()) };
+}
+
+/** Whether a write would change nothing but when managers last wrote: no reason for a new revision. */
+export function equalButForTimes(object: KubeObject, old: Frozen<KubeObject>): boolean {
+  const entries = object.metadata.managedFields ?? [], known = old.metadata.managedFields ?? [];
+  if (entries.length !== known.length) return false;
+  if (!entries.every((entry, i) => entry === known[i] || Bun.deepEquals({ ...entry, time: "" }, { ...known[i], time: "" }))) return false;
+  return Bun.deepEquals({ ...object, metadata: { ...object.metadata, managedFields: [] } }, { ...old, metadata: { ...old.metadata, managedFields: [] } });
+}
