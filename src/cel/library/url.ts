@@ -26,7 +26,7 @@ class UrlValue extends Opaque {
 function parse(text: string): UrlValue | CelError {
   const refuse = (why: string): CelError => new CelError(`URL parse error during conversion from string: parse ${quoted(text)}: ${why}`);
   if (text === "") return refuse("empty url");
-  if (/\p{Cc}/u.test(text.replace(/[\u0080-\u009f]/g, ""))) return refuse("net/url: invalid control character in URL");
+  if (/[^\P{Cc}\u0080-\u009f]/u.test(text)) return refuse("net/url: invalid control character in URL");
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text);
   if (!scheme && text.startsWith(":")) return refuse("missing protocol scheme");
   if (!scheme && !text.startsWith("/")) return refuse("invalid URI for request");

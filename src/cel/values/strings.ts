@@ -5,7 +5,7 @@ export function quoted(text: string): string {
   return JSON.stringify(text);
 }
 
-/** Whether a string is all ASCII below the surrogates, so that UTF-16 units are code points. */
+/** Without surrogates, UTF-16 units are code points. */
 export function hasSurrogates(text: string): boolean {
   for (let index = 0; index < text.length; index++) if ((text.charCodeAt(index) & 0xf800) === 0xd800) return true;
   return false;
