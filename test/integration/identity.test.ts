@@ -147,3 +147,12 @@ test("a quota lets in what there is room for, of many at once, and gives back wh
   expect(await kubectl("create", "configmap", "one-more", "-n", "small")).toContain("created");
   expect((await server.kubectl("run", "p", "-n", "small", "--image=i")).stderr).toContain("failed quota: few: must specify requests.cpu for: p");
 });
+
+test("a quota's status that somebody writes is put right", async () => {
+  const client = server.client(), where = { namespace: "default", name: "watched" };
+  await client.create(resourcequotas, { metadata: where, spec: { hard: { secrets: "5" } } });
+  const status = async () => (await client.get(resourcequotas, where)).status;
+  await eventually(async () => expect((await status())?.used).toBeDefined());
+  await client.patch(resourcequotas, where, { type: "application/merge-patch+json", body: { status: { hard: { secrets: "9" } } } }, { subresource: "status" });
+  await eventually(async () => expect((await status())?.hard).toEqual({ secrets: "5" }));
+});

@@ -1,5 +1,6 @@
 import { keyOf, splitKey, type Frozen, type KubeObject } from "../../apimachinery/meta.ts";
 import type { AnyResource } from "../../apimachinery/resource.ts";
+import { amountsOf, sameAmounts } from "../../apis/core/quota/amounts.ts";
 import { inScope, evaluatorOf, usageOfNamespace } from "../../apis/core/quota/quota.ts";
 import { resourcequotas } from "../../apis/core/resourcequota.ts";
 import type { ResourceQuota } from "../../apis/generated/core/v1.ts";
@@ -40,9 +41,9 @@ function firstVersions(cards: readonly AnyResource[]): AnyResource[] {
   return cards.filter(({ group, resource }) => !seen.has(`${group}/${resource}`) && seen.add(`${group}/${resource}`));
 }
 
-/** New limits, or a status that nobody has filled in. Admission's own charges are no reason to measure. */
+/** New limits, or a status that nobody has filled in, or somebody wrongly. Admission's own charges are no reason to measure. */
 const needsLook = (current: Frozen<ResourceQuota>, old: Frozen<ResourceQuota> | undefined): boolean =>
-  !old || !current.status?.hard || !current.status.used || !Bun.deepEquals(current.spec, old.spec);
+  !old || !current.status?.hard || !current.status.used || !Bun.deepEquals(current.spec, old.spec) || !sameAmounts(amountsOf(current.status.hard), amountsOf(current.spec?.hard));
 
 /** Quotas of the namespace that a deleted object, or one that uses less, counted for. */
 function replenished(card: AnyResource): Watch<KubeObject>["map"] {
