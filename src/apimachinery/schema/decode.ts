@@ -27,7 +27,7 @@ const mostReported = 100;
 export function decode<T = Record<string, unknown>>(schemaName: string, json: unknown, options: DecodeOptions = {}): Decoded<T> {
   const struct = structOf(schemaName);
   const fieldValidation = options.fieldValidation ?? "Ignore";
-  const reader: Reader = { path: [], unknown: fieldValidation === "Ignore" ? undefined : [...(options.duplicates ?? [])], root: struct, struct };
+  const reader: Reader = { path: [], ...complaintsOf(fieldValidation, options.duplicates ?? []), root: struct, struct };
   try {
     const object = decodeStruct(reader, struct, json);
     if (isTopLevel(struct)) addEmptyStructs(object, struct);
@@ -47,12 +47,23 @@ function warningsOf(message: string): string[] {
   return message.startsWith(prefix) ? message.slice(prefix.length).split("\n").map((line) => line.trim()) : [message];
 }
 
+const isOfField = (duplicate: string): boolean => duplicate.startsWith("duplicate field ");
+
+/** What a parser says of the whole text comes first, what it says of a field when that is read. */
+function complaintsOf(fieldValidation: FieldValidation, duplicates: readonly string[]): Pick<Reader, "unknown" | "duplicates"> {
+  if (fieldValidation === "Ignore") return { unknown: undefined, duplicates: undefined };
+  const ofFields = duplicates.filter(isOfField);
+  return { unknown: duplicates.filter((text) => !isOfField(text)), duplicates: ofFields.length ? new Set(ofFields) : undefined };
+}
+
 class DecodeError extends Error {}
 
 interface Reader {
   /** Field names, map keys and list indexes down to the current value. */
   path: (string | number)[];
   unknown: string[] | undefined;
+  /** Not yet reported; those within what isn't read never are. */
+  duplicates: Set<string> | undefined;
   root: StructType;
   /** The innermost struct, for error messages. */
   struct: StructType;
@@ -92,6 +103,7 @@ function decodeStruct(reader: Reader, struct: StructType, json: unknown): JsonOb
     if (given === null || given === undefined) continue;
     reader.path.push(name);
     const value = decodeValue(reader, field.type, given);
+    if (reader.duplicates) noteDuplicate(reader);
     reader.path.pop();
     if (field.omitempty && !field.ptr && isEmpty(value, field.type.kind)) continue;
     object[name] = value;
@@ -102,6 +114,11 @@ function decodeStruct(reader: Reader, struct: StructType, json: unknown): JsonOb
 
 function noteUnknown(reader: Reader, name: string): void {
   if (reader.unknown && reader.unknown.length < mostReported) reader.unknown.push(`unknown field ${JSON.stringify(renderPath([...reader.path, name]))}`);
+}
+
+function noteDuplicate(reader: Reader): void {
+  const text = `duplicate field ${JSON.stringify(renderPath(reader.path))}`;
+  if (reader.duplicates!.delete(text) && reader.unknown!.length < mostReported) reader.unknown!.push(text);
 }
 
 /** What encoding/json's omitempty leaves out. */
@@ -176,6 +193,7 @@ function decodeMap(reader: Reader, type: Type & { kind: "map" }, json: unknown):
     const given = (json as JsonObject)[key];
     reader.path.push(key);
     const value = given === null ? zeroOf(type.value) : decodeValue(reader, type.value, given);
+    if (reader.duplicates) noteDuplicate(reader);
     reader.path.pop();
     setOwn(map, key, value);
   }
