@@ -1,3 +1,4 @@
+import net from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Front, FrontLimits, ListenFront } from "../../src/apiserver/front/front.ts";
 import { eventually } from "../support/eventually.ts";
@@ -341,6 +342,20 @@ export function frontContract(name: string, listenFront: ListenFront): void {
         expect(peer).toBeUndefined();
         expect(peerError).toBe("NO_SINGLE_COMMON_NAME");
       });
+    });
+
+    test("plain HTTP is told that this is HTTPS, in the words Go's servers use", async () => {
+      for (const send of ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST /api HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"]) {
+        const text = await new Promise<string>((resolve, reject) => {
+          let received = "";
+          const socket = net.connect(front.port, "127.0.0.1", () => socket.write(send));
+          socket.setTimeout(5_000, () => socket.destroy(new Error("no answer")));
+          socket.on("data", (bytes) => (received += bytes.toString()));
+          socket.on("error", reject);
+          socket.on("close", () => resolve(received));
+        });
+        expect(text).toBe("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n");
+      }
     });
 
     describe("lifetime", () => {

@@ -3,6 +3,7 @@ import { Connection, type Shared } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
 import { clientCas, defaultLimits, type Front, type FrontOptions, type FrontTls } from "./front.ts";
 import { frontProxyTest, identify } from "./peer.ts";
+import { answerPlainHttp, isPlainHttp } from "./plain-http.ts";
 
 /** ALPN protocol list in wire format: HTTP/1.1 alone. */
 const alpn = Buffer.from("\x08http/1.1", "latin1");
@@ -33,8 +34,9 @@ export async function listenBunFront(options: FrontOptions): Promise<Front> {
         socket.data = new Connection(socket, shared);
         connections.add(socket.data);
       },
-      handshake(socket, _success, error) {
+      handshake(socket, success, error) {
         if (socket.data === undefined) return;
+        if (!success && isPlainHttp(error)) answerPlainHttp((socket as Partial<{ fd: number }>).fd);
         const code = (error as NodeJS.ErrnoException | null)?.code;
         socket.data.identity = identify({ authorized: socket.authorized, certificate: socket.getPeerCertificate(), error: code }, isFrontProxy);
       },

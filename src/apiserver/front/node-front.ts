@@ -5,6 +5,7 @@ import { Connection, type Shared } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
 import { clientCas, defaultLimits, type Front, type FrontOptions, type FrontTls } from "./front.ts";
 import { frontProxyTest, identify } from "./peer.ts";
+import { answerPlainHttp, isPlainHttp } from "./plain-http.ts";
 
 const keepAliveProbeMs = 30_000;
 /** Handed to the socket at once: the rest waits where its progress is watched. */
@@ -25,7 +26,10 @@ export async function listenNodeFront(options: FrontOptions): Promise<Front> {
     ...credentials(options.tls), requestCert: true, rejectUnauthorized: false, minVersion: "TLSv1.2", ALPNProtocols: ["http/1.1"],
     handshakeTimeout: shared.limits.headerTimeoutMs, allowHalfOpen: false,
   });
-  server.on("tlsClientError", (_error, socket) => socket.destroy());
+  server.on("tlsClientError", (error, socket) => {
+    if (isPlainHttp(error)) answerPlainHttp((socket as { _handle?: { fd?: number } })._handle?.fd);
+    socket.destroy();
+  });
   server.on("secureConnection", (socket) => {
     const address = socket.remoteAddress ?? "";
     if (connections.size >= shared.limits.connections || shared.stopping || !addresses.add(address)) {
