@@ -22,6 +22,7 @@ import { serviceAccountTokenController, type IssueLegacyToken } from "./servicea
 import { serviceaccount } from "./serviceaccount/serviceaccount.ts";
 import { validatingAdmissionPolicyStatus } from "./validatingadmissionpolicystatus/validatingadmissionpolicystatus.ts";
 import { volumeAttributesClassProtection } from "./volume-attributes-class-protection/volume-attributes-class-protection.ts";
+import { persistentVolumeClaimProtection, persistentVolumeProtection } from "./volume-protection/volume-protection.ts";
 import { tokenCleaner } from "./token-cleaner/token-cleaner.ts";
 
 export interface ControllerOptions {
@@ -49,6 +50,8 @@ export function controllers({ kinds, ca, sign, issueLegacyToken, clusterCidr, no
     serviceCidrs,
     flowSchemas,
     volumeAttributesClassProtection,
+    persistentVolumeClaimProtection,
+    persistentVolumeProtection,
     ...(issueLegacyToken ? [serviceAccountTokenController({ ca, issue: issueLegacyToken })] : []),
     rootCaPublisher({ ca }),
     clusterRoleAggregation,
