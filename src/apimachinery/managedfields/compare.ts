@@ -102,8 +102,9 @@ function compareDuplicates(walk: Walk, type: ListMergeType, element: PathElement
 
 function grouped(type: ListMergeType, list: readonly unknown[]): Map<PathElement, unknown[]> {
   const groups = new Map<PathElement, unknown[]>();
+  const zeros = type.item.kind === "map" ? type.item.zeros : undefined;
   for (const item of list) {
-    const element = itemElement(type, item);
+    const element = itemElement(type, item, zeros);
     const group = groups.get(element);
     if (group) group.push(item);
     else groups.set(element, [item]);

@@ -6,8 +6,11 @@ export type PathElement = string;
 
 export const fieldElement = (name: string): PathElement => `f:${name}`;
 
-/** How an item of a list is told apart. Throws an Error, worded as Kubernetes, for one that can't be. */
-export function itemElement(type: ListMergeType, item: unknown): PathElement {
+/**
+ * How an item of a list is told apart. Throws an Error, worded as Kubernetes, for one that can't be.
+ * `zeros`: the keys that an item has though it was not given them, as those of stored objects have.
+ */
+export function itemElement(type: ListMergeType, item: unknown, zeros?: ReadonlyMap<string, unknown>): PathElement {
   if (type.relationship === "set") {
     if (isObject(item)) throw new Error("associative list without keys has an element that's a map type");
     if (Array.isArray(item)) throw new Error("not supported: associative list with lists as elements");
@@ -18,8 +21,8 @@ export function itemElement(type: ListMergeType, item: unknown): PathElement {
   if (!isObject(item)) throw new Error("associative list with keys may not have non-map elements");
   const found: [string, unknown][] = [];
   for (const key of type.keys) {
-    const value = item[key.name] ?? key.default;
-    if (value !== undefined) found.push([key.name, value]);
+    const value = item[key.name] ?? key.default ?? zeros?.get(key.name);
+    if (value !== undefined && value !== null) found.push([key.name, value]);
   }
   if (found.length > 0) return keyElement(found);
   const names = type.keys.map(({ name }) => JSON.stringify(name)).join(" ");
