@@ -1,17 +1,21 @@
 import { Command, CommanderError } from "commander";
 import { UsageError } from "../server/settings.ts";
+import { addKubectlCommand, kubectlArguments, runKubectl } from "./kubectl.ts";
 import { addServerCommand } from "./server.ts";
 import { addStatusCommand } from "./status.ts";
 import { addTokenCommand } from "./token.ts";
 import { addVersionCommand } from "./version.ts";
 
 /** Runs one command line. Resolves with the exit code; mistakes are one sentence on stderr. */
-export async function main(argv: readonly string[]): Promise<number> {
+export async function main(argv: readonly string[], calledAs = process.argv0): Promise<number> {
+  const kubectl = kubectlArguments(argv, calledAs);
+  if (kubectl) return runKubectl(kubectl, calledAs);
   const program = new Command("skiff")
     .description("Kubernetes for the edge in one executable.\n\nRun a cluster with `skiff server`, then use kubectl with the kubeconfig it writes.")
     .showHelpAfterError("(run with --help to see what there is)")
     .exitOverride();
   addServerCommand(program);
+  addKubectlCommand(program);
   addStatusCommand(program);
   addTokenCommand(program);
   addVersionCommand(program);
