@@ -22,8 +22,10 @@ import type { VersionInfo } from "./version.ts";
 
 export interface ApiServerDependencies {
   registry: Registry;
-  /** Asked in order. Anonymous access to health and discovery comes after them. */
+  /** Asked in order. */
   authenticators: readonly Authenticator[];
+  /** Whether requests without credentials go on, as `system:anonymous`. Default true, as Kubernetes; else they are answered 401. */
+  anonymous?: boolean;
   authorizer: Authorizer;
   nodes: NodeConnector;
   openApi: PathDependencies["openApi"];
@@ -46,7 +48,7 @@ export interface ApiServerDependencies {
 
 /** The Kubernetes API over HTTP: every exchange that the front, a tunnel or a test brings. */
 export function createApiServer(dependencies: ApiServerDependencies): HttpHandler {
-  const { registry, authorizer, metrics, aggregator, requestTimeoutMs = 60_000, now = Date.now } = dependencies;
+  const { registry, authorizer, metrics, aggregator, anonymous = true, requestTimeoutMs = 60_000, now = Date.now } = dependencies;
   const log = logger("apiserver");
   registerProcessMetrics(metrics);
   const resources = resourceHandler({ registry, authorizer, nodes: dependencies.nodes, frames: createFrameCache(), now, stopping: dependencies.stopping });
@@ -57,7 +59,7 @@ export function createApiServer(dependencies: ApiServerDependencies): HttpHandle
   };
 
   const handle = buildHandlerChain(serve, {
-    authenticators: dependencies.authenticators, anonymous: anonymousAuthenticator(), authorizer, metrics, log, requestTimeoutMs, auditor: dependencies.auditor, flowControl: dependencies.flowControl, maxWatchesPerUser: dependencies.maxWatchesPerUser,
+    authenticators: dependencies.authenticators, ...(anonymous ? { anonymous: anonymousAuthenticator } : {}), authorizer, metrics, log, requestTimeoutMs, auditor: dependencies.auditor, flowControl: dependencies.flowControl, maxWatchesPerUser: dependencies.maxWatchesPerUser,
     isKnown: (group, version, resource, subresource) => {
       const card = registry.find(group, version, resource);
       return card !== undefined && (subresource === "" || subresourceOf(card, subresource) !== undefined);

@@ -18,10 +18,10 @@ const authorizer: Authorizer = {
 };
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
-function run(handler: ExchangeHandler, options: ExchangeOptions): ReturnType<typeof exchange> {
+function run(handler: ExchangeHandler, options: ExchangeOptions, anonymous = true): ReturnType<typeof exchange> {
   const chain = buildHandlerChain(handler, {
     authenticators: [bearerTokenAuthenticator([staticTokenAuthenticator({ userOf: (hash) => (hash === tokenHash("good") ? { name: "ann", groups: ["dev"] } : undefined) })])],
-    anonymous: anonymousAuthenticator(), authorizer, metrics: createMetrics(), isKnown: () => true, log, requestTimeoutMs: 20,
+    ...(anonymous ? { anonymous: anonymousAuthenticator } : {}), authorizer, metrics: createMetrics(), isKnown: () => true, log, requestTimeoutMs: 20,
   });
   return exchange((request, response) => chain(newExchange(request, response)), options);
 }
@@ -32,6 +32,18 @@ test("a token makes a user, and all users are authenticated", async () => {
   const { answer, done } = run(who, { url: "/version", headers: good });
   await done;
   expect(answer.text()).toBe("ann dev,system:authenticated");
+});
+
+test.each([
+  ["nothing", {}, "system:anonymous system:unauthenticated", 401], ["another scheme", { authorization: "Basic YTpi" }, "system:anonymous system:unauthenticated", 401],
+  ["an empty token", { authorization: "Bearer " }, "system:anonymous system:unauthenticated", 401], ["a bad token", { authorization: "Bearer bad" }, 401, 401],
+] as const)("who shows %s, where anonymous requests are let in and where not", async (_, headers, open, closed) => {
+  const outcome = async (anonymous: boolean): Promise<string | number> => {
+    const { answer, done } = run(who, { url: "/version", headers }, anonymous);
+    await done;
+    return answer.status === 200 ? answer.text() : answer.status;
+  };
+  expect([await outcome(true), await outcome(false)]).toEqual([open, closed]);
 });
 
 test.each([["/apis/%2e%2e/metrics"], ["/healthz/../metrics"], ["//metrics"]])("%s is authorized as the path it is", async (url) => {

@@ -72,7 +72,7 @@ function routes({ discovery, openApi, checks, metrics, version, serviceAccountKe
   get("/openapi/v3", (exchange) => replyOpenApi(exchange, openApi.v3Index(), ["*/*"]));
   get("/openapi/v3/api/:version", (exchange, { version: asked }) => replyOpenApi(exchange, openApi.v3(`api/${asked}`)));
   get("/openapi/v3/apis/:group/:version", (exchange, { group, version: asked }) => replyOpenApi(exchange, openApi.v3(`apis/${group}/${asked}`)));
-  get("/.well-known/openid-configuration", (exchange) => replyJson(exchange, openIdConfiguration(serviceAccountKeys.issuer)));
+  get("/.well-known/openid-configuration", (exchange) => replyJson(exchange, openIdConfiguration(serviceAccountKeys)));
   get("/openid/v1/jwks", (exchange) => reply(exchange, 200, { "Content-Type": "application/jwk-set+json", "Cache-Control": "public, max-age=3600" }, JSON.stringify(serviceAccountKeys.jwks)));
   app.notFound(() => {
     throw noSuchPath();
@@ -107,6 +107,6 @@ function replyOpenApi(exchange: Exchange, document: OpenApiDocument | undefined,
   reply(exchange, 200, { ...headers, "Content-Type": document.contentType }, document.body());
 }
 
-const openIdConfiguration = (issuer: string): object => ({
-  issuer, jwks_uri: `${issuer}/openid/v1/jwks`, response_types_supported: ["id_token"], subject_types_supported: ["public"], id_token_signing_alg_values_supported: ["ES256"],
+const openIdConfiguration = ({ issuer, jwksUri }: ServiceAccountKeys): object => ({
+  issuer, jwks_uri: jwksUri, response_types_supported: ["id_token"], subject_types_supported: ["public"], id_token_signing_alg_values_supported: ["ES256"],
 });

@@ -25,10 +25,9 @@ variable (${environmentName("data-dir")}). A flag wins over the environment, tha
 
 function optionOf(setting: Setting): Option {
   const value = setting.placeholder ?? (setting.type === "number" ? "number" : "value");
-  const flag = setting.type === "boolean" ? `--${setting.name}` : `--${setting.name} <${value}>`;
-  const shown = setting.defaultText ?? (setting.default === undefined || setting.type === "boolean" ? undefined : String(setting.default));
+  const flag = setting.type === "boolean" ? `--${setting.name} [true|false]` : `--${setting.name} <${value}>`;
+  const shown = setting.defaultText ?? (setting.default === undefined || setting.default === false ? undefined : String(setting.default));
   const option = new Option(flag, setting.description + (shown ? ` (default: ${shown})` : "") + (setting.type === "list" ? " (may be repeated)" : "")).helpGroup(`${setting.group}:`);
-  if (setting.type === "boolean") return option;
   return option.argParser((text: string, previous: unknown) => {
     const parsed = coerce(setting, text, `--${setting.name}`);
     return Array.isArray(parsed) && Array.isArray(previous) ? [...previous, ...parsed] : parsed;

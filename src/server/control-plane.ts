@@ -116,12 +116,11 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   const authorizer = unionAuthorizer([privilegedGroup(), nodeAuthorizer({ pods: informers.informer(pods), listers }), rbac]);
   const getPod = (key: string) => informers.informer(pods).lister.get(key);
   const getNode = (name: string) => informers.informer(nodes).lister.get(name);
-  const issuer = `https://kubernetes.default.svc.${options.clusterDomain}`;
-  const audiences = [issuer];
-  const tokens = await serviceAccountTokens({ issuer, audiences, signingKey: createPrivateKey(serviceAccountKey), getPod, getNodeUid: (name) => getNode(name)?.metadata.uid, now: () => clock.now() });
+  const { issuers, jwksUri, audiences } = options.identity.serviceAccounts;
+  const tokens = await serviceAccountTokens({ issuer: issuers[0], jwksUri, audiences, signingKey: createPrivateKey(serviceAccountKey), getPod, getNodeUid: (name) => getNode(name)?.metadata.uid, now: () => clock.now() });
 
   const serviceAccountTokensOf = serviceAccountAuthenticator({
-    keys: tokens.keys.verification, issuer, audiences, now: () => clock.now(),
+    keys: tokens.keys.verification, issuers, audiences, now: () => clock.now(),
     objects: { serviceAccount: (key) => informers.informer(serviceaccounts).lister.get(key), pod: getPod, secret: (key) => informers.informer(secrets).lister.get(key), node: getNode },
   });
   const legacyTokens = legacyServiceAccountAuthenticator({
@@ -142,7 +141,7 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   const registry: Registry = createRegistry({
     cacher, cards: withCustomResources(builtins), clock, authorizer, tokenIssuer: tokens.issuer,
     admission: defaultAdmission({
-      listers, authorizer, clock, disabled: options.identity.disabledAdmissionPlugins, updateQuotaStatus: (quota) => clientAs(itself).update(resourcequotas, quota, { subresource: "status" }),
+      listers, authorizer, clock, enabled: options.identity.enabledAdmissionPlugins, disabled: options.identity.disabledAdmissionPlugins, updateQuotaStatus: (quota) => clientAs(itself).update(resourcequotas, quota, { subresource: "status" }),
       policies: { matcher, cards: () => registry.cards }, webhooks: { matcher, caller: webhooks, metrics },
     }),
     hooks: { ...builtinHooks({ cacher, allocators: { serviceCidr: options.serviceCidr, nodePorts: options.nodePortRange, reserved: [options.clusterDns] } }), ...definitionHooks },
@@ -167,7 +166,7 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   const storageCheck = { name: "storage", check: () => { if (cacher.revision < storage.revision) throw new Error("the cache lags behind the database"); } };
   const handler = createApiServer({
     registry, authorizer, nodes: nodeConnector, metrics, stopping, now: () => clock.now(),
-    authenticators,
+    authenticators, anonymous: options.identity.anonymous,
     openApi: withRemoteOpenApi(openApi, () => aggregator.remotePaths()), aggregator, auditor, requestTimeoutMs, maxWatchesPerUser, ...(flow ? { flowControl: { flow, count } } : {}),
     serviceAccountKeys: tokens.keys,
     checks: {

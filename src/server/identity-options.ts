@@ -4,6 +4,10 @@ import { UsageError } from "./settings.ts";
 
 /** Who may come in, other than by certificates and tokens of the cluster's own. Names and meanings are kube-apiserver's. */
 export const identitySettings = [
+  { name: "anonymous-auth", type: "boolean", default: true, group: "Identity", description: "Let requests without credentials be system:anonymous, whom roles may allow something; else they are refused" },
+  { name: "service-account-issuer", type: "list", defaultText: "https://kubernetes.default.svc.<cluster-domain>", placeholder: "url", group: "Identity", description: "Issuer of service-account tokens; the first issues, all are accepted" },
+  { name: "service-account-jwks-uri", type: "string", defaultText: "<issuer>/openid/v1/jwks", placeholder: "url", group: "Identity", description: "Where others find the keys that verify service-account tokens; https only" },
+  { name: "api-audiences", type: "list", defaultText: "the issuers", placeholder: "name", group: "Identity", description: "Audiences that service-account tokens for this API server are for" },
   { name: "oidc-issuer-url", type: "string", placeholder: "url", group: "Identity", description: "Accept ID tokens of this OpenID Connect issuer; https only" },
   { name: "oidc-client-id", type: "string", placeholder: "id", group: "Identity", description: "The client that ID tokens must be for" },
   { name: "oidc-username-claim", type: "string", default: "sub", placeholder: "claim", group: "Identity", description: "Claim that names the user" },
@@ -14,6 +18,7 @@ export const identitySettings = [
   { name: "oidc-required-claim", type: "list", placeholder: "key=value", group: "Identity", description: "A claim that tokens must have" },
   { name: "oidc-signing-algs", type: "list", default: ["RS256"], placeholder: "alg", group: "Identity", description: "Accepted signature algorithms" },
   { name: "token-auth-file", type: "string", placeholder: "file", group: "Identity", description: 'Static tokens: lines of token,user,uid,"group1,group2"' },
+  { name: "enable-admission-plugins", type: "list", placeholder: "name", group: "Cluster", description: "Admission plugins to run beside those that run by default" },
   { name: "disable-admission-plugins", type: "list", placeholder: "name", group: "Cluster", description: "Admission plugins that are not to run" },
 ] as const satisfies readonly Setting[];
 
@@ -30,10 +35,21 @@ export interface OidcSettings {
   signingAlgorithms: readonly string[];
 }
 
+/** What service-account tokens say, and must say to be good here. */
+export interface ServiceAccountSettings {
+  /** The first issues tokens, all are accepted. Never empty. */
+  issuers: readonly [string, ...string[]];
+  jwksUri?: string;
+  audiences: readonly string[];
+}
+
 export interface IdentityOptions {
+  anonymous: boolean;
+  serviceAccounts: ServiceAccountSettings;
   oidc?: OidcSettings;
   /** The text of `--token-auth-file`. */
   tokenFile?: string;
+  enabledAdmissionPlugins: readonly string[];
   disabledAdmissionPlugins: readonly string[];
 }
 
@@ -44,9 +60,20 @@ export function parseIdentityOptions(values: SettingValues): IdentityOptions {
   const tokenFile = optional("token-auth-file");
   const oidc = parseOidc(values, optional);
   return {
+    anonymous: values["anonymous-auth"] !== false, serviceAccounts: parseServiceAccounts(values, optional),
     ...(oidc ? { oidc } : {}), ...(tokenFile ? { tokenFile: read(tokenFile, "--token-auth-file") } : {}),
-    disabledAdmissionPlugins: (values["disable-admission-plugins"] as string[] | undefined) ?? [],
+    enabledAdmissionPlugins: (values["enable-admission-plugins"] as string[] | undefined) ?? [], disabledAdmissionPlugins: (values["disable-admission-plugins"] as string[] | undefined) ?? [],
   };
+}
+
+function parseServiceAccounts(values: SettingValues, optional: (name: string) => string | undefined): ServiceAccountSettings {
+  const given = (values["service-account-issuer"] as string[] | undefined) ?? [];
+  for (const issuer of given) if (issuer.includes(":") && !URL.canParse(issuer)) throw new UsageError(`--service-account-issuer contained a ':' but was not a valid URL: ${JSON.stringify(issuer)}`);
+  const [first = `https://kubernetes.default.svc.${optional("cluster-domain") ?? "cluster.local"}`, ...others] = given;
+  const jwksUri = optional("service-account-jwks-uri");
+  if (jwksUri && (!URL.canParse(jwksUri) || new URL(jwksUri).protocol !== "https:")) throw new UsageError(`--service-account-jwks-uri must begin with https://, not ${JSON.stringify(jwksUri)}`);
+  const audiences = (values["api-audiences"] as string[] | undefined) ?? [];
+  return { issuers: [first, ...others], ...(jwksUri ? { jwksUri } : {}), audiences: audiences.length ? audiences : [first, ...others] };
 }
 
 function parseOidc(values: SettingValues, optional: (name: string) => string | undefined): OidcSettings | undefined {

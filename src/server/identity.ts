@@ -10,7 +10,7 @@ import { UsageError } from "./settings.ts";
 
 /** Every kind of bearer token that is good here, in the order in which they are asked, as kube-apiserver has it. */
 export function tokenAuthenticators({ options, serviceAccounts, secrets, now }: {
-  options: IdentityOptions;
+  options: Pick<IdentityOptions, "oidc" | "tokenFile">;
   serviceAccounts: readonly TokenAuthenticator[];
   secrets: Lister<Secret>;
   now(): number;

@@ -40,11 +40,12 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 describe("who asks", () => {
-  test("nobody is anonymous on health, version and discovery, and 401 elsewhere", async () => {
+  test("who shows no credentials is anonymous, and may see health and version", async () => {
     expect((await get("/healthz", { as: null })).status).toBe(200);
     expect((await get("/version", { as: null })).status).toBe(200);
     expect(await message("/apis", { as: null })).toEqual([403, 'forbidden: User "system:anonymous" cannot get path "/apis"']);
-    expect(await message("/api/v1/pods", { as: null })).toEqual([401, "Unauthorized"]);
+    expect(await message("/api/v1/pods", { as: null })).toEqual([403, 'pods is forbidden: User "system:anonymous" cannot list resource "pods" in API group "" at the cluster scope']);
+    expect(await message("/api/v1/pods", { as: null, headers: { authorization: "Basic YTpi" } })).toEqual([403, expect.stringContaining('User "system:anonymous" cannot list')]);
   });
 
   test("a wrong token is refused even where anonymous would do", async () => {

@@ -66,6 +66,11 @@ export interface TestApiServerOptions {
   controllers?: readonly ControllerRole[];
   /** Other ways in than certificates and the cluster's own tokens. */
   identity?: Partial<IdentityOptions>;
+  /** Issuers whose tokens are accepted beside the own one's. */
+  formerIssuers?: readonly string[];
+  anonymous?: boolean;
+  /** Admission plugins beside the default ones. */
+  enabledPlugins?: readonly string[];
   auditor?: Auditor;
   /** Seats of flow control; without them every request runs at once. */
   totalSeats?: number;
@@ -116,7 +121,7 @@ async function frontProxyPair(): Promise<TestApiServer["frontProxy"]> {
 
 const silentRecorder: EventRecorder = { event: () => undefined };
 
-export async function startApiServer({ storage: kind = "memory", nodes: connector = { connect: () => undefined }, controllers = [], cards = [], identity, serviceAddresses = new Map(), auditor, totalSeats, maxWatchesPerUser }: TestApiServerOptions = {}): Promise<TestApiServer> {
+export async function startApiServer({ storage: kind = "memory", nodes: connector = { connect: () => undefined }, controllers = [], cards = [], identity = {}, formerIssuers = [], anonymous, enabledPlugins, serviceAddresses = new Map(), auditor, totalSeats, maxWatchesPerUser }: TestApiServerOptions = {}): Promise<TestApiServer> {
   const directory = mkdtempSync(join(tmpdir(), "skiff-apiserver-"));
   const storage = kind === "memory" ? new MemoryStorage() : kind === "sqlite" ? await SqliteStorage.open({ path: join(directory, "state.db") }) : kind;
   const cacher = new Cacher({ storage });
@@ -137,7 +142,7 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
     getPod: (key) => podInformer.lister.get(key), getNodeUid: (name) => nodeLister.get(name)?.metadata.uid,
   });
   const serviceAccount = serviceAccountAuthenticator({
-    keys: tokens.keys.verification, issuer: audience, audiences: [audience], now: Date.now,
+    keys: tokens.keys.verification, issuers: [audience, ...formerIssuers], audiences: [audience], now: Date.now,
     objects: {
       serviceAccount: (key) => informers.informer(serviceaccounts).lister.get(key), pod: (key) => podInformer.lister.get(key),
       secret: (key) => informers.informer(secrets).lister.get(key), node: (name) => nodeLister.get(name),
@@ -147,7 +152,7 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
     keys: tokens.keys.verification, now: Date.now, noteUse: () => undefined,
     getSecret: (key) => informers.informer(secrets).lister.get(key), getServiceAccount: (key) => informers.informer(serviceaccounts).lister.get(key),
   });
-  const tokenKinds = tokenAuthenticators({ options: { disabledAdmissionPlugins: [], ...identity }, serviceAccounts: [serviceAccount, legacy], secrets: informers.informer(secrets).lister, now: Date.now });
+  const tokenKinds = tokenAuthenticators({ options: identity, serviceAccounts: [serviceAccount, legacy], secrets: informers.informer(secrets).lister, now: Date.now });
   const endpoints = endpointResolver({ listers });
   const resolveService: ServiceResolver = (namespace, name, port) => serviceAddresses.get(`${namespace}/${name}`) ?? endpoints(namespace, name, port);
   const webhooks = createWebhookCaller({ resolveService });
@@ -156,7 +161,7 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
   const registry: Registry = createRegistry({
     cacher, cards: [...withCustomResources(builtins), ...cards],
     admission: defaultAdmission({
-      listers, authorizer, updateQuotaStatus: (quota) => client().update(resourcequotas, quota, { subresource: "status" }),
+      listers, authorizer, enabled: enabledPlugins, updateQuotaStatus: (quota) => client().update(resourcequotas, quota, { subresource: "status" }),
       policies: { matcher, cards: () => registry.cards }, webhooks: { matcher, caller: webhooks },
     }),
     clock: systemClock,
@@ -177,7 +182,7 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
   registry.resources.onChange(() => openApi.invalidate());
   const customResources = runCustomResources({ informers, client: client(), webhooks, clock: systemClock, resources: registry.resources }, stopping.signal);
   const handler = createApiServer({
-    registry, authorizer, nodes: connector, openApi: withRemoteOpenApi(openApi, () => aggregator.remotePaths()), aggregator, auditor, maxWatchesPerUser, ...(totalSeats ? { flowControl: { flow: storedFlowControl({ informers, totalSeats, queueWaitMs: 15_000, metrics }), count: (group, version, resource, namespace) => cacher.count(prefixOf(registry.find(group, version, resource) ?? { group, resource }, namespace)) } } : {}), serviceAccountKeys: tokens.keys,
+    registry, authorizer, nodes: connector, openApi: withRemoteOpenApi(openApi, () => aggregator.remotePaths()), aggregator, anonymous, auditor, maxWatchesPerUser, ...(totalSeats ? { flowControl: { flow: storedFlowControl({ informers, totalSeats, queueWaitMs: 15_000, metrics }), count: (group, version, resource, namespace) => cacher.count(prefixOf(registry.find(group, version, resource) ?? { group, resource }, namespace)) } } : {}), serviceAccountKeys: tokens.keys,
     authenticators: [requestHeaderAuthenticator({ allowedNames: [frontProxyName] }), x509Authenticator(), bearerTokenAuthenticator(tokenKinds)],
     checks: { healthz: [], livez: [], readyz: [{ name: "informer-sync", check: () => undefined }] },
     metrics, version: versionInfo({ own: "0.0.0-test" }), stopping: stopping.signal,

@@ -20,8 +20,9 @@ export function bearerTokenAuthenticator(kinds: readonly TokenAuthenticator[]): 
 const protocolPrefix = "base64url.bearer.authorization.k8s.io.";
 
 function tokenOf({ headers }: HttpRequest): string | undefined {
-  const match = /^Bearer +(\S+)\s*$/i.exec(headers["authorization"] ?? "");
-  if (match) return match[1];
+  // As k8s.io/apiserver reads it: what follows one space, up to the next.
+  const [scheme = "", token] = (headers["authorization"] ?? "").trim().split(" ");
+  if (scheme.toLowerCase() === "bearer" && token) return token;
   const protocol = headers["sec-websocket-protocol"]?.split(",").map((each) => each.trim()).find((each) => each.startsWith(protocolPrefix));
   return protocol === undefined ? undefined : Buffer.from(protocol.slice(protocolPrefix.length), "base64url").toString();
 }

@@ -9,6 +9,8 @@ import type { KubernetesClaims } from "./service-account.ts";
 /** The keys that verify tokens, as the OIDC documents and the authenticator need them. */
 export interface ServiceAccountKeys {
   issuer: string;
+  /** Where others read `jwks`. */
+  jwksUri: string;
   /** By key id. */
   verification: ReadonlyMap<string, KeyObject>;
   jwks: { keys: JWK[] };
@@ -16,6 +18,8 @@ export interface ServiceAccountKeys {
 
 export interface ServiceAccountTokenOptions {
   issuer: string;
+  /** Default: below the issuer. */
+  jwksUri?: string;
   /** A P-256 private key. */
   signingKey: KeyObject;
   /** Public keys of former signing keys, still accepted. */
@@ -44,7 +48,7 @@ export async function serviceAccountTokens(options: ServiceAccountTokenOptions):
   const jwks = await Promise.all(publicKeys.map(publicJwk));
   const keyId = jwks[0]!.kid!;
   return {
-    keys: { issuer: options.issuer, verification: new Map(jwks.map((jwk, i) => [jwk.kid!, publicKeys[i]!])), jwks: { keys: jwks } },
+    keys: { issuer: options.issuer, jwksUri: options.jwksUri ?? `${options.issuer.replace(/\/$/, "")}/openid/v1/jwks`, verification: new Map(jwks.map((jwk, i) => [jwk.kid!, publicKeys[i]!])), jwks: { keys: jwks } },
     issueLegacy: ({ namespace, name, uid, secretName }) => new SignJWT({
       [legacyClaim.namespace]: namespace, [legacyClaim.secret]: secretName, [legacyClaim.name]: name, [legacyClaim.uid]: uid,
     }).setProtectedHeader({ alg: "ES256", kid: keyId }).setIssuer(legacyIssuer).setSubject(`system:serviceaccount:${namespace}:${name}`).sign(options.signingKey),

@@ -27,7 +27,8 @@ export interface BoundObjects {
 export interface ServiceAccountAuthenticatorOptions {
   /** Public keys by key id; several while a key is being replaced. */
   keys: ReadonlyMap<string, KeyObject>;
-  issuer: string;
+  /** Whose tokens are good: the issuer, and those it was before. */
+  issuers: readonly string[];
   /** What a token must be for, unless a TokenReview asks for another. */
   audiences: readonly string[];
   objects: BoundObjects;
@@ -44,7 +45,7 @@ export function serviceAccountAuthenticator(options: ServiceAccountAuthenticator
     const known = verified.get(token);
     if (known && known.exp! * 1000 > options.now()) return known;
     const { payload } = await jwtVerify(token, (header) => options.keys.get(header.kid ?? "") ?? Promise.reject(new errors.JWKSNoMatchingKey()), {
-      issuer: options.issuer, algorithms: ["ES256"], requiredClaims: ["exp", "sub"], currentDate: new Date(options.now()),
+      issuer: [...options.issuers], algorithms: ["ES256"], requiredClaims: ["exp", "sub"], currentDate: new Date(options.now()),
     });
     if (verified.size >= mostRemembered) verified.delete(verified.keys().next().value!);
     verified.set(token, payload);
@@ -53,7 +54,7 @@ export function serviceAccountAuthenticator(options: ServiceAccountAuthenticator
 
   return {
     async authenticateToken(token, asked) {
-      if (!isOurs(token, options.issuer)) return undefined;
+      if (!isOurs(token, options.issuers)) return undefined;
       try {
         const payload = await verify(token);
         const wanted = asked?.length ? asked : options.audiences;
@@ -69,12 +70,12 @@ export function serviceAccountAuthenticator(options: ServiceAccountAuthenticator
   };
 }
 
-/** A JWT that names our issuer: only then is its fault ours to report. */
-function isOurs(token: string, issuer: string): boolean {
+/** A JWT that names an issuer of ours: only then is its fault ours to report. */
+function isOurs(token: string, issuers: readonly string[]): boolean {
   const parts = token.split(".");
   if (parts.length !== 3) return false;
   try {
-    return (JSON.parse(Buffer.from(parts[1]!, "base64url").toString()) as { iss?: unknown }).iss === issuer;
+    return issuers.includes((JSON.parse(Buffer.from(parts[1]!, "base64url").toString()) as { iss: string }).iss);
   } catch {
     return false;
   }

@@ -11,7 +11,7 @@ import { serviceAccountTokens } from "./service-account-tokens.ts";
 import { serviceAccountAuthenticator } from "./service-account.ts";
 import { staticTokenAuthenticator, tokenHash } from "./static-token.ts";
 
-const issuer = "https://issuer.example", audience = "https://api.example";
+const issuer = "https://issuer.example", formerIssuer = "https://former.example", audience = "https://api.example";
 const hour = 3_600_000;
 const newKey = (): KeyObject => generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
 const serviceAccount: ServiceAccount = { metadata: { name: "sa", namespace: "ns", uid: "sa-uid" } };
@@ -23,7 +23,7 @@ async function setUp({ formerKeys = [] as KeyObject[], signingKey = newKey() } =
     issuer, audiences: [audience], signingKey, formerKeys, now: () => clock.now, getPod: (key) => objects.get(`pod ${key}`) as Pod | undefined, getNodeUid: () => "n1-uid",
   });
   const find = (kind: string) => (key: string) => objects.get(`${kind} ${key}`);
-  const authenticator = serviceAccountAuthenticator({ keys: keys.verification, issuer, audiences: [audience], now: () => clock.now, objects: { serviceAccount: find("sa"), pod: find("pod"), secret: find("secret"), node: find("node") } });
+  const authenticator = serviceAccountAuthenticator({ keys: keys.verification, issuers: [issuer, formerIssuer], audiences: [audience], now: () => clock.now, objects: { serviceAccount: find("sa"), pod: find("pod"), secret: find("secret"), node: find("node") } });
   const issue = async (over: Partial<Parameters<typeof tokens.issue>[0]> = {}): Promise<string> => (await tokens.issue({ serviceAccount, audiences: [], expirationSeconds: 3600, ...over })).token;
   return { clock, objects, tokens, keys, authenticator, issue, signingKey };
 }
@@ -43,6 +43,14 @@ describe("service-account tokens", () => {
       user: { name: "system:serviceaccount:ns:sa", uid: "sa-uid", groups: ["system:serviceaccounts", "system:serviceaccounts:ns"], extra: { "authentication.kubernetes.io/pod-name": ["p"], "authentication.kubernetes.io/node-name": ["n1"] } },
     });
     expect((await tokens.issue({ serviceAccount, audiences: [], expirationSeconds: 1 })).expirationTimestamp).toBe("2026-01-01T00:10:00Z");
+  });
+
+  test("of a former issuer hold, of a stranger they are nobody's here", async () => {
+    const { authenticator, issue, signingKey, keys } = await setUp();
+    const claims = decodeJwt(await issue());
+    const from = (iss: string): Promise<string> => new SignJWT({ ...claims, iss }).setProtectedHeader({ alg: "ES256", kid: keys.jwks.keys[0]!.kid! }).sign(signingKey);
+    expect(await authenticator.authenticateToken(await from(formerIssuer))).toMatchObject({ user: { name: "system:serviceaccount:ns:sa" } });
+    expect(await authenticator.authenticateToken(await from("https://stranger.example"))).toBeUndefined();
   });
 
   test("die with their time, their account, their pod, also once remembered", async () => {

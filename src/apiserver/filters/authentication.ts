@@ -1,10 +1,10 @@
 import { unauthorized } from "../../apimachinery/status.ts";
 import { allAuthenticated, allUnauthenticated, withGroup, type Authenticator } from "../authentication/authenticator.ts";
-import type { Exchange, Filter } from "../exchange.ts";
+import type { Filter } from "../exchange.ts";
 
 /**
- * Asks each authenticator in order. Credentials that nobody accepts are refused; they never make a request anonymous,
- * which is for those who showed none.
+ * Asks each authenticator in order. Bad tokens are refused where they are read and bad certificates here; they never make a request
+ * anonymous, which is for those who showed neither.
  */
 export function withAuthentication({ authenticators, anonymous }: { authenticators: readonly Authenticator[]; anonymous?: Authenticator }): Filter {
   return async (exchange, next) => {
@@ -15,11 +15,9 @@ export function withAuthentication({ authenticators, anonymous }: { authenticato
       exchange.user = user.groups.includes(allUnauthenticated) ? user : withGroup(user, allAuthenticated);
       return next(exchange);
     }
-    const user = showedCredentials(exchange) ? undefined : await anonymous?.authenticate(exchange.request, exchange.path);
+    const user = exchange.request.peerError !== undefined ? undefined : await anonymous?.authenticate(exchange.request, exchange.path);
     if (!user) throw unauthorized();
     exchange.user = user;
     return next(exchange);
   };
 }
-
-const showedCredentials = ({ request }: Exchange): boolean => request.headers["authorization"] !== undefined || request.peerError !== undefined;
