@@ -17,6 +17,8 @@ export interface Column<T> {
 export interface ScaleMapping<T> {
   getReplicas(object: Frozen<T>): number;
   setReplicas(object: T, replicas: number): void;
+  /** Where that is, for managedFields. Default spec.replicas. */
+  replicasPath?: readonly string[];
   statusReplicas(object: Frozen<T>): number;
   /** The serialised label selector, `app=web`. */
   selector(object: Frozen<T>): string;
@@ -51,6 +53,8 @@ export interface Strategy<T> {
   gracePeriod?(object: Frozen<T>, requested: number | undefined): number | undefined;
   /** What graceful deletion or finalisers need changed when deletion begins, e.g. a namespace's phase. */
   beginDeletion?(object: T): void;
+  /** Paths that clients can't set, and so don't own, by subresource ("" for the main resource). Default: status of the main resource, spec of status. */
+  resetFields?: Readonly<Record<string, readonly (readonly string[])[]>>;
   /** Overrides the rule "metadata.generation rises when spec changes". */
   generationChanged?(object: Frozen<T>, old: Frozen<T>): boolean;
 }

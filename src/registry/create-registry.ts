@@ -16,7 +16,7 @@ import { getObject, listObjects } from "./list.ts";
 import type { Machinery, WriteHooks } from "./machinery.ts";
 import { takeKind, takeNamespace } from "./metadata.ts";
 import { writeOptionsObject } from "./operation-options.ts";
-import { patched, patchObject } from "./patch.ts";
+import { patchObject } from "./patch.ts";
 import { randomSuffix } from "./random-suffix.ts";
 import type { Registry, WriteRequest } from "./registry.ts";
 import { createResourceTable, whileServed } from "./resource-table.ts";
@@ -24,7 +24,7 @@ import type { Reviews } from "./reviews.ts";
 import { createStore } from "./store.ts";
 import { creators } from "./subresources/creator.ts";
 import { isProjection } from "./subresources/projections.ts";
-import { scaleOf, scaleSchema, updateScale } from "./subresources/scale.ts";
+import { patchScale, scaleOf, updateScale } from "./subresources/scale.ts";
 import { postedBindings } from "./subresources/posted-bindings.ts";
 import type { TokenIssuer } from "./token-issuer.ts";
 import { updateObject } from "./update.ts";
@@ -98,11 +98,11 @@ export function createRegistry({ cacher, cards, admission, clock, hooks = {}, re
     },
     async updateSubresource(context, card, key, subresource, body, options) {
       if (subresource !== "scale") throw methodNotAllowed(card, "update");
-      return updateScale(machinery, context, card, key, () => body as Scale, options);
+      return updateScale(machinery, context, card, key, body as Scale, options);
     },
     async patchSubresource(context, card, key, subresource, patch, options = {}) {
       if (subresource !== "scale") throw methodNotAllowed(card, "patch");
-      return updateScale(machinery, context, card, key, (current) => patched<Scale>({ schema: scaleSchema }, current, patch, options, context.warn), options);
+      return patchScale(machinery, context, card, key, patch, options);
     },
   };
   return registry;

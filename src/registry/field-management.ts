@@ -1,5 +1,6 @@
-import { emptySet } from "../apimachinery/managedfields/field-set.ts";
-import { specReset, statusReset, type ManagedWrite } from "../apimachinery/managedfields/field-manager.ts";
+import { emptySet, setOf, type FieldSet } from "../apimachinery/managedfields/field-set.ts";
+import { type ManagedWrite } from "../apimachinery/managedfields/field-manager.ts";
+import { fieldElement } from "../apimachinery/managedfields/path-element.ts";
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import { objectSchemaOf } from "../apimachinery/object-schema.ts";
 import type { AnyResource } from "../apimachinery/resource.ts";
@@ -10,8 +11,20 @@ import type { Machinery } from "./machinery.ts";
 /** How a request's write is recorded in managedFields: by the manager it names, else by its client's own name. */
 export function managedWrite({ clock }: Pick<Machinery, "clock">, { defaultManager = "" }: RequestContext, card: AnyResource, subresource: string, fieldManager: string | undefined): ManagedWrite {
   const { group, version, kind } = card;
-  const reset = subresource === "status" ? specReset : !subresource && card.subresources.status ? statusReset : emptySet;
-  return { type: objectSchemaOf(card).mergeType, group, version, kind, manager: fieldManager || defaultManager, subresource, reset, now: formatTime(clock.now()) };
+  return { type: objectSchemaOf(card).mergeType, group, version, kind, manager: fieldManager || defaultManager, subresource, reset: resetOf(card, subresource), now: formatTime(clock.now()) };
+}
+
+const statusReset = setOf(["f:status"]), specReset = setOf(["f:spec"]);
+const resets = new WeakMap<AnyResource, Map<string, FieldSet>>();
+
+function resetOf(card: AnyResource, subresource: string): FieldSet {
+  const own = card.strategy.resetFields?.[subresource];
+  if (!own) return subresource === "status" ? specReset : !subresource && card.subresources.status ? statusReset : emptySet;
+  let known = resets.get(card);
+  if (!known) resets.set(card, known = new Map<string, FieldSet>());
+  let reset = known.get(subresource);
+  if (!reset) known.set(subresource, reset = setOf(...own.map((path) => path.map(fieldElement))));
+  return reset;
 }
 
 /** Whether a write would change nothing but when managers last wrote: no reason for a new revision. */

@@ -21,12 +21,19 @@ export interface UpdateRequest<T extends KubeObject> extends WriteRequest {
   subresource?: string;
   /** PATCH never makes an object, whatever the kind allows. */
   mustExist?: boolean;
-  /** Server-side apply: `change` has written managedFields, and a missing object is made. */
+  /** `change` has written managedFields, as server-side apply does; a missing object is made, unless `mustExist`. */
   applied?: boolean;
-  /** What managedFields name as the subresource, where it isn't `subresource`. */
-  through?: string;
+  /** What admission sees and may change in place of the object, for a subresource of another kind. */
+  seenAs?: SeenAs<T>;
   /** The wanted object from the current one, which is missing when the kind may be created by PUT. The result is the registry's to change. */
   change(current: Frozen<T> | undefined): T;
+}
+
+export interface SeenAs<T> {
+  subresource: string;
+  view(object: Frozen<T>): KubeObject;
+  /** Lays what admission has made of the view over the object. */
+  take(object: T, view: KubeObject): void;
 }
 
 export interface Updated<T extends KubeObject> {
@@ -75,11 +82,16 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
   carryMetadata(object, old);
   object.metadata.resourceVersion = old.metadata.resourceVersion;
   card.default?.(object);
-  if (!request.applied) trackUpdate(old as Frozen<KubeObject>, object, managedWrite(machinery, context, card, request.through ?? subresource, request.fieldManager));
+  if (!request.applied) trackUpdate(old as Frozen<KubeObject>, object, managedWrite(machinery, context, card, subresource, request.fieldManager));
   else if (wanted.metadata.managedFields) object.metadata.managedFields = wanted.metadata.managedFields;
   else delete object.metadata.managedFields;
-  const attributes: AdmissionAttributes = { context, operation: "UPDATE", card, subresource, object, oldObject: old, dryRun, options: writeOptionsObject(request.mustExist || request.applied ? "PatchOptions" : "UpdateOptions", request), namespace: key.namespace ?? namespaceItself(card, key.name), name: key.name };
+  const { seenAs } = request;
+  const attributes: AdmissionAttributes = {
+    context, operation: "UPDATE", card, dryRun, options: writeOptionsObject("UpdateOptions", request), namespace: key.namespace ?? namespaceItself(card, key.name), name: key.name,
+    ...(seenAs ? { subresource: seenAs.subresource, object: seenAs.view(object as Frozen<T>), oldObject: seenAs.view(old) as Frozen<KubeObject> } : { subresource, object, oldObject: old }),
+  };
   await machinery.admission.admit(attributes);
+  seenAs?.take(object, attributes.object!);
   prepare(card, object, old, subresource, { user: context.user, now: machinery.clock.now() });
   const settle = subresource ? undefined : hookOf(machinery, card).beforeWrite?.(object, old);
   try {

@@ -24,6 +24,7 @@ const numberAt = (object: unknown, path: string): number => {
 /** Where the Scale of a custom resource is found in it. */
 export function scaleMapping({ specReplicasPath, statusReplicasPath, labelSelectorPath }: Paths): ScaleMapping<KubeObject> {
   return {
+    replicasPath: partsOf(specReplicasPath),
     getReplicas: (object) => numberAt(object, specReplicasPath),
     setReplicas(object, replicas) {
       const parts = partsOf(specReplicasPath), last = parts.pop()!;

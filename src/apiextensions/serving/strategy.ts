@@ -30,6 +30,7 @@ export function customStrategy({ group, resource, schema, hasStatus, scale, term
 
   return {
     allowUnconditionalUpdate: false,
+    resetFields: { status: [["metadata"], ["spec"]] },
     prepareForCreate(object) {
       if (terminating) throw forbidden({ group, resource }, object.metadata.name ?? "", "create not allowed while custom resource definition is terminating");
       if (hasStatus) delete (object as { status?: unknown }).status;

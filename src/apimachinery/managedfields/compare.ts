@@ -54,25 +54,31 @@ function isBare(value: unknown): boolean {
 const none: JsonObject = {};
 const mapOf = (value: unknown): JsonObject | undefined => (isObject(value) ? value : undefined);
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
-const own = (object: JsonObject, name: string): unknown => (Object.hasOwn(object, name) ? object[name] : undefined);
+
+/** A null stands for nothing in a struct, but where null is what a field left alone has. */
+function own(object: JsonObject, name: string, { zeros }: MapMergeType): unknown {
+  const value = Object.hasOwn(object, name) ? object[name] : undefined;
+  return value === null && zeros && zeros.get(name) !== null ? undefined : value;
+}
 
 function compareMaps(walk: Walk, type: MapMergeType, before: JsonObject | undefined, after: JsonObject | undefined): void {
   const left = before ?? none, right = after ?? none;
   const { zeros } = type;
   for (const name of Object.keys(right)) {
-    const value = right[name], was = own(left, name);
+    const value = own(right, name, type), was = own(left, name, type);
     if (value === undefined || value === was) continue;
     const field = type.field(name);
     if (field) visit(walk, fieldElement(name), field, was ?? (before ? zeros?.get(name) : undefined), value);
   }
   for (const name of Object.keys(left)) {
-    if (left[name] === undefined || own(right, name) !== undefined) continue;
+    const was = own(left, name, type);
+    if (was === undefined || own(right, name, type) !== undefined) continue;
     const field = type.field(name);
-    if (field) visit(walk, fieldElement(name), field, left[name], after ? zeros?.get(name) : undefined);
+    if (field) visit(walk, fieldElement(name), field, was, after ? zeros?.get(name) : undefined);
   }
   if (!zeros || (before && after)) return;
   for (const [name, zero] of zeros) {
-    if (own(before ?? after ?? none, name) === undefined) visit(walk, fieldElement(name), type.field(name)!, before ? zero : undefined, after ? zero : undefined);
+    if (own(before ?? after ?? none, name, type) === undefined) visit(walk, fieldElement(name), type.field(name)!, before ? zero : undefined, after ? zero : undefined);
   }
 }
 

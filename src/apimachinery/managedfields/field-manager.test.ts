@@ -3,11 +3,12 @@ import type { Deployment } from "../../apis/generated/apps/v1.ts";
 import type { Frozen } from "../meta.ts";
 import type { JsonObject } from "../own.ts";
 import { StatusError } from "../status.ts";
-import { applyConfiguration, statusReset, trackUpdate, type ManagedWrite } from "./field-manager.ts";
+import { applyConfiguration, trackUpdate, type ManagedWrite } from "./field-manager.ts";
+import { setOf } from "./field-set.ts";
 import { tableMergeType } from "./table-merge-type.ts";
 
 const by = (manager: string): ManagedWrite => ({
-  type: tableMergeType("io.k8s.api.apps.v1.Deployment"), group: "apps", version: "v1", kind: "Deployment", manager, subresource: "", reset: statusReset, now: "2026-01-01T00:00:00Z",
+  type: tableMergeType("io.k8s.api.apps.v1.Deployment"), group: "apps", version: "v1", kind: "Deployment", manager, subresource: "", reset: setOf(["f:status"]), now: "2026-01-01T00:00:00Z",
 });
 const config = (replicas?: number): JsonObject => ({
   apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "web", labels: { app: "web" } },

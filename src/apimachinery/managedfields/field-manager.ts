@@ -29,9 +29,6 @@ const lastAppliedAnnotation = "kubectl.kubernetes.io/last-applied-configuration"
 /** Nobody owns these. */
 const stripped = setOf(...["apiVersion", "kind", "metadata"].map((name) => [`f:${name}`]), ...["name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields", "resourceVersion"].map((name) => ["f:metadata", `f:${name}`]));
 
-export const statusReset = setOf(["f:status"]);
-export const specReset = setOf(["f:spec"]);
-
 const versionOf = ({ group, version }: ManagedWrite): string => (group ? `${group}/${version}` : version);
 const selfOf = (write: ManagedWrite, operation: "Apply" | "Update", manager = write.manager || "unknown"): Omit<ManagerEntry, "set"> =>
   ({ manager, operation, apiVersion: versionOf(write), subresource: write.subresource, time: write.now });

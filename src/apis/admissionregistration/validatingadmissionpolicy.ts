@@ -18,6 +18,7 @@ export const validatingadmissionpolicies = defineResource<ValidatingAdmissionPol
     defaultMatchResources(spec.matchConstraints);
   },
   strategy: {
+    resetFields: { status: [["metadata"], ["spec"]] },
     prepareForCreate(policy) {
       policy.status = {};
     },

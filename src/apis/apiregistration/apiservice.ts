@@ -17,6 +17,7 @@ export const apiservices = defineResource<APIService>({
     service.status ??= {};
   },
   strategy: {
+    resetFields: { status: [["metadata"], ["spec"]] },
     prepareForCreate(service) {
       delete service.metadata.generation;
       service.status = service.spec.service ? {} : {

@@ -48,6 +48,7 @@ export const daemonsets = defineResource<DaemonSet>({
 });
 
 function defaultDaemonSet(daemonset: DaemonSet): void {
+  (daemonset.metadata.annotations ??= {})[templateGenerationAnnotation] ??= "0";
   const spec = (daemonset.spec ??= { selector: {}, template: {} });
   const strategy = (spec.updateStrategy ??= {});
   strategy.type ||= "RollingUpdate";

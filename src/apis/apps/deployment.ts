@@ -23,6 +23,7 @@ export const deployments = defineResource<Deployment>({
   schema: "io.k8s.api.apps.v1.Deployment",
   default: defaultDeployment,
   strategy: {
+    resetFields: { status: [["spec"], ["metadata", "labels"]] },
     prepareForCreate(deployment) {
       deployment.status = {};
     },

@@ -15,6 +15,7 @@ export const certificatesigningrequests = defineResource<CertificateSigningReque
     request.status ??= {};
   },
   strategy: {
+    resetFields: { "": [["spec"], ["status"]], status: [["spec"], ["status", "conditions"]], approval: [["spec"], ["status", "certificate"]] },
     prepareForCreate: prepareRequest,
     prepareForUpdate(request, old) {
       request.spec = structuredClone(old.spec) as CertificateSigningRequest["spec"];

@@ -20,6 +20,7 @@ export const namespaces = defineResource<Namespace>({
     if (namespace.metadata.name) namespace.metadata.labels = { ...namespace.metadata.labels, [namespaceNameLabel]: namespace.metadata.name };
   },
   strategy: {
+    resetFields: { finalize: [["status"]] },
     prepareForCreate(namespace) {
       delete namespace.metadata.generation;
       namespace.status = { phase: "Active" };

@@ -14,6 +14,7 @@ export const flowschemas = defineResource<FlowSchema>({
     schema.status ??= {};
   },
   strategy: {
+    resetFields: { status: [["metadata"], ["spec"]] },
     prepareForCreate(schema) {
       schema.status = {};
     },

@@ -13,6 +13,7 @@ export const prioritylevelconfigurations = defineResource<PriorityLevelConfigura
   schema: "io.k8s.api.flowcontrol.v1.PriorityLevelConfiguration",
   default: defaultPriorityLevel,
   strategy: {
+    resetFields: { status: [["metadata"], ["spec"]] },
     prepareForCreate(level) {
       level.status = {};
     },

@@ -14,6 +14,7 @@ export const servicecidrs = defineResource<ServiceCIDR>({
     range.status ??= {};
   },
   strategy: {
+    resetFields: { status: [["metadata"], ["spec"]] },
     prepareForCreate(range) {
       delete range.metadata.generation;
       range.status = {};

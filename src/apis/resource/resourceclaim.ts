@@ -16,6 +16,7 @@ export const resourceclaims = defineResource<ResourceClaim>({
     claim.status ??= {};
   },
   strategy: {
+    resetFields: { status: [["metadata"], ["spec"]] },
     prepareForCreate(claim) {
       delete claim.metadata.generation;
       claim.status = {};

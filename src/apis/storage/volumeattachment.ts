@@ -19,6 +19,7 @@ export const volumeattachments = defineResource<VolumeAttachment>({
     (attachment.status ??= { attached: false }).attached ??= false;
   },
   strategy: {
+    resetFields: { status: [["metadata"], ["spec"]] },
     returnDeletedObject: true,
     prepareForCreate(attachment) {
       delete attachment.metadata.generation;

@@ -1,14 +1,21 @@
 import { invalidValue } from "../../apimachinery/field-errors.ts";
+import { applyConfiguration, trackUpdate, type ManagedWrite } from "../../apimachinery/managedfields/field-manager.ts";
+import { emptySet } from "../../apimachinery/managedfields/field-set.ts";
 import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
 import { thaw } from "../../apimachinery/meta.ts";
+import { objectSchemaOf } from "../../apimachinery/object-schema.ts";
+import type { JsonObject } from "../../apimachinery/own.ts";
 import type { AnyResource } from "../../apimachinery/resource.ts";
 import { badRequest, invalid, notFound } from "../../apimachinery/status.ts";
+import { formatTime } from "../../apimachinery/time.ts";
 import type { Scale } from "../../apis/generated/autoscaling/v1.ts";
-import type { ObjectKey } from "../../client/client.ts";
+import type { ObjectKey, Patch } from "../../client/client.ts";
 import type { RequestContext } from "../attributes.ts";
 import type { Machinery } from "../machinery.ts";
+import { isApply, patched } from "../patch.ts";
 import type { WriteRequest } from "../registry.ts";
 import { updateObject } from "../update.ts";
+import { managersOfScale, managersOfScaled } from "./scale-managers.ts";
 
 export const scaleSchema = "io.k8s.api.autoscaling.v1.Scale";
 
@@ -25,28 +32,69 @@ export function scaleOf(card: AnyResource, object: Frozen<KubeObject>): Scale {
   };
 }
 
-/** PUT and PATCH of scale: `change` gets the current Scale. A resourceVersion in the result must be the object's. */
-export async function updateScale(machinery: Machinery, context: RequestContext, card: AnyResource, key: ObjectKey, change: (current: Scale) => Scale, options: WriteRequest = {}): Promise<Scale> {
+/** PUT of scale. A resourceVersion in `wanted` must be the object's. */
+export function updateScale(machinery: Machinery, context: RequestContext, card: AnyResource, key: ObjectKey, wanted: Scale, options: WriteRequest = {}): Promise<Scale> {
+  return changeScale(machinery, context, card, key, options, (live, write) => {
+    const scale = structuredClone(wanted);
+    checkNames(scale, key);
+    trackUpdate(live as unknown as KubeObject, scale as unknown as KubeObject, write);
+    return scale;
+  });
+}
+
+/** PATCH of scale, in all its kinds. */
+export function patchScale(machinery: Machinery, context: RequestContext, card: AnyResource, key: ObjectKey, patch: Patch, options: WriteRequest = {}): Promise<Scale> {
+  return changeScale(machinery, context, card, key, options, (live, write) => {
+    if (isApply(patch)) {
+      const applied = applyConfiguration(live as unknown as KubeObject, structuredClone(patch.body) as JsonObject, write, patch.force ?? false) as unknown as Scale;
+      checkNames(applied, key);
+      return applied;
+    }
+    const scale = patched<Scale>({ schema: scaleSchema }, live, patch, options, context.warn);
+    checkNames(scale, key);
+    trackUpdate(live as unknown as KubeObject, scale as unknown as KubeObject, write);
+    return scale;
+  });
+}
+
+type ChangeScale = (live: Scale, write: ManagedWrite) => Scale;
+
+async function changeScale(machinery: Machinery, context: RequestContext, card: AnyResource, key: ObjectKey, options: WriteRequest, change: ChangeScale): Promise<Scale> {
   const mapping = card.subresources.scale;
   if (!mapping) throw notFound(card, key.name);
+  const write: ManagedWrite = {
+    type: objectSchemaOf({ schema: scaleSchema }).mergeType, group: "autoscaling", version: "v1", kind: "Scale",
+    manager: options.fieldManager || (context.defaultManager ?? ""), subresource: "scale", reset: emptySet, now: formatTime(machinery.clock.now()),
+  };
   const { object } = await updateObject<KubeObject>(machinery, context, card, key, {
-    ...options, subresource: "", through: "scale", mustExist: true,
+    ...options, mustExist: true, applied: true,
+    seenAs: { subresource: "scale", view: (object) => scaleOf(card, object) as KubeObject, take: (object, scale) => takeReplicas(card, key, object, scale as Scale) },
     change: (current) => {
-      const wanted = change(scaleOf(card, current!));
-      checkScale(wanted, key);
+      const live = scaleOf(card, current!);
+      const managers = managersOfScale(card, current!);
+      if (managers) live.metadata.managedFields = managers;
+      const scale = change(live, write);
       const object = thaw<KubeObject>(current!);
-      mapping.setReplicas(object, wanted.spec?.replicas ?? 0);
-      if (wanted.metadata.uid) object.metadata.uid = wanted.metadata.uid;
-      if (wanted.metadata.resourceVersion) object.metadata.resourceVersion = wanted.metadata.resourceVersion;
+      takeReplicas(card, key, object, scale);
+      const { uid, resourceVersion, managedFields } = scale.metadata;
+      if (uid) object.metadata.uid = uid;
+      if (resourceVersion) object.metadata.resourceVersion = resourceVersion;
+      const entries = managersOfScaled(card, current!, managedFields);
+      if (entries) object.metadata.managedFields = entries;
+      else delete object.metadata.managedFields;
       return object;
     },
   });
   return scaleOf(card, object);
 }
 
-function checkScale({ metadata, spec }: Scale, { name, namespace }: ObjectKey): void {
+function checkNames({ metadata }: Scale, { name, namespace }: ObjectKey): void {
   if (metadata.name && metadata.name !== name) throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
   if (metadata.namespace && metadata.namespace !== namespace) throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
+}
+
+function takeReplicas(card: AnyResource, { name }: ObjectKey, object: KubeObject, { spec }: Scale): void {
   const replicas = spec?.replicas ?? 0;
   if (replicas < 0) throw invalid({ group: "autoscaling", kind: "Scale" }, name, [invalidValue("spec.replicas", replicas, "must be greater than or equal to 0")]);
+  card.subresources.scale!.setReplicas(object, replicas);
 }

@@ -17,6 +17,7 @@ export const pods = defineResource<Pod>({
   schema: "io.k8s.api.core.v1.Pod",
   default: defaultPod,
   strategy: {
+    resetFields: { status: [["spec"], ["metadata", "deletionTimestamp"], ["metadata", "ownerReferences"]] },
     prepareForCreate,
     /** Ephemeral containers change through their subresource alone. */
     prepareForUpdate(pod, old) {
