@@ -141,7 +141,7 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   const registry: Registry = createRegistry({
     cacher, cards: withCustomResources(builtins), clock, authorizer, tokenIssuer: tokens.issuer,
     admission: defaultAdmission({
-      listers, authorizer, clock, enabled: options.identity.enabledAdmissionPlugins, disabled: options.identity.disabledAdmissionPlugins, updateQuotaStatus: (quota) => clientAs(itself).update(resourcequotas, quota, { subresource: "status" }),
+      listers, authorizer, clock, enabled: options.identity.enabledAdmissionPlugins, disabled: options.identity.disabledAdmissionPlugins, podSecurityConfiguration: options.identity.admissionConfiguration?.podSecurity, updateQuotaStatus: (quota) => clientAs(itself).update(resourcequotas, quota, { subresource: "status" }),
       policies: { matcher, cards: () => registry.cards }, webhooks: { matcher, caller: webhooks, metrics },
     }),
     hooks: { ...builtinHooks({ cacher, allocators: { serviceCidr: options.serviceCidr, nodePorts: options.nodePortRange, reserved: [options.clusterDns] } }), ...definitionHooks },

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { readAdmissionConfiguration, type AdmissionConfiguration } from "./admission-configuration.ts";
 import type { Setting, SettingValues } from "./options.ts";
 import { UsageError } from "./settings.ts";
 
@@ -20,6 +21,7 @@ export const identitySettings = [
   { name: "token-auth-file", type: "string", placeholder: "file", group: "Identity", description: 'Static tokens: lines of token,user,uid,"group1,group2"' },
   { name: "enable-admission-plugins", type: "list", placeholder: "name", group: "Cluster", description: "Admission plugins to run beside those that run by default" },
   { name: "disable-admission-plugins", type: "list", placeholder: "name", group: "Cluster", description: "Admission plugins that are not to run" },
+  { name: "admission-control-config-file", type: "string", placeholder: "file", group: "Cluster", description: "AdmissionConfiguration (apiserver.config.k8s.io/v1) with the plugins' own settings: PodSecurity's defaults and exemptions" },
 ] as const satisfies readonly Setting[];
 
 export interface OidcSettings {
@@ -51,6 +53,7 @@ export interface IdentityOptions {
   tokenFile?: string;
   enabledAdmissionPlugins: readonly string[];
   disabledAdmissionPlugins: readonly string[];
+  admissionConfiguration?: AdmissionConfiguration;
 }
 
 const algorithms = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512"];
@@ -58,11 +61,12 @@ const algorithms = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256
 export function parseIdentityOptions(values: SettingValues): IdentityOptions {
   const optional = (name: string): string | undefined => (values[name] === undefined || values[name] === "" ? undefined : String(values[name]));
   const tokenFile = optional("token-auth-file");
-  const oidc = parseOidc(values, optional);
+  const oidc = parseOidc(values, optional), admissionFile = optional("admission-control-config-file");
   return {
     anonymous: values["anonymous-auth"] !== false, serviceAccounts: parseServiceAccounts(values, optional),
     ...(oidc ? { oidc } : {}), ...(tokenFile ? { tokenFile: read(tokenFile, "--token-auth-file") } : {}),
     enabledAdmissionPlugins: (values["enable-admission-plugins"] as string[] | undefined) ?? [], disabledAdmissionPlugins: (values["disable-admission-plugins"] as string[] | undefined) ?? [],
+    ...(admissionFile ? { admissionConfiguration: readAdmissionConfiguration(admissionFile) } : {}),
   };
 }
 

@@ -11,10 +11,10 @@ const pod = (spec: object, metadata: object = {}): Pod => ({ metadata: { name: "
 const labelsOf = (labels: Record<string, string>): Record<string, string> => Object.fromEntries(Object.entries(labels).map(([key, value]) => [`pod-security.kubernetes.io/${key}`, value]));
 
 async function ask(labels: Record<string, string>, rest: Parameters<typeof attributesOf>[1], { card = pods, existing = [], configuration }: { card?: Parameters<typeof attributesOf>[0]; existing?: Pod[]; configuration?: PodSecurityConfiguration } = {}) {
-  const warnings: string[] = [];
+  const warnings: string[] = [], annotations: Record<string, string> = {};
   const plugin = podSecurity({ listers: listersOf({ namespaces: [{ metadata: { name: "ns", labels: labelsOf(labels) } }], pods: existing }), configuration });
-  const refusal = await run(plugin, attributesOf(card, { ...rest, context: { user: admin, warn: (text) => warnings.push(text) } }));
-  return { refusal, warnings };
+  const refusal = await run(plugin, attributesOf(card, { ...rest, context: { user: admin, warn: (text) => warnings.push(text), annotate: (key, value) => void (annotations[key] = value) } }));
+  return { refusal, warnings, annotations };
 }
 
 /** The texts are those of kube-apiserver 1.36.3 for the same pods. */
@@ -55,9 +55,27 @@ test("a version has the controls of its time", async () => {
 test("warn lets the pod in with a warning; a template is only warned of", async () => {
   const privileged = { containers: [container({ privileged: true })] };
   const text = 'would violate PodSecurity "baseline:latest": privileged (container "c" must not set securityContext.privileged=true)';
-  expect(await ask({ warn: "baseline" }, { object: pod(privileged) })).toEqual({ refusal: "", warnings: [text] });
+  expect(await ask({ warn: "baseline" }, { object: pod(privileged) })).toMatchObject({ refusal: "", warnings: [text] });
   const deployment = { metadata: { name: "d", namespace: "ns" }, spec: { template: { spec: privileged } } };
-  expect(await ask({ enforce: "baseline" }, { object: deployment as never }, { card: deployments })).toEqual({ refusal: "", warnings: [text] });
+  expect(await ask({ enforce: "baseline" }, { object: deployment as never }, { card: deployments })).toMatchObject({ refusal: "", warnings: [text] });
+});
+
+describe("audit learns", () => {
+  const privileged = pod({ containers: [container({ privileged: true })], runtimeClassName: "vm" });
+  const text = (level: string) => `would violate PodSecurity "${level}:latest": privileged (container "c" must not set securityContext.privileged=true)`;
+
+  test.each([
+    ["what was enforced", { enforce: "baseline" }, pod({}), {}, { "enforce-policy": "baseline:latest" }],
+    ["that nothing was", {}, privileged, {}, { "enforce-policy": "privileged:latest" }],
+    ["what would be refused", { audit: "baseline" }, privileged, {}, { "enforce-policy": "privileged:latest", "audit-violations": text("baseline") }],
+    ["of what is refused as well", { enforce: "baseline", audit: "baseline" }, privileged, {}, { "enforce-policy": "baseline:latest", "audit-violations": text("baseline") }],
+    ["which namespace is exempt", { enforce: "baseline" }, privileged, { namespaces: ["ns"] }, { exempt: "namespace" }],
+    ["which user", { enforce: "baseline" }, privileged, { usernames: [admin.name] }, { exempt: "user" }],
+    ["which runtime class", { enforce: "baseline" }, privileged, { runtimeClasses: ["vm"] }, { exempt: "runtimeClass" }],
+    ["of labels that can't be read", { audit: "strict" }, pod({}), {}, { "enforce-policy": "privileged:latest", error: 'Failed to parse policy: metadata.labels[pod-security.kubernetes.io/audit]: Invalid value: "strict": must be one of privileged, baseline, restricted' }],
+  ])("%s", async (_, labels, object, exemptions, expected) => {
+    expect((await ask(labels as Record<string, string>, { object }, { configuration: { exemptions } })).annotations).toEqual(labelsOf(expected as unknown as Record<string, string>));
+  });
 });
 
 test("an update matters when images change", async () => {

@@ -1,4 +1,5 @@
 import type { Frozen, KubeObject } from "../../../../apimachinery/meta.ts";
+import { render } from "../../../../apimachinery/field-errors.ts";
 import { internalError, invalid } from "../../../../apimachinery/status.ts";
 import type { Namespace, Pod, PodTemplateSpec } from "../../../../apis/generated/core/v1.ts";
 import type { Listers } from "../../../listers.ts";
@@ -24,21 +25,23 @@ export function podSecurity({ listers, configuration: { defaults = privilegedPol
   const namespaces = listers<Namespace>("", "namespaces");
   const pods = listers<Pod>("", "pods");
 
-  function validatePod(attributes: AdmissionAttributes): void {
-    if (attributes.operation === "UPDATE" && !changesImages(attributes.object as Pod, attributes.oldObject as Frozen<Pod>)) return;
-    evaluate(attributes, attributes.object as Pod, true);
-  }
-
+  /** `enforce`: a pod, which may be refused; else the template of one. */
   function evaluate(attributes: AdmissionAttributes, pod: PodTemplateSpec | Pod | undefined, enforce: boolean): void {
-    const { context, namespace } = attributes;
-    if (!pod?.spec || exemptions.namespaces?.includes(namespace) || exemptions.usernames?.includes(context.user.name)) return;
+    const { context, namespace, operation, oldObject } = attributes;
+    const annotate = (key: string, value: string): void => context.annotate?.(`pod-security.kubernetes.io/${key}`, value);
+    if (exemptions.namespaces?.includes(namespace)) return annotate("exempt", "namespace");
+    if (exemptions.usernames?.includes(context.user.name)) return annotate("exempt", "user");
     const found = namespaces.get(namespace);
     if (!found && enforce) throw internalError(`failed to lookup namespace ${JSON.stringify(namespace)}`);
     const { policy, errors } = policyOf(found?.metadata.labels, defaults);
-    if (errors.length === 0 && isFullyPrivileged(policy)) return;
-    if (pod.spec.runtimeClassName && exemptions.runtimeClasses?.includes(pod.spec.runtimeClassName)) return;
+    if (errors.length === 0 && isFullyPrivileged(policy)) return enforce ? annotate("enforce-policy", show(privilegedPolicy.enforce)) : undefined;
+    if (!pod?.spec || (enforce && operation === "UPDATE" && !changesImages(pod as Pod, oldObject as Frozen<Pod>))) return;
+    if (pod.spec.runtimeClassName && exemptions.runtimeClasses?.includes(pod.spec.runtimeClassName)) return annotate("exempt", "runtimeClass");
+    if (errors.length) annotate("error", `Failed to parse policy: ${aggregate(errors.map(render))}`);
     const view: PodView = { annotations: pod.metadata?.annotations ?? {}, spec: pod.spec as PodView["spec"] };
-    const enforced = enforce ? violations(policy.enforce, view) : [];
+    const [enforced, audited] = [enforce ? violations(policy.enforce, view) : [], violations(policy.audit, view)];
+    if (enforce) annotate("enforce-policy", show(policy.enforce));
+    if (audited.length) annotate("audit-violations", `would violate PodSecurity ${JSON.stringify(show(policy.audit))}: ${describe(audited)}`);
     if (enforced.length) throw refuse(attributes, `violates PodSecurity ${JSON.stringify(show(policy.enforce))}: ${describe(enforced)}`);
     const warned = violations(policy.warn, view);
     if (warned.length) context.warn(`would violate PodSecurity ${JSON.stringify(show(policy.warn))}: ${describe(warned)}`);
@@ -85,11 +88,14 @@ export function podSecurity({ listers, configuration: { defaults = privilegedPol
     validate(attributes) {
       const { card, object } = attributes;
       if (card.group === "" && card.resource === "namespaces") validateNamespace(attributes);
-      else if (card.group === "" && card.resource === "pods") validatePod(attributes);
+      else if (card.group === "" && card.resource === "pods") evaluate(attributes, object as Pod, true);
       else evaluate(attributes, templateOf(object!), false);
     },
   });
 }
+
+/** As Go shows several errors. */
+const aggregate = (texts: readonly string[]): string => (texts.length === 1 ? texts[0]! : `[${texts.join(", ")}]`);
 
 type Templated = KubeObject & { template?: PodTemplateSpec; spec?: { template?: PodTemplateSpec; jobTemplate?: { spec?: { template?: PodTemplateSpec } } } };
 /** Where the kinds that make pods keep their template. */

@@ -4,7 +4,7 @@ import type { Check, CheckPod, PodView, Violation } from "./check.ts";
 import { restricted } from "./restricted.ts";
 
 export type Level = "privileged" | "baseline" | "restricted";
-const levels: readonly Level[] = ["privileged", "baseline", "restricted"];
+export const levels: readonly Level[] = ["privileged", "baseline", "restricted"];
 
 /** A level as it was in one version: `restricted:latest`. */
 export interface LevelVersion {
@@ -46,8 +46,8 @@ export function policyOf(labels: Readonly<Record<string, string>> = {}, defaults
   return { policy: { enforce, audit, warn }, errors };
 }
 
-const isLevel = (text: string | undefined): text is Level => levels.includes(text as Level);
-const isVersion = (text: string): boolean => text === "latest" || /^v1\.(0|[1-9]\d*)$/.test(text);
+export const isLevel = (text: unknown): text is Level => levels.includes(text as Level);
+export const isVersion = (text: unknown): text is string => text === "latest" || typeof text === "string" && /^v1\.(0|[1-9]\d*)$/.test(text);
 const wrong = (label: string, value: string, detail: string): FieldError => invalidValue(`metadata.labels[${prefix}${label}]`, value, detail);
 
 /** What a pod does that its level does not let it, in the order of Kubernetes' messages. */
