@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { HeaderFields, HttpRequest, HttpResponse } from "../base/http.ts";
 import type { RequestContext, UserInfo } from "../registry/attributes.ts";
 import type { AuditRecord } from "./audit/auditor.ts";
@@ -20,6 +21,8 @@ export interface Exchange {
   status: number;
   /** A complete answer has been sent by `reply`. */
   replied: boolean;
+  /** Names the request in the answer and in audit. The client may have chosen it, so that one request through several servers has one. */
+  readonly auditId: string;
   /** Where audit keeps what happens to this request; absent where nothing is recorded of it. */
   audit?: AuditRecord;
   /** Audit has seen this request. */
@@ -41,8 +44,13 @@ export function newExchange(request: HttpRequest, response: HttpResponse): Excha
     request, response,
     path: mark < 0 ? request.url : request.url.slice(0, mark),
     query: new URLSearchParams(mark < 0 ? "" : request.url.slice(mark + 1)),
-    info: unknown, user: nobody, warnings: [], status: 0, replied: false,
+    info: unknown, user: nobody, warnings: [], status: 0, replied: false, auditId: auditIdOf(request),
   };
+}
+
+function auditIdOf({ headers }: HttpRequest): string {
+  const asked = headers["audit-id"];
+  return asked && asked.length <= 64 ? asked : randomUUID();
 }
 
 /** The only way handlers answer at once: adds warnings, remembers the code, and does nothing when a timeout has answered before. */
@@ -53,11 +61,15 @@ export function reply(exchange: Exchange, status: number, headers: HeaderFields,
   exchange.response.send(status, withWarnings(exchange, headers), body);
 }
 
-export function withWarnings(exchange: Exchange, headers: HeaderFields): HeaderFields {
-  const { audit, extraHeaders, warnings } = exchange;
-  if (audit || extraHeaders) headers = { ...headers, ...(audit ? { "Audit-Id": audit.id } : {}), ...extraHeaders };
-  if (warnings.length === 0) return headers;
-  return { ...headers, Warning: warnings.map((text) => `299 - "${text.replace(/[\r\n]+/g, " ").replace(/["\\]/g, "\\$&")}"`) };
+/** 404 for a path that nobody answers for, as Go's servers word it. */
+export function replyPageNotFound(exchange: Exchange): void {
+  reply(exchange, 404, { "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache, private" }, "404 page not found\n");
+}
+
+export function withWarnings({ auditId, extraHeaders, warnings }: Exchange, headers: HeaderFields): HeaderFields {
+  const all = { ...headers, "Audit-Id": auditId, ...extraHeaders };
+  if (warnings.length === 0) return all;
+  return { ...all, Warning: warnings.map((text) => `299 - "${text.replace(/[\r\n]+/g, " ").replace(/["\\]/g, "\\$&")}"`) };
 }
 
 /** What the registry needs to know of the request. Equal warnings are given once. */

@@ -4,7 +4,7 @@ import type { Logger } from "../base/log.ts";
 import { metricsContentType, type MetricsRegistry } from "../base/metrics.ts";
 import type { ServiceAccountKeys } from "./authentication/service-account-tokens.ts";
 import type { Discovery, Document } from "./discovery/documents.ts";
-import { reply, type Exchange, type ExchangeHandler } from "./exchange.ts";
+import { reply, replyPageNotFound, type Exchange, type ExchangeHandler } from "./exchange.ts";
 import { accepts, parseAccept } from "./encoding/media-type.ts";
 import { negotiateDiscovery, type DiscoveryForm } from "./encoding/negotiation.ts";
 import { acceptsGzip, replyBytes } from "./encoding/reply-encoded.ts";
@@ -57,8 +57,12 @@ function routes({ discovery, openApi, checks, metrics, version, serviceAccountKe
   }
   const plain = (exchange: Exchange): DiscoveryForm => negotiateDiscovery(exchange, { aggregated: false });
   get("/api/:version", (exchange, { version: asked }) => replyDocument(exchange, discovery.version("", asked!, plain(exchange))));
-  get("/apis/:group", (exchange, { group }) => replyDocument(exchange, discovery.group(group!, plain(exchange))));
-  get("/apis/:group/:version", (exchange, { group, version: asked }) => replyDocument(exchange, discovery.version(group!, asked!, plain(exchange))));
+  const inGroup = (exchange: Exchange, group: string, document: (form: DiscoveryForm) => Document | undefined): void | Promise<void> => {
+    const form = plain(exchange);
+    return discovery.group(group, form) ? replyDocument(exchange, document(form)) : replyPageNotFound(exchange);
+  };
+  get("/apis/:group", (exchange, { group }) => inGroup(exchange, group!, (form) => discovery.group(group!, form)));
+  get("/apis/:group/:version", (exchange, { group, version: asked }) => inGroup(exchange, group!, (form) => discovery.version(group!, asked!, form)));
   for (const kind of ["healthz", "livez", "readyz"] as const) {
     // Not being ready yet is what a start looks like, and readiness is asked for often.
     const tell = kind === "readyz" ? log.debug : log.warn;
@@ -74,8 +78,11 @@ function routes({ discovery, openApi, checks, metrics, version, serviceAccountKe
   get("/openapi/v3/apis/:group/:version", (exchange, { group, version: asked }) => replyOpenApi(exchange, openApi.v3(`apis/${group}/${asked}`)));
   get("/.well-known/openid-configuration", (exchange) => replyJson(exchange, openIdConfiguration(serviceAccountKeys)));
   get("/openid/v1/jwks", (exchange) => reply(exchange, 200, { "Content-Type": "application/jwk-set+json", "Cache-Control": "public, max-age=3600" }, JSON.stringify(serviceAccountKeys.jwks)));
-  app.notFound(() => {
-    throw noSuchPath();
+  app.notFound((context) => {
+    const { exchange } = context.env;
+    if (exchange.path.startsWith("/api/")) throw noSuchPath();
+    replyPageNotFound(exchange);
+    return answered;
   });
   app.onError((error) => {
     throw error;

@@ -172,8 +172,8 @@ test("a kind that Kubernetes advises against comes with a warning", async () => 
 });
 
 test("errors are laid out for people as other answers are", async () => {
-  expect((await get("/nope", { headers: { "user-agent": "curl/8.0" } })).text).toStartWith('{\n  "kind": "Status",\n');
-  expect((await get("/nope")).text).toStartWith('{"kind":"Status",');
+  expect((await get("/api/v2", { headers: { "user-agent": "curl/8.0" } })).text).toStartWith('{\n  "kind": "Status",\n');
+  expect((await get("/api/v2")).text).toStartWith('{"kind":"Status",');
 });
 
 test.each([["POST", "configmaps", "CreateOptions"], ["PUT", "configmaps/mine", "UpdateOptions"], ["PATCH", "configmaps/mine", "PatchOptions"]])("wrong options of %s %s", async (method, path, kind) => {
@@ -183,7 +183,7 @@ test.each([["POST", "configmaps", "CreateOptions"], ["PUT", "configmaps/mine", "
 
 describe("what is wrong is said as Kubernetes says it", () => {
   test.each([
-    ["GET", "/nope", undefined, 404, "the server could not find the requested resource"],
+    ["GET", "/api/v2", undefined, 404, "the server could not find the requested resource"],
     ["GET", "/api/v1/widgets", undefined, 404, "the server could not find the requested resource"],
     ["GET", "/api/v1/pods/one", undefined, 404, "the server could not find the requested resource"],
     ["POST", "/api/v1/pods", "{}", 405, 'create is not supported on resources of kind "pods"'],
@@ -210,7 +210,7 @@ describe("what is wrong is said as Kubernetes says it", () => {
   test("encodings that aren't served", async () => {
     expect(await get("/api/v1/pods", { headers: { accept: "text/html" } })).toMatchObject({ status: 406, text: expect.stringContaining("only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf") });
     expect((await get("/api/v1/namespaces/default/pods", { method: "POST", headers: { "content-type": "text/plain" }, body: "x" })).status).toBe(415);
-    expect((await get("/api/v1/namespaces/default/pods/one", { method: "PATCH", headers: { "content-type": "application/apply-patch+yaml" }, body: "{}" })).status).toBe(415);
+    expect((await get("/api/v1/namespaces/default/pods/one", { method: "PATCH", headers: { "content-type": "application/strange-patch+json" }, body: "{}" })).status).toBe(415);
     const review = { method: "POST", headers: { ...json, accept: "application/json;as=Table;v=v1;g=meta.k8s.io" }, body: JSON.stringify({ spec: { resourceAttributes: { verb: "get", resource: "pods" } } }) };
     expect((await get("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)).status).toBe(406);
   });

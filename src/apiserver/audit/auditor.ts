@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { Status } from "../../apis/generated/meta/v1.ts";
 import type { UserInfo } from "../../registry/attributes.ts";
 import type { Exchange } from "../exchange.ts";
@@ -15,7 +14,6 @@ export interface AuditBackend {
 
 /** What is recorded of one request. Handlers and admission add to it. */
 export interface AuditRecord {
-  readonly id: string;
   annotate(key: string, value: string, level?: Level): void;
   requestObject(object: unknown): void;
   responseObject(object: unknown): void;
@@ -29,12 +27,6 @@ export interface Auditor {
   begin(exchange: Exchange, received: number): AuditRecord | undefined;
 }
 
-/** The client may have chosen one, so that one request through several servers has one. */
-function auditIdOf({ request }: Exchange): string {
-  const asked = request.headers["audit-id"];
-  return asked && asked.length <= 64 ? asked : randomUUID();
-}
-
 export function createAuditor({ policy, backends, now }: { policy: AuditPolicy; backends: readonly AuditBackend[]; now(): number }): Auditor {
   return {
     begin(exchange, received) {
@@ -42,12 +34,11 @@ export function createAuditor({ policy, backends, now }: { policy: AuditPolicy; 
       const { level, omitStages, omitManagedFields } = evaluate(policy, user, info);
       if (level === "None") return undefined;
       const event: AuditEvent = {
-        kind: "Event", apiVersion: "audit.k8s.io/v1", level, auditID: auditIdOf(exchange), stage: "RequestReceived", requestURI: request.url, verb: info.verb, user: eventUser(user),
+        kind: "Event", apiVersion: "audit.k8s.io/v1", level, auditID: exchange.auditId, stage: "RequestReceived", requestURI: request.url, verb: info.verb, user: eventUser(user),
         sourceIPs: [request.remoteAddress], ...(request.headers["user-agent"] ? { userAgent: request.headers["user-agent"] } : {}), objectRef: objectReference(info),
         requestReceivedTimestamp: microTime(received), stageTimestamp: "",
       };
       return {
-        id: event.auditID,
         annotate(key, value, from = "Metadata") {
           if (!includes(level, from)) return;
           event.annotations ??= {};

@@ -1,6 +1,6 @@
 import type { AnyResource } from "../../apimachinery/resource.ts";
 import { methodNotAllowed, noSuchPath } from "../../apimachinery/status.ts";
-import type { ExchangeHandler } from "../exchange.ts";
+import { replyPageNotFound, type ExchangeHandler } from "../exchange.ts";
 import { create } from "./create.ts";
 import { deleteObject } from "./delete.ts";
 import { deleteCollection } from "./deletecollection.ts";
@@ -20,7 +20,12 @@ export function resourceHandler(dependencies: HandlerDependencies): ExchangeHand
   return (exchange) => {
     const { info } = exchange;
     const card: AnyResource | undefined = registry.find(info.group, info.version, info.resource);
-    if (!card || (info.apiPrefix === "api") !== (info.group === "")) throw noSuchPath();
+    if ((info.apiPrefix === "api") !== (info.group === "")) throw noSuchPath();
+    if (!card) {
+      // Groups of custom resources come and go: outside of what is theirs nobody answers.
+      if (info.group === "" || registry.cards.some(({ group, objectSchema }) => group === info.group && !objectSchema)) throw noSuchPath();
+      return replyPageNotFound(exchange);
+    }
     checkPath(exchange, card);
     if (card.deprecation) exchange.warnings.push(card.deprecation);
     const handler = info.parts.length > 2 ? subresource : verbs[info.verb];

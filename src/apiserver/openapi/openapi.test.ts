@@ -90,6 +90,10 @@ describe("documents", () => {
     expect(keysAt(patch, "requestBody", "content")).toContain("application/strategic-merge-patch+json");
     expect(keysAt(apps, "paths")).toEqual(expect.arrayContaining([`${item}/scale`, `${item}/status`, "/apis/apps/v1/deployments"]));
   });
+  test("nothing is said by an empty list, which readers that write the document again leave out", () => {
+    const empty = (value: unknown): boolean => typeof value === "object" && value !== null && ((Array.isArray(value) && value.length === 0) || Object.values(value).some(empty));
+    for (const [name, document] of documents) expect([name, empty(document)]).toEqual([name, false]);
+  });
   test("only the verbs offered", () => {
     const review = parse(openApi.v3("apis/authorization.k8s.io/v1"));
     expect(keysAt(review, "paths")).toEqual(["/apis/authorization.k8s.io/v1/subjectaccessreviews"]);

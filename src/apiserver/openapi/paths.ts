@@ -53,7 +53,7 @@ function version2Parts(operation: Operation, query: readonly JsonObject[]): Json
   return {
     ...(operation.body ? { consumes: consumed(operation) } : {}),
     produces: formsOf(operation),
-    parameters: [...body, ...query],
+    ...(body.length + query.length > 0 ? { parameters: [...body, ...query] } : {}),
     responses: responsesOf(operation, (type) => ({ schema: referTo(type, "v2") })),
   };
 }
@@ -61,7 +61,7 @@ function version2Parts(operation: Operation, query: readonly JsonObject[]): Json
 function version3Parts(operation: Operation, query: readonly JsonObject[]): JsonObject {
   const content = (types: readonly string[], type: string): JsonObject => ({ content: Object.fromEntries(types.map((mediaType) => [mediaType, { schema: referTo(type, "v3") }])) });
   return {
-    parameters: query,
+    ...(query.length > 0 ? { parameters: query } : {}),
     ...(operation.body ? { requestBody: { ...content(consumed(operation), operation.body), ...(operation.method === "delete" ? {} : { required: true }) } } : {}),
     responses: responsesOf(operation, (type) => content(formsOf(operation), type)),
   };

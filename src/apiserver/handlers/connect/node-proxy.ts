@@ -1,21 +1,23 @@
-import { noSuchPath } from "../../../apimachinery/status.ts";
-import { keyOfPath, type ResourceHandler } from "../handler.ts";
+import type { Frozen } from "../../../apimachinery/meta.ts";
+import { badRequest } from "../../../apimachinery/status.ts";
+import type { Node } from "../../../apis/generated/core/v1.ts";
+import type { ResourceHandler } from "../handler.ts";
 import { handToNode } from "./node.ts";
+import { isLocal, pathBehindProxy, searchOf, splitTarget } from "./proxy-target.ts";
+import { forward } from "./reverse-proxy.ts";
 
-/** `/api/v1/nodes/NAME/proxy/PATH`: the kubelet's own paths, such as metrics. */
+/** `/api/v1/nodes/[scheme:]NAME[:PORT]/proxy/PATH`: the kubelet's own paths, such as metrics, or another port of its machine. */
 export const nodeProxy: ResourceHandler = async ({ registry, nodes }, exchange, card) => {
-  const node = await registry.get(card, keyOfPath(exchange, card));
-  await handToNode(nodes, exchange, node.metadata.name!, pathBehindProxy(exchange.request.url), searchOf(exchange.request.url));
+  const { scheme, name, port } = splitTarget("node", exchange.info.name);
+  const node = await registry.get(card, { name }) as Frozen<Node>;
+  const path = pathBehindProxy(exchange.request.url), search = searchOf(exchange.request.url);
+  if (port === "" || Number(port) === (node.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? kubeletPort)) return handToNode(nodes, exchange, name, path, search);
+  // Names are left out: who writes a node's status could have one lead here.
+  const addresses = node.status?.addresses ?? [];
+  const host = (addresses.find(({ type }) => type === "InternalIP") ?? addresses.find(({ type }) => type === "ExternalIP"))?.address;
+  if (!host || isLocal(host)) throw badRequest("address not allowed");
+  if (!/^\d+$/.test(port)) throw badRequest(`invalid node request ${JSON.stringify(exchange.info.name)}`);
+  await forward(exchange, { scheme, host, port: Number(port), path, search });
 };
 
-/** What follows `/proxy` in the URL as sent, still percent-encoded; always begins with a slash. */
-export function pathBehindProxy(url: string): string {
-  const match = /^\/api\/v1\/(?:namespaces\/[^/]+\/)?[^/]+\/[^/]+\/proxy(\/[^?]*)?(?:\?|$)/.exec(url);
-  if (!match) throw noSuchPath();
-  return match[1] ?? "/";
-}
-
-export function searchOf(url: string): string {
-  const mark = url.indexOf("?");
-  return mark < 0 ? "" : url.slice(mark + 1);
-}
+const kubeletPort = 10250;

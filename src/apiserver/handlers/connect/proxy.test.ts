@@ -5,8 +5,7 @@ import type { RawConnection } from "../../../base/http.ts";
 import { exchange, type ExchangeOptions } from "../../../../test/support/http.ts";
 import { newExchange } from "../../exchange.ts";
 import { withRecovery } from "../../filters/recovery.ts";
-import { pathBehindProxy } from "./node-proxy.ts";
-import { splitTarget } from "./proxy.ts";
+import { pathBehindProxy, splitTarget } from "./proxy-target.ts";
 import { forward } from "./reverse-proxy.ts";
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -85,10 +84,10 @@ describe("a proxied request", () => {
 test.each([
   ["web", { scheme: "http", name: "web", port: "" }], ["web:80", { scheme: "http", name: "web", port: "80" }],
   ["https:web:443", { scheme: "https", name: "web", port: "443" }], ["https:web:", { scheme: "https", name: "web", port: "" }],
-] as const)("%s", (text, expected) => expect(splitTarget(text)).toEqual(expected));
+] as const)("%s", (text, expected) => expect(splitTarget("pod", text)).toEqual(expected));
 
 test.each(["ftp:web:21", ":80", "a:b:c:d", ""])("%p is no target", (text) => {
-  expect(() => splitTarget(text)).toThrow("invalid proxy target");
+  expect(() => splitTarget("pod", text)).toThrow(`invalid pod request ${JSON.stringify(text)}`);
 });
 
 test.each([

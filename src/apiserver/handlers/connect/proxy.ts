@@ -1,23 +1,14 @@
-import { BlockList, isIPv6 } from "node:net";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import { badRequest, serviceUnavailable } from "../../../apimachinery/status.ts";
 import type { Pod, Service } from "../../../apis/generated/core/v1.ts";
 import type { EndpointSlice } from "../../../apis/generated/discovery/v1.ts";
 import type { HandlerDependencies, ResourceHandler } from "../handler.ts";
-import { pathBehindProxy, searchOf } from "./node-proxy.ts";
+import { isLocal, pathBehindProxy, searchOf, splitTarget } from "./proxy-target.ts";
 import { forward } from "./reverse-proxy.ts";
-
-/** `[scheme:]name[:port]`, as the path of a proxy request names its target. */
-export function splitTarget(text: string): { scheme: "http" | "https"; name: string; port: string } {
-  const parts = text.split(":");
-  const [scheme, name, port] = parts.length === 3 ? parts : parts.length === 2 ? ["", ...parts] : ["", text, ""];
-  if (parts.length > 3 || !name || (scheme !== "" && scheme !== "http" && scheme !== "https")) throw badRequest(`invalid proxy target ${JSON.stringify(text)}`);
-  return { scheme: scheme === "https" ? "https" : "http", name, port: port! };
-}
 
 /** `/api/v1/namespaces/NS/pods/[scheme:]NAME[:PORT]/proxy/PATH`. */
 export const podProxy: ResourceHandler = async ({ registry }, exchange, card) => {
-  const { scheme, name, port } = splitTarget(exchange.info.name);
+  const { scheme, name, port } = splitTarget("pod", exchange.info.name);
   const pod = await registry.get(card, { namespace: exchange.info.namespace, name }) as Frozen<Pod>;
   if (!pod.status?.podIP || isLocal(pod.status.podIP)) throw badRequest("address not allowed");
   const ports = pod.spec.containers.flatMap((container) => container.ports ?? []);
@@ -28,7 +19,7 @@ export const podProxy: ResourceHandler = async ({ registry }, exchange, card) =>
 
 /** `/api/v1/namespaces/NS/services/[scheme:]NAME[:PORT]/proxy/PATH`: one of the ready endpoints, at random. */
 export const serviceProxy: ResourceHandler = async ({ registry }, exchange, card) => {
-  const { scheme, name, port } = splitTarget(exchange.info.name);
+  const { scheme, name, port } = splitTarget("service", exchange.info.name);
   const { namespace } = exchange.info;
   const service = await registry.get(card, { namespace, name }) as Frozen<Service>;
   const ports = service.spec?.ports ?? [];
@@ -51,16 +42,3 @@ async function readyAddresses(registry: HandlerDependencies["registry"], namespa
       .filter((host) => !isLocal(host)).map((host) => ({ host, port }));
   });
 }
-
-const localAddresses = new BlockList();
-localAddresses.addSubnet("127.0.0.0", 8, "ipv4");
-localAddresses.addSubnet("169.254.0.0", 16, "ipv4");
-localAddresses.addSubnet("224.0.0.0", 4, "ipv4");
-localAddresses.addAddress("0.0.0.0", "ipv4");
-localAddresses.addSubnet("fe80::", 10, "ipv6");
-localAddresses.addSubnet("ff00::", 8, "ipv6");
-localAddresses.addAddress("::", "ipv6");
-localAddresses.addAddress("::1", "ipv6");
-
-/** Addresses that would reach this machine or its link instead of a pod: whoever writes a pod's status could name them. */
-const isLocal = (address: string): boolean => localAddresses.check(address, isIPv6(address) ? "ipv6" : "ipv4");
