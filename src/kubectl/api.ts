@@ -22,8 +22,8 @@ export interface Api {
   text(path: string, ask?: Ask): Promise<string>;
   /** An answer that is read as it comes. */
   stream(path: string, ask?: Ask): Promise<ReadableStream<Uint8Array>>;
-  /** A WebSocket to an exec-like endpoint; the caller waits for its `open`. */
-  socket(path: string, query: URLSearchParams, protocols: readonly string[]): WebSocket;
+  /** What each request carries: who asks. */
+  headers(): Headers;
 }
 
 export function createApi(connection: Connection, { warn = (text) => void process.stderr.write(`Warning: ${text}\n`), userAgent = "kubectl" }: { warn?: (text: string) => void; userAgent?: string } = {}): Api {
@@ -57,8 +57,7 @@ export function createApi(connection: Connection, { warn = (text) => void proces
     json: async <T>(path: string, ask: Ask = {}) => await (await send(path, ask)).json() as T,
     text: async (path, ask = {}) => (await send(path, ask)).text(),
     stream: async (path, ask = {}) => (await send(path, { timeout: 0, ...ask })).body ?? new ReadableStream(),
-    socket: (path, query, protocols) =>
-      new WebSocket(`${connection.server.replace(/^http/, "ws")}${path}?${query}`, { protocols: [...protocols], headers: Object.fromEntries(headersOf(connection, userAgent)), tls } as unknown as string[]),
+    headers: () => headersOf(connection, userAgent),
   };
 }
 
@@ -80,16 +79,20 @@ export function warningsIn(header: string | null): string[] {
   return [...(header ?? "").matchAll(/\d{3} \S+ "((?:[^"\\]|\\.)*)"/g)].map((match) => match[1]!.replace(/\\(.)/g, "$1"));
 }
 
-async function statusOf(response: Response): Promise<Status> {
-  const body = await response.text();
+const statusOf = async (response: Response): Promise<Status> => statusOfText(response.status, await response.text());
+
+/** What an answer that is no success says, whoever gave it. */
+export function statusOfText(code: number, body: string): Status {
   try {
     const status = JSON.parse(body) as Status & { kind?: string };
     if (status.kind === "Status") return status;
   } catch {
     // Not from the API server's own hand: what it says is the message.
   }
-  return { status: "Failure", code: response.status, reason: "Unknown", message: body.trim() || `the server answered ${response.status}` };
+  return { status: "Failure", code, reason: reasons[code] ?? "", message: body.trim() || `the server answered ${code}` };
 }
+
+const reasons: Readonly<Record<number, string>> = { 400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed", 409: "Conflict", 500: "InternalError", 503: "ServiceUnavailable" };
 
 function unreachable({ server }: Connection, error: Error): string {
   if (error.name === "TimeoutError") return `Unable to connect to the server: ${server} did not answer in time`;

@@ -10,6 +10,9 @@ export class KubectlError extends Error {
 /** The server could not be asked; the message stands alone. */
 export class ConnectionError extends KubectlError {}
 
+/** A command elsewhere ended with this code; the message stands alone. */
+export class RemoteExit extends KubectlError {}
+
 /** Ends the command without a word: all has been said. */
 export class SilentExit extends KubectlError {
   constructor(exitCode = 1) {
@@ -78,7 +81,7 @@ function messageOf(error: unknown): string {
 export function errorText(error: unknown): string {
   if (error instanceof SilentExit) return "";
   if (isReason(error, "Invalid")) return `${invalidText(error.status)}\n`;
-  if (error instanceof ServerError || error instanceof SeveralErrors || error instanceof ConnectionError) return `${messageOf(error)}\n`;
+  if (error instanceof ServerError || error instanceof SeveralErrors || error instanceof ConnectionError || error instanceof RemoteExit) return `${messageOf(error)}\n`;
   const message = messageOf(error);
   return `${message.startsWith("error: ") ? "" : "error: "}${message}\n`;
 }
