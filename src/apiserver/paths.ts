@@ -73,9 +73,9 @@ function routes({ discovery, openApi, checks, metrics, version, serviceAccountKe
   get("/version", (exchange) => replyJson(exchange, version));
   get("/metrics", (exchange) => reply(exchange, 200, { "Content-Type": metricsContentType }, metrics.render()));
   get("/openapi/v2", (exchange) => replyOpenApi(exchange, openApi.v2(exchange.request.headers["accept"] ?? ""), v2Forms));
-  get("/openapi/v3", (exchange) => replyOpenApi(exchange, openApi.v3Index(), ["*/*"]));
-  get("/openapi/v3/api/:version", (exchange, { version: asked }) => replyOpenApi(exchange, openApi.v3(`api/${asked}`)));
-  get("/openapi/v3/apis/:group/:version", (exchange, { group, version: asked }) => replyOpenApi(exchange, openApi.v3(`apis/${group}/${asked}`)));
+  get("/openapi/v3", (exchange) => replyOpenApi(exchange, openApi.v3Index(), undefined));
+  get("/openapi/v3/api/:version", (exchange, { version: asked }) => replyOpenApi(exchange, openApi.v3(`api/${asked}`), v3Forms));
+  get("/openapi/v3/apis/:group/:version", (exchange, { group, version: asked }) => replyOpenApi(exchange, openApi.v3(`apis/${group}/${asked}`), v3Forms));
   get("/.well-known/openid-configuration", (exchange) => replyJson(exchange, openIdConfiguration(serviceAccountKeys)));
   get("/openid/v1/jwks", (exchange) => reply(exchange, 200, { "Content-Type": "application/jwk-set+json", "Cache-Control": "public, max-age=3600" }, JSON.stringify(serviceAccountKeys.jwks)));
   app.notFound((context) => {
@@ -103,11 +103,12 @@ async function replyDocument(exchange: Exchange, document: Document | undefined)
 
 /** By its first name, and by that which makes a valid media type. */
 const v2Forms = ["application/json", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"];
+const v3Forms = ["application/json"];
 
-/** OpenAPI documents are kept compressed, so that is how they go out to whoever takes it. `forms`: the media types that it is had in. */
-function replyOpenApi(exchange: Exchange, document: OpenApiDocument | undefined, forms: readonly string[] = ["application/json"]): void {
+/** OpenAPI documents are kept compressed, so that is how they go out to whoever takes it. `forms`: the media types that it is had in; undefined where nobody is refused. */
+function replyOpenApi(exchange: Exchange, document: OpenApiDocument | undefined, forms: readonly string[] | undefined): void {
   if (!document) throw noSuchPath();
-  if (!parseAccept(exchange.request.headers["accept"]).some((clause) => forms.some((form) => accepts(clause, form)))) return reply(exchange, 406, { Vary: "Accept" });
+  if (forms && !parseAccept(exchange.request.headers["accept"]).some((clause) => forms.some((form) => accepts(clause, form)))) return reply(exchange, 406, { Vary: "Accept" });
   const headers = { ETag: document.etag, Vary: "Accept, Accept-Encoding", "Cache-Control": "public" };
   if (exchange.request.headers["if-none-match"] === document.etag) return reply(exchange, 304, headers);
   if (acceptsGzip(exchange)) return reply(exchange, 200, { ...headers, "Content-Type": document.contentType, "Content-Encoding": "gzip" }, document.gzip);

@@ -73,3 +73,10 @@ describe("a node's proxy", () => {
     expect(await proxied(`n2:${port}`)).toEqual([400, "address not allowed"]);
   });
 });
+
+test("the index of OpenAPI is for every client, whatever it accepts; its documents are not", async () => {
+  const accept = "application/vnd.kubernetes.protobuf";
+  const index = await server.fetch("/openapi/v3", { headers: { accept } });
+  expect([index.status, index.headers.get("content-type")]).toEqual([200, "application/json"]);
+  expect((await server.fetch("/openapi/v3/api/v1", { headers: { accept } })).status).toBe(406);
+});
