@@ -32,5 +32,5 @@ export function equalButForTimes(object: KubeObject, old: Frozen<KubeObject>): b
   const entries = object.metadata.managedFields ?? [], known = old.metadata.managedFields ?? [];
   if (entries.length !== known.length) return false;
   if (!entries.every((entry, i) => entry === known[i] || Bun.deepEquals({ ...entry, time: "" }, { ...known[i], time: "" }))) return false;
-  return Bun.deepEquals({ ...object, metadata: { ...object.metadata, managedFields: [] } }, { ...old, metadata: { ...old.metadata, managedFields: [] } });
+  return Bun.deepEquals({ ...object, metadata: { ...object.metadata, managedFields: undefined } }, { ...old, metadata: { ...old.metadata, managedFields: undefined } });
 }

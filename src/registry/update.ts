@@ -98,7 +98,7 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
     validateChange(card, object, old, subresource);
     await machinery.admission.validate(attributes);
     for (const text of card.strategy.warnings?.(object as Frozen<T>, old) ?? []) context.warn(text);
-    if ((Bun.deepEquals(object, old) || equalButForTimes(object, old as Frozen<KubeObject>)) && !machinery.store.isStale(card, key)) return old;
+    if (equalButForTimes(object, old as Frozen<KubeObject>) && !machinery.store.isStale(card, key)) return old;
     if (dryRun) return object as Frozen<T>;
     const ends = deletionIsComplete(machinery, card, object, old);
     const stored = await (ends ? machinery.store.delete(card, key, entry.revision) : machinery.store.update(card, key, entry.revision, object));

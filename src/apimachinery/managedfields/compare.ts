@@ -66,7 +66,8 @@ function compareMaps(walk: Walk, type: MapMergeType, before: JsonObject | undefi
   const { zeros } = type;
   for (const name of Object.keys(right)) {
     const value = own(right, name, type), was = own(left, name, type);
-    if (value === undefined || value === was) continue;
+    // Most writes leave most of an object alone; further down, what differs is soon found.
+    if (value === undefined || value === was || (walk.path.length === 0 && Bun.deepEquals(value, was))) continue;
     const field = type.field(name);
     if (field) visit(walk, fieldElement(name), field, was ?? (before ? zeros?.get(name) : undefined), value);
   }

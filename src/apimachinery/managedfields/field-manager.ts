@@ -72,7 +72,7 @@ function updated(managers: Managers, comparison: ReturnType<typeof compare>, wri
   const { added, modified } = comparison;
   const set = difference(difference(union(modified, added), write.reset, true), stripped);
   const id = identify(self);
-  if (!isEmpty(set)) managers.set(id, { ...self, set: union(set, managers.get(id)?.set ?? emptySet) });
+  if (!isEmpty(set)) managers.set(id, { ...self, set: union(managers.get(id)?.set ?? emptySet, set) });
   capUpdateManagers(managers);
   return managers;
 }

@@ -28,19 +28,27 @@ function node(member: boolean, children: Growing): FieldSet | undefined {
   return member ? { [self]: {}, ...children } : children;
 }
 
-/** Collects paths. */
+/** Collects paths; those that come one after the other mostly have their beginning in common. */
 export class FieldSetBuilder {
   readonly #root: Growing = {};
+  /** The last path, and the node before each of its elements and after the last. */
+  #path: PathElement[] = [];
+  readonly #nodes: Growing[] = [this.#root];
+
   insert(path: readonly PathElement[]): void {
-    let at = this.#root;
-    let made = true;
-    for (const element of path) {
+    let depth = 0;
+    while (depth < path.length && path[depth] === this.#path[depth]) depth++;
+    let at = this.#nodes[depth]!, made = depth === 0;
+    for (; depth < path.length; depth++) {
       // What was a member without anything below stays one.
       if (!made && isEmpty(at)) at[self] = {};
-      const known = at[element];
+      const element = path[depth]!, known = at[element];
       made = known === undefined;
       at = known ?? (at[element] = {});
+      this.#path[depth] = element;
+      this.#nodes[depth + 1] = at;
     }
+    this.#path.length = path.length;
     if (!made && !isEmpty(at)) at[self] = {};
   }
   set(): FieldSet {
@@ -61,26 +69,28 @@ export function sorted(set: FieldSet): FieldSet {
   return result;
 }
 
+/** `a` itself when it has all of `b`. */
 export function union(a: FieldSet, b: FieldSet): FieldSet {
   if (a === b || isEmpty(b)) return a;
   if (isEmpty(a)) return b;
-  const result = { ...a } as Growing;
-  for (const element of Object.keys(b)) {
-    const left = result[element], right = b[element]!;
-    if (!left) result[element] = right as Growing;
-    else if (element !== self) result[element] = joined(left, right) as Growing;
+  let result: Growing | undefined;
+  for (const element in b) {
+    const left = a[element], right = b[element]!;
+    const both = left && element !== self ? joined(left, right) : left ?? right;
+    if (both !== left) (result ??= { ...a } as Growing)[element] = both as Growing;
   }
-  return result;
+  return result ?? a;
 }
 
 function joined(a: FieldSet, b: FieldSet): FieldSet {
   if (isEmpty(a)) return isEmpty(b) ? a : { [self]: {}, ...b };
-  if (isEmpty(b)) return { [self]: {}, ...a };
+  if (isEmpty(b)) return Object.hasOwn(a, self) ? a : { [self]: {}, ...a };
   return union(a, b);
 }
 
 /** What is in `a` and not in `b`: a path goes alone, not what is below it, unless `deep`. `a` itself when nothing goes. */
 export function difference(a: FieldSet, b: FieldSet, deep = false): FieldSet {
+  if (isEmpty(b)) return a;
   const result: Growing = {};
   let same = true;
   for (const element of Object.keys(a)) {

@@ -10,6 +10,8 @@ export interface ManagerEntry {
   readonly subresource: string;
   readonly time: string | undefined;
   readonly set: FieldSet;
+  /** What the entry was read from: written again where nothing of it has changed. */
+  readonly source?: Frozen<ManagedFieldsEntry>;
 }
 
 /** An object's managers by identifier. */
@@ -25,13 +27,14 @@ type Entries = Frozen<ManagedFieldsEntry[]> | undefined;
 /** `trusted`: written by this server, so that FieldsV1 is a set as it stands. Throws an Error for entries that can't be. */
 export function readManagers(entries: Entries, trusted: boolean): Managers {
   const managers: Managers = new Map();
-  for (const [i, { manager = "", operation = "", apiVersion = "", subresource = "", time, fieldsType, fieldsV1 }] of (entries ?? []).entries()) {
+  for (const [i, source] of (entries ?? []).entries()) {
+    const { manager = "", operation = "", apiVersion = "", subresource = "", time, fieldsType, fieldsV1 } = source;
     if (operation !== "Apply" && operation !== "Update") throw new Error("operation must be `Apply` or `Update`");
     if (!apiVersion) throw new Error("apiVersion must not be empty");
     if (!fieldsType) throw new Error(`missing fieldsType in managed fields entry ${i}`);
     if (fieldsType !== "FieldsV1") throw new Error(`invalid fieldsType ${JSON.stringify(fieldsType)} in managed fields entry ${i}`);
     const set = fieldsV1 === undefined ? emptySet : trusted ? (fieldsV1 as FieldSet) : parseFields(fieldsV1);
-    const entry = { manager, operation, apiVersion, subresource, time: time ?? undefined, set };
+    const entry = { manager, operation, apiVersion, subresource, time: time ?? undefined, set, ...(trusted ? { source } : {}) };
     managers.set(identify(entry), entry);
   }
   return managers;
@@ -42,11 +45,16 @@ export function writeManagers(managers: Managers): ManagedFieldsEntry[] | undefi
   const entries = [...managers.values()].filter(({ set }) => !isEmpty(set));
   if (entries.length === 0) return undefined;
   const rank = ({ operation, time, manager, apiVersion, subresource }: ManagerEntry): string => [operation, time ?? "", manager, apiVersion, subresource].join("\0");
-  return entries.sort((a, b) => (rank(a) < rank(b) ? -1 : 1)).map(({ manager, operation, apiVersion, subresource, time, set }) => ({
-    ...(manager ? { manager } : {}), operation, apiVersion, ...(time ? { time } : {}), fieldsType: "FieldsV1", fieldsV1: shared(set), ...(subresource ? { subresource } : {}),
-  }));
+  return entries.sort((a, b) => (rank(a) < rank(b) ? -1 : 1)).map(written);
 }
 
+function written(entry: ManagerEntry): ManagedFieldsEntry {
+  const { manager, operation, apiVersion, subresource, time, set, source } = entry;
+  if (source && source.fieldsV1 === set && (source.time ?? undefined) === time && source.apiVersion === apiVersion && (source.manager ?? "") === manager && (source.subresource ?? "") === subresource && source.operation === operation) return source as ManagedFieldsEntry;
+  return { ...(manager ? { manager } : {}), operation, apiVersion, ...(time ? { time } : {}), fieldsType: "FieldsV1", fieldsV1: shared(set), ...(subresource ? { subresource } : {}) };
+}
+
+const canonical = new WeakSet<FieldSet>();
 const known = new Map<bigint, WeakRef<FieldSet>>();
 const gone = new FinalizationRegistry<bigint>((hash) => {
   if (!known.get(hash)?.deref()) known.delete(hash);
@@ -54,13 +62,25 @@ const gone = new FinalizationRegistry<bigint>((hash) => {
 
 /** One copy of equal sets: the pods of a ReplicaSet have the same. */
 function shared(set: FieldSet): FieldSet {
-  const ordered = sorted(set);
-  const hash = BigInt(Bun.hash(JSON.stringify(ordered)));
-  const same = known.get(hash)?.deref();
-  if (same && Bun.deepEquals(same, ordered)) return same;
-  known.set(hash, new WeakRef(ordered));
-  gone.register(ordered, hash);
-  return ordered;
+  if (canonical.has(set)) return set;
+  const hash = hashOf(set), same = find(hash, set);
+  if (same) return same;
+  // The same in another order may be there.
+  const ordered = sorted(set), orderedHash = hashOf(ordered);
+  const one = find(orderedHash, ordered) ?? ordered;
+  canonical.add(one);
+  for (const each of new Set([hash, orderedHash])) {
+    known.set(each, new WeakRef(one));
+    gone.register(one, each);
+  }
+  return one;
+}
+
+const hashOf = (set: FieldSet): bigint => BigInt(Bun.hash(JSON.stringify(set)));
+
+function find(hash: bigint, set: FieldSet): FieldSet | undefined {
+  const found = known.get(hash)?.deref();
+  return found && Bun.deepEquals(found, set) ? found : undefined;
 }
 
 const mostUpdateManagers = 10;
