@@ -95,7 +95,7 @@ test("impersonating only groups is no request", async () => {
 test("impersonation takes the groups given, else those a service account has", async () => {
   const named = run(who, { url: "/version", headers: { ...good, "impersonate-user": "bob", "impersonate-group": "a, b" } });
   await named.done;
-  expect(named.answer.text()).toBe("bob a,b,system:authenticated");
+  expect(named.answer.text()).toBe("bob a, b,system:authenticated");
   const account = run(who, { url: "/version", headers: { ...good, "impersonate-user": "system:serviceaccount:ns:sa" } });
   await account.done;
   expect(account.answer.text()).toBe("system:serviceaccount:ns:sa system:serviceaccounts,system:serviceaccounts:ns,system:authenticated");

@@ -19,6 +19,8 @@ export interface HttpRequest {
   readonly url: string;
   /** Lower-case names; repeated fields joined by ", ". */
   readonly headers: Readonly<Record<string, string>>;
+  /** The single values of fields that were sent more than once; absent where none was. */
+  readonly repeated?: Readonly<Record<string, readonly string[]>>;
   readonly peer?: PeerCertificate;
   /** Why a client certificate was refused, such as `CERT_HAS_EXPIRED`. */
   readonly peerError?: string;

@@ -79,7 +79,7 @@ describe("who asks", () => {
   test("impersonation needs its own right", async () => {
     expect(await message("/api/v1/pods", { headers: { "impersonate-user": "bob" } })).toEqual([403, expect.stringContaining('User "bob" cannot list')]);
     const as = await server.certificate("alice");
-    expect(await message("/api/v1/pods", { as, headers: { "impersonate-user": "system:admin" } })).toEqual([403, 'users "system:admin" is forbidden: User "alice" cannot impersonate resource "users" in API group "" at the cluster scope']);
+    expect(await message("/api/v1/pods", { as, headers: { "impersonate-user": "system:admin" } })).toEqual([403, 'pods is forbidden: User "alice" cannot impersonate-on:user-info:list resource "pods" in API group "" at the cluster scope']);
   });
 
   test("OIDC documents name the key", async () => {

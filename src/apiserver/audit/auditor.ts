@@ -17,7 +17,8 @@ export interface AuditRecord {
   annotate(key: string, value: string, level?: Level): void;
   requestObject(object: unknown): void;
   responseObject(object: unknown): void;
-  impersonated(user: UserInfo): void;
+  /** `constraint`: the verb of constrained impersonation, where that was used. */
+  impersonated(user: UserInfo, constraint?: string): void;
   /** Records a stage that the policy doesn't leave out. `status`: of the answer. */
   stage(stage: Stage, status?: Partial<Status> & { code: number }): void;
 }
@@ -51,8 +52,9 @@ export function createAuditor({ policy, backends, now }: { policy: AuditPolicy; 
         responseObject(object) {
           if (includes(level, "RequestResponse")) event.responseObject = recorded(object, omitManagedFields);
         },
-        impersonated(other) {
+        impersonated(other, constraint) {
           event.impersonatedUser = eventUser(other);
+          if (constraint) event.authenticationMetadata = { impersonationConstraint: constraint };
         },
         stage(stage, status) {
           if (omitStages.has(stage)) return;

@@ -32,6 +32,7 @@ export interface AuditEvent {
   verb: string;
   user: EventUser;
   impersonatedUser?: EventUser;
+  authenticationMetadata?: { impersonationConstraint: string };
   sourceIPs: string[];
   userAgent?: string;
   objectRef?: ObjectReference;

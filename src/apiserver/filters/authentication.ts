@@ -15,7 +15,7 @@ export function withAuthentication({ authenticators, anonymous }: { authenticato
       exchange.user = user.groups.includes(allUnauthenticated) ? user : withGroup(user, allAuthenticated);
       return next(exchange);
     }
-    const user = exchange.request.peerError !== undefined ? undefined : await anonymous?.authenticate(exchange.request, exchange.path);
+    const user = exchange.request.peerError !== undefined || exchange.request.peer !== undefined ? undefined : await anonymous?.authenticate(exchange.request, exchange.path);
     if (!user) throw unauthorized();
     exchange.user = user;
     return next(exchange);

@@ -14,6 +14,7 @@ export class Exchange implements HttpRequest {
   readonly method: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  readonly repeated: RequestHead["repeated"];
   readonly received: RequestBody;
   readonly keepAlive: boolean;
   readonly http11: boolean;
@@ -27,6 +28,7 @@ export class Exchange implements HttpRequest {
     this.method = head.method;
     this.url = head.url;
     this.headers = head.headers;
+    this.repeated = head.repeated;
     this.keepAlive = head.keepAlive;
     this.http11 = head.http11;
     this.expectContinue = head.expectContinue;

@@ -8,6 +8,8 @@ export interface RequestHead {
   url: string;
   /** Lower-case names, no prototype; repeated fields joined by ", ". */
   headers: Record<string, string>;
+  /** The values of repeated fields one by one; absent without any. */
+  repeated?: Record<string, string[]>;
   http11: boolean;
   keepAlive: boolean;
   /** Length of the body, or `chunked`. */
@@ -72,6 +74,7 @@ export function parseRequestHead(text: string, limits: FrontLimits): RequestHead
   if (!originForm.test(url)) return refusal(400, "malformed request target");
 
   const headers: Record<string, string> = Object.create(null);
+  let repeated: Record<string, string[]> | undefined;
   for (let count = 1; lineEnd >= 0; count++) {
     if (count > limits.headerCount) return refusal(431, "too many header fields");
     const start = lineEnd + 2;
@@ -86,9 +89,12 @@ export function parseRequestHead(text: string, limits: FrontLimits): RequestHead
     const before = headers[name];
     if (before === undefined) headers[name] = value;
     else if (name === "host" || name === "content-length" || name === "transfer-encoding") return refusal(400, `repeated ${name} field`);
-    else headers[name] = before + (name === "cookie" ? "; " : ", ") + value;
+    else {
+      headers[name] = before + (name === "cookie" ? "; " : ", ") + value;
+      ((repeated ??= Object.create(null) as Record<string, string[]>)[name] ??= [before]).push(value);
+    }
   }
-  return framed({ method, url, headers, http11: version === "HTTP/1.1", keepAlive: true, bodyLength: 0, expectContinue: false }, limits);
+  return framed({ method, url, headers, repeated, http11: version === "HTTP/1.1", keepAlive: true, bodyLength: 0, expectContinue: false }, limits);
 }
 
 /** Decides where the request ends and whether another may follow (RFC 9112 sections 3.2, 6.3 and 9.3). */
