@@ -10,8 +10,11 @@ export const maxReplicasAnnotation = "deployment.kubernetes.io/max-replicas";
 /** What a ReplicaSet doesn't inherit from its Deployment's annotations. Everything else, such as kubernetes.io/change-cause, it does. */
 const notCopied = new Set(["kubectl.kubernetes.io/last-applied-configuration", revisionAnnotation, revisionHistoryAnnotation, desiredReplicasAnnotation, maxReplicasAnnotation, "deprecated.deployment.rollback.rollback-to"]);
 
-export function revisionOf(object: Frozen<ReplicaSet> | Frozen<Deployment>): number {
-  return integer(object.metadata.annotations?.[revisionAnnotation]) ?? 0;
+/** An int64, of which users may set any; 0 when there is none. */
+export function revisionOf(object: Frozen<ReplicaSet> | Frozen<Deployment>): bigint {
+  const text = object.metadata.annotations?.[revisionAnnotation] ?? "";
+  const revision = /^-?\d{1,19}$/.test(text) ? BigInt(text) : 0n;
+  return BigInt.asIntN(64, revision) === revision ? revision : 0n;
 }
 
 export const desiredReplicasOf = (rs: Frozen<ReplicaSet>): number | undefined => integer(rs.metadata.annotations?.[desiredReplicasAnnotation]);
@@ -22,7 +25,7 @@ function integer(text: string | undefined): number | undefined {
 }
 
 /** Brings the annotations of the new ReplicaSet up to date, in place. `created` also sets the replica numbers, which later follow scaling. */
-export function annotateNew(d: Frozen<Deployment>, rs: ReplicaSet, revision: number, created: boolean): void {
+export function annotateNew(d: Frozen<Deployment>, rs: ReplicaSet, revision: bigint, created: boolean): void {
   const annotations = (rs.metadata.annotations ??= {});
   for (const [name, value] of Object.entries(d.metadata.annotations ?? {})) if (!notCopied.has(name)) annotations[name] = value;
   const old = annotations[revisionAnnotation];

@@ -25,7 +25,7 @@ function deployment(spec: Partial<Deployment["spec"]> = {}, rest: Partial<Deploy
 interface SetFacts {
   available?: number;
   age?: number;
-  revision?: number;
+  revision?: number | string;
   desired?: number;
   max?: number;
   history?: string;
@@ -111,6 +111,12 @@ test("a rollback keeps the history of revisions", () => {
   const back = plan.update.find(({ replicaSet }) => replicaSet.metadata.name === "web-v1")!.replicaSet;
   expect(back.metadata.annotations).toMatchObject({ "deployment.kubernetes.io/revision": "3", "deployment.kubernetes.io/revision-history": "1" });
   expect(plan.revision).toBe("3");
+});
+
+test("revisions are 64-bit integers", () => {
+  const next = (revision: string): string | undefined => planDeployment(deployment(), [set("v2", 4, { revision })], [], now).create?.metadata.annotations?.["deployment.kubernetes.io/revision"];
+  expect(next("3546343826724305832")).toBe("3546343826724305833");
+  expect(next("9223372036854775808")).toBe("1");
 });
 
 test("a finished rollout says so and forgets old revisions", () => {

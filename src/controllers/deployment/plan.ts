@@ -56,7 +56,7 @@ function split(d: Frozen<Deployment>, owned: readonly Frozen<ReplicaSet>[], cond
   return { current, old: copies.filter((rs) => rs !== current), conditions, created: false };
 }
 
-const nextRevision = (sets: Sets): number => Math.max(0, ...sets.old.map(revisionOf)) + 1;
+const nextRevision = (sets: Sets): bigint => sets.old.map(revisionOf).reduce((last, revision) => (revision > last ? revision : last), 0n) + 1n;
 
 /** Numbers an existing ReplicaSet as the newest: after a rollback it is an old one. */
 function adoptCurrent(d: Frozen<Deployment>, sets: Sets, now: number): void {
@@ -117,7 +117,7 @@ function expired(d: Frozen<Deployment>, old: readonly ReplicaSet[]): string[] {
   const limit = d.spec.revisionHistoryLimit;
   if (limit === undefined || limit === null || limit === 2 ** 31 - 1) return [];
   const alive = old.filter((rs) => !rs.metadata.deletionTimestamp);
-  const excess = alive.toSorted((a, b) => revisionOf(a) - revisionOf(b) || oldestFirst(a, b)).slice(0, Math.max(0, alive.length - limit));
+  const excess = alive.toSorted((a, b) => Number(revisionOf(a) - revisionOf(b)) || oldestFirst(a, b)).slice(0, Math.max(0, alive.length - limit));
   return excess
     .filter((rs) => (rs.status?.replicas ?? 0) === 0 && replicasOf(rs) === 0 && (rs.metadata.generation ?? 0) <= (rs.status?.observedGeneration ?? 0))
     .map((rs) => rs.metadata.name!);
