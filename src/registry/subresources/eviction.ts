@@ -17,7 +17,7 @@ export async function createEviction(call: SubresourceCall): Promise<Status> {
   if (metadata?.name !== key.name) throw badRequest("name in URL does not match name in Eviction object");
   const asked = withDryRun(deleteOptions, options.dryRun ?? false);
   for (;;) {
-    const pod = (await machinery.store.mustGet<Pod>(card, key)).object;
+    const { object: pod, revision } = await machinery.store.mustGet<Pod>(card, key);
     const needsBudget = !["Succeeded", "Failed", "Pending"].includes(pod.status?.phase ?? "") && !pod.metadata.deletionTimestamp;
     // A pod that has not started may do so meanwhile, and then its budget counts: it must still be the one that was looked at.
     const pinned = needsBudget ? await askBudget(call, pod, asked) : pod.status?.phase === "Pending" && !pod.metadata.deletionTimestamp;
@@ -25,7 +25,8 @@ export async function createEviction(call: SubresourceCall): Promise<Status> {
       await evict(call, pinned && !asked.preconditions?.resourceVersion ? { ...asked, preconditions: { ...asked.preconditions, resourceVersion: pod.metadata.resourceVersion } } : asked);
       return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 };
     } catch (error) {
-      if (!isConflict(error) || !pinned || asked.preconditions?.resourceVersion) throw error;
+      // Again only when the pod has changed since: a conflict with the client's own preconditions stands.
+      if (!isConflict(error) || !pinned || asked.preconditions?.resourceVersion || machinery.store.revisionOf(card, key) === revision) throw error;
       if (typeof pinned === "string") throw tooManyRequests(`The disruption budget ${pinned} is still being processed by the server.`, 10);
     }
   }
