@@ -1,4 +1,5 @@
 import type { Controller, ServedKinds } from "../client/controller.ts";
+import { bootstrapSigner } from "./bootstrap-signer/bootstrap-signer.ts";
 import { certificateApproving } from "./certificates/approving.ts";
 import { certificateCleaner } from "./certificates/cleaner.ts";
 import { certificateSigningController, type Sign } from "./certificates/signing.ts";
@@ -61,6 +62,7 @@ export function controllers({ kinds, ca, sign, issueLegacyToken, clusterCidr, no
     ...(sign ? [certificateSigningController({ sign })] : []),
     certificateCleaner,
     tokenCleaner,
+    bootstrapSigner,
     garbageCollector({ kinds }),
     nodeIpam({ clusterCidr }),
     nodeLifecycle({ gracePeriod: nodeMonitorGracePeriod }),

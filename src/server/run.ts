@@ -16,6 +16,7 @@ import { rulesOf, startControllers } from "../client/controller.ts";
 import { controllers } from "../controllers/index.ts";
 import type { UserInfo } from "../registry/attributes.ts";
 import { ensureClusterDnsService } from "../registry/bootstrap/cluster-dns-service.ts";
+import { ensureClusterInfo } from "../registry/bootstrap/cluster-info.ts";
 import { ensureExtensionApiServerAuthentication } from "../registry/bootstrap/extension-apiserver-authentication.ts";
 import { ensureKubernetesService } from "../registry/bootstrap/kubernetes-service.ts";
 import { ensureSystemNamespaces } from "../registry/bootstrap/namespaces.ts";
@@ -28,7 +29,7 @@ import { type ControlPlane, kubernetesServiceIp, startControlPlane } from "./con
 import { removeIfExists, writeFileAtomic } from "./files.ts";
 import { guardKubelet } from "./kubelet-access.ts";
 import { hostAddresses } from "./host.ts";
-import { kubeconfig } from "./kubeconfig.ts";
+import { clusterInfo, kubeconfig } from "./kubeconfig.ts";
 import { type Layout, layoutOf, prepareDataDir } from "./layout.ts";
 import { labelServerNode } from "./node-role.ts";
 import { notifyInit } from "./notify.ts";
@@ -161,6 +162,7 @@ class Server {
         await ensureServiceCidr(client, options.serviceCidr, this.#clock.now());
         await reconcileBootstrapPolicy(client, bootstrapPolicy(this.#controllers().map((controller) => ({ name: controller.name, rules: rulesOf(controller) }))));
         await ensureExtensionApiServerAuthentication(client, { clientCa: this.#pki.clientCa.certificate, frontProxyCa: this.#pki.frontProxyCa.certificate, allowedNames: [frontProxyName] });
+        await ensureClusterInfo(client, clusterInfo({ server: `https://${advertiseAddressOf(options)}:${this.#front.port}`, ca: this.#pki.serverCa.certificate }));
         await ensureKubernetesService(client, { clusterIP: kubernetesServiceIp(options.serviceCidr), advertiseAddress: advertiseAddressOf(options), port: this.#front.port });
         await ensureClusterDnsService(client, options.clusterDns);
         await repairIpAddresses(client);

@@ -224,3 +224,14 @@ test("aggregated cluster roles gather rules as roles come and go", async () => {
   await plane.client.delete(clusterroles, { name: "a" });
   await eventually(() => expect(gathered()).toEqual(["pods"]));
 });
+
+test("bootstrap tokens sign cluster-info as long as they are there", async () => {
+  await using plane = await startControlPlane();
+  const info = { namespace: "kube-public", name: "cluster-info" }, token = { namespace: "kube-system", name: "bootstrap-token-abcdef" };
+  const data = Object.fromEntries(Object.entries({ "token-id": "abcdef", "token-secret": "0123456789abcdef", "usage-bootstrap-signing": "true" }).map(([name, value]) => [name, Buffer.from(value).toString("base64")]));
+  await plane.client.create(configmaps, { metadata: info, data: { kubeconfig: "text" } });
+  await plane.client.create(secrets, { metadata: token, type: "bootstrap.kubernetes.io/token", data });
+  await eventually(async () => expect((await plane.client.get(configmaps, info)).data?.["jws-kubeconfig-abcdef"]).toStartWith("eyJ"));
+  await plane.client.delete(secrets, token);
+  await eventually(async () => expect((await plane.client.get(configmaps, info)).data).toEqual({ kubeconfig: "text" }));
+});

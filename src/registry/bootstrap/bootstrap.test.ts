@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
-import { endpoints, endpointslices, flowschemas, namespaces, prioritylevelconfigurations, priorityclasses, services } from "../../apis/builtins.ts";
+import { configmaps, endpoints, endpointslices, flowschemas, namespaces, prioritylevelconfigurations, priorityclasses, services } from "../../apis/builtins.ts";
 import { thaw } from "../../apimachinery/meta.ts";
 import type { PriorityLevelConfiguration } from "../../apis/generated/flowcontrol/v1.ts";
 import { startRegistry } from "../testing/fixture.ts";
+import { ensureClusterInfo } from "./cluster-info.ts";
 import { ensureFlowControl } from "./flow-control.ts";
 import { ensureKubernetesService } from "./kubernetes-service.ts";
 import { ensureSystemNamespaces, systemNamespaces } from "./namespaces.ts";
@@ -61,4 +62,13 @@ test("flow control's defaults are there; what somebody took over stays theirs", 
   await ensureFlowControl(f.client);
   const shares = async (name: string): Promise<number | undefined> => (await f.client.get(prioritylevelconfigurations, { name })).spec.limited!.nominalConcurrencyShares;
   expect([await shares("system"), await shares("node-high")]).toEqual([30, 7]);
+});
+
+test("cluster-info says where the cluster is, and keeps its signatures", async () => {
+  await using f = await startRegistry();
+  const info = { namespace: "kube-public", name: "cluster-info" };
+  await ensureClusterInfo(f.client, "one");
+  await f.client.patch(configmaps, info, { type: "application/merge-patch+json", body: { data: { "jws-kubeconfig-abcdef": "x" } } });
+  await ensureClusterInfo(f.client, "two");
+  expect((await f.client.get(configmaps, info)).data).toEqual({ kubeconfig: "two", "jws-kubeconfig-abcdef": "x" });
 });
