@@ -2,7 +2,8 @@ import type { KubeObject } from "../apimachinery/meta.ts";
 import { formatTime } from "../apimachinery/time.ts";
 import type { SelfSubjectReview } from "../apis/generated/authentication/v1.ts";
 import { parseFieldSelector } from "../apimachinery/selectors/fields.ts";
-import type { FieldSelectorAttributes, SubjectAccessReview, SubjectAccessReviewSpec } from "../apis/generated/authorization/v1.ts";
+import { parseLabelSelector } from "../apimachinery/selectors/labels.ts";
+import type { SubjectAccessReview, SubjectAccessReviewSpec } from "../apis/generated/authorization/v1.ts";
 import type { Authorizer, Decision, RequestContext, UserInfo } from "./attributes.ts";
 import type { WriteRequest } from "./registry.ts";
 
@@ -14,8 +15,8 @@ export type Reviews = Readonly<Record<string, Review>>;
 export function accessReviews({ authorizer }: { authorizer: Authorizer }): Reviews {
   const decideFor = (object: KubeObject, user: UserInfo): KubeObject => {
     const review = object as SubjectAccessReview;
-    const { allowed, reason } = decide(authorizer, user, review.spec);
-    return { ...review, status: { allowed, ...(reason ? { reason } : {}) } } as KubeObject;
+    const { allowed, reason, evaluationError } = decide(authorizer, user, review.spec);
+    return { ...review, status: { allowed, ...(reason ? { reason } : {}), ...(evaluationError ? { evaluationError } : {}) } } as KubeObject;
   };
   return {
     "selfsubjectaccessreviews.authorization.k8s.io": ({ user }, object) => decideFor(object, user),
@@ -28,29 +29,60 @@ export function accessReviews({ authorizer }: { authorizer: Authorizer }): Revie
   };
 }
 
-function decide(authorizer: Authorizer, user: UserInfo, { resourceAttributes: resource, nonResourceAttributes: path }: SubjectAccessReviewSpec): Decision {
+function decide(authorizer: Authorizer, user: UserInfo, { resourceAttributes: resource, nonResourceAttributes: path }: SubjectAccessReviewSpec): Decision & { evaluationError?: string } {
   if (path) return authorizer.authorizePath({ user, verb: path.verb ?? "", path: path.path ?? "" });
-  const { verb = "", group = "", version = "", resource: plural = "", subresource = "", namespace = "", name = "", fieldSelector } = resource!;
-  const selector = selectorText(fieldSelector);
-  return authorizer.authorize({ user, verb, group, version, resource: plural, subresource, namespace, name, ...(selector ? { fieldSelector: selector } : {}) });
+  const { verb = "", group = "", version, resource: plural = "", subresource = "", namespace = "", name = "", fieldSelector, labelSelector } = resource!;
+  const fields = read(fieldSelector, isFieldSelector, fieldTerm), labels = read(labelSelector, isLabelSelector, labelTerm);
+  const evaluationError = [...ignored("fieldSelector", fields), ...ignored("labelSelector", labels)].join("; ");
+  const decision = authorizer.authorize({ user, verb, group, version: version || "*", resource: plural, subresource, namespace, name, ...(fields.text ? { fieldSelector: fields.text } : {}) });
+  return { ...decision, ...(evaluationError ? { evaluationError } : {}) };
 }
 
-/** The selector as a request would send it. What can't be said so narrows nothing, as in Kubernetes. */
-function selectorText(selector: FieldSelectorAttributes | undefined): string | undefined {
-  if (selector?.rawSelector) return isFieldSelector(selector.rawSelector) ? selector.rawSelector : undefined;
-  const terms = (selector?.requirements ?? []).flatMap(({ key, operator, values = [] }) => (values.length === 1 && (operator === "In" || operator === "NotIn") ? [`${key}${operator === "In" ? "=" : "!="}${values[0]}`] : []));
-  const text = terms.join(",");
-  return text && isFieldSelector(text) ? text : undefined;
+/** A selector as a request would send it, without what can't be read or said so: that narrows nothing, as in Kubernetes. */
+interface SelectorText {
+  text: string;
+  /** Something was left out. */
+  faulty: boolean;
 }
 
-function isFieldSelector(text: string): boolean {
+interface Requirement {
+  key: string;
+  operator: string;
+  values?: readonly string[];
+}
+
+function read(selector: { rawSelector?: string; requirements?: readonly Requirement[] } | undefined, isGood: (text: string) => boolean, termOf: (requirement: Requirement) => string | undefined): SelectorText {
+  const { rawSelector, requirements = [] } = selector ?? {};
+  if (rawSelector) return isGood(rawSelector) ? { text: rawSelector, faulty: false } : { text: "", faulty: true };
+  const terms = requirements.map(termOf).filter((term) => term !== undefined && isGood(term));
+  return { text: terms.join(","), faulty: terms.length < requirements.length };
+}
+
+const ignored = (name: string, { text, faulty }: SelectorText): string[] => (faulty ? [`spec.resourceAttributes.${name} ${text ? "partially " : ""}ignored due to parse error`] : []);
+
+const fieldOperators: Readonly<Record<string, string>> = { In: "=", NotIn: "!=" };
+const fieldTerm = ({ key, operator, values = [] }: Requirement): string | undefined =>
+  (values.length === 1 && Object.hasOwn(fieldOperators, operator) ? `${key}${fieldOperators[operator]}${values[0]!.replace(/[\\,=]/g, "\\$&")}` : undefined);
+
+function labelTerm({ key, operator, values = [] }: Requirement): string | undefined {
+  switch (operator) {
+    case "In": return `${key} in (${values.join(",")})`;
+    case "NotIn": return `${key} notin (${values.join(",")})`;
+    case "Exists": return key;
+    case "DoesNotExist": return `!${key}`;
+    default: return undefined;
+  }
+}
+
+const parses = (parse: (text: string) => unknown) => (text: string): boolean => {
   try {
-    parseFieldSelector(text);
+    parse(text);
     return true;
   } catch {
     return false;
   }
-}
+};
+const isFieldSelector = parses(parseFieldSelector), isLabelSelector = parses(parseLabelSelector);
 
 function subjectOf(object: KubeObject): UserInfo {
   const { user = "", uid, groups = [], extra } = (object as SubjectAccessReview).spec;

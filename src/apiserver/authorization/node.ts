@@ -91,9 +91,15 @@ function pod(graph: NodeGraph, node: string, attributes: ResourceAttributes): De
   }
 }
 
-/** The selector was read once before, by request-info, so it parses. */
-const selects = ({ fieldSelector }: ResourceAttributes, field: string, node: string): boolean =>
-  fieldSelector !== undefined && requiredValue(parseFieldSelector(fieldSelector), field) === node;
+/** A selector that can't be read selects nothing; those of requests are refused before, those of policies' own questions may be anything. */
+function selects({ fieldSelector }: ResourceAttributes, field: string, node: string): boolean {
+  if (fieldSelector === undefined) return false;
+  try {
+    return requiredValue(parseFieldSelector(fieldSelector), field) === node;
+  } catch {
+    return false;
+  }
+}
 
 function ownNode(node: string, { verb, subresource, name }: ResourceAttributes): Decision {
   if (subresource === "status") return verb === "update" || verb === "patch" ? allowed : noOpinion;
