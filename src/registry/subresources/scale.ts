@@ -67,7 +67,7 @@ async function changeScale(machinery: Machinery, context: RequestContext, card: 
     manager: options.fieldManager || (context.defaultManager ?? ""), subresource: "scale", reset: emptySet, now: formatTime(machinery.clock.now()),
   };
   const { object } = await updateObject<KubeObject>(machinery, context, card, key, {
-    ...options, mustExist: true, applied: true,
+    ...options, subresource: "", mustExist: true, applied: true,
     seenAs: { subresource: "scale", view: (object) => scaleOf(card, object) as KubeObject, take: (object, scale) => takeReplicas(card, key, object, scale as Scale) },
     change: (current) => {
       const live = scaleOf(card, current!);
