@@ -40,6 +40,12 @@ export class Discovery {
     }))));
   }
 
+  /** Each type once, in the version that the server prefers. */
+  async preferred(): Promise<Resource[]> {
+    const resources = await this.resources();
+    return resources.filter((each, index) => resources.findIndex(({ group, resource }) => group === each.group && resource === each.resource) === index);
+  }
+
   /** What a user calls `pods`, `po`, `deployment.apps`, `deployments.v1.apps`. Throws when the server has no such type. */
   async find(name: string): Promise<Resource> {
     const found = match(await this.resources(), name);
