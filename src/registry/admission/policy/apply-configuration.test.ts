@@ -37,7 +37,8 @@ describe("merging", () => {
   test.each([
     ["Object{atomic: ['a']}", "error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .atomic"],
     ["Object{whole: Object.whole{a: 1}, atomic: []}", "error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .whole, .atomic"],
-    ["Object{ports: [Object.ports{nope: 1}]}", "error applying patch: failed to convert patch object to typed object: .ports[0].nope: field not declared in schema"],
+    ["Object{ports: [Object.ports{port: 1, nope: 1}]}", 'error applying patch: failed to convert patch object to typed object: .ports[port=1,protocol="TCP"].nope: field not declared in schema'],
+    ["Object{nope: 1, whole: 2}", "error applying patch: failed to convert patch object to typed object: errors:\n  .nope: field not declared in schema\n  .whole: expected map, got &{2}"],
     ["Object{metadata: Object.spec{}}", 'type mismatch: unexpected type name "Object.spec", expected "Object.metadata", which matches field name path from root Object type'],
   ])("refuses %s", (expression, message) => {
     expect(() => apply({}, expression)).toThrow(message);
