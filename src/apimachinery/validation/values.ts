@@ -1,4 +1,3 @@
-import { isIP } from "node:net";
 import { dns1123SubdomainErrors, maxLengthError, regexError } from "./names.ts";
 
 /** More of k8s.io/apimachinery/pkg/util/validation: each function returns what is wrong with a value, nothing when it is right. */
@@ -17,15 +16,6 @@ export function portNameErrors(name: string): string[] {
   if (name.includes("--")) errors.push("must not contain consecutive hyphens");
   if (name.startsWith("-") || name.endsWith("-")) errors.push("must not begin or end with a hyphen");
   return errors;
-}
-
-/** Either family, without zone. */
-export const ipErrors = (value: string): string[] => (isIP(value) && !value.includes("%") ? [] : ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]);
-
-export function cidrErrors(value: string): string[] {
-  const [, address = "", length = ""] = /^([^/]*)\/(\d{1,3})$/.exec(value) ?? [];
-  const family = address.includes("%") ? 0 : isIP(address);
-  return family && Number(length) <= (family === 4 ? 32 : 128) ? [] : ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"];
 }
 
 /** As relaxed since 1.34: anything printable but `=`. */

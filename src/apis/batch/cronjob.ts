@@ -51,7 +51,7 @@ function defaultCronJob(cronjob: CronJob): void {
   spec.suspend ??= false;
   spec.successfulJobsHistoryLimit ??= 3;
   spec.failedJobsHistoryLimit ??= 1;
-  spec.jobTemplate ??= {};
+  (spec.jobTemplate ??= {}).metadata ??= {};
   defaultJobSpec(spec.jobTemplate.spec ??= { template: {} });
 }
 

@@ -1,6 +1,7 @@
 import { duplicate, invalidValue, notSupported, required, type FieldError } from "../../apimachinery/field-errors.ts";
 import { dns1123LabelErrors, dns1123SubdomainErrors, labelValueErrors, qualifiedNameErrors } from "../../apimachinery/validation/names.ts";
-import { cidrErrors, ipErrors, portNameErrors, portNumberErrors } from "../../apimachinery/validation/values.ts";
+import { portNameErrors, portNumberErrors } from "../../apimachinery/validation/values.ts";
+import { legacyAddressErrors, legacyNetworkErrors } from "../networking/addresses.ts";
 
 /**
  * Rules for single fields, as k8s.io/kubernetes/pkg/apis/core/validation words them: what is wrong with the value at `field`.
@@ -34,8 +35,8 @@ export function within(field: string, value: number, low: number, high: number):
 export const portNumber = (field: string, value = 0): FieldError[] => portNumberErrors(value).map((message) => invalidValue(field, value, message));
 export const portName = ruled(portNameErrors);
 export const portNumberOrName = (field: string, value: number | string = 0): FieldError[] => (typeof value === "number" ? portNumber(field, value) : portName(field, value));
-export const ipAddress = ruled(ipErrors);
-export const cidr = ruled(cidrErrors);
+export const ipAddress = ruled(legacyAddressErrors);
+export const cidr = ruled(legacyNetworkErrors);
 
 /** Addresses that traffic must not be sent to: it would reach the node itself, or nothing. */
 export function endpointAddress(field: string, value: string): FieldError[] {

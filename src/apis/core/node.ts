@@ -1,6 +1,7 @@
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import type { Node } from "../generated/core/v1.ts";
+import { networkWarnings } from "../networking/addresses.ts";
 import { validateNode, validateNodeUpdate } from "./node-validation.ts";
 export type { Node } from "../generated/core/v1.ts";
 
@@ -23,6 +24,7 @@ export const nodes = defineResource<Node>({
       delete node.spec.configSource;
     },
     validate: validateNode, validateUpdate: validateNodeUpdate, validateStatusUpdate: validateNodeUpdate,
+    warnings: ({ spec }) => (spec.podCIDRs ?? []).flatMap((range, index) => networkWarnings(`spec.podCIDRs[${index}]`, range)),
   },
   fieldSelectors: { "spec.unschedulable": (node) => String(node.spec.unschedulable ?? false) },
   columns: [

@@ -3,6 +3,7 @@ import type { Frozen } from "../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import { withMore } from "../core/with-more.ts";
 import type { EndpointPort, EndpointSlice } from "../generated/discovery/v1.ts";
+import { addressWarnings } from "../networking/addresses.ts";
 import { validateEndpointSlice, validateEndpointSliceUpdate } from "./endpointslice-validation.ts";
 export type { EndpointSlice } from "../generated/discovery/v1.ts";
 
@@ -27,6 +28,7 @@ export const endpointslices = defineResource<EndpointSlice>({
     },
     validate: validateEndpointSlice,
     validateUpdate: validateEndpointSliceUpdate,
+    warnings: ({ endpoints }) => endpoints.flatMap(({ addresses = [] }, index) => addresses.flatMap((address, place) => addressWarnings(`endpoints[${index}].addresses[${place}]`, address))),
     generationChanged: (slice, old) => !semanticEqual(contentOf(slice), contentOf(old)),
   },
   columns: [

@@ -99,15 +99,15 @@ export function legacyAddressErrors(text: string): string[] {
 export const looseNetwork = (text: string): Network | undefined => parseNetwork(withoutZeros(text));
 
 /** What is questionable about an address that is accepted as it is. */
-export function addressWarnings(field: string, text: string): string[] {
-  const address = parseAddress(text);
+export function addressWarnings(field: string, text = ""): string[] {
+  const given = parseAddress(text), address = given ?? parseAddress(withoutZeros(text));
   if (!address) return [];
   const canonical = formatAddress(address);
-  if (address.mapped) return [`${field}: non-standard IP address ${JSON.stringify(text)} is invalid: use ${JSON.stringify(canonical)}`];
+  if (!given || address.mapped) return [`${field}: non-standard IP address ${JSON.stringify(text)} is invalid: use ${JSON.stringify(canonical)}`];
   return canonical === text ? [] : [`${field}: IPv6 address ${JSON.stringify(text)} should be in RFC 5952 canonical format (${JSON.stringify(canonical)})`];
 }
 
-export function networkWarnings(field: string, text: string): string[] {
+export function networkWarnings(field: string, text = ""): string[] {
   const network = parseNetwork(text);
   if (!network) return [];
   const shown = JSON.stringify(text), canonical = formatNetwork(network), warnings: string[] = [];

@@ -82,6 +82,7 @@ describe("services", () => {
   test("IPv6 is refused", async () => {
     await using f = await startRegistry();
     expect((await refused(f.client.create(services, service("a", { ipFamilies: ["IPv6"] })))).message).toContain('spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster');
+    expect((await refused(f.client.create(services, service("a", { ipFamilies: ["IPv5" as "IPv6"] })))).message).toBe('Service "a" is invalid: spec.ipFamilies[0]: Unsupported value: "IPv5": supported values: "IPv4", "IPv6"');
   });
 
   test("node ports: given, kept, shared between protocols, refused when taken or out of range, freed with the type", async () => {

@@ -108,11 +108,12 @@ function setFamilies({ metadata, spec }: Service): void {
   const errors: FieldError[] = [];
   if (spec.ipFamilyPolicy === "RequireDualStack") errors.push(invalidValue("spec.ipFamilyPolicy", spec.ipFamilyPolicy, "this cluster is not configured for dual-stack services"));
   spec.ipFamilies?.forEach((family, index) => {
-    if (family !== "IPv4") errors.push(invalidValue(`spec.ipFamilies[${index}]`, family, "not configured on this cluster"));
+    if (family === "IPv6") errors.push(invalidValue(`spec.ipFamilies[${index}]`, family, "not configured on this cluster"));
   });
   if (errors.length) throw invalid({ group: "", kind: "Service" }, metadata.name!, errors);
   spec.ipFamilyPolicy ??= "SingleStack";
-  spec.ipFamilies = ["IPv4"];
+  // Other words than these two are validation's to refuse.
+  if (!spec.ipFamilies?.length) spec.ipFamilies = ["IPv4"];
 }
 
 function takeClusterIp({ metadata, spec }: Service, old: Frozen<Service> | undefined, taken: Taken): void {

@@ -1,4 +1,3 @@
-import { semanticEqual } from "../../../apimachinery/equality.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import { defineResource } from "../../../apimachinery/resource.ts";
 import type { Pod } from "../../generated/core/v1.ts";
@@ -8,7 +7,7 @@ import { prepareForCreate } from "./prepare.ts";
 import { podResize } from "./resize.ts";
 import { validatePodStatusUpdate, validatePodUpdate } from "./validation-update.ts";
 import { validatePod } from "./validation.ts";
-import { podSpecWarnings } from "./warnings.ts";
+import { podWarnings } from "./warnings.ts";
 export type { Pod, PodSpec, PodStatus } from "../../generated/core/v1.ts";
 
 export const pods = defineResource<Pod>({
@@ -33,7 +32,7 @@ export const pods = defineResource<Pod>({
     validateUpdate: validatePodUpdate,
     validateStatusUpdate: validatePodStatusUpdate,
     views: { resize: podResize },
-    warnings: (pod, old) => (old && semanticEqual(pod.spec, old.spec) ? [] : podSpecWarnings("spec", pod.spec)),
+    warnings: (pod, old) => (old ? [] : podWarnings(pod)),
     gracePeriod,
   },
   fieldSelectors: {

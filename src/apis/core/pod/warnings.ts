@@ -1,8 +1,20 @@
 import type { Frozen } from "../../../apimachinery/meta.ts";
+import { dns1123LabelErrors } from "../../../apimachinery/validation/names.ts";
 import { formatQuantity, milliValue, quantityOf } from "../../../apimachinery/quantity.ts";
-import type { Container, PodAffinityTerm, PodSpec, PodTemplateSpec, Volume } from "../../generated/core/v1.ts";
+import type { Container, Pod, PodAffinityTerm, PodSpec, PodTemplateSpec, Volume } from "../../generated/core/v1.ts";
 import { deprecatedNodeLabel, nodeTermWarnings } from "../node-labels.ts";
+import { addressWarnings } from "../../networking/addresses.ts";
 import { claimSpecWarnings } from "../volume/claim-warnings.ts";
+
+/** Of a new pod; changes are made by programs, mostly. */
+export function podWarnings(pod: Frozen<Pod>): string[] {
+  const problems = dns1123LabelErrors(pod.metadata.name ?? "");
+  return [
+    ...(problems.length > 0 ? [`metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [${problems.join(" ")}]`] : []),
+    ...podSpecWarnings("spec", pod.spec),
+    ...annotationWarnings("", pod),
+  ];
+}
 
 /**
  * What is allowed in a pod or a template and most likely not meant, as k8s.io/kubernetes/pkg/api/pod/warnings.go words it.
@@ -22,6 +34,8 @@ export function podSpecWarnings(field: string, spec: Frozen<PodSpec>): string[] 
     ...portWarnings(containers),
     ...((spec.terminationGracePeriodSeconds ?? 0) < 0 ? [`${field}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`] : []),
     ...affinityWarnings(`${field}.affinity`, spec.affinity),
+    ...(spec.dnsConfig?.nameservers ?? []).flatMap((address, index) => addressWarnings(`${field}.dnsConfig.nameservers[${index}]`, address)),
+    ...(spec.hostAliases ?? []).flatMap(({ ip }, index) => addressWarnings(`${field}.hostAliases[${index}].ip`, ip)),
   ];
 }
 

@@ -2,7 +2,8 @@ import { semanticEqual } from "../../../apimachinery/equality.ts";
 import { nameIsDns1123Label } from "../../../apimachinery/validation/names.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../../apimachinery/resource.ts";
-import type { Service, ServicePort } from "../../generated/core/v1.ts";
+import type { Service, ServicePort, ServiceSpec } from "../../generated/core/v1.ts";
+import { addressWarnings, networkWarnings } from "../../networking/addresses.ts";
 import { defaultService, dropFieldsOfOldType, keepAllocations } from "./defaults.ts";
 import { validateService, validateServiceUpdate } from "./validation.ts";
 export type { Service, ServicePort } from "../../generated/core/v1.ts";
@@ -47,16 +48,23 @@ function serviceWarnings({ metadata, spec }: Frozen<Service>): string[] {
   const headless = spec.clusterIPs?.length === 1 && spec.clusterIPs[0] === "None", external = Boolean(spec.externalIPs?.length), named = spec.type === "ExternalName";
   const warnings: (string | false)[] = [
     metadata.annotations?.["service.kubernetes.io/topology-aware-hints"] !== undefined && "annotation service.kubernetes.io/topology-aware-hints is deprecated, please use service.kubernetes.io/topology-mode instead",
+    ...(headless ? [] : warningsOf(spec, "clusterIPs")),
     headless && Boolean(spec.loadBalancerIP) && "spec.loadBalancerIP is ignored for headless services",
     headless && external && "spec.externalIPs is ignored for headless services",
     headless && spec.sessionAffinity !== "None" && "spec.SessionAffinity is ignored for headless services",
+    ...warningsOf(spec, "externalIPs"),
     external && !headless && !named && "spec.externalIPs is deprecated and may no longer be implemented in some clusters",
+    ...(spec.loadBalancerIP ? addressWarnings("spec.loadBalancerIP", spec.loadBalancerIP) : []),
+    ...(spec.loadBalancerSourceRanges ?? []).flatMap((range, index) => networkWarnings(`spec.loadBalancerSourceRanges[${index}]`, range)),
     named && external && "spec.externalIPs is ignored when spec.type is \"ExternalName\"",
     !named && Boolean(spec.externalName) && "spec.externalName is ignored when spec.type is not \"ExternalName\"",
     spec.trafficDistribution === "PreferClose" && "spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"",
   ];
   return warnings.filter((warning) => warning !== false);
 }
+
+const warningsOf = (spec: Frozen<ServiceSpec>, list: "clusterIPs" | "externalIPs"): string[] =>
+  (spec[list] ?? []).flatMap((address, index) => addressWarnings(`spec.${list}[${index}]`, address));
 
 const selectorOf = ({ spec }: Frozen<Service>): string => Object.entries(spec.selector ?? {}).map(([key, value]) => `${key}=${value}`).toSorted().join(",");
 const portOf = ({ port, nodePort, protocol }: Frozen<ServicePort>): string => (nodePort ? `${port}:${nodePort}/${protocol}` : `${port}/${protocol}`);
