@@ -72,10 +72,10 @@ function routes({ discovery, openApi, checks, metrics, version, serviceAccountKe
   }
   get("/version", (exchange) => replyJson(exchange, version));
   get("/metrics", (exchange) => reply(exchange, 200, { "Content-Type": metricsContentType }, metrics.render()));
-  get("/openapi/v2", (exchange) => replyOpenApi(exchange, openApi.v2(exchange.request.headers["accept"] ?? ""), v2Forms));
+  get("/openapi/v2", async (exchange) => replyOpenApi(exchange, await openApi.v2(exchange.request.headers["accept"] ?? ""), v2Forms));
   get("/openapi/v3", (exchange) => replyOpenApi(exchange, openApi.v3Index(), undefined));
-  get("/openapi/v3/api/:version", (exchange, { version: asked }) => replyOpenApi(exchange, openApi.v3(`api/${asked}`), v3Forms));
-  get("/openapi/v3/apis/:group/:version", (exchange, { group, version: asked }) => replyOpenApi(exchange, openApi.v3(`apis/${group}/${asked}`), v3Forms));
+  get("/openapi/v3/api/:version", async (exchange, { version: asked }) => replyOpenApi(exchange, await openApi.v3(`api/${asked}`, exchange.request.headers["accept"] ?? ""), v3Forms));
+  get("/openapi/v3/apis/:group/:version", async (exchange, { group, version: asked }) => replyOpenApi(exchange, await openApi.v3(`apis/${group}/${asked}`, exchange.request.headers["accept"] ?? ""), v3Forms));
   get("/.well-known/openid-configuration", (exchange) => replyJson(exchange, openIdConfiguration(serviceAccountKeys)));
   get("/openid/v1/jwks", (exchange) => reply(exchange, 200, { "Content-Type": "application/jwk-set+json", "Cache-Control": "public, max-age=3600" }, JSON.stringify(serviceAccountKeys.jwks)));
   app.notFound((context) => {
@@ -103,7 +103,7 @@ async function replyDocument(exchange: Exchange, document: Document | undefined)
 
 /** By its first name, and by that which makes a valid media type. */
 const v2Forms = ["application/json", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"];
-const v3Forms = ["application/json"];
+const v3Forms = v2Forms.map((form) => form.replace("spec.v2", "spec.v3"));
 
 /** OpenAPI documents are kept compressed, so that is how they go out to whoever takes it. `forms`: the media types that it is had in; undefined where nobody is refused. */
 function replyOpenApi(exchange: Exchange, document: OpenApiDocument | undefined, forms: readonly string[] | undefined): void {

@@ -167,7 +167,7 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   const handler = createApiServer({
     registry, authorizer, nodes: nodeConnector, metrics, stopping, now: () => clock.now(),
     authenticators, anonymous: options.identity.anonymous,
-    openApi: withRemoteOpenApi(openApi, () => aggregator.remotePaths()), aggregator, auditor, requestTimeoutMs, maxWatchesPerUser, ...(flow ? { flowControl: { flow, count } } : {}),
+    openApi: withRemoteOpenApi(openApi, aggregator), aggregator, auditor, requestTimeoutMs, maxWatchesPerUser, ...(flow ? { flowControl: { flow, count } } : {}),
     serviceAccountKeys: tokens.keys,
     checks: {
       healthz: [], livez: [storageCheck],

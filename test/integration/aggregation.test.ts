@@ -19,11 +19,22 @@ const list = { kind: "APIResourceList", apiVersion: "v1", groupVersion: "wardle.
   { name: "flunders/status", singularName: "", namespaced: true, kind: "Flunder", verbs: ["get"] },
 ] };
 
+const flunderType = "com.example.wardle.v1alpha1.Flunder", objectMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+const openApiV2 = {
+  swagger: "2.0", info: { title: "wardle", version: "1" }, parameters: { "pretty-1": { name: "pretty", in: "query", type: "string" } },
+  paths: {
+    "/version/": { get: { operationId: "getCodeVersion" } },
+    "/apis/wardle.example.com/v1alpha1/flunders": { get: { operationId: "listFlunders", parameters: [{ $ref: "#/parameters/pretty-1" }], responses: { 200: { description: "OK", schema: { $ref: `#/definitions/${flunderType}` } } } } },
+  },
+  definitions: { [flunderType]: { type: "object", properties: { metadata: { $ref: `#/definitions/${objectMeta}` }, spec: { type: "string", pattern: "^a" } } }, [objectMeta]: { description: "theirs" }, "com.example.Unused": { type: "object" } },
+};
+
 /** A small extension API server over TLS that asks for the front proxy's certificate. One request a connection, or raw bytes after an upgrade. */
 function answer(line: string, body: string): string {
   const [method = "", path = ""] = line.split(" ");
   const send = (status: string, value: object): string => `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${JSON.stringify(value).length}\r\nConnection: close\r\n\r\n${JSON.stringify(value)}`;
   if (path === "/apis/wardle.example.com/v1alpha1") return send(`${discoveryStatus} X`, list);
+  if (path === "/openapi/v2") return send("200 OK", openApiV2);
   if (path.startsWith("/openapi/v3/apis/wardle.example.com/v1alpha1")) return send("200 OK", { openapi: "3.0.0", info: { title: "wardle", version: "1" }, paths: {} });
   if (path.includes("watch=1")) {
     const event = `${JSON.stringify({ type: "ADDED", object: { kind: "Flunder", apiVersion: "wardle.example.com/v1alpha1", metadata: { name: "a" } } })}\n`;
@@ -127,6 +138,16 @@ describe("an aggregated API", () => {
     expect(seen).toEqual([{ line: `GET ${flunders} HTTP/1.1`, user: "system:admin", groups: ["system:masters", "system:authenticated"], extra: expect.stringContaining("X509SHA256="), verified: true, commonName: "front-proxy-client", authorization: undefined, body: "" }]);
   });
 
+  test("has its part in OpenAPI v2, whose types of ours stay ours", async () => {
+    const { paths, definitions } = (await get("/openapi/v2")).json();
+    expect(paths["/apis/wardle.example.com/v1alpha1/flunders"].get.parameters).toEqual([{ name: "pretty", in: "query", type: "string" }]);
+    expect(paths).not.toHaveProperty(["/version/"]);
+    expect(definitions[flunderType].properties.spec).toEqual({ type: "string", pattern: "^a" });
+    expect(definitions[objectMeta].properties).toHaveProperty("labels");
+    expect(definitions).not.toHaveProperty(["com.example.Unused"]);
+    expect(definitions).toHaveProperty(["io.k8s.api.core.v1.Pod"]);
+  });
+
   test("is guarded by RBAC here", async () => {
     const as = await server.certificate("alice", "dev");
     const answer = await server.fetch(flunders, { as });
@@ -169,6 +190,7 @@ describe("an aggregated API", () => {
     await eventually(async () => expect((await get("/apis/wardle.example.com")).code).toBe(404));
     expect((await get(flunders)).code).toBe(404);
     expect((await get("/openapi/v3")).json().paths).not.toHaveProperty(["apis/wardle.example.com/v1alpha1"]);
+    expect((await get("/openapi/v2")).json().definitions).not.toHaveProperty([flunderType]);
   });
 });
 

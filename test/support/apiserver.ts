@@ -182,7 +182,7 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
   registry.resources.onChange(() => openApi.invalidate());
   const customResources = runCustomResources({ informers, client: client(), webhooks, clock: systemClock, resources: registry.resources }, stopping.signal);
   const handler = createApiServer({
-    registry, authorizer, nodes: connector, openApi: withRemoteOpenApi(openApi, () => aggregator.remotePaths()), aggregator, anonymous, auditor, maxWatchesPerUser, ...(totalSeats ? { flowControl: { flow: storedFlowControl({ informers, totalSeats, queueWaitMs: 15_000, metrics }), count: (group, version, resource, namespace) => cacher.count(prefixOf(registry.find(group, version, resource) ?? { group, resource }, namespace)) } } : {}), serviceAccountKeys: tokens.keys,
+    registry, authorizer, nodes: connector, openApi: withRemoteOpenApi(openApi, aggregator), aggregator, anonymous, auditor, maxWatchesPerUser, ...(totalSeats ? { flowControl: { flow: storedFlowControl({ informers, totalSeats, queueWaitMs: 15_000, metrics }), count: (group, version, resource, namespace) => cacher.count(prefixOf(registry.find(group, version, resource) ?? { group, resource }, namespace)) } } : {}), serviceAccountKeys: tokens.keys,
     authenticators: [requestHeaderAuthenticator({ allowedNames: [frontProxyName] }), x509Authenticator(), bearerTokenAuthenticator(tokenKinds)],
     checks: { healthz: [], livez: [], readyz: [{ name: "informer-sync", check: () => undefined }] },
     metrics, version: versionInfo({ own: "0.0.0-test" }), stopping: stopping.signal,

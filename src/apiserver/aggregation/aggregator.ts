@@ -15,19 +15,21 @@ import type { ServiceResolver } from "../../registry/service-resolver.ts";
 import type { RemoteGroups } from "../discovery/documents.ts";
 import type { RemoteGroup } from "../discovery/groups.ts";
 import type { Exchange } from "../exchange.ts";
-import { apiServiceName, apiServices, type ApiService } from "./api-service.ts";
+import type { RemoteDocument } from "../openapi/document.ts";
+import { apiServiceName, apiServices, isAvailable, type ApiService } from "./api-service.ts";
 import { apiServiceAvailability } from "./availability.ts";
 import { groupPriority } from "./priorities.ts";
 import { proxyTo } from "./proxy.ts";
 import { registerLocal } from "./registration.ts";
 import { remoteGroups, resourcesOf } from "./remote-discovery.ts";
+import { remoteOpenApi } from "./remote-openapi.ts";
 import { remoteServers, type ProxyClient } from "./remote-server.ts";
 import { remoteUserHeaders } from "./remote-user.ts";
 
 const log = logger("aggregator");
 const checkMs = 5_000;
-/** A discovery document of an extension API server. */
-const mostDocumentBytes = 4 << 20;
+/** Of what an extension API server tells about itself. */
+const mostDocumentBytes = 4 << 20, mostOpenApiBytes = 16 << 20;
 
 export interface AggregatorDependencies {
   registry: Registry;
@@ -48,6 +50,8 @@ export interface Aggregator {
   proxy(service: Frozen<ApiService>, exchange: Exchange): Promise<void>;
   /** Group-versions served elsewhere, as OpenAPI v3 names them: `apis/GROUP/VERSION`. */
   remotePaths(): string[];
+  /** What their servers say in OpenAPI v2. */
+  remoteDocuments(): Promise<RemoteDocument[]>;
   /** Registers what is served here and keeps watch over what is served elsewhere, until `signal` aborts. */
   run(client: Client, recorder: EventRecorder, signal: AbortSignal): Promise<void>;
 }
@@ -76,13 +80,23 @@ export function createAggregator({ registry, informers, listers, resolveService,
     try {
       const answer = await servers.request(service, { method: "GET", path, headers: { accept: "application/json", ...remoteUserHeaders({ name: "system:kube-aggregator", groups: ["system:masters"] }) }, signal: late });
       const status = answer.statusCode ?? 0;
-      const text = await textOf(answer);
+      const text = await textOf(answer, mostDocumentBytes);
       if (status < 200 || status > 299) throw new Error(`bad status from ${url}: ${status}`);
       documents.set(service.metadata.name!, resourcesOf(JSON.parse(text), group, version));
     } catch (error) {
       throw fail(late.aborted ? `Get ${JSON.stringify(url)}: context deadline exceeded` : (error as Error).message);
     }
   }
+
+  const openApi = remoteOpenApi({
+    now: clock.now,
+    async load(service) {
+      const answer = await servers.request(service, { method: "GET", path: "/openapi/v2", headers: { accept: "application/json", ...remoteUserHeaders({ name: "system:aggregator", groups: ["system:masters"] }) }, signal: AbortSignal.timeout(checkMs) });
+      const text = await textOf(answer, mostOpenApiBytes);
+      if (answer.statusCode !== 200) throw new Error(`status ${answer.statusCode}`);
+      return text;
+    },
+  });
 
   return {
     remotes: { groups: () => groups, priorityOf: groupPriority },
@@ -93,6 +107,7 @@ export function createAggregator({ registry, informers, listers, resolveService,
     },
     proxy: (service, exchange) => proxyTo(servers, service, exchange),
     remotePaths: () => groups.flatMap(({ name, versions }) => versions.filter(({ remote }) => remote.freshness === "Current").map(({ version }) => `apis/${name}/${version}`)),
+    remoteDocuments: () => openApi.documents(lister.list().filter((service) => service.spec.service && isAvailable(service))),
     async run(client, recorder, signal) {
       const card = registry.find(apiServices.group, apiServices.version, apiServices.resource) as ResourceCard<ApiService> | undefined;
       if (!card) return;
@@ -101,7 +116,10 @@ export function createAggregator({ registry, informers, listers, resolveService,
         run: () => registerLocal({ card, cards: registry.cards, lister, isDefined, client, now: clock.now() }),
       });
       const unsubscribe = [registry.resources.onChange(() => registration.trigger()), informers.informer(card).onChange((old, current) => {
-        if (!current) documents.delete(old!.metadata.name!);
+        if (!current) {
+          documents.delete(old!.metadata.name!);
+          openApi.forget(old!.metadata.name!);
+        }
         if (current?.spec.service || old?.spec.service) refreshGroups();
         if (!current?.spec.service) registration.trigger();
       })];
@@ -117,12 +135,12 @@ export function createAggregator({ registry, informers, listers, resolveService,
   };
 }
 
-async function textOf(answer: AsyncIterable<unknown>): Promise<string> {
+async function textOf(answer: AsyncIterable<unknown>, most: number): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of answer as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > mostDocumentBytes) throw new Error("the discovery document is too large");
+    if (size > most) throw new Error("the document is too large");
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();

@@ -1,11 +1,16 @@
 import { createHash } from "node:crypto";
+import type { RemoteDocument } from "../openapi/document.ts";
 import type { OpenApi, OpenApiDocument } from "../openapi/openapi.ts";
 
-/** The index of OpenAPI v3 with the documents of extension API servers, which are fetched from them. Only the index is made anew when they change. */
-export function withRemoteOpenApi<O extends Pick<OpenApi, "v3Index">>(openApi: O, remotePaths: () => readonly string[]): O {
+/**
+ * OpenAPI with what extension API servers say: version 2 as one document, and version 3's index with their documents, which are fetched from
+ * them. Only the index is made anew when they change.
+ */
+export function withRemoteOpenApi<O extends Pick<OpenApi, "v2" | "v3Index">>(openApi: O, { remotePaths, remoteDocuments }: { remotePaths(): readonly string[]; remoteDocuments(): Promise<readonly RemoteDocument[]> }): O {
   let made: { own: OpenApiDocument; paths: string; document: OpenApiDocument } | undefined;
   return {
     ...openApi,
+    v2: async (accept: string) => openApi.v2(accept, await remoteDocuments()),
     v3Index() {
       const own = openApi.v3Index(), remote = remotePaths();
       if (remote.length === 0) return own;

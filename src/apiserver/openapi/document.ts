@@ -14,6 +14,37 @@ export interface DocumentParts {
   schemas(): Iterable<[name: string, schema: JsonObject]>;
 }
 
+/** What another server says of its part of the API. */
+export interface RemoteDocument {
+  /** Changes with the document. */
+  fingerprint: string;
+  /** Under which paths it is, with the schemas that they need. */
+  open(): { paths: Readonly<Record<string, JsonObject>>; schemas: Readonly<Record<string, JsonObject>> };
+}
+
+/** With those of other servers. Where they have a schema of a name that is ours, ours stands for both. */
+export function withRemoteParts(own: DocumentParts, remotes: readonly RemoteDocument[]): DocumentParts {
+  if (remotes.length === 0) return own;
+  const opened = remotes.map((remote) => remote.open());
+  return {
+    info: own.info,
+    *paths() {
+      yield* own.paths();
+      for (const { paths } of opened) yield* Object.entries(paths);
+    },
+    *schemas() {
+      const seen = new Set<string>();
+      for (const entry of [own.schemas(), ...opened.map(({ schemas }) => Object.entries(schemas))]) {
+        for (const [name, schema] of entry) {
+          if (seen.has(name)) continue;
+          seen.add(name);
+          yield [name, schema];
+        }
+      }
+    },
+  };
+}
+
 /** The types of custom resources, which the table doesn't have. */
 export interface CustomSchemas {
   schema(card: AnyResource, dialect: Dialect): JsonObject | undefined;
@@ -82,13 +113,13 @@ function servedKinds(cards: readonly AnyResource[]): Map<string, GroupVersionKin
 }
 
 /** The document as JSON text. */
-export function renderJson(parts: DocumentParts, dialect: Dialect): string {
-  const members = (entries: Iterable<[string, JsonObject]>): string => {
+export function* renderJson(parts: DocumentParts, dialect: Dialect): Generator<void, string> {
+  function* members(entries: Iterable<[string, JsonObject]>): Generator<void, string> {
     const written: string[] = [];
-    for (const [name, value] of entries) written.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`);
+    for (const [name, value] of entries) yield void written.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`);
     return `{${written.sort().join(",")}}`;
-  };
+  }
   const head = dialect === "v2" ? '"swagger":"2.0"' : '"openapi":"3.0.0"';
-  const paths = members(parts.paths()), schemas = members(parts.schemas());
+  const paths = yield* members(parts.paths()), schemas = yield* members(parts.schemas());
   return `{${head},"info":${JSON.stringify(parts.info)},"paths":${paths},${dialect === "v2" ? `"definitions":${schemas}` : `"components":{"schemas":${schemas}}`}}`;
 }

@@ -42,8 +42,13 @@ function references(value: unknown): string[] {
   return Object.entries(value).flatMap(([key, inner]) => (key === "$ref" && typeof inner === "string" ? [inner] : references(inner)));
 }
 
+/** The JSON form of each, made before the tests that look at it. */
+const v2Document = parse(await openApi.v2("application/json"));
+const v3Documents = new Map(await Promise.all(groupVersions.map(async (name): Promise<[string, OpenApiDocument]> => [name, (await openApi.v3(name, ""))!])));
+const parsedV3 = (name: string): JsonObject => parse(v3Documents.get(name));
+
 describe("documents", () => {
-  const documents: [name: string, document: JsonObject][] = [["v2", parse(openApi.v2("application/json"))], ...groupVersions.map((name): [string, JsonObject] => [name, parse(openApi.v3(name))])];
+  const documents: [name: string, document: JsonObject][] = [["v2", v2Document], ...groupVersions.map((name): [string, JsonObject] => [name, parsedV3(name)])];
   for (const [name, document] of documents) {
     test(`${name}: every reference leads somewhere`, () => {
       const found = [...new Set(references({ paths: document.paths, schemas: document.definitions ?? document.components }))];
@@ -57,14 +62,14 @@ describe("documents", () => {
     });
   }
 
-  test("the index names each document with its hash", () => {
+  test("the index names each document with its hash", async () => {
     const paths = at(parse(openApi.v3Index()), "paths") as JsonObject;
     expect(Object.keys(paths).sort()).toEqual([...groupVersions].sort());
-    for (const path of Object.keys(paths)) expect(at(paths, path, "serverRelativeURL")).toBe(`/openapi/v3/${path}?hash=${openApi.v3(path)!.etag.slice(1, -1)}`);
-    expect(openApi.v3("apis/apps/v2")).toBeUndefined();
+    for (const path of Object.keys(paths)) expect(at(paths, path, "serverRelativeURL")).toBe(`/openapi/v3/${path}?hash=${v3Documents.get(path)!.etag.slice(1, -1)}`);
+    expect(await openApi.v3("apis/apps/v2", "")).toBeUndefined();
   });
 
-  const apps = parse(openApi.v3("apis/apps/v1"));
+  const apps = parsedV3("apis/apps/v1");
   const schemas = at(apps, "components", "schemas");
   test("merge keys, list types, defaults, enums and required fields", () => {
     const podSpec = "io.k8s.api.core.v1.PodSpec", spec = "io.k8s.api.apps.v1.DeploymentSpec";
@@ -95,31 +100,91 @@ describe("documents", () => {
     for (const [name, document] of documents) expect([name, empty(document)]).toEqual([name, false]);
   });
   test("only the verbs offered", () => {
-    const review = parse(openApi.v3("apis/authorization.k8s.io/v1"));
+    const review = parsedV3("apis/authorization.k8s.io/v1");
     expect(keysAt(review, "paths")).toEqual(["/apis/authorization.k8s.io/v1/subjectaccessreviews"]);
     expect(keysAt(review, "paths", "/apis/authorization.k8s.io/v1/subjectaccessreviews")).toEqual(["post", "parameters"]);
   });
   test("a custom resource's own schema", () => {
-    const widget = at(parse(openApi.v3("apis/example.com/v1")), "components", "schemas", "com.example.v1.Widget");
+    const widget = at(parsedV3("apis/example.com/v1"), "components", "schemas", "com.example.v1.Widget");
     expect(widget).toMatchObject({ type: "object", properties: { spec: { type: "object" } }, "x-kubernetes-group-version-kind": [{ group: "example.com", version: "v1", kind: "Widget" }] });
   });
 
-  test("documents are kept until the cards change", () => {
+  test("documents are kept until the cards change", async () => {
     let served: AnyResource[] = [pods];
     const changing = createOpenApi({ cards: () => served });
-    const first = changing.v2("");
+    const first = await changing.v2("");
     served = [pods, deployments];
-    expect(changing.v2("")).toBe(first);
+    expect(await changing.v2("")).toBe(first);
     changing.invalidate();
-    expect(changing.v2("").etag).not.toBe(first.etag);
-    expect(parse(changing.v3("apis/apps/v1")).openapi).toBe("3.0.0");
-    expect(createOpenApi({ cards: () => [pods] }).v2("").etag).toBe(first.etag);
+    expect((await changing.v2("")).etag).not.toBe(first.etag);
+    expect(parse(await changing.v3("apis/apps/v1", "")).openapi).toBe("3.0.0");
+    expect((await createOpenApi({ cards: () => [pods] }).v2("")).etag).toBe(first.etag);
     expect(Buffer.from(Bun.gunzipSync(first.gzip))).toEqual(Buffer.from(first.body()));
   });
-  test("without descriptions there is everything else", () => {
-    const bare = at(parse(createOpenApi({ cards: () => cards }).v3("apis/apps/v1")), "components", "schemas");
+  test("without descriptions there is everything else", async () => {
+    const bare = at(parse(await createOpenApi({ cards: () => cards }).v3("apis/apps/v1", "")), "components", "schemas");
     expect(property(bare, "io.k8s.api.apps.v1.DeploymentSpec", "replicas")).toEqual({ type: "integer", format: "int32" });
   });
+});
+
+/** The fields of a protobuf message by number: length-delimited ones as their bytes, others as numbers. */
+function fieldsOf(bytes: Uint8Array): Map<number, (Uint8Array | number)[]> {
+  const fields = new Map<number, (Uint8Array | number)[]>();
+  let at = 0;
+  const varint = (): number => {
+    for (let value = 0, factor = 1; ; factor *= 128) {
+      const byte = bytes[at++]!;
+      value += (byte & 127) * factor;
+      if (byte < 128) return value;
+    }
+  };
+  while (at < bytes.length) {
+    const tag = varint(), wire = tag % 8;
+    const length = wire === 2 ? varint() : wire === 1 ? 8 : 0;
+    const value = wire === 0 ? varint() : bytes.subarray(at, at + length);
+    at += length;
+    fields.set(Math.floor(tag / 8), [...fields.get(Math.floor(tag / 8)) ?? [], value]);
+  }
+  return fields;
+}
+
+describe("protobuf", () => {
+  const inner = (bytes: unknown, ...path: number[]): Uint8Array => path.reduce((message, field) => fieldsOf(message).get(field)?.[0] as Uint8Array, bytes as Uint8Array);
+  const word = (bytes: unknown, field: number): string => new TextDecoder().decode(inner(bytes, field));
+  const namesOf = (entries: unknown, field: number): string[] => (fieldsOf(entries as Uint8Array).get(field) ?? []).map((entry) => word(entry, 1)).sort();
+  const entry = (entries: unknown, field: number, name: string): Uint8Array => inner(fieldsOf(entries as Uint8Array).get(field)!.find((each) => word(each, 1) === name), 2);
+
+  test("version 3 has the paths, schemas and references of the JSON form", async () => {
+    const accept = "application/com.github.proto-openapi.spec.v3@v1.0+protobuf";
+    const document = (await openApi.v3("apis/apps/v1", accept))!, json = parsedV3("apis/apps/v1");
+    expect(document.contentType).toBe("application/com.github.proto-openapi.spec.v3.v1.0+protobuf");
+    const bytes = document.body();
+    expect([word(bytes, 1), namesOf(inner(bytes, 4), 1)]).toEqual(["3.0.0", keysAt(json, "paths").sort()]);
+    const schemas = inner(bytes, 5, 1);
+    expect(namesOf(schemas, 1)).toEqual(keysAt(json, "components", "schemas").sort());
+    const properties = inner(entry(schemas, 1, "io.k8s.api.apps.v1.DeploymentSpec"), 1, 31);
+    expect(namesOf(properties, 1)).toEqual(keysAt(json, "components", "schemas", "io.k8s.api.apps.v1.DeploymentSpec", "properties").sort());
+    const replicas = inner(entry(properties, 1, "replicas"), 1);
+    expect([word(replicas, 25), word(replicas, 35), word(replicas, 34)]).toEqual(["integer", "int32", 'How many "pods" there should be.']);
+    expect(word(inner(entry(properties, 1, "selector"), 2), 1)).toBe("#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector");
+    const operation = inner(entry(inner(bytes, 4), 1, "/apis/apps/v1/namespaces/{namespace}/deployments"), 6);
+    expect(word(operation, 5)).toBe("createAppsV1NamespacedDeployment");
+  });
+  test("version 2 too", async () => {
+    const document = await openApi.v2("application/com.github.proto-openapi.spec.v2@v1.0+protobuf");
+    expect(namesOf(inner(document.body(), 9), 1)).toEqual(keysAt(v2Document, "definitions").sort());
+    expect(namesOf(inner(document.body(), 8), 2)).toEqual(keysAt(v2Document, "paths").sort());
+  });
+});
+
+test("a document is made without holding up what else is to be done", async () => {
+  const many = Array.from({ length: 300 }, (_, index) => defineResource<Pod>({ group: `g${index}.example.com`, version: "v1", kind: "Pod", resource: "pods", scope: "Namespaced", schema: "io.k8s.api.core.v1.Pod" }));
+  let turns = 0;
+  const clock = setInterval(() => turns++, 1);
+  const started = performance.now();
+  await createOpenApi({ cards: () => [...cards, ...many] }).v2("");
+  clearInterval(clock);
+  expect(turns).toBeGreaterThan((performance.now() - started) / 100);
 });
 
 /** kubectl reads OpenAPI v3, and says so by --output, since 1.27; before that v2. */
@@ -137,12 +202,12 @@ describe("kubectl explain", () => {
   });
 
   /** As much of an API server as explaining needs. */
-  function serve(request: Request): Response {
+  async function serve(request: Request): Promise<Response> {
     const { pathname } = new URL(request.url);
     const answer = (document: OpenApiDocument | undefined): Response => (document ? new Response(document.body(), { headers: { "content-type": document.contentType } }) : new Response("{}", { status: 404 }));
-    if (pathname === "/openapi/v2") return answer(openApi.v2(request.headers.get("accept") ?? ""));
+    if (pathname === "/openapi/v2") return answer(await openApi.v2(request.headers.get("accept") ?? ""));
     if (pathname === "/openapi/v3") return answer(openApi.v3Index());
-    if (pathname.startsWith("/openapi/v3/")) return answer(openApi.v3(pathname.slice("/openapi/v3/".length)));
+    if (pathname.startsWith("/openapi/v3/")) return answer(await openApi.v3(pathname.slice("/openapi/v3/".length), request.headers.get("accept") ?? ""));
     if (pathname === "/api") return Response.json({ kind: "APIVersions", versions: ["v1"] });
     if (pathname === "/apis") return Response.json({ kind: "APIGroupList", apiVersion: "v1", groups: [{ name: "apps", versions: [{ groupVersion: "apps/v1", version: "v1" }], preferredVersion: { groupVersion: "apps/v1", version: "v1" } }] });
     const [, group = "", version] = /^\/(?:api|apis\/([^/]+))\/([^/]+)$/.exec(pathname) ?? [];
