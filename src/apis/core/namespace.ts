@@ -10,6 +10,7 @@ export const namespaceNameLabel = "kubernetes.io/metadata.name";
 
 export const namespaces = defineResource<Namespace>({
   group: "", version: "v1", kind: "Namespace", resource: "namespaces", scope: "Cluster", shortNames: ["ns"],
+  verbs: ["get", "list", "watch", "create", "update", "patch", "delete"],
   validateName: nameIsDns1123Label,
   subresources: { status: true, others: ["finalize"] },
   schema: "io.k8s.api.core.v1.Namespace",

@@ -4,6 +4,7 @@ import type { Frozen } from "../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import type { Secret } from "../generated/core/v1.ts";
 import { base64Length, maxDataSize, validateConfigKey } from "./config-data.ts";
+import { keyPairProblem } from "./tls-warnings.ts";
 export type { Secret } from "../generated/core/v1.ts";
 
 export const secrets = defineResource<Secret>({
@@ -16,6 +17,10 @@ export const secrets = defineResource<Secret>({
     prepareForCreate: encodeStringData,
     prepareForUpdate: encodeStringData,
     validate, validateUpdate,
+    warnings: ({ type, data = {} }) => {
+      const problem = type === "kubernetes.io/tls" ? keyPairProblem(data["tls.crt"] ?? "", data["tls.key"] ?? "") : undefined;
+      return problem === undefined ? [] : [problem];
+    },
   },
   fieldSelectors: { type: (secret) => secret.type ?? "" },
   columns: [

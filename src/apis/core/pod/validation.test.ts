@@ -190,3 +190,14 @@ test("warnings say what is probably not meant, when it is new", () => {
   ]);
   expect(pods.strategy.warnings!(object, structuredClone(object))).toEqual([]);
 });
+
+test("warnings of names, annotations and addresses", () => {
+  const object = pod({ hostAliases: [{ ip: "::ffff:1.2.3.4" }], dnsConfig: { nameservers: ["FD00::1"] } });
+  object.metadata = { name: "a.b", annotations: { "scheduler.alpha.kubernetes.io/critical-pod": "" } };
+  expect(pods.strategy.warnings!(object)).toEqual([
+    "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [must not contain dots]",
+    "spec.dnsConfig.nameservers[0]: IPv6 address \"FD00::1\" should be in RFC 5952 canonical format (\"fd00::1\")",
+    "spec.hostAliases[0].ip: non-standard IP address \"::ffff:1.2.3.4\" is invalid: use \"1.2.3.4\"",
+    "metadata.annotations[scheduler.alpha.kubernetes.io/critical-pod]: non-functional in v1.16+; use the \"priorityClassName\" field instead",
+  ]);
+});

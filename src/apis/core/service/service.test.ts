@@ -85,3 +85,14 @@ test.each([
   if (ingress) service.status = { loadBalancer: { ingress: [...ingress] } };
   expect(services.columns.map((column) => column.value(service, 0)).join(" ")).toBe(expected);
 });
+
+test("addresses that are written in other ways than they should be", () => {
+  const spec: ServiceSpec = { type: "LoadBalancer", ports: [port], externalIPs: ["010.1.1.1", "::ffff:1.2.3.4"], loadBalancerSourceRanges: ["10.0.0.1/8"] };
+  expect(errors(spec)).toEqual([
+    "spec.externalIPs[0]: Invalid value: \"010.1.1.1\": must not have leading 0s",
+    "spec.externalIPs[1]: Invalid value: \"::ffff:1.2.3.4\": must not be an IPv4-mapped IPv6 address",
+    "spec.LoadBalancerSourceRanges[0]: Invalid value: \"10.0.0.1/8\": must not have bits set beyond the prefix length",
+  ]);
+  // What is only passed on is accepted, with a warning.
+  expect(services.strategy.warnings!(made({ type: "LoadBalancer", ports: [port], loadBalancerIP: "010.1.1.1" }))).toEqual(["spec.loadBalancerIP: non-standard IP address \"010.1.1.1\" is invalid: use \"10.1.1.1\""]);
+});
