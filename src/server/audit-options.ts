@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { load } from "js-yaml";
+import type { LogMode, LogOptions } from "../apiserver/audit/log-backend.ts";
 import type { WebhookTarget } from "../apiserver/audit/webhook-backend.ts";
 import { checkPolicy, type AuditPolicy } from "../apiserver/audit/policy.ts";
 import type { Setting, SettingValues } from "./options.ts";
@@ -10,6 +11,7 @@ import { UsageError } from "./settings.ts";
 export const auditSettings = [
   { name: "audit-policy-file", type: "string", placeholder: "file", group: "Audit", description: "Policy (audit.k8s.io/v1) that says what is recorded; without it nothing is" },
   { name: "audit-log-path", type: "string", placeholder: "file", group: "Audit", description: 'Write events there, a line of JSON each; "-" for standard output' },
+  { name: "audit-log-mode", type: "string", default: "blocking", placeholder: "batch|blocking|blocking-strict", group: "Audit", description: "Write events before their requests go on, refuse those whose event can't be written (blocking-strict), or write them together (batch)" },
   { name: "audit-log-maxsize", type: "number", default: 100, placeholder: "megabytes", group: "Audit", description: "Begin a new file at this size" },
   { name: "audit-log-maxbackup", type: "number", default: 0, placeholder: "files", group: "Audit", description: "Keep so many old files; 0 keeps all" },
   { name: "audit-log-maxage", type: "number", default: 0, placeholder: "days", group: "Audit", description: "Keep old files so long; 0 keeps them for ever" },
@@ -18,7 +20,7 @@ export const auditSettings = [
 
 export interface AuditOptions {
   policy: AuditPolicy;
-  log?: { path: string; maxSizeBytes: number; maxBackups: number; maxAgeMs: number };
+  log?: Omit<LogOptions, "now">;
   webhook?: WebhookTarget;
 }
 
@@ -39,9 +41,17 @@ export function parseAuditOptions(values: SettingValues): AuditOptions | undefin
   }
   return {
     policy: readPolicy(policyFile),
-    ...(path ? { log: { path, maxSizeBytes: atLeast("audit-log-maxsize", 1) << 20, maxBackups: atLeast("audit-log-maxbackup", 0), maxAgeMs: atLeast("audit-log-maxage", 0) * day } } : {}),
+    ...(path ? { log: { path, mode: modeOf(optional("audit-log-mode")), maxSizeBytes: atLeast("audit-log-maxsize", 1) << 20, maxBackups: atLeast("audit-log-maxbackup", 0), maxAgeMs: atLeast("audit-log-maxage", 0) * day } } : {}),
     ...(webhookFile ? { webhook: readKubeconfig(webhookFile, "--audit-webhook-config-file") } : {}),
   };
+}
+
+const modes: readonly LogMode[] = ["batch", "blocking", "blocking-strict"];
+
+function modeOf(text = "blocking"): LogMode {
+  const mode = modes.find((each) => each === text);
+  if (!mode) throw new UsageError(`--audit-log-mode must be one of ${modes.join(", ")}, not ${JSON.stringify(text)}`);
+  return mode;
 }
 
 function readPolicy(file: string): AuditPolicy {

@@ -32,10 +32,14 @@ describe("audit", () => {
 
   test("reads the policy, the log's bounds and the webhook's kubeconfig", () => {
     const kubeconfig = file("hook.yaml", `current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\nclusters: [{name: k, cluster: {server: "https://sink/x", certificate-authority-data: ${Buffer.from("the ca").toString("base64")}}}]\nusers: [{name: u, user: {token: secret}}]\n`);
-    expect(parseAuditOptions({ "audit-policy-file": policy(), "audit-log-path": "/var/log/audit.log", "audit-log-maxsize": 5, "audit-log-maxage": 2, "audit-log-maxbackup": 3, "audit-webhook-config-file": kubeconfig })).toEqual({
+    expect(parseAuditOptions({ "audit-policy-file": policy(), "audit-log-path": "/var/log/audit.log", "audit-log-mode": "batch", "audit-log-maxsize": 5, "audit-log-maxage": 2, "audit-log-maxbackup": 3, "audit-webhook-config-file": kubeconfig })).toEqual({
       policy: { apiVersion: "audit.k8s.io/v1", kind: "Policy", rules: [{ level: "Metadata" }] } as never,
-      log: { path: "/var/log/audit.log", maxSizeBytes: 5 << 20, maxBackups: 3, maxAgeMs: 2 * 86_400_000 }, webhook: { server: "https://sink/x", ca: "the ca", token: "secret" },
+      log: { path: "/var/log/audit.log", mode: "batch", maxSizeBytes: 5 << 20, maxBackups: 3, maxAgeMs: 2 * 86_400_000 }, webhook: { server: "https://sink/x", ca: "the ca", token: "secret" },
     });
+  });
+
+  test("an unknown mode of the log is told to be wrong", () => {
+    expect(() => parseAuditOptions({ "audit-policy-file": policy(), "audit-log-path": "-", "audit-log-mode": "sometimes" })).toThrow('--audit-log-mode must be one of batch, blocking, blocking-strict, not "sometimes"');
   });
 
   test.each([["{", "can't be used"], ["kind: Policy", "apiVersion"], ["apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: X}]", "rules[0].level must be one of"]])("a policy %j is told to be wrong", (text, words) => {

@@ -2,11 +2,19 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createAuditor } from "../../src/apiserver/audit/auditor.ts";
 import type { AuditEvent } from "../../src/apiserver/audit/event.ts";
 import { checkPolicy } from "../../src/apiserver/audit/policy.ts";
+import { mutatingwebhookconfigurations } from "../../src/apis/admissionregistration/mutatingwebhookconfiguration.ts";
+import { validatingadmissionpolicies } from "../../src/apis/admissionregistration/validatingadmissionpolicy.ts";
+import { validatingadmissionpolicybindings } from "../../src/apis/admissionregistration/validatingadmissionpolicybinding.ts";
+import { validatingwebhookconfigurations } from "../../src/apis/admissionregistration/validatingwebhookconfiguration.ts";
+import { serviceaccounts } from "../../src/apis/builtins.ts";
 import { startApiServer, type TestApiServer } from "../support/apiserver.ts";
 import { eventually } from "../support/eventually.ts";
+import { patchAnswer, startWebhookServer } from "../support/webhook-server.ts";
 
 let server: TestApiServer;
 const events: AuditEvent[] = [];
+/** Whether events can be stored. */
+let storing = true;
 const policy = checkPolicy({
   apiVersion: "audit.k8s.io/v1", kind: "Policy", omitManagedFields: true,
   rules: [
@@ -16,7 +24,8 @@ const policy = checkPolicy({
 });
 
 beforeAll(async () => {
-  server = await startApiServer({ auditor: createAuditor({ policy, backends: [{ record: (event) => void events.push(event), close: async () => undefined }], now: Date.now }) });
+  server = await startApiServer({ auditor: createAuditor({ policy, backends: [{ record: (event) => events.push(event) > 0 && storing, close: async () => undefined }], now: Date.now }) });
+  await server.client().create(serviceaccounts, { metadata: { name: "default", namespace: "default" } });
 });
 afterAll(() => server.stop());
 
@@ -52,6 +61,12 @@ test("bodies where the policy says so, without managedFields", async () => {
   expect(patched).toMatchObject({ verb: "patch", requestObject: { data: { d: "e" } }, responseObject: { data: { b: "c", d: "e" } } });
 });
 
+test("what a deletion asks for", async () => {
+  await send("/api/v1/namespaces/default/configmaps", { method: "POST", headers: json, body: JSON.stringify({ metadata: { name: "gone" } }) });
+  const [complete] = await send("/api/v1/namespaces/default/configmaps/gone", { method: "DELETE", headers: json, body: JSON.stringify({ kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: "Background" }) });
+  expect(complete).toMatchObject({ verb: "delete", objectRef: { name: "gone" }, requestObject: { kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: "Background" } });
+});
+
 test("secrets keep theirs", async () => {
   const [complete] = await send("/api/v1/namespaces/default/secrets", { method: "POST", headers: json, body: JSON.stringify({ metadata: { name: "s" }, stringData: { p: "hidden" } }) });
   expect(complete).toMatchObject({ objectRef: { name: "s" }, responseStatus: { code: 201 } });
@@ -66,6 +81,41 @@ test("refusals are recorded with their status", async () => {
 test("impersonation names both users", async () => {
   const [, complete] = await send("/api/v1/namespaces/default/pods", { headers: { "impersonate-user": "bob", "impersonate-group": "system:masters" } });
   expect(complete).toMatchObject({ user: { username: "system:admin" }, impersonatedUser: { username: "bob", groups: ["system:masters", "system:authenticated"] } });
+});
+
+test("what policies, webhooks and Pod Security note", async () => {
+  const hooks = await startWebhookServer({ "/note": () => ({ auditAnnotations: { seen: "yes" } }), "/patch": () => patchAnswer({ op: "add", path: "/data/patched", value: "yes" }) });
+  const rules = [{ operations: ["CREATE" as const], apiGroups: [""], apiVersions: ["v1"], resources: ["configmaps"] }];
+  const hook = (path: string) => ({ name: `${path}.example.com`, clientConfig: { url: hooks.url(`/${path}`), caBundle: hooks.caBundle }, rules, sideEffects: "None" as const, admissionReviewVersions: ["v1"] });
+  const client = server.client();
+  await client.create(validatingwebhookconfigurations, { metadata: { name: "v" }, webhooks: [hook("note")] });
+  await client.create(mutatingwebhookconfigurations, { metadata: { name: "m" }, webhooks: [hook("patch")] });
+  await client.create(validatingadmissionpolicies, { metadata: { name: "p" }, spec: { matchConstraints: { resourceRules: rules }, validations: [{ expression: "false", message: "never" }], auditAnnotations: [{ key: "size", valueExpression: "string(object.data.size())" }] } } as never);
+  await client.create(validatingadmissionpolicybindings, { metadata: { name: "b" }, spec: { policyName: "p", validationActions: ["Audit"] } });
+  try {
+    const [complete] = await send("/api/v1/namespaces/default/configmaps", { method: "POST", headers: json, body: JSON.stringify({ metadata: { name: "noted" }, data: { a: "b" } }) });
+    expect(complete!.annotations).toEqual({
+      "authorization.k8s.io/decision": "allow", "authorization.k8s.io/reason": "", "note.example.com/seen": "yes", "p/size": "2",
+      "mutation.webhook.admission.k8s.io/round_0_index_0": '{"configuration":"m","webhook":"patch.example.com","mutated":true}',
+      "patch.webhook.admission.k8s.io/round_0_index_0": '{"configuration":"m","webhook":"patch.example.com","patch":[{"op":"add","path":"/data/patched","value":"yes"}],"patchType":"JSONPatch"}',
+      "validation.policy.admission.k8s.io/validation_failure": '[{"message":"never","policy":"p","binding":"b","expressionIndex":0,"validationActions":["Audit"]}]',
+    });
+  } finally {
+    await Promise.all([client.deleteCollection(validatingwebhookconfigurations), client.deleteCollection(mutatingwebhookconfigurations), client.deleteCollection(validatingadmissionpolicies), client.deleteCollection(validatingadmissionpolicybindings)]);
+    hooks.stop();
+  }
+  const [, pod] = await send("/api/v1/namespaces/default/pods?dryRun=All", { method: "POST", headers: json, body: JSON.stringify({ metadata: { name: "p" }, spec: { automountServiceAccountToken: false, containers: [{ name: "c", image: "i" }] } }) });
+  expect(pod!.annotations?.["pod-security.kubernetes.io/enforce-policy"] ?? pod!.responseStatus?.message).toBe("privileged:latest");
+});
+
+test("a request whose event must be stored, and can't be, is refused", async () => {
+  storing = false;
+  const answer = await server.fetch("/api/v1/namespaces/default/configmaps", { method: "POST", headers: json, body: JSON.stringify({ metadata: { name: "unstored" } }) }).finally(() => (storing = true));
+  // This policy leaves out RequestReceived of ConfigMaps, so that there was nothing to store before it ran.
+  expect(answer.status).toBe(201);
+  storing = false;
+  const refused = await server.fetch("/api/v1/namespaces/default/pods").finally(() => (storing = true));
+  expect([refused.status, ((await refused.json()) as { message: string }).message]).toEqual([500, "Internal error occurred: failed to store audit event"]);
 });
 
 test("credentials that nobody accepts are recorded too", async () => {

@@ -6,8 +6,8 @@ import { evaluate, includes, type AuditPolicy, type Level, type Stage } from "./
 
 /** Where audit events go. */
 export interface AuditBackend {
-  /** Takes the event, for good or into a bounded queue. Must not throw. */
-  record(event: AuditEvent): void;
+  /** Takes the event, for good or into a bounded queue; false when it is lost and the request must not go on. Must not throw. */
+  record(event: AuditEvent): boolean;
   /** Resolves when what was taken has been written, or given up. */
   close(): Promise<void>;
 }
@@ -19,8 +19,8 @@ export interface AuditRecord {
   responseObject(object: unknown): void;
   /** `constraint`: the verb of constrained impersonation, where that was used. */
   impersonated(user: UserInfo, constraint?: string): void;
-  /** Records a stage that the policy doesn't leave out. `status`: of the answer. */
-  stage(stage: Stage, status?: Partial<Status> & { code: number }): void;
+  /** Records a stage that the policy doesn't leave out; false when a backend says that the request must not go on. `status`: of the answer. */
+  stage(stage: Stage, status?: Partial<Status> & { code: number }): boolean;
 }
 
 export interface Auditor {
@@ -57,10 +57,12 @@ export function createAuditor({ policy, backends, now }: { policy: AuditPolicy; 
           if (constraint) event.authenticationMetadata = { impersonationConstraint: constraint };
         },
         stage(stage, status) {
-          if (omitStages.has(stage)) return;
+          if (omitStages.has(stage)) return true;
           const responseStatus = status && { metadata: {}, ...status };
           const made = { ...event, stage, stageTimestamp: microTime(now()), ...(responseStatus ? { responseStatus } : {}), ...(event.annotations ? { annotations: { ...event.annotations } } : {}) };
-          for (const backend of backends) backend.record(made);
+          let stored = true;
+          for (const backend of backends) stored = backend.record(made) && stored;
+          return stored;
         },
       };
     },

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../base/clock.ts";
@@ -32,6 +32,31 @@ test("the log is rotated by size, and old files go by number and age", async () 
   for (const id of ["20", "21"]) backend.record(event(id));
   expect(backups()).toHaveLength(1);
   await backend.close();
+});
+
+test("a mode says what becomes of a request whose event can't be written", async () => {
+  directory = mkdtempSync(join(tmpdir(), "skiff-audit-"));
+  const path = join(directory, "audit.log");
+  for (const [mode, goesOn] of [["blocking", true], ["blocking-strict", false]] as const) {
+    const backend = logBackend({ path, maxSizeBytes: 1, maxBackups: 0, maxAgeMs: 0, mode, now: Date.now });
+    expect(backend.record(event("1"))).toBe(true);
+    // Setting the file aside fails: there is nothing to set aside.
+    rmSync(directory, { recursive: true });
+    expect(backend.record(event("2"))).toBe(goesOn);
+    mkdirSync(directory);
+  }
+});
+
+test("a batch is written together, at the latest on closing", async () => {
+  directory = mkdtempSync(join(tmpdir(), "skiff-audit-"));
+  const path = join(directory, "audit.log");
+  const backend = logBackend({ path, maxSizeBytes: 1 << 20, maxBackups: 0, maxAgeMs: 0, mode: "batch", now: Date.now });
+  for (const id of ["1", "2", "3"]) expect(backend.record(event(id))).toBe(true);
+  expect(readFileSync(path, "utf8")).toBe("");
+  await eventually(() => expect(readFileSync(path, "utf8").trim().split("\n")).toHaveLength(3));
+  backend.record(event("4"));
+  await backend.close();
+  expect(readFileSync(path, "utf8").trim().split("\n").map((line) => (JSON.parse(line) as AuditEvent).auditID)).toEqual(["1", "2", "3", "4"]);
 });
 
 test("events go to the webhook in batches, again when it fails, and are dropped when too many wait", async () => {

@@ -13,22 +13,41 @@ export interface LogOptions {
   /** Files set aside that are kept, by number and by age; 0 is no limit. */
   maxBackups: number;
   maxAgeMs: number;
+  /** Default `blocking`. */
+  mode?: LogMode;
   now(): number;
 }
 
-/** One line of JSON an event, written before the request goes on: nothing is lost when the process dies. Throws when the file can't be opened. */
-export function logBackend({ path, maxSizeBytes, maxBackups, maxAgeMs, now }: LogOptions): AuditBackend {
-  if (path === "-") return { record: (event) => void process.stdout.write(`${JSON.stringify(event)}\n`), close: async () => undefined };
+/**
+ * `blocking`: an event is written before its request goes on, as far as it can be. `blocking-strict`: a request whose event can't be written
+ * is refused. `batch`: written together, soon: a crash loses the last second's.
+ */
+export type LogMode = "batch" | "blocking" | "blocking-strict";
+
+const batchWaitMs = 1_000, mostWaiting = 10_000;
+
+/** One line of JSON an event. Throws when the file can't be opened. */
+export function logBackend({ path, maxSizeBytes, maxBackups, maxAgeMs, mode = "blocking", now }: LogOptions): AuditBackend {
+  if (path === "-") {
+    return {
+      record(event) {
+        process.stdout.write(`${JSON.stringify(event)}\n`);
+        return true;
+      },
+      close: async () => undefined,
+    };
+  }
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   let file = openSync(path, "a", 0o600);
   let size = fstatSync(file).size;
   let failing = false;
 
   function rotate(): void {
-    closeSync(file);
     const extension = extname(path), name = basename(path, extension);
     renameSync(path, join(dirname(path), `${name}-${new Date(now()).toISOString().replaceAll(":", "-").replace("Z", "")}${extension}`));
-    file = openSync(path, "a", 0o600);
+    const fresh = openSync(path, "a", 0o600);
+    closeSync(file);
+    file = fresh;
     size = 0;
     removeOld(name, extension);
   }
@@ -41,21 +60,41 @@ export function logBackend({ path, maxSizeBytes, maxBackups, maxAgeMs, now }: Lo
     });
   }
 
+  function write(text: string): boolean {
+    const lines = Buffer.from(text);
+    try {
+      if (size > 0 && size + lines.length > maxSizeBytes) rotate();
+      for (let written = 0; written < lines.length;) written += writeSync(file, lines, written);
+      size += lines.length;
+      failing = false;
+    } catch (error) {
+      // Told once: a full disk fails every request's event.
+      if (!failing) log.error("the audit log can't be written", { path, error });
+      failing = true;
+    }
+    return !failing;
+  }
+
+  let waiting: string[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  function flush(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    if (waiting.length > 0) write(waiting.join(""));
+    waiting = [];
+  }
+
   return {
     record(event) {
-      const line = Buffer.from(`${JSON.stringify(event)}\n`);
-      try {
-        if (size > 0 && size + line.length > maxSizeBytes) rotate();
-        for (let written = 0; written < line.length;) written += writeSync(file, line, written);
-        size += line.length;
-        failing = false;
-      } catch (error) {
-        // Told once: a full disk fails every request's event.
-        if (!failing) log.error("the audit log can't be written", { path, error });
-        failing = true;
-      }
+      const line = `${JSON.stringify(event)}\n`;
+      if (mode !== "batch") return write(line) || mode === "blocking";
+      waiting.push(line);
+      if (waiting.length >= mostWaiting) flush();
+      else timer ??= setTimeout(flush, batchWaitMs);
+      return true;
     },
     async close() {
+      flush();
       closeSync(file);
     },
   };

@@ -36,12 +36,16 @@ export function webhookBackend({ target, clock, metrics, bufferSize = 10_000, ba
   const queue: AuditEvent[] = [];
   let sending: Promise<void> | undefined;
 
-  function record(event: AuditEvent): void {
-    if (queue.length >= bufferSize || closing.signal.aborted) return void dropped?.inc(["webhook"]);
+  function record(event: AuditEvent): boolean {
+    if (queue.length >= bufferSize || closing.signal.aborted) {
+      dropped?.inc(["webhook"]);
+      return true;
+    }
     queue.push(event);
     sending ??= drain().finally(() => {
       sending = undefined;
     });
+    return true;
   }
 
   async function drain(): Promise<void> {

@@ -2,6 +2,7 @@ import { objectSchemaOf, type ObjectSchema } from "../../apimachinery/object-sch
 import { apiVersionOf } from "../../apimachinery/resource.ts";
 import { parseCbor } from "../../apimachinery/schema/cbor/decode.ts";
 import { decode, type FieldValidation } from "../../apimachinery/schema/decode.ts";
+import { kindFault } from "../../apimachinery/schema/kind-fault.ts";
 import { decodeDocument } from "../../apimachinery/schema/protobuf/envelope.ts";
 import { parseJson, type Parsed } from "../../apimachinery/schema/json.ts";
 import { parseYaml } from "../../apimachinery/schema/yaml.ts";
@@ -38,7 +39,9 @@ export async function readBody<T>(exchange: Exchange, kind: BodyKind): Promise<T
 export async function readOptionalBody<T>(exchange: Exchange, schema: string): Promise<T | undefined> {
   if ((await exchange.request.body()).length === 0) return undefined;
   const { value } = await parseBody(exchange, { group: "", version: "v1", kind: schema.slice(schema.lastIndexOf(".") + 1), schema }, "Ignore");
-  return decode<T>(schema, value).object;
+  const { object } = decode<T>(schema, value);
+  exchange.audit?.requestObject(object);
+  return object;
 }
 
 async function parseBody(exchange: Exchange, { schema, kind, objectSchema }: BodyKind, fieldValidation: FieldValidation): Promise<Parsed> {
@@ -111,6 +114,8 @@ function checkKind(value: unknown, expected: BodyKind): void {
     if (typeof text === "string") continue;
     throw badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; json parse error: json: cannot unmarshal ${Array.isArray(text) ? "array" : typeof text} into Go struct field .${field} of type string`);
   }
+  const fault = expected.objectSchema ? undefined : kindFault({ kind: kind as string, apiVersion: apiVersion as string }, expected);
+  if (fault) throw badRequest(`${(kind as string) || expected.kind} in version ${JSON.stringify(((apiVersion as string) || expected.version).split("/").at(-1))} cannot be handled as a ${expected.kind}: ${fault}`);
   const wanted = apiVersionOf(expected);
   if (apiVersion !== "" && apiVersion !== wanted) throw badRequest(`the API version in the data (${apiVersion as string}) does not match the expected API version (${wanted})`);
   if (kind !== "" && kind !== expected.kind) throw badRequest(`${kind as string} in version ${JSON.stringify(expected.version)} cannot be handled as a ${expected.kind}: the kind in the data does not match that of the URL`);

@@ -1,4 +1,4 @@
-import { StatusError } from "../../apimachinery/status.ts";
+import { internalError, StatusError } from "../../apimachinery/status.ts";
 import type { HttpResponse } from "../../base/http.ts";
 import type { Auditor, AuditRecord } from "../audit/auditor.ts";
 import type { Filter } from "../exchange.ts";
@@ -25,7 +25,7 @@ export function withAudit({ auditor }: { auditor: Auditor }): Filter {
     const record = auditor.begin(exchange, Date.now());
     if (!record) return next(exchange);
     exchange.audit = record;
-    record.stage("RequestReceived");
+    if (!record.stage("RequestReceived")) throw internalError(new Error("failed to store audit event"));
     if (isLongRunning(exchange)) exchange.response = announcing(exchange.response, record);
     try {
       await next(exchange);
