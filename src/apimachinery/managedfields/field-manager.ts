@@ -138,11 +138,13 @@ function ownedByLastApplied(live: JsonObject, write: ManagedWrite): FieldSet | u
   }
 }
 
+const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
+
 function checkConfiguration(config: JsonObject, write: ManagedWrite): void {
-  const { apiVersion = "", kind = "", metadata } = config as { apiVersion?: string; kind?: string; metadata?: JsonObject };
+  const { metadata } = config, apiVersion = textOf(config.apiVersion), kind = textOf(config.kind);
   const gvk = (group: string, version: string, of: string): string => `${group}/${version}, Kind=${of}`;
   if (apiVersion !== versionOf(write) || kind !== write.kind) {
-    const slash = String(apiVersion).indexOf("/");
+    const slash = apiVersion.indexOf("/");
     throw badRequest(`invalid object type: ${gvk(slash < 0 ? "" : apiVersion.slice(0, slash), apiVersion.slice(slash + 1), kind)}`);
   }
   if (isObject(metadata) && metadata.managedFields !== undefined && metadata.managedFields !== null) throw badRequest("metadata.managedFields must be nil");
@@ -154,7 +156,7 @@ function checkConfiguration(config: JsonObject, write: ManagedWrite): void {
 }
 
 function failure(code: number, reason: string, message: string, causes?: { reason: string; message: string; field: string }[]): StatusError {
-  return new StatusError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, reason, ...(causes ? { details: { causes } } : {}), code });
+  return new StatusError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, ...(reason ? { reason } : {}), ...(causes ? { details: { causes } } : {}), code });
 }
 
 /** 409, one cause per field. */
