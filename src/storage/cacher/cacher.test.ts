@@ -24,7 +24,7 @@ beforeEach(async () => {
 afterEach(() => cacher.close());
 
 async function started(windowSize = 8): Promise<Cacher> {
-  const made = new Cacher({ storage, windowSize, jsonBytes: 4096 });
+  const made = new Cacher({ storage, windowSize });
   await made.start();
   return made;
 }
@@ -58,17 +58,37 @@ function collect(prefix: string, from: number): { events: CacheEvent<Pod>[]; end
 }
 
 describe("reads", () => {
-  test("a write is shown when it resolves: the object passed in, at its revision", async () => {
-    const object = pod("a");
+  test("a write is shown when it resolves, as one object at its revision; the one passed in stays the caller's", async () => {
+    const object = pod("a", { n: 1 });
     const entry = await cacher.create(keyOf("a"), object);
-    expect(cacher.get(keyOf("a"))).toEqual({ key: keyOf("a"), object, revision: entry.revision });
-    expect(cacher.get(keyOf("a"))!.object).toBe(object);
-    expect(object.metadata.resourceVersion).toBe(String(entry.revision));
+    expect(cacher.get(keyOf("a"))!.object).toBe(entry.object);
+    expect(entry).toEqual({ key: keyOf("a"), object: { ...pod("a", { n: 1 }), metadata: { name: "a", namespace: "default", resourceVersion: String(entry.revision) } }, revision: entry.revision });
     expect(cacher.revision).toBe(entry.revision);
+    object.spec.n = 2;
+    expect(object).toEqual(pod("a", { n: 2 }));
+    expect(cacher.get<Pod>(keyOf("a"))!.object.spec.n).toBe(1);
     const deleted = await cacher.delete<Pod>(keyOf("a"), entry.revision);
     expect(deleted.object.metadata.resourceVersion).toBe(String(deleted.revision));
-    expect(object.metadata.resourceVersion).toBe(String(entry.revision));
+    expect(entry.object.metadata.resourceVersion).toBe(String(entry.revision));
     expect(cacher.get(keyOf("a"))).toBeUndefined();
+  });
+
+  test("writes that follow each other at once resolve with their own state", async () => {
+    const { revision } = await written("a", 0);
+    const writes = [cacher.update(keyOf("a"), revision, pod("a", { n: 1 })), cacher.update(keyOf("a"), revision + 1, pod("a", { n: 2 }))];
+    expect((await Promise.all(writes)).map(({ object, revision: at }) => `${object.spec.n}@${object.metadata.resourceVersion}@${at}`)).toEqual([`1@${revision + 1}@${revision + 1}`, `2@${revision + 2}@${revision + 2}`]);
+  });
+
+  test("what objects have in common is held once, after a start too", async () => {
+    const labelled = (name: string): Pod => ({ ...pod(name), metadata: { name, namespace: "default", labels: { app: "web", tier: "front" } } });
+    for (const name of ["a", "b", "c", "d"]) await cacher.create(keyOf(name), labelled(name));
+    const other = await started();
+    for (const held of [cacher, other]) {
+      const labels = held.list(pods).map(({ object }) => object.metadata.labels);
+      expect(labels).toEqual(Array.from({ length: 4 }, () => ({ app: "web", tier: "front" })));
+      expect(new Set(labels.slice(1)).size).toBe(1);
+    }
+    await other.close();
   });
 
   test("what is stored carries no resourceVersion, and another cacher reads the same objects from it", async () => {
@@ -108,16 +128,6 @@ describe("reads", () => {
     expect(cacher.byIndex<Pod>(pods, "node", "n2")[0]!.object.spec.n).toBe(1);
     await cacher.delete(keyOf("a"), bare.revision);
     expect(cacher.byIndex(pods, "node", "n2")).toEqual([]);
-  });
-
-  test("JSON is made once per object while it is wanted, and has the resourceVersion", async () => {
-    const { object, revision } = await written("a", 0);
-    expect(cacher.jsonOf(object)).toBe(cacher.jsonOf(object));
-    expect(JSON.parse(cacher.jsonOf(object).toString())).toMatchObject({ metadata: { name: "a", resourceVersion: String(revision) } });
-    const first = cacher.jsonOf(object);
-    for (let i = 0; i < 200; i++) cacher.jsonOf(pod(`filler-${i}`));
-    expect(cacher.jsonOf(object)).not.toBe(first);
-    expect(cacher.jsonOf(object)).toEqual(first);
   });
 });
 

@@ -2,9 +2,10 @@ import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
 import { logger } from "../../base/log.ts";
 import { StorageError, type Storage, type StorageEvent } from "../storage.ts";
 import { Watchers } from "../watchers.ts";
-import { at, decode, deletedAt, encode, JsonCache } from "./codec.ts";
+import { decode, deletedAt, encode } from "./codec.ts";
 import type { CacheEvent, Entry, EntryHandler, Page } from "./entry.ts";
 import { ResourceSet, resourceOf } from "./resource-set.ts";
+import { createSharing } from "./sharing.ts";
 import { EventWindow } from "./window.ts";
 
 export type { CacheEvent, Entry, EntryHandler, Page } from "./entry.ts";
@@ -16,7 +17,6 @@ export type { CacheEvent, Entry, EntryHandler, Page } from "./entry.ts";
  *   get, list, byIndex, snapshot    reads: of now, and of a past revision
  *   create, update, delete          writes; each resolves once it is durable and every reader and watcher here has been shown it
  *   watch, onChange, onRevision     what happens: resumable, in process, progress
- *   jsonOf                          an object's JSON bytes with resourceVersion, made once and shared
  *
  * Keys and prefixes are storage's: `/registry/<group or "core">/<resource>/[<namespace>/]<name>`; prefixes end in "/".
  * Errors are StorageErrors.
@@ -30,18 +30,17 @@ export class Cacher {
   #revision = 0;
   #watchers = new Watchers<CacheEvent>();
   #revisionHandlers = new Set<(revision: number) => void>();
-  /** The decoded object behind the bytes of a write on its way through storage. */
-  #written = new WeakMap<Uint8Array, KubeObject>();
-  #json: JsonCache;
+  #sharing = createSharing();
+  /** What is known of the bytes of a write on its way through storage. */
+  #written = new WeakMap<Uint8Array, Written>();
   #stop = new AbortController();
   #following: Promise<void> | undefined;
 
-  constructor({ storage, onFatal = () => {}, windowSize = 512, jsonBytes = 4 << 20 }: CacherDependencies) {
+  constructor({ storage, onFatal = () => {}, windowSize = 512 }: CacherDependencies) {
     this.#storage = storage;
     this.#onFatal = onFatal;
     this.#windowSize = windowSize;
     this.#window = new EventWindow(windowSize, 0);
-    this.#json = new JsonCache(jsonBytes);
   }
 
   /** Loads everything and follows the storage from there. Resolves when all is loaded. */
@@ -50,7 +49,7 @@ export class Cacher {
     for (;;) {
       const page = await this.#storage.list(root, { limit: loadPage, after, ...(revision === undefined ? {} : { revision }) });
       revision = page.revision;
-      for (const { key, value, revision: written } of page.items) this.#resource(key).put({ key, object: decode(value, written), revision: written });
+      for (const { key, value, revision: written } of page.items) this.#resource(key).put({ key, object: this.#held(value, written), revision: written });
       if (!page.more) break;
       after = page.items.at(-1)!.key;
       await new Promise((resolve) => setImmediate(resolve));
@@ -131,12 +130,12 @@ export class Cacher {
     return this.#resource(resourcePrefix).byIndex(name, value) as Entry<T>[];
   }
 
-  /** The cacher takes the object over (it becomes the shared one); throws "exists". */
+  /** Resolves with what readers are shown: the object as its JSON tells it. The one passed in stays the caller's. Throws "exists". */
   create<T extends KubeObject>(key: string, object: T): Promise<Entry<T>> {
     return this.#write(key, object, (value) => this.#storage.create(key, value));
   }
 
-  /** The cacher takes the object over. Throws "conflict" or "notFound". */
+  /** Resolves as `create` does. Throws "conflict" or "notFound". */
   update<T extends KubeObject>(key: string, expectedRevision: number, object: T): Promise<Entry<T>> {
     return this.#write(key, object, (value) => this.#storage.update(key, expectedRevision, value));
   }
@@ -179,11 +178,6 @@ export class Cacher {
     return () => this.#revisionHandlers.delete(own);
   }
 
-  /** The object's JSON with resourceVersion. Shared: do not change it. Works for any object, remembers by identity. */
-  jsonOf(object: Frozen<KubeObject>): Buffer {
-    return this.#json.of(object);
-  }
-
   #resource(key: string): ResourceSet {
     const name = resourceOf(key);
     let set = this.#resources.get(name);
@@ -192,11 +186,17 @@ export class Cacher {
   }
 
   async #write<T extends KubeObject>(key: string, object: T, write: (value: Uint8Array) => Promise<number>): Promise<Entry<T>> {
-    const value = encode(object);
-    this.#written.set(value, object);
+    const text = encode(object), value = encoder.encode(text);
+    const written: Written = { text };
+    this.#written.set(value, written);
     const revision = await write(value);
     await this.reached(revision);
-    return { key, object: object as Frozen<T>, revision };
+    return { key, object: (written.object ?? decode(text, revision)) as Frozen<KubeObject> as Frozen<T>, revision };
+  }
+
+  /** An object as it is held from now on. */
+  #held(value: Uint8Array | string, revision: number): Frozen<KubeObject> {
+    return this.#sharing.share(decode(value, revision)) as Frozen<KubeObject>;
   }
 
   /** A commit: first all of it is readable, then everybody is told. */
@@ -212,13 +212,13 @@ export class Cacher {
   #change({ type, key, value, revision }: StorageEvent): CacheEvent {
     const resource = this.#resource(key);
     const previous = resource.get(key)?.object;
-    if (previous) this.#json.drop(previous);
     if (type === "delete") {
       resource.remove(key);
       return { type: "DELETED", key, object: deletedAt(previous ?? decode(value, revision), revision), ...(previous ? { previous } : {}), revision };
     }
     const written = this.#written.get(value);
-    const object = (written ? at(written, revision) : decode(value, revision)) as Frozen<KubeObject>;
+    const object = this.#held(written?.text ?? value, revision);
+    if (written) written.object = object;
     resource.put({ key, object, revision });
     return previous ? { type: "MODIFIED", key, object, previous, revision } : { type: "ADDED", key, object, revision };
   }
@@ -251,12 +251,17 @@ export interface CacherDependencies {
   onFatal?: (error: Error) => void;
   /** Recent events kept in memory; older ones are read from storage's history. */
   windowSize?: number;
-  /** How much JSON `jsonOf` keeps, about. */
-  jsonBytes?: number;
+}
+
+interface Written {
+  text: string;
+  /** Once it has been shown. */
+  object?: Frozen<KubeObject>;
 }
 
 const root = "/registry/";
 const loadPage = 500;
+const encoder = new TextEncoder();
 const log = logger("cacher");
 
 /** One handler's failure must not keep the others, or the cache, from going on. */
