@@ -35,7 +35,7 @@ export const modified = "the object has been modified; please apply your changes
 export const forbidden = (of: Resource, name: string, detail: string): StatusError => failure(403, "Forbidden", of.resource ? `${qualified(of)}${name ? ` ${JSON.stringify(name)}` : ""} is forbidden: ${detail}` : `forbidden: ${detail}`, about(of, name));
 export const unauthorized = (message = "Unauthorized"): StatusError => failure(401, "Unauthorized", message);
 export const badRequest = (message: string): StatusError => failure(400, "BadRequest", message);
-export const methodNotAllowed = (of: Resource, verb: string): StatusError => failure(405, "MethodNotAllowed", `${verb} is not supported on resources of kind ${JSON.stringify(qualified(of))}`, about(of, ""));
+export const methodNotAllowed = (): StatusError => failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {});
 export const notAcceptable = (message: string): StatusError => failure(406, "NotAcceptable", message);
 export const unsupportedMediaType = (message: string): StatusError => failure(415, "UnsupportedMediaType", message);
 export const requestEntityTooLarge = (message: string): StatusError => failure(413, "RequestEntityTooLarge", message);

@@ -90,18 +90,18 @@ export function createRegistry({ cacher, cards, admission, clock, hooks = {}, re
     },
     async createSubresource(context, card, key, subresource, body, options = {}) {
       const create = creators[`${card.resource}/${subresource}`];
-      if (!create) throw methodNotAllowed(card, "create");
+      if (!create) throw methodNotAllowed();
       const attributes = subresourceAttributes(context, card, key, subresource, body, options);
       await machinery.admission.admit(attributes);
       await machinery.admission.validate(attributes);
       return create({ machinery, context, card, key, body, options, tokenIssuer });
     },
     async updateSubresource(context, card, key, subresource, body, options) {
-      if (subresource !== "scale") throw methodNotAllowed(card, "update");
+      if (subresource !== "scale") throw methodNotAllowed();
       return updateScale(machinery, context, card, key, body as Scale, options);
     },
     async patchSubresource(context, card, key, subresource, patch, options = {}) {
-      if (subresource !== "scale") throw methodNotAllowed(card, "patch");
+      if (subresource !== "scale") throw methodNotAllowed();
       return patchScale(machinery, context, card, key, patch, options);
     },
   };

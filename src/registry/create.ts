@@ -9,6 +9,7 @@ import type { RequestContext } from "./attributes.ts";
 import { managedWrite } from "./field-management.ts";
 import { hookOf, type Machinery } from "./machinery.ts";
 import { generateName, setSystemMetadata, takeKind, takeNamespace } from "./metadata.ts";
+import { dedupOwnerReferences } from "./owner-references.ts";
 import { writeOptionsObject } from "./operation-options.ts";
 import type { WriteRequest } from "./registry.ts";
 
@@ -21,9 +22,13 @@ export async function createObject<T extends KubeObject>(machinery: Machinery, c
   if (object.metadata.resourceVersion) throw badRequest("resourceVersion should not be set on objects to be created");
   takeKind(card, object);
   card.default?.(object);
-  if (!options.applied) trackUpdate(undefined, object, managedWrite(machinery, context, card, "", options.fieldManager));
+  if (!options.applied) {
+    dedupOwnerReferences(object, context, false);
+    trackUpdate(undefined, object, managedWrite(machinery, context, card, "", options.fieldManager));
+  }
   const attributes = createAttributes(context, card, object, options);
   await machinery.admission.admit(attributes);
+  dedupOwnerReferences(object, context, true);
   const generated = !object.metadata.name && Boolean(object.metadata.generateName);
   setSystemMetadata(machinery, object);
   card.strategy.prepareForCreate?.(object, { user: context.user, now: machinery.clock.now() });

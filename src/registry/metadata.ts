@@ -1,6 +1,6 @@
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import { apiVersionOf, type AnyResource, type ResourceCard } from "../apimachinery/resource.ts";
-import { badRequest, conflict, modified } from "../apimachinery/status.ts";
+import { badRequest, conflict, modified, StatusError } from "../apimachinery/status.ts";
 import { formatTime } from "../apimachinery/time.ts";
 import type { ObjectKey } from "../client/client.ts";
 import type { Machinery } from "./machinery.ts";
@@ -80,5 +80,6 @@ export function takeName(object: KubeObject, { name }: ObjectKey): void {
 export function checkPreconditions(card: AnyResource, current: Frozen<KubeObject>, { uid, resourceVersion }: { uid?: string; resourceVersion?: string }): void {
   const { metadata } = current;
   if (uid && uid !== metadata.uid) throw conflict(card, metadata.name!, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid}`);
+  if (resourceVersion && !/^\d+$/.test(resourceVersion)) throw new StatusError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: `strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`, code: 500 });
   if (resourceVersion && resourceVersion !== metadata.resourceVersion) throw conflict(card, metadata.name!, modified);
 }

@@ -47,4 +47,6 @@ export interface WriteRequest {
   fieldManager?: string;
   /** How unknown and duplicate fields of a patch's result are met; bodies were checked when they were decoded. */
   fieldValidation?: "Strict" | "Warn" | "Ignore";
+  /** What was found amiss in a patch's text, such as a field that comes twice: met as `fieldValidation` says. */
+  complaints?: readonly string[];
 }

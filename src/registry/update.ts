@@ -13,6 +13,7 @@ import { createObject, namespaceItself } from "./create.ts";
 import { equalButForTimes, managedWrite } from "./field-management.ts";
 import { hookOf, type Machinery } from "./machinery.ts";
 import { bumpGeneration, carryMetadata, checkPreconditions, takeKind, takeName, takeNamespace } from "./metadata.ts";
+import { dedupOwnerReferences } from "./owner-references.ts";
 import { writeOptionsObject } from "./operation-options.ts";
 import type { WriteRequest } from "./registry.ts";
 import { projectSubresource } from "./subresources/projections.ts";
@@ -82,6 +83,7 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
   carryMetadata(object, old);
   object.metadata.resourceVersion = old.metadata.resourceVersion;
   card.default?.(object);
+  if (!request.mustExist && !request.applied) dedupOwnerReferences(object, context, false);
   if (!request.applied) trackUpdate(old as Frozen<KubeObject>, object, managedWrite(machinery, context, card, subresource, request.fieldManager));
   else if (wanted.metadata.managedFields) object.metadata.managedFields = wanted.metadata.managedFields;
   else delete object.metadata.managedFields;
@@ -92,6 +94,7 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
   };
   await machinery.admission.admit(attributes);
   seenAs?.take(object, attributes.object!);
+  dedupOwnerReferences(object, context, true);
   prepare(card, object, old, subresource, { user: context.user, now: machinery.clock.now() });
   const settle = subresource ? undefined : hookOf(machinery, card).beforeWrite?.(object, old);
   try {

@@ -62,7 +62,9 @@ export function clientResources(client: () => Client): void {
       }
 
       await client().patch<KubeObject>(card, key, { type: "application/merge-patch+json", body: { metadata: { finalizers: ["example.com/hold"] } } });
-      await client().deleteCollection<KubeObject>(card, { ...scope, fieldSelector: byName, delete: { gracePeriodSeconds: 0, propagationPolicy: "Background" } });
+      const ending = { gracePeriodSeconds: 0, propagationPolicy: "Background" } as const;
+      if (card.verbs.includes("deletecollection")) await client().deleteCollection<KubeObject>(card, { ...scope, fieldSelector: byName, delete: ending });
+      else await client().delete<KubeObject>(card, key, ending);
       expect((await client().get<KubeObject>(card, key)).metadata.deletionTimestamp).toBeTruthy();
       if (card.resource === "namespaces") return;
       await client().patch<KubeObject>(card, key, { type: "application/merge-patch+json", body: { metadata: { finalizers: null } } });

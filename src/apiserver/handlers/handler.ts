@@ -34,7 +34,7 @@ export function keyOfPath({ info }: Exchange, card: AnyResource): ObjectKey {
 }
 
 /** Refuses paths that no route of Kubernetes has: 404 for the wrong scope, 405 for a verb that this path or kind doesn't offer. */
-export function checkPath({ info, request }: Exchange, card: AnyResource): void {
+export function checkPath({ info }: Exchange, card: AnyResource): void {
   const named = info.parts.length > 1;
   const inNamespace = info.namespace !== "" && info.parts[0] !== "namespaces";
   if (card.scope === "Cluster" ? inNamespace : named && !inNamespace && info.verb !== "watch") throw noSuchPath();
@@ -43,7 +43,7 @@ export function checkPath({ info, request }: Exchange, card: AnyResource): void 
   const offered = (card.verbs as readonly string[]).includes(info.verb);
   const fits = info.verb === "watch" || info.verb === "list" || collectionVerb !== named;
   const placed = !collectionVerb || card.scope === "Cluster" || inNamespace;
-  if (!offered || !fits || !placed) throw methodNotAllowed(card, info.verb || request.method.toLowerCase());
+  if (!offered || !fits || !placed) throw methodNotAllowed();
 }
 
 /** An object's name and namespace are those of its URL, or filled in from there. */

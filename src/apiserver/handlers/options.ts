@@ -1,4 +1,4 @@
-import { invalidValue, notSupported } from "../../apimachinery/field-errors.ts";
+import { forbiddenField, invalidValue, notSupported, required, tooLong, type FieldError } from "../../apimachinery/field-errors.ts";
 import type { FieldValidation } from "../../apimachinery/schema/decode.ts";
 import { parseFieldSelector, requiredValue } from "../../apimachinery/selectors/fields.ts";
 import { badRequest, invalid } from "../../apimachinery/status.ts";
@@ -9,34 +9,58 @@ import { readOptionalBody } from "../encoding/body.ts";
 import type { Exchange } from "../exchange.ts";
 import { isTrue } from "../request-info.ts";
 
-const validations: readonly string[] = ["Ignore", "Warn", "Strict"];
+const validations: readonly string[] = ["", "Ignore", "Strict", "Warn"];
 
 const optionKinds: Readonly<Record<string, string>> = { update: "UpdateOptions", patch: "PatchOptions" };
 const optionsKind = ({ info }: Exchange): string => optionKinds[info.verb] ?? "CreateOptions";
 
+/** Throws 422 for options of a kind that aren't right. */
+function refuseOptions(kind: string, errors: readonly FieldError[]): void {
+  if (errors.length) throw invalid({ group: "meta.k8s.io", kind }, "", errors);
+}
+
 export function fieldValidationOf(exchange: Exchange): FieldValidation {
-  const asked = exchange.query.get("fieldValidation") || "Warn";
-  if (!validations.includes(asked)) throw invalid({ group: "meta.k8s.io", kind: optionsKind(exchange) }, "", [notSupported("fieldValidation", asked, validations)]);
-  return asked as FieldValidation;
+  const asked = exchange.query.get("fieldValidation");
+  refuseOptions(optionsKind(exchange), validationErrors(asked));
+  return (asked || "Warn") as FieldValidation;
 }
 
-/** CreateOptions, UpdateOptions and PatchOptions, as query parameters. */
-export function writeOptions(exchange: Exchange): WriteRequest {
+const validationErrors = (asked: string | null): FieldError[] => (validations.includes(asked ?? "") ? [] : [notSupported("fieldValidation", asked, validations)]);
+
+/** CreateOptions and UpdateOptions, as query parameters. */
+export const writeOptions = (exchange: Exchange): WriteRequest => readOptions(exchange, []);
+
+/** PatchOptions. Server-side apply has to say who applies, and alone may force. */
+export function patchOptions(exchange: Exchange, isApply: boolean): WriteRequest {
   const { query } = exchange;
-  const fieldManager = query.get("fieldManager") || undefined;
-  if (fieldManager && fieldManager.length > 128) throw invalid({ group: "meta.k8s.io", kind: optionsKind(exchange) }, "", [invalidValue("fieldManager", fieldManager, "may not be more than 128 bytes")]);
-  return { dryRun: isDryRun(query.getAll("dryRun"), optionsKind(exchange)), fieldManager, fieldValidation: fieldValidationOf(exchange) };
+  if (!isApply) return readOptions(exchange, query.get("force") === null ? [] : [forbiddenField("force", "may not be specified for non-apply patch")]);
+  return readOptions(exchange, query.get("fieldManager") ? [] : [required("fieldManager", "is required for apply patch")]);
 }
 
-function isDryRun(values: readonly string[], kind: string): boolean {
-  for (const value of values) if (value !== "All") throw invalid({ group: "meta.k8s.io", kind }, "", [notSupported("dryRun", value, ["All"])]);
-  return values.length > 0;
+function readOptions(exchange: Exchange, errors: FieldError[]): WriteRequest {
+  const { query } = exchange;
+  const fieldManager = query.get("fieldManager") || undefined, dryRun = query.getAll("dryRun");
+  refuseOptions(optionsKind(exchange), [...errors, ...managerErrors(fieldManager ?? ""), ...dryRunErrors(dryRun), ...validationErrors(query.get("fieldValidation"))]);
+  return { dryRun: dryRun.length > 0, fieldManager, fieldValidation: (query.get("fieldValidation") || "Warn") as FieldValidation };
 }
+
+function managerErrors(fieldManager: string): FieldError[] {
+  const errors: FieldError[] = [];
+  if (Buffer.byteLength(fieldManager) > 128) errors.push(tooLong("fieldManager", 128));
+  const unprintable = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.exec(fieldManager);
+  if (unprintable) {
+    const code = unprintable[0].codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0");
+    errors.push(invalidValue("fieldManager", fieldManager, `invalid character U+${code} (at position ${Buffer.byteLength(fieldManager.slice(0, unprintable.index))})`));
+  }
+  return errors;
+}
+
+const dryRunErrors = (values: readonly string[]): FieldError[] => (values.some((value) => value !== "All") ? [notSupported("dryRun", values, ["All"])] : []);
 
 /** From the body, else from query parameters. */
 export async function deleteOptions(exchange: Exchange): Promise<DeleteOptions> {
   const options = await readOptionalBody<DeleteOptions>(exchange, "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions") ?? deleteOptionsOf(exchange.query);
-  isDryRun(options.dryRun ?? [], "DeleteOptions");
+  refuseOptions("DeleteOptions", dryRunErrors(options.dryRun ?? []));
   const { propagationPolicy } = options;
   const policies = ["Foreground", "Background", "Orphan"];
   if (propagationPolicy !== undefined && !policies.includes(propagationPolicy)) throw invalid({ group: "meta.k8s.io", kind: "DeleteOptions" }, "", [notSupported("propagationPolicy", propagationPolicy, policies)]);

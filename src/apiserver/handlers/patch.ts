@@ -1,9 +1,12 @@
-import { forbiddenField, required } from "../../apimachinery/field-errors.ts";
 import { isObject } from "../../apimachinery/own.ts";
+import { goTypeOf } from "../../apimachinery/patch/go-text.ts";
+import { parseCbor } from "../../apimachinery/schema/cbor/decode.ts";
+import { parseJson, type Parsed } from "../../apimachinery/schema/json.ts";
 import { parseYaml } from "../../apimachinery/schema/yaml.ts";
-import { parseJson } from "../../apimachinery/schema/json.ts";
-import { badRequest, invalid, unsupportedMediaType } from "../../apimachinery/status.ts";
+import type { AnyResource } from "../../apimachinery/resource.ts";
+import { badRequest, StatusError, unsupportedMediaType } from "../../apimachinery/status.ts";
 import type { Patch } from "../../client/client.ts";
+import type { WriteRequest } from "../../registry/registry.ts";
 import { textOf } from "../encoding/body.ts";
 import { parseMediaType } from "../encoding/media-type.ts";
 import { negotiate, offerOf } from "../encoding/negotiation.ts";
@@ -11,47 +14,83 @@ import { replyObject } from "../encoding/reply-encoded.ts";
 import { isTrue } from "../request-info.ts";
 import { requestContext, type Exchange } from "../exchange.ts";
 import { keyOfPath, type ResourceHandler } from "./handler.ts";
-import { writeOptions } from "./options.ts";
+import { patchOptions } from "./options.ts";
 
-const patchTypes = ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml"] as const;
+const applyCbor = "application/apply-patch+cbor";
+const patchTypes = ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml", applyCbor] as const;
+/** The kinds of patch that custom resources take. */
+const customPatchTypes: readonly string[] = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml", applyCbor];
+type PatchType = (typeof patchTypes)[number];
 
 /** PATCH of an object, or of one of its subresources that has the same kind, such as status. */
 export const patch: ResourceHandler = async ({ registry }, exchange, card) => {
   const media = negotiate(exchange, offerOf(card));
-  const options = { ...writeOptions(exchange), subresource: exchange.info.subresource || undefined };
-  const body = await readPatch(exchange);
-  const { object, created } = await registry.patch(requestContext(exchange), card, keyOfPath(exchange, card), body, options);
+  const { patch: body, options } = await readPatch(exchange, card);
+  const { object, created } = await registry.patch(requestContext(exchange), card, keyOfPath(exchange, card), body, { ...options, subresource: exchange.info.subresource || undefined });
   await replyObject(exchange, media, created ? 201 : 200, card, object);
 };
 
-/** Throws 415 for a kind of patch that isn't served, 400 for a body that can't be one. */
-export async function readPatch(exchange: Exchange): Promise<Patch> {
-  const { request, audit } = exchange;
-  const { type } = parseMediaType(request.headers["content-type"] ?? "");
-  const known = patchTypes.find((each) => each === type);
-  if (!known) throw unsupportedMediaType(`the body of the request was in an unknown format - accepted media types include: ${patchTypes.join(", ")}`);
-  if (known === "application/apply-patch+yaml") return readConfiguration(exchange);
-  if (exchange.query.get("force") !== null) throw invalid(patchOptions, "", [forbiddenField("force", "may not be specified for non-apply patch")]);
-  const { value } = parseJson(textOf(await request.body()));
-  audit?.requestObject(value);
-  if (known !== "application/json-patch+json") {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) throw badRequest("error decoding patch: the patch must be a JSON object");
-    return { type: known, body: value };
+/** Throws 415 for a kind of patch that isn't served, 422 for wrong options, 400 for a body that can't be one. */
+export async function readPatch(exchange: Exchange, card: AnyResource): Promise<{ patch: Patch; options: WriteRequest }> {
+  const type = patchTypeOf(exchange, card);
+  const isApply = type === applyCbor || type === "application/apply-patch+yaml";
+  const options = patchOptions(exchange, isApply);
+  const body = await exchange.request.body();
+  if (isApply) return { patch: readConfiguration(exchange, type === applyCbor ? parseCbor(body) : parseYaml(textOf(body), { duplicates: true }), options), options };
+  const isStrategic = type === "application/strategic-merge-patch+json", context = isStrategic ? "" : "error decoding patch: ";
+  const { value, duplicates } = parsePatch(textOf(body), context);
+  exchange.audit?.requestObject(value);
+  if (type === "application/json-patch+json") {
+    const operations = readOperations(value, context);
+    return { patch: { type, body: operations }, options: { ...options, complaints: [...operations.flatMap(unknownFields), ...duplicates].map((text) => `json patch ${text}`) } };
   }
-  if (!Array.isArray(value)) throw badRequest("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch");
-  return { type: known, body: value };
+  if (value === null && !isStrategic) throw badRequest("Invalid JSON Patch");
+  if (value !== null && !isObject(value)) throw badRequest(`${context}json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type map[string]interface {}`);
+  return { patch: { type, body: value ?? {} }, options: { ...options, complaints: duplicates } };
 }
 
-const patchOptions = { group: "meta.k8s.io", kind: "PatchOptions" };
+function patchTypeOf({ request }: Exchange, card: AnyResource): PatchType {
+  const { type } = parseMediaType(request.headers["content-type"] ?? "");
+  const known = patchTypes.find((each) => each === type);
+  if (card.objectSchema && (!known || !customPatchTypes.includes(known))) throw unsupportedMediaType(`the body of the request was in an unknown format - accepted media types include: ${customPatchTypes.join(", ")}`);
+  if (!known) throw new StatusError({ ...unsupportedMediaType("415: Unsupported Media Type").status, details: {} });
+  return known;
+}
 
-/** A server-side apply's body, YAML or JSON, and its options. */
-async function readConfiguration({ request, audit, query, warnings }: Exchange): Promise<Patch> {
-  if (!query.get("fieldManager")) throw invalid(patchOptions, "", [required("fieldManager", "is required for apply patch")]);
-  const { value, duplicates } = parseYaml(textOf(await request.body()), { duplicates: true });
-  if (!isObject(value)) throw badRequest("error decoding YAML: the configuration must be an object");
+function parsePatch(text: string, context: string): Parsed {
+  try {
+    return parseJson(text, { duplicates: true });
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error;
+    throw badRequest(context + error.message.slice(error.message.indexOf("parse error: ") + "parse error: ".length));
+  }
+}
+
+const operationFields: readonly string[] = ["op", "path", "from"];
+
+function readOperations(value: unknown, context: string): readonly unknown[] {
+  if (value === null) return [];
+  if (!Array.isArray(value)) throw badRequest(`${context}json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type []handlers.jsonPatchOp`);
+  for (const operation of value as unknown[]) {
+    if (!isObject(operation)) throw badRequest(`${context}json: cannot unmarshal ${jsonTypeOf(operation)} into Go value of type handlers.jsonPatchOp`);
+    for (const field of operationFields) {
+      const given = operation[field];
+      if (given !== undefined && given !== null && typeof given !== "string") throw badRequest(`${context}json: cannot unmarshal ${jsonTypeOf(given)} into Go struct field jsonPatchOp.${field} of type string`);
+    }
+  }
+  return value as readonly unknown[];
+}
+
+const unknownFields = (operation: unknown, index: number): string[] =>
+  Object.keys(operation as object).filter((field) => field !== "value" && !operationFields.includes(field)).map((field) => `unknown field ${JSON.stringify(`[${index}].${field}`)}`);
+
+const jsonTypeOf = (value: unknown): string => (Array.isArray(value) ? "array" : isObject(value) ? "object" : typeof value === "boolean" ? "bool" : typeof value);
+
+/** A server-side apply's body. */
+function readConfiguration({ audit, query, warnings }: Exchange, { value, duplicates }: Parsed, { fieldValidation = "Warn" }: WriteRequest): Patch {
+  if (!isObject(value)) throw badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type ${goTypeOf({})}`);
   audit?.requestObject(value);
-  const validation = query.get("fieldValidation") || "Warn";
-  if (duplicates.length && validation === "Strict") throw badRequest(`error strict decoding YAML: ${duplicates.join(", ")}`);
-  if (validation === "Warn") warnings.push(...duplicates);
+  if (duplicates.length && fieldValidation === "Strict") throw badRequest(`error strict decoding YAML: ${duplicates.join(", ")}`);
+  if (fieldValidation === "Warn") warnings.push(...duplicates);
   return { type: "application/apply-patch+yaml", body: value, force: isTrue(query.get("force")) };
 }

@@ -29,7 +29,7 @@ export function resourceHandler(dependencies: HandlerDependencies): ExchangeHand
     checkPath(exchange, card);
     if (card.deprecation) exchange.warnings.push(card.deprecation);
     const handler = info.parts.length > 2 ? subresource : verbs[info.verb];
-    if (!handler) throw methodNotAllowed(card, info.verb);
+    if (!handler) throw methodNotAllowed();
     return handler(dependencies, exchange, card);
   };
 }

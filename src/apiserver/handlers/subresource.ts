@@ -18,7 +18,7 @@ export const subresource: ResourceHandler = async (dependencies, exchange, card)
   const found = subresourceOf(card, info.subresource);
   if (!found || (found.style !== "connect" && info.parts.length > 3)) throw noSuchPath();
   if (!found.verbs.includes(info.verb) && !(info.verb === "" && found.name === "proxy")) {
-    throw methodNotAllowed({ group: card.group, resource: `${card.resource}/${found.name}` }, info.verb);
+    throw methodNotAllowed();
   }
   const handler = found.style === "connect" ? connect : found.style === "view" ? views[info.verb]! : otherKind(found);
   await handler(dependencies, exchange, card);
@@ -32,8 +32,11 @@ function otherKind({ name, kind, style }: Subresource): ResourceHandler {
     const key = keyOfPath(exchange, card);
     const context = requestContext(exchange);
     if (exchange.info.verb === "get") return replyKind(exchange, media, 200, kind, await registry.getSubresource(context, card, key, name) as object);
+    if (exchange.info.verb === "patch") {
+      const { patch: body, options } = await readPatch(exchange, card);
+      return replyKind(exchange, media, 200, kind, await registry.patchSubresource(context, card, key, name, body, options) as object);
+    }
     const options = writeOptions(exchange);
-    if (exchange.info.verb === "patch") return replyKind(exchange, media, 200, kind, await registry.patchSubresource(context, card, key, name, await readPatch(exchange), options) as object);
     const body = await readBody<KubeObject>(exchange, kind);
     if (style === "projection") {
       matchUrl(body, key);

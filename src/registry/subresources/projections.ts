@@ -60,6 +60,6 @@ export const isProjection = (subresource: string): boolean => Object.hasOwn(proj
 
 export function projectSubresource<T extends KubeObject>(card: AnyResource, subresource: string, wanted: T, old: Frozen<T>): T {
   const project = projections[subresource];
-  if (!project) throw methodNotAllowed({ group: card.group, resource: `${card.resource}/${subresource}` }, "update");
+  if (!project) throw methodNotAllowed();
   return project(wanted as Loose, old as Loose) as T;
 }

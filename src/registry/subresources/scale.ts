@@ -12,12 +12,12 @@ import type { Scale } from "../../apis/generated/autoscaling/v1.ts";
 import type { ObjectKey, Patch } from "../../client/client.ts";
 import type { RequestContext } from "../attributes.ts";
 import type { Machinery } from "../machinery.ts";
-import { isApply, patched } from "../patch.ts";
+import { isApply, patched, requireName } from "../patch.ts";
 import type { WriteRequest } from "../registry.ts";
 import { updateObject } from "../update.ts";
 import { managersOfScale, managersOfScaled } from "./scale-managers.ts";
 
-export const scaleSchema = "io.k8s.api.autoscaling.v1.Scale";
+const scaleKind = { group: "autoscaling", version: "v1", kind: "Scale", schema: "io.k8s.api.autoscaling.v1.Scale" };
 
 /** An object seen as autoscaling/v1 Scale. */
 export function scaleOf(card: AnyResource, object: Frozen<KubeObject>): Scale {
@@ -50,7 +50,8 @@ export function patchScale(machinery: Machinery, context: RequestContext, card: 
       checkNames(applied, key);
       return applied;
     }
-    const scale = patched<Scale>({ schema: scaleSchema }, live, patch, options, context.warn);
+    const scale = patched<Scale>(scaleKind, live, patch, options, context.warn);
+    requireName(scale as KubeObject, key);
     checkNames(scale, key);
     trackUpdate(live as unknown as KubeObject, scale as unknown as KubeObject, write);
     return scale;
@@ -63,7 +64,7 @@ async function changeScale(machinery: Machinery, context: RequestContext, card: 
   const mapping = card.subresources.scale;
   if (!mapping) throw notFound(card, key.name);
   const write: ManagedWrite = {
-    type: objectSchemaOf({ schema: scaleSchema }).mergeType, group: "autoscaling", version: "v1", kind: "Scale",
+    type: objectSchemaOf(scaleKind).mergeType, ...scaleKind,
     manager: options.fieldManager || (context.defaultManager ?? ""), subresource: "scale", reset: emptySet, now: formatTime(machinery.clock.now()),
   };
   const { object } = await updateObject<KubeObject>(machinery, context, card, key, {

@@ -18,7 +18,7 @@ const boundKinds: Readonly<Record<string, { group: string; resource: string; nam
 
 /** POST serviceaccounts/token. Source: kubernetes pkg/registry/core/serviceaccount/storage/token.go. */
 export async function createToken({ machinery, card, key, body, tokenIssuer }: SubresourceCall): Promise<TokenRequest> {
-  if (!tokenIssuer) throw methodNotAllowed(card, "create");
+  if (!tokenIssuer) throw methodNotAllowed();
   const request = body as TokenRequest;
   const named = request.metadata?.name;
   if (named && named !== key.name) throw invalid(tokenRequest, key.name, [invalidValue("metadata.name", named, "must match the service account name if specified")]);

@@ -12,19 +12,10 @@ export function applyPatchExpression(object: unknown, operations: Value): unknow
       patched = applyJsonPatch(patched, [json]);
     } catch (error) {
       if (json.op === "test") return object;
-      throw new Error(`JSON Patch: ${faultOf(json, error as Error)}`, { cause: error });
+      throw new Error(`JSON Patch: ${(error as Error).message}`, { cause: error });
     }
   }
   return patched;
-}
-
-const patchPrefix = "the server rejected our request due to an error in our request: ";
-
-/** What a PATCH request would be told, less what is said of the request. */
-function faultOf({ op, path }: Record<string, unknown>, { message }: Error): string {
-  const key = String(path).split("/").at(-1)!.replaceAll("~1", "/").replaceAll("~0", "~");
-  if (op === "remove" && message.includes("missing value")) return `error in remove for path: '${String(path)}': Unable to remove nonexistent key: ${key}: missing value`;
-  return message.replace(patchPrefix, "");
 }
 
 function operationOf(value: Value): Record<string, unknown> {

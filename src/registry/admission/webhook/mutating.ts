@@ -1,5 +1,5 @@
 import { objectSchemaOf } from "../../../apimachinery/object-schema.ts";
-import { applyJsonPatch, rejectedPrefix } from "../../../apimachinery/patch/json-patch.ts";
+import { applyJsonPatch } from "../../../apimachinery/patch/json-patch.ts";
 import type { KubeObject } from "../../../apimachinery/meta.ts";
 import { apiVersionOf, type AnyResource } from "../../../apimachinery/resource.ts";
 import { badRequest, internalError } from "../../../apimachinery/status.ts";
@@ -112,8 +112,8 @@ function readPatched(card: AnyResource, before: KubeObject, patch: readonly unkn
     const result = applyJsonPatch(before, patch);
     return isOwnKind ? objectSchemaOf(card).decode<KubeObject>(result, { fieldValidation: "Ignore" }).object : result as KubeObject;
   } catch (error) {
-    // The webhook's mistake, not the client's: of the refusal of a patch only the reason is told.
-    throw internalError((error as Error).message.replace(rejectedPrefix, ""));
+    // The webhook's mistake, not the client's.
+    throw internalError((error as Error).message);
   }
 }
 

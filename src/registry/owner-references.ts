@@ -1,0 +1,16 @@
+import type { KubeObject } from "../apimachinery/meta.ts";
+import type { RequestContext } from "./attributes.ts";
+
+/** Owners that come twice are taken once, with a warning. Source: k8s.io/apiserver pkg/endpoints/handlers/rest.go dedupOwnerReferencesAndAddWarning. */
+export function dedupOwnerReferences({ metadata }: KubeObject, context: RequestContext, afterAdmission: boolean): void {
+  const given = metadata.ownerReferences;
+  if (!given || given.length < 2) return;
+  const kept: typeof given = [], repeated = new Set<string>();
+  for (const reference of given) {
+    if (kept.some((other) => Bun.deepEquals(other, reference))) repeated.add(reference.uid);
+    else kept.push(reference);
+  }
+  if (repeated.size === 0) return;
+  metadata.ownerReferences = kept;
+  context.warn(`.metadata.ownerReferences contains duplicate entries${afterAdmission ? " after mutating admission happens" : ""}; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${[...repeated].join(", ")}`);
+}
