@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { noSuchPath } from "../apimachinery/status.ts";
+import { methodNotAllowed, noSuchPath } from "../apimachinery/status.ts";
 import type { Logger } from "../base/log.ts";
 import { metricsContentType, type MetricsRegistry } from "../base/metrics.ts";
 import type { ServiceAccountKeys } from "./authentication/service-account-tokens.ts";
@@ -47,6 +47,9 @@ function routes({ discovery, openApi, checks, metrics, version, serviceAccountKe
     app.get(path, async (context) => {
       await answer(context.env.exchange, context.req.param());
       return answered;
+    });
+    app.all(path, () => {
+      throw methodNotAllowed();
     });
   };
   const known: string[] = [];

@@ -28,6 +28,11 @@ describe("a path that nobody serves", () => {
   });
 });
 
+test.each(["/api", "/apis/apps/v1", "/version"])("%s is only read", async (path) => {
+  const answer = await server.fetch(path, { method: "POST", body: "{}" });
+  expect([answer.status, await answer.json()]).toEqual([405, { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: "the server does not allow this method on the requested resource", reason: "MethodNotAllowed", details: {}, code: 405 }]);
+});
+
 test("every answer names its request, by the client's own name where it has one", async () => {
   for (const [path, code] of [["/version", 200], ["/nope", 404], ["/api/v1/pods", 200], ["/api/v1/namespaces/default/pods/none", 404]] as const) {
     const answer = await server.fetch(path);
