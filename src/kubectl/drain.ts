@@ -29,11 +29,12 @@ export const drainCommand = defineCommand({
     const session = await connect();
     const nodes = await nodesOf(session, args, given.selector);
     for (const node of nodes) await setUnschedulable(session, node, true, given.dryRun);
-    const pending = nodes.map(({ metadata }) => metadata!.name!), errors: string[] = [];
-    for (const name of [...pending]) {
+    const pending = new Set(nodes.map(({ metadata }) => metadata!.name!)), errors: string[] = [];
+    for (const { metadata } of nodes) {
+      const name = metadata!.name!;
       try {
         await drainNode(session, name, given);
-        pending.splice(pending.indexOf(name), 1);
+        pending.delete(name);
         session.out(`node/${name} drained${given.dryRun === "none" ? "" : given.dryRun === "client" ? " (dry run)" : " (server dry run)"}\n`);
       } catch (error) {
         if (!(error instanceof KubectlError)) throw error;
@@ -43,8 +44,8 @@ export const drainCommand = defineCommand({
       }
     }
     if (errors.length === 0) return;
-    session.err(`There are pending nodes to be drained:\n${pending.map((name) => ` ${name}\n`).join("")}`);
-    session.err(errors.length === 1 ? `error: ${errors[0]}\n` : errors.map((problem) => `${problem}\n`).join(""));
+    session.err(`There are pending nodes to be drained:\n${[...pending].map((name) => ` ${name}\n`).join("")}`);
+    session.err(errors.map((problem) => `${problem}\n`).join(""));
     throw new SilentExit();
   },
 });

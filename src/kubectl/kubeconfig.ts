@@ -28,7 +28,8 @@ export interface Connection {
 }
 
 interface Named<T> { name: string; value: T; file: string }
-interface Merged {
+/** Clusters, users and contexts by name, in the order they are written. */
+export interface Merged {
   clusters: Named<Fields>[];
   users: Named<Fields>[];
   contexts: Named<Fields>[];
@@ -44,7 +45,7 @@ const ownKubeconfig = "/etc/skiff/skiff.yaml";
  * Source: https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
  */
 export async function connectionOf(flags: ConnectionFlags, environment: Record<string, string | undefined> = process.env): Promise<Connection> {
-  const merged = mergeFiles(filesOf(flags, environment));
+  const merged = mergedKubeconfig(flags, environment);
   const contextName = flags.context || merged.currentContext;
   const context = contextName ? find(merged.contexts, contextName, "context") : undefined;
   const clusterName = flags.cluster || text(context?.value["cluster"]);
@@ -69,6 +70,9 @@ export async function connectionOf(flags: ConnectionFlags, environment: Record<s
   };
   return connection;
 }
+
+/** What the kubeconfig files say together. */
+export const mergedKubeconfig = (flags: ConnectionFlags, environment: Record<string, string | undefined> = process.env): Merged => mergeFiles(filesOf(flags, environment));
 
 function filesOf({ kubeconfig }: ConnectionFlags, environment: Record<string, string | undefined>): string[] {
   if (kubeconfig) return [kubeconfig];

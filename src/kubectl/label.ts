@@ -16,6 +16,8 @@ interface Kind {
   field: "labels" | "annotations";
   /** `label`, `annotation`. */
   noun: string;
+  /** That there was nothing to remove is told. */
+  tellsMissing: boolean;
   refused(taken: { key: string; value: string }[]): string;
   outcome(change: { changed: boolean; onlyRemoved: boolean }): string;
 }
@@ -53,7 +55,7 @@ const commandOf = (name: string, summary: string, kind: Kind): Command => define
       const taken = [...changes].filter(([key, value]) => value !== null && key in present && present[key] !== value).map(([key]) => ({ key, value: present[key]! }));
       if (taken.length && !given.overwrite) throw new KubectlError(kind.refused(taken));
       const changed = [...changes].some(([key, value]) => (value === null ? key in present : present[key] !== value));
-      for (const [key, value] of changes) if (value === null && !(key in present)) session.out(`${kind.noun} ${JSON.stringify(key)} not found.\n`);
+      if (kind.tellsMissing) for (const [key, value] of changes) if (value === null && !(key in present)) session.out(`${kind.noun} ${JSON.stringify(key)} not found.\n`);
       const body = { metadata: { [kind.field]: Object.fromEntries(changes), ...(given.resourceVersion ? { resourceVersion: given.resourceVersion } : {}) } };
       const result = dryRunOf(given) === "client" || !changed ? withChanges(object, kind.field, changes) : await session.api.json<PlainObject>(path, { method: "PATCH", contentType: "application/merge-patch+json", body, query: writeQuery(given) });
       session.out(outcomeText({ ...result, apiVersion: object.apiVersion!, kind: object.kind! }, kind.outcome({ changed, onlyRemoved: [...changes.values()].every((value) => value === null) }), given));
@@ -67,13 +69,13 @@ function withChanges(object: PlainObject, field: Kind["field"], changes: Readonl
 }
 
 export const labelCommand = commandOf("label", "Update the labels on a resource", {
-  field: "labels", noun: "label",
+  field: "labels", noun: "label", tellsMissing: true,
   refused: (taken) => taken.map(({ key, value }) => `'${key}' already has a value (${value}), and --overwrite is false`).join("\n"),
   outcome: ({ changed, onlyRemoved }) => (!changed ? "not labeled" : onlyRemoved ? "unlabeled" : "labeled"),
 });
 
 export const annotateCommand = commandOf("annotate", "Update the annotations on a resource", {
-  field: "annotations", noun: "annotation",
+  field: "annotations", noun: "annotation", tellsMissing: false,
   refused: (taken) => `--overwrite is false but found the following declared annotation(s): ${taken.map(({ key, value }) => `'${key}' already has a value (${value})`).join("; ")}`,
   outcome: () => "annotated",
 });

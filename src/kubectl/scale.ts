@@ -17,7 +17,8 @@ export const scaleCommand = defineCommand({
     resourceVersion: text("Precondition for resource version."),
     timeout: duration("The length of time to wait before giving up on a scale operation, zero means don't wait.", 0),
   },
-  async run({ args, flags: given, connect }) {
+  async run({ args, flags: given, given: isGiven, connect }) {
+    if (!isGiven("replicas")) throw new KubectlError('required flag(s) "replicas" not set');
     if (given.replicas < 0) throw new KubectlError("The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0");
     if (given.currentReplicas < -1) throw new KubectlError(`The --current-replicas must specify an integer of -1 or greater`);
     const session = await connect();

@@ -1,3 +1,4 @@
+import type { Service } from "../apis/generated/core/v1.ts";
 import { kubernetesVersion } from "../base/version.ts";
 import { defineCommand } from "./command.ts";
 import { KubectlError } from "./errors.ts";
@@ -26,8 +27,13 @@ export const clusterInfoCommand = defineCommand({
     const { api, out } = await connect();
     const { server } = api.connection;
     out(`Kubernetes control plane is running at ${server}\n`);
-    const { items } = await api.json<{ items: { metadata: { name: string; namespace: string; labels?: Record<string, string> } }[] }>("/api/v1/namespaces/kube-system/services", { query: { labelSelector: "kubernetes.io/cluster-service=true" } });
-    for (const { metadata: { name, namespace, labels } } of items) out(`${labels?.["kubernetes.io/name"] ?? name} is running at ${server}/api/v1/namespaces/${namespace}/services/${name}/proxy\n`);
+    const { items } = await api.json<{ items: Service[] }>("/api/v1/namespaces/kube-system/services", { query: { labelSelector: "kubernetes.io/cluster-service=true" } });
+    for (const { metadata = {}, spec } of items) {
+      const { name: portName = "", port } = spec?.ports?.[0] ?? {};
+      const scheme = portName === "https" || port === 443 ? "https" : "";
+      const address = scheme ? `${scheme}:${metadata.name}:${portName}` : portName ? `${metadata.name}:${portName}` : metadata.name;
+      out(`${metadata.labels?.["kubernetes.io/name"] ?? metadata.name} is running at ${server}/api/v1/namespaces/${metadata.namespace}/services/${address}/proxy\n`);
+    }
     out("\nTo further debug and diagnose cluster problems, use 'kubectl cluster-info dump'.\n");
   },
 });
