@@ -195,7 +195,7 @@ describe("what is wrong is said as Kubernetes says it", () => {
     ["GET", "/api/v1/pods?limit=x", undefined, 400, expect.stringContaining("invalid syntax")],
     ["GET", "/api/v1/pods?labelSelector=a%20b%20c", undefined, 400, expect.any(String)],
     ["GET", "/api/v1/pods?watch=1&labelSelector=a%20b%20c", undefined, 400, expect.any(String)],
-    ["POST", "/api/v1/namespaces/default/configmaps?dryRun=Some", "{}", 422, expect.stringContaining('Unsupported value: "Some"')],
+    ["POST", "/api/v1/namespaces/default/configmaps?dryRun=Some", "{}", 422, expect.stringContaining('Unsupported value: ["Some"]')],
     ["GET", "/api/v1/%zz", undefined, 400, "the request path is not properly percent-encoded"],
   ] as const)("%s %s %s", async (method, path, body, status, text) => {
     expect(await message(path, { method, headers: json, body })).toEqual([status, text as string]);
