@@ -11,7 +11,7 @@ export const nodeProxy: ResourceHandler = async ({ registry, nodes }, exchange, 
   const { scheme, name, port } = splitTarget("node", exchange.info.name);
   const node = await registry.get(card, { name }) as Frozen<Node>;
   const path = pathBehindProxy(exchange.request.url), search = searchOf(exchange.request.url);
-  if (port === "" || Number(port) === (node.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? kubeletPort)) return handToNode(nodes, exchange, name, path, search);
+  if (port === "" || Number(port) === (node.status?.daemonEndpoints?.kubeletEndpoint?.Port || kubeletPort)) return handToNode(nodes, exchange, name, path, search);
   // Names are left out: who writes a node's status could have one lead here.
   const addresses = node.status?.addresses ?? [];
   const host = (addresses.find(({ type }) => type === "InternalIP") ?? addresses.find(({ type }) => type === "ExternalIP"))?.address;
