@@ -13,6 +13,14 @@ export interface HealthChecks {
   readyz: readonly HealthCheck[];
 }
 
+/** Says no as soon as the server is to stop, while it still answers: who asks for readiness sends nobody here any more. */
+export const shutdownCheck = (stopping: AbortSignal): HealthCheck => ({
+  name: "shutdown",
+  check() {
+    if (stopping.aborted) throw new Error("process is shutting down");
+  },
+});
+
 const ping: HealthCheck = { name: "ping", check: () => undefined };
 
 /** `/healthz`, `/healthz?verbose&exclude=NAME` and `/healthz/NAME`. Reasons are withheld, as Kubernetes does; see the log. */

@@ -32,6 +32,7 @@ import { rbacAuthorizer } from "../apiserver/authorization/rbac.ts";
 import { privilegedGroup, unionAuthorizer } from "../apiserver/authorization/union.ts";
 import { identityReviews } from "../apiserver/handlers/reviews.ts";
 import type { NodeConnector } from "../apiserver/handlers/handler.ts";
+import { shutdownCheck } from "../apiserver/health.ts";
 import { loadEmbeddedDescriptions } from "../apiserver/openapi/embedded-descriptions.ts";
 import { createOpenApi } from "../apiserver/openapi/openapi.ts";
 import { versionInfo } from "../apiserver/version.ts";
@@ -171,7 +172,7 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
     serviceAccountKeys: tokens.keys,
     checks: {
       healthz: [], livez: [storageCheck],
-      readyz: [storageCheck, { name: "poststarthook/start-up", check: () => { if (!ready) throw new Error("start-up has not finished"); } }],
+      readyz: [storageCheck, { name: "poststarthook/start-up", check: () => { if (!ready) throw new Error("start-up has not finished"); } }, shutdownCheck(stopping)],
     },
     version: versionInfo({ own: skiffVersion, commit: gitCommit, buildDate: new Date(builtAt).toISOString().replace(/\.\d+/, "") }),
   });

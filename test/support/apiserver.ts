@@ -20,8 +20,10 @@ import { reconcileBootstrapPolicy } from "../../src/apiserver/authorization/boot
 import { nodeAuthorizer } from "../../src/apiserver/authorization/node.ts";
 import { rbacAuthorizer } from "../../src/apiserver/authorization/rbac.ts";
 import { privilegedGroup, unionAuthorizer } from "../../src/apiserver/authorization/union.ts";
+import type { FrontLimits } from "../../src/apiserver/front/front.ts";
 import { listenFront } from "../../src/apiserver/front/listen.ts";
 import type { NodeConnector } from "../../src/apiserver/handlers/handler.ts";
+import { shutdownCheck } from "../../src/apiserver/health.ts";
 import { identityReviews } from "../../src/apiserver/handlers/reviews.ts";
 import { createOpenApi } from "../../src/apiserver/openapi/openapi.ts";
 import { versionInfo } from "../../src/apiserver/version.ts";
@@ -75,6 +77,7 @@ export interface TestApiServerOptions {
   /** Seats of flow control; without them every request runs at once. */
   totalSeats?: number;
   maxWatchesPerUser?: number;
+  limits?: Partial<FrontLimits>;
   /** Where Services (`namespace/name`) are reached, for tests without a network; others have to have endpoints. */
   serviceAddresses?: ReadonlyMap<string, ServiceAddress>;
   /** Kinds besides the built-in ones. */
@@ -107,6 +110,10 @@ export interface TestApiServer {
   fetch(path: string, init?: RequestInit & { as?: KeyPair | null }): Promise<Response>;
   /** Runs kubectl; rejects nothing. Ends after 30 s. */
   kubectl(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }>;
+  /** Connections open at the port. */
+  connections(): number;
+  /** What a signal does to a real server first: readiness and watches end, requests are still answered. */
+  beginStop(): void;
   stop(): Promise<void>;
 }
 
@@ -121,7 +128,7 @@ async function frontProxyPair(): Promise<TestApiServer["frontProxy"]> {
 
 const silentRecorder: EventRecorder = { event: () => undefined };
 
-export async function startApiServer({ storage: kind = "memory", nodes: connector = { connect: () => undefined }, controllers = [], cards = [], identity = {}, formerIssuers = [], anonymous, enabledPlugins, serviceAddresses = new Map(), auditor, totalSeats, maxWatchesPerUser }: TestApiServerOptions = {}): Promise<TestApiServer> {
+export async function startApiServer({ storage: kind = "memory", nodes: connector = { connect: () => undefined }, controllers = [], cards = [], identity = {}, formerIssuers = [], anonymous, enabledPlugins, serviceAddresses = new Map(), auditor, totalSeats, maxWatchesPerUser, limits }: TestApiServerOptions = {}): Promise<TestApiServer> {
   const directory = mkdtempSync(join(tmpdir(), "skiff-apiserver-"));
   const storage = kind === "memory" ? new MemoryStorage() : kind === "sqlite" ? await SqliteStorage.open({ path: join(directory, "state.db") }) : kind;
   const cacher = new Cacher({ storage });
@@ -184,7 +191,7 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
   const handler = createApiServer({
     registry, authorizer, nodes: connector, openApi: withRemoteOpenApi(openApi, aggregator), aggregator, anonymous, auditor, maxWatchesPerUser, ...(totalSeats ? { flowControl: { flow: storedFlowControl({ informers, totalSeats, queueWaitMs: 15_000, metrics }), count: (group, version, resource, namespace) => cacher.count(prefixOf(registry.find(group, version, resource) ?? { group, resource }, namespace)) } } : {}), serviceAccountKeys: tokens.keys,
     authenticators: [requestHeaderAuthenticator({ allowedNames: [frontProxyName] }), x509Authenticator(), bearerTokenAuthenticator(tokenKinds)],
-    checks: { healthz: [], livez: [], readyz: [{ name: "informer-sync", check: () => undefined }] },
+    checks: { healthz: [], livez: [], readyz: [{ name: "informer-sync", check: () => undefined }, shutdownCheck(stopping.signal)] },
     metrics, version: versionInfo({ own: "0.0.0-test" }), stopping: stopping.signal,
   });
 
@@ -192,7 +199,7 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
   const serverCa = await createCa("server-ca", end), clientCa = await createCa("client-ca", end);
   const certificate = (commonName: string, ...organizations: string[]): Promise<KeyPair> => createLeaf({ issuer: clientCa, usage: "client", subject: { commonName, organizations }, notAfter: end });
   const serving = await createLeaf({ issuer: serverCa, usage: "server", subject: { commonName: "kube-apiserver" }, names: ["localhost", "127.0.0.1"], notAfter: end });
-  const front = await listenFront({ hostname: "127.0.0.1", port: 0, tls: { cert: serving.certificate, key: serving.key, clientCa: clientCa.certificate, requestHeaderCa: frontProxy.ca.certificate }, handler });
+  const front = await listenFront({ hostname: "127.0.0.1", port: 0, tls: { cert: serving.certificate, key: serving.key, clientCa: clientCa.certificate, requestHeaderCa: frontProxy.ca.certificate }, limits, handler });
   const url = `https://127.0.0.1:${front.port}`;
   const admin = await certificate("system:admin", "system:masters");
   const kubeconfigPath = join(directory, "kubeconfig");
@@ -209,6 +216,8 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
       const [stdout, stderr, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
       return { code, stdout, stderr };
     },
+    connections: () => front.connections,
+    beginStop: () => stopping.abort(),
     async stop() {
       stopping.abort();
       await customResources;
