@@ -8,6 +8,7 @@ import { events } from "./event.ts";
 import { namespaces } from "./namespace.ts";
 import { nodes } from "./node.ts";
 import { secrets } from "./secret.ts";
+import type { Node, NodeSystemInfo } from "../generated/core/v1.ts";
 import { anyone } from "../testing/anyone.ts";
 
 const now = Date.parse("2026-01-01T01:00:00Z");
@@ -86,3 +87,10 @@ test.each([
     ["60s", "Normal", "Ready", "node/n", "", "skiff, n1", "", "3m", 4, "e.2"]],
   ["a secret", secrets, { metadata: { name: "s" }, data: { a: "", b: "" } }, ["s", "Opaque", 2, "<unknown>"]],
 ] as [string, AnyResource, object, unknown[]][])("columns of %s", (_, card, object, expected) => expect(cells(card, object)).toEqual(expected));
+
+test("a node's system information has all its fields, whoever gave which", () => {
+  const node: Node = { metadata: { name: "a" }, spec: {}, status: { nodeInfo: { kubeletVersion: "v1" } as NodeSystemInfo } };
+  nodes.default!(node);
+  expect(Object.keys(node.status!.nodeInfo!)).toHaveLength(10);
+  expect(node.status).toMatchObject({ nodeInfo: { kubeletVersion: "v1", machineID: "" }, daemonEndpoints: { kubeletEndpoint: { Port: 0 } } });
+});

@@ -1,6 +1,6 @@
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
-import type { Node } from "../generated/core/v1.ts";
+import type { Node, NodeSystemInfo } from "../generated/core/v1.ts";
 import { networkWarnings } from "../networking/addresses.ts";
 import { validateNode, validateNodeUpdate } from "./node-validation.ts";
 export type { Node } from "../generated/core/v1.ts";
@@ -15,6 +15,11 @@ export const nodes = defineResource<Node>({
     if (spec.podCIDR && spec.podCIDRs?.[0] !== spec.podCIDR) spec.podCIDRs = [spec.podCIDR];
     else if (spec.podCIDRs?.length) spec.podCIDR = spec.podCIDRs[0];
     if (node.status?.capacity) node.status.allocatable ??= { ...node.status.capacity };
+    // Clients of typed languages count on these fields, whoever registers the node.
+    const status = (node.status ??= {});
+    status.nodeInfo = { ...unknownSystem, ...status.nodeInfo };
+    const endpoints = (status.daemonEndpoints ??= {});
+    endpoints.kubeletEndpoint ??= { Port: 0 };
   },
   // A node's status may be given when it is created: the kubelet registers itself with what it has.
   strategy: {
@@ -41,6 +46,10 @@ export const nodes = defineResource<Node>({
   ],
   example: () => ({ apiVersion: "v1", kind: "Node", metadata: { name: "example" }, spec: {} }),
 });
+
+const unknownSystem: NodeSystemInfo = {
+  machineID: "", systemUUID: "", bootID: "", kernelVersion: "", osImage: "", containerRuntimeVersion: "", kubeletVersion: "", kubeProxyVersion: "", operatingSystem: "", architecture: "",
+};
 
 function statusOf(node: Frozen<Node>): string {
   const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
