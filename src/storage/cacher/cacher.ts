@@ -1,5 +1,6 @@
 import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
 import { logger } from "../../base/log.ts";
+import { youngGarbage } from "../../base/young-garbage.ts";
 import { StorageError, type Storage, type StorageEvent } from "../storage.ts";
 import { Watchers } from "../watchers.ts";
 import { decode, deletedAt, encode } from "./codec.ts";
@@ -31,6 +32,7 @@ export class Cacher {
   #watchers = new Watchers<CacheEvent>();
   #revisionHandlers = new Set<(revision: number) => void>();
   #sharing = createSharing();
+  #arrived = youngGarbage({ every: 128 });
   /** What is known of the bytes of a write on its way through storage. */
   #written = new WeakMap<Uint8Array, Written>();
   #stop = new AbortController();
@@ -51,6 +53,7 @@ export class Cacher {
       revision = page.revision;
       for (const { key, value, revision: written } of page.items) this.#resource(key).put({ key, object: this.#held(value, written), revision: written });
       if (!page.more) break;
+      this.#arrived(page.items.length);
       after = page.items.at(-1)!.key;
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -207,6 +210,7 @@ export class Cacher {
     for (const change of changes) this.#resource(change.key).notify(change, guarded);
     this.#watchers.publish(changes, revision);
     for (const handler of this.#revisionHandlers) guarded(() => handler(revision));
+    this.#arrived(changes.length);
   }
 
   #change({ type, key, value, revision }: StorageEvent): CacheEvent {
