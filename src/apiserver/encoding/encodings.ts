@@ -10,7 +10,8 @@ export interface Encoding {
   readonly name: string;
   readonly mediaType: string;
   object(card: Kinded, object: AnyObject): Buffer;
-  list(card: Kinded, items: readonly AnyObject[], metadata: object): Buffer;
+  /** Long lists take several turns of the event loop. */
+  list(card: Kinded, items: readonly AnyObject[], metadata: object): Buffer | Promise<Buffer>;
   /** Values carry their kind and apiVersion, which `kind` repeats. */
   value(kind: Kinded, value: object): Buffer;
   /** Absent where watches aren't served. */

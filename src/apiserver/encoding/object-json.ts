@@ -1,6 +1,7 @@
 import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
 import { apiVersionOf } from "../../apimachinery/resource.ts";
 import { createByteCache } from "./byte-cache.ts";
+import { encodeItems } from "./encode-items.ts";
 
 export type AnyObject = Frozen<KubeObject>;
 
@@ -43,12 +44,17 @@ export const objectJson = (card: Kinded, object: AnyObject): Buffer => Buffer.co
 const listKindOf = ({ kind, listKind = `${kind}List` }: Kinded): string => listKind;
 
 /** A typed list's JSON out of its items' shared bytes. */
-export function listJson(card: Kinded, items: readonly AnyObject[], metadata: object): Buffer {
+export function listJson(card: Kinded, items: readonly AnyObject[], metadata: object): Buffer | Promise<Buffer> {
+  const encoded = encodeItems(items, itemJson);
+  return encoded instanceof Promise ? encoded.then((each) => listOf(card, each, metadata)) : listOf(card, encoded, metadata);
+}
+
+function listOf(card: Kinded, items: readonly Buffer[], metadata: object): Buffer {
   const parts: Buffer[] = [Buffer.from(`{"kind":${JSON.stringify(listKindOf(card))},"apiVersion":${JSON.stringify(apiVersionOf(card))},"metadata":${JSON.stringify(metadata)},"items":[`)];
   for (let i = 0; i < items.length; i++) {
     if (i > 0) parts.push(comma);
-    if (card.objectSchema) parts.push(...objectJsonParts(card, items[i]!));
-    else parts.push(itemJson(items[i]!));
+    if (card.objectSchema) parts.push(head(card), items[i]!.subarray(1));
+    else parts.push(items[i]!);
   }
   parts.push(listEnd);
   return Buffer.concat(parts);

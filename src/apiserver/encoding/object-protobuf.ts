@@ -2,6 +2,7 @@ import { apiVersionOf } from "../../apimachinery/resource.ts";
 import { encodeMessage } from "../../apimachinery/schema/protobuf/encode.ts";
 import { documentOf, encodeDocument, listDocumentOf } from "../../apimachinery/schema/protobuf/envelope.ts";
 import { createByteCache } from "./byte-cache.ts";
+import { encodeItems } from "./encode-items.ts";
 import type { AnyObject, Kinded } from "./object-json.ts";
 
 /** An object's message without its envelope, as lists have it. */
@@ -12,8 +13,12 @@ const typeMeta = (card: Kinded): { apiVersion: string; kind: string } => ({ apiV
 export const objectProtobuf = (card: Kinded, object: AnyObject): Buffer => documentOf(typeMeta(card), itemMessage(object, schemaOf(card)));
 
 /** A typed list out of its items' shared bytes. */
-export const listProtobuf = (card: Kinded, items: readonly AnyObject[], metadata: object): Buffer =>
-  listDocumentOf({ ...typeMeta(card), kind: `${card.kind}List` }, metadata, items.map((item) => itemMessage(item, schemaOf(card))));
+export function listProtobuf(card: Kinded, items: readonly AnyObject[], metadata: object): Buffer | Promise<Buffer> {
+  const schema = schemaOf(card);
+  const listOf = (messages: readonly Buffer[]): Buffer => listDocumentOf({ ...typeMeta(card), kind: `${card.kind}List` }, metadata, messages);
+  const encoded = encodeItems(items, (item) => itemMessage(item, schema));
+  return encoded instanceof Promise ? encoded.then(listOf) : listOf(encoded);
+}
 
 /** A value that isn't shared, such as a Status. */
 export const valueProtobuf = (kind: Kinded, value: object): Buffer => encodeDocument(typeMeta(kind), schemaOf(kind), value);

@@ -25,13 +25,13 @@ export function replyObject(exchange: Exchange, media: Negotiated, status: numbe
   return replyBytes(exchange, status, media.encoding.mediaType, media.encoding.object(card, object));
 }
 
-export function replyList(exchange: Exchange, media: Negotiated, card: AnyResource, { items, metadata }: ObjectList<KubeObject>): Promise<void> {
+export async function replyList(exchange: Exchange, media: Negotiated, card: AnyResource, { items, metadata }: ObjectList<KubeObject>): Promise<void> {
   const meta: ListMeta = metadata;
   exchange.audit?.responseObject({ kind: `${card.kind}List`, apiVersion: apiVersionOf(card), metadata, items });
   if (media.as === "Table") return replyValue(exchange, media, 200, table(card, items, meta, { ...media, includeObject: includeObjectOf(exchange.query), now: Date.now() }));
   if (media.as === "PartialObjectMetadataList") return replyValue(exchange, media, 200, partialMetadataList(items, meta, media.metaVersion));
   if (media.as === "PartialObjectMetadata") throw notAcceptable(`you requested PartialObjectMetadata, but the requested object is a list (*${goName(card)}List)`);
-  return replyBytes(exchange, 200, media.encoding.mediaType, media.encoding.list(card, items, meta));
+  return replyBytes(exchange, 200, media.encoding.mediaType, await media.encoding.list(card, items, meta));
 }
 
 /** Kubernetes names the internal type, of a package called as the group: `*core.Pod`. */
