@@ -11,7 +11,7 @@ import { runDefinitionController } from "./definition/controller.ts";
 import { definitionHook, servedDefinitions } from "./definition/definition-card.ts";
 import type { PackedDefinition } from "./definition/packing.ts";
 import { validateSchema } from "./rules/schema-rules.ts";
-import { cardsOf, storageCardOf } from "./serving/cards.ts";
+import { cardsOf, storageCardOf, type CardDependencies } from "./serving/cards.ts";
 import { publishedFingerprint, publishedList, publishedSchema } from "./serving/published-schema.ts";
 
 const definitionsCard = servedDefinitions(customresourcedefinitions);
@@ -44,15 +44,16 @@ export interface CustomResourcesDependencies {
  */
 export async function runCustomResources({ informers, client, webhooks, clock, resources }: CustomResourcesDependencies, signal: AbortSignal): Promise<void> {
   const definitions = informers.informer(definitionsCard as unknown as ResourceCard<PackedDefinition>);
+  const cards: CardDependencies = { webhooks, isTerminating: (name) => definitions.lister.get(name)?.metadata.deletionTimestamp !== undefined };
   const unsubscribe = definitions.onChange((old, current) => {
     const { name } = (current ?? old)!.metadata;
     if (current && old && isUnchanged(old, current)) return;
-    resources.set(owner(name!), current ? cardsOf(current, { webhooks }) : []);
+    resources.set(owner(name!), current ? cardsOf(current, cards) : []);
   });
   try {
     await runDefinitionController({
       card: definitionsCard as AnyResource, definitions, informers, client, clock,
-      cardOf: (definition) => storageCardOf(definition, { webhooks }),
+      cardOf: (definition) => storageCardOf(definition, cards),
     }, signal);
   } finally {
     unsubscribe();
@@ -63,4 +64,4 @@ const owner = (name: string): string => `customresourcedefinitions/${name}`;
 
 /** Whether the cards would be the same. */
 const isUnchanged = (old: Frozen<PackedDefinition>, current: Frozen<PackedDefinition>): boolean =>
-  Bun.deepEquals([old.spec, old.status?.acceptedNames], [current.spec, current.status?.acceptedNames]) && (["Established", "Terminating"] as const).every((type) => isTrue(old, type) === isTrue(current, type));
+  Bun.deepEquals([old.spec, old.status?.acceptedNames], [current.spec, current.status?.acceptedNames]) && isTrue(old, "Established") === isTrue(current, "Established");

@@ -141,6 +141,28 @@ describe("a definition", () => {
     await eventually(async () => expect((await api.call("GET", `${definitions}/leavings.${group}`)).status).toBe(404));
   });
 
+  test("tells those who watch that its objects are deleted, and leaves none of what is created meanwhile", async () => {
+    const fleeting = definition("fleetings", [versionOf("v1", itemSpec, { storage: true })]);
+    await api.define(fleeting);
+    await api.call("POST", pathOf("fleetings"), item("Fleeting", "one", { colour: "red" }));
+    const { resourceVersion } = (await api.call("GET", pathOf("fleetings"))).body.metadata;
+    const watch = await server.fetch(`${pathOf("fleetings")}?watch=true&timeoutSeconds=60&resourceVersion=${resourceVersion}`);
+    let gone = false;
+    const creators = Array.from({ length: 8 }, async (_, creator) => {
+      for (let n = 0; !gone; n++) await api.call("POST", pathOf("fleetings"), item("Fleeting", `late-${creator}-${n}`, { colour: "red" }));
+    });
+    await api.call("DELETE", `${definitions}/fleetings.${group}`);
+    await eventually(async () => expect((await api.call("GET", `${definitions}/fleetings.${group}`)).status).toBe(404));
+    gone = true;
+    await Promise.all(creators);
+    const events = (await watch.text()).trim().split("\n").map((line) => JSON.parse(line) as { type: string; object: Custom });
+    const names = (type: string): string[] => events.filter((event) => event.type === type).map(({ object }) => object.metadata.name!).sort();
+    expect(names("DELETED")).toEqual(["one", ...names("ADDED")].sort());
+    await api.define(fleeting);
+    expect((await api.call("GET", pathOf("fleetings"))).body.items).toEqual([]);
+    await api.undefine("fleetings");
+  });
+
   test("waits for names that another has, and takes them when they are free", async () => {
     await api.define(definition("firsts", [versionOf("v1", itemSpec, { storage: true })], { names: { plural: "firsts", singular: "first", kind: "Same" } }));
     await api.call("POST", definitions, definition("seconds", [versionOf("v1", itemSpec, { storage: true })], { names: { plural: "seconds", singular: "second", kind: "Same" } }));

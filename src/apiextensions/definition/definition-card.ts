@@ -11,7 +11,7 @@ export const servedDefinitions = (card: ResourceCard<CustomResourceDefinition>):
   ...card,
   stored: packedForm(),
   anyFinalizer: true,
-  strategy: { ...card.strategy, beginDeletion },
+  strategy: { ...card.strategy, beginDeletion, deletionStampOnly: true },
 });
 
 /** For the registry's hooks: a definition that isn't being deleted yet never goes at once. */

@@ -17,21 +17,27 @@ import { customStrategy } from "./strategy.ts";
 
 type Definition = Frozen<PackedDefinition>;
 
+export interface CardDependencies {
+  webhooks: WebhookCaller;
+  /** Whether the definition is being deleted now. Asked at each create: cards, and with them watches, outlive that change. */
+  isTerminating(name: string): boolean;
+}
+
 /** The cards of an established definition, one for each version served; none before. Nothing of the schemas is read yet. */
-export const cardsOf = (definition: Definition, dependencies: { webhooks: WebhookCaller }): ResourceCard<KubeObject>[] =>
+export const cardsOf = (definition: Definition, dependencies: CardDependencies): ResourceCard<KubeObject>[] =>
   makeCards(definition, dependencies, definition.spec.versions.filter(({ served }) => served));
 
 /** The card of the storage version, served or not: what reaches all instances without conversion. */
-export const storageCardOf = (definition: Definition, dependencies: { webhooks: WebhookCaller }): ResourceCard<KubeObject> | undefined =>
+export const storageCardOf = (definition: Definition, dependencies: CardDependencies): ResourceCard<KubeObject> | undefined =>
   makeCards(definition, dependencies, definition.spec.versions.filter(({ storage }) => storage))[0];
 
-function makeCards(definition: Definition, { webhooks }: { webhooks: WebhookCaller }, versions: readonly Frozen<PackedVersion>[]): ResourceCard<KubeObject>[] {
+function makeCards(definition: Definition, { webhooks, isTerminating }: CardDependencies, versions: readonly Frozen<PackedVersion>[]): ResourceCard<KubeObject>[] {
   const { spec, status } = definition, storageVersion = spec.versions.find(({ storage }) => storage)?.name;
   if (!status || storageVersion === undefined || !isTrue(definition, "Established")) return [];
   const { group } = spec, { plural: resource, kind, listKind, singular, shortNames, categories } = status.acceptedNames;
   const schemas = new Map(spec.versions.map((version) => [version.name, new ServedSchema(version)]));
   const convert = createConverter({ conversion: spec.conversion, group, webhooks });
-  const terminating = isTrue(definition, "Terminating");
+  const terminating = (): boolean => isTerminating(definition.metadata.name!);
 
   return versions.map((version) => {
     const schema = schemas.get(version.name)!, { scale } = version.subresources ?? {}, hasStatus = version.subresources?.status !== undefined;

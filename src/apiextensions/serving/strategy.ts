@@ -21,7 +21,7 @@ export interface CustomStrategyOptions {
   hasStatus: boolean;
   scale: Frozen<CustomResourceSubresourceScale> | undefined;
   /** The definition is being deleted: nothing new is let in. */
-  terminating: boolean;
+  terminating(): boolean;
 }
 
 /** Source: k8s.io/apiextensions-apiserver pkg/registry/customresource. */
@@ -32,7 +32,7 @@ export function customStrategy({ group, resource, schema, hasStatus, scale, term
     allowUnconditionalUpdate: false,
     resetFields: { status: [["metadata"], ["spec"]] },
     prepareForCreate(object) {
-      if (terminating) throw forbidden({ group, resource }, object.metadata.name ?? "", "create not allowed while custom resource definition is terminating");
+      if (terminating()) throw forbidden({ group, resource }, object.metadata.name ?? "", "create not allowed while custom resource definition is terminating");
       if (hasStatus) delete (object as { status?: unknown }).status;
       object.metadata.generation = 1;
     },
