@@ -8,6 +8,8 @@ import { withWarnings, type Exchange } from "../exchange.ts";
 
 /** Events held for a client that has not yet read what was sent before; past that it is cut off, and lists again. Bytes. */
 export const mostHeld = 4 << 20;
+/** What is handed to the connection at once of what was held. Frames are shared among watchers, what lies in a connection's buffer is not. Bytes. */
+const releasedAtOnce = 64 << 10;
 
 /** Where a watch's events go. */
 export interface WatchOutput {
@@ -55,7 +57,8 @@ export class WatchStream implements WatchOutput {
       this.anySent = true;
       return frames.frame(event, chosen);
     });
-    this.write(framed.length === 1 ? framed[0]! : Buffer.concat(framed));
+    if (this.held) for (const frame of framed) this.write(frame);
+    else this.write(framed.length === 1 ? framed[0]! : Buffer.concat(framed));
   }
 
   fail(error: StatusError): void {
@@ -64,11 +67,8 @@ export class WatchStream implements WatchOutput {
 
   private write(framed: Buffer): void {
     const stream = this.start();
-    if (this.held) return this.hold(stream, framed);
-    if (stream.writeFramed(framed)) return;
-    this.held = [];
-    this.heldBytes = 0;
-    void stream.drained().then(() => this.release());
+    if (this.held) this.hold(stream, framed);
+    else if (!stream.writeFramed(framed)) this.waitFor(stream, []);
   }
 
   private hold(stream: HttpStream, framed: Buffer): void {
@@ -80,10 +80,22 @@ export class WatchStream implements WatchOutput {
     this.parts.abort();
   }
 
-  private release(): void {
+  /** Holds `frames` and all that follow until the client has read what it was sent. */
+  private waitFor(stream: HttpStream, frames: Buffer[]): void {
+    this.held = frames;
+    this.heldBytes = frames.reduce((sum, { length }) => sum + length, 0);
+    void stream.drained().then(() => this.release(stream));
+  }
+
+  private release(stream: HttpStream): void {
     const held = this.held;
     this.held = undefined;
-    if (held?.length) this.write(Buffer.concat(held));
+    if (!held) return;
+    for (let next = 0; next < held.length;) {
+      const from = next;
+      for (let bytes = 0; next < held.length && bytes < releasedAtOnce; next++) bytes += held[next]!.length;
+      if (!stream.writeFramed(Buffer.concat(held.slice(from, next)))) return this.waitFor(stream, held.slice(next));
+    }
   }
 
   end(): void {
