@@ -73,7 +73,7 @@ export function findCommand(root: Command, argv: readonly string[], programName:
     const [word, ...more] = line.args;
     const next: Command | undefined = word === "help" ? undefined : command.subcommands.find(({ name, aliases = [] }) => name === word || aliases.includes(word!));
     // `create -f …` does something itself, `create deployment …` is a command of its own.
-    if (!next && command.run && rest.length) break;
+    if (!next && command.run && !line.values["help"]) break;
     if (line.values["help"] || word === undefined || (word === "help" && more.length === 0)) return { help: helpOf(command, path) };
     if (word === "help") {
       rest = [...more, "--help"];

@@ -7,11 +7,14 @@ export class KubectlError extends Error {
   }
 }
 
-/** The server could not be asked; the message stands alone. */
-export class ConnectionError extends KubectlError {}
+/** Told without `error: ` in front. */
+export class PlainError extends KubectlError {}
 
-/** A command elsewhere ended with this code; the message stands alone. */
-export class RemoteExit extends KubectlError {}
+/** The server could not be asked. */
+export class ConnectionError extends PlainError {}
+
+/** A command elsewhere ended with this code. */
+export class RemoteExit extends PlainError {}
 
 /** Ends the command without a word: all has been said. */
 export class SilentExit extends KubectlError {
@@ -81,7 +84,7 @@ function messageOf(error: unknown): string {
 export function errorText(error: unknown): string {
   if (error instanceof SilentExit) return "";
   if (isReason(error, "Invalid")) return `${invalidText(error.status)}\n`;
-  if (error instanceof ServerError || error instanceof SeveralErrors || error instanceof ConnectionError || error instanceof RemoteExit) return `${messageOf(error)}\n`;
+  if (error instanceof ServerError || error instanceof SeveralErrors || error instanceof PlainError) return `${messageOf(error)}\n`;
   const message = messageOf(error);
   return `${message.startsWith("error: ") ? "" : "error: "}${message}\n`;
 }

@@ -1,6 +1,6 @@
 import { defineCommand } from "./command.ts";
 import { apiVersionOf, type Resource } from "./discovery.ts";
-import { KubectlError } from "./errors.ts";
+import { KubectlError, PlainError } from "./errors.ts";
 import { bool, text } from "./flags.ts";
 import type { Session } from "./session.ts";
 
@@ -39,7 +39,10 @@ export const explainCommand = defineCommand({
 /** The type may be written with its group, `deployments.apps.spec`: as much of the path as names a type. */
 async function find(session: Session, path: string, apiVersion: string): Promise<{ resource: Resource; fields: string[] }> {
   const [type = "", ...fields] = path.split(".");
-  const found = (await session.discovery.findAll(type))[0]!;
+  const [found] = await session.discovery.findAll(type).catch((error: Error): never => {
+    throw error instanceof KubectlError ? new PlainError(error.message) : error;
+  });
+  if (!found) throw new PlainError(`the server doesn't have a resource type ${JSON.stringify(type)}`);
   if (!apiVersion) return { resource: found, fields };
   const resource = (await session.discovery.resources()).find((each) => apiVersionOf(each) === apiVersion && each.resource === found.resource);
   if (!resource) throw new KubectlError(`couldn't find resource for "${apiVersion}, Resource=${found.resource}"`);
@@ -79,7 +82,7 @@ function explanation(schemas: Schemas, root: Schema, fields: readonly string[], 
     const next = inside(schemas, schema).properties?.[field];
     if (!next) throw new KubectlError(`field ${JSON.stringify(field)} does not exist`);
     schema = next;
-    if (index === fields.length - 1) header = `FIELD: ${field} <${typeText(schemas, schema)}>\n${enumText(inside(schemas, schema), "ENUM:\n    ", "\n    ")}\n\n`;
+    if (index === fields.length - 1) header = `FIELD: ${field} <${typeText(schemas, schema)}>\n${enumText(inside(schemas, schema), { before: "ENUM:\n    ", between: "\n    " }) || "\n"}\n`;
   }
   const target = inside(schemas, schema), descriptions = [schema.description, ...(target === schema ? [] : [target.description])].filter((each): each is string => Boolean(each));
   const about = indented(wrapped(descriptions.map((each) => `${each}\n`).join("") || "<empty>", 76), 4);
@@ -87,13 +90,20 @@ function explanation(schemas: Schemas, root: Schema, fields: readonly string[], 
   return `${header}DESCRIPTION:\n${about}\n${list ? `FIELDS:\n${list}` : ""}`;
 }
 
-const enumText = ({ enum: values }: Schema, before: string, between: string): string => (values?.length ? `${before}${values.map((each) => (each === "" ? '""' : String(each))).join(between)}\n` : "");
+function enumText({ enum: values = [] }: Schema, { before, between, most = values.length }: { before: string; between: string; most?: number }): string {
+  if (values.length === 0) return "";
+  const shown = values.slice(0, most).map((each) => (each === "" ? '""' : String(each)));
+  return `${before}${[...shown, ...(values.length > most ? ["...."] : [])].join(between)}\n`;
+}
+
+/** Values of a field that a list of fields shows. */
+const mostValues = 4;
 
 function fieldList(schemas: Schemas, { properties = {}, required = [] }: Schema, level: number, recursive: boolean, within: ReadonlySet<Schema>): string {
   const indent = "  ".repeat(level);
   return Object.keys(properties).sort().map((name) => {
     const schema = properties[name]!, target = inside(schemas, schema);
-    const line = `${indent}${name}\t<${typeText(schemas, schema)}>${required.includes(name) ? " -required-" : ""}\n${enumText(target, `${indent}enum: `, ", ")}`;
+    const line = `${indent}${name}\t<${typeText(schemas, schema)}>${required.includes(name) ? " -required-" : ""}\n${enumText(target, { before: `${indent}enum: `, between: ", ", most: mostValues })}`;
     if (recursive) return line + (within.has(target) ? "" : fieldList(schemas, target, level + 1, true, new Set([...within, target])));
     return `${line}${indented(wrapped(schema.description ?? "<no description>", 76), 2 * (level + 1))}\n\n`;
   }).join("");
@@ -104,11 +114,11 @@ function wrapped(text: string, width: number): string {
   return text.split("\n").map((paragraph) => {
     const lines: string[] = [];
     let line = "";
-    for (const word of paragraph.split(/ +/)) {
-      if (line && line.length + 1 + word.length > width) {
+    for (const [, spaces = "", word = ""] of paragraph.matchAll(/( *)([^ ]+)/g)) {
+      if (line && line.length + spaces.length + word.length > width) {
         lines.push(line);
         line = word;
-      } else line = line ? `${line} ${word}` : word;
+      } else line += spaces + word;
     }
     return [...lines, line].join("\n");
   }).join("\n");

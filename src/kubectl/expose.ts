@@ -32,6 +32,7 @@ export const exposeCommand = defineCommand({
         },
         status: { loadBalancer: {} },
       };
+      if (dryRunOf(given) === "client" && !session.namespaceGiven) delete service.metadata.namespace;
       const created = dryRunOf(given) === "client" ? service : await session.api.json<PlainObject>(pathOf(services, service.metadata.namespace), { method: "POST", body: goJson(service), query: writeQuery(given) });
       session.out(outcomeText({ ...created, apiVersion: "v1", kind: "Service" }, "exposed", given));
     });

@@ -1,5 +1,6 @@
 import { parseJsonPath, type JsonPath } from "../apimachinery/jsonpath.ts";
 import { KubectlError } from "./errors.ts";
+import { goJson } from "./objects.ts";
 
 /** A piece of a template: text, a path's results, or a block that repeats for each of them. */
 type Node =
@@ -22,7 +23,7 @@ export interface TemplateLook {
 /** Makes the printer of a JSONPath template such as `{range .items[*]}{.metadata.name}{"\n"}{end}`. Source: https://kubernetes.io/docs/reference/kubectl/jsonpath/ */
 export function formatJsonPath(template: string, { asJson = false, missing = "", separator = " " }: TemplateLook = {}): (value: unknown) => string {
   const nodes = parseTemplate(template.includes("{") ? template : `{${template}}`);
-  if (asJson) return (value) => `${JSON.stringify(nodes.flatMap((node) => (node.kind === "path" ? node.find(value) : [])), null, 4)}\n`;
+  if (asJson) return (value) => `${goJson(nodes.flatMap((node) => (node.kind === "path" ? node.find(value) : [])), 4)}\n`;
   const print = (list: readonly Node[], value: unknown): string => list.map((node) => {
     switch (node.kind) {
       case "text": return node.text;
@@ -37,7 +38,7 @@ export function formatJsonPath(template: string, { asJson = false, missing = "",
 }
 
 /** Scalars as they are, the rest as JSON. */
-const shown = (value: unknown): string => (typeof value === "object" && value !== null ? JSON.stringify(value) : String(value ?? ""));
+const shown = (value: unknown): string => (typeof value === "object" && value !== null ? goJson(value) : String(value ?? ""));
 
 function parseTemplate(template: string): Node[] {
   const stack: Node[][] = [[]];

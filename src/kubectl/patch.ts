@@ -17,8 +17,8 @@ export const patchCommand = defineCommand({
     patch: text("The patch to be applied to the resource JSON file.", { short: "p" }), patchFile: text("A file containing a patch to be applied to the resource."),
     type: text("The type of patch being provided; one of [json merge strategic]", { default: "strategic" }), subresource: text("If specified, patch will operate on the subresource of the requested object."),
   },
-  async run({ args, flags: given, given: isGiven, connect, usageError }) {
-    if (!given.patch && !given.patchFile) throw usageError("must specify --patch or --patch-file containing the contents of the patch");
+  async run({ args, flags: given, given: isGiven, connect }) {
+    if (!given.patch && !given.patchFile) throw new KubectlError("must specify --patch or --patch-file containing the contents of the patch");
     const contentType = types[given.type.toLowerCase()];
     if (!contentType) throw new KubectlError(`--type must be one of [json merge strategic], not ${JSON.stringify(given.type)}`);
     const body = readPatch(given.patchFile ? readFileSync(given.patchFile, "utf8") : given.patch);

@@ -82,7 +82,7 @@ const history = defineCommand({
       const template = { ...found.template, metadata: { ...found.template.metadata, ...(found.cause ? { annotations: { ...found.template.metadata?.annotations, [changeCause]: found.cause } } : {}) } };
       const text = new Description();
       describePodTemplate(text, template);
-      session.out(`${name} with revision #${given.revision}\n${text}\n`);
+      session.out(`${name} with revision #${given.revision}\n${text.raw}\n`);
     });
   },
 });
@@ -109,6 +109,7 @@ const undo = defineCommand({
       if (!wanted) throw new KubectlError(given.toRevision ? `unable to find specified revision ${given.toRevision} in history` : object.kind === "Deployment" ? `no rollout history found for deployment ${JSON.stringify(object.metadata.name)}` : "no last revision to roll back to");
       const template = withoutHash(wanted.template), current = withoutHash(at(object, "spec", "template") as PodTemplateSpec);
       if (Bun.deepEquals(template, current)) return session.out(outcomeText(object, `skipped rollback (current template already matches revision ${given.toRevision})`, given));
+      if (object.metadata.annotations?.[lastAppliedAnnotation] !== undefined) session.err(`Warning: resource ${selected.resource.resource}/${object.metadata.name} was previously managed with 'kubectl apply'. Rolling back will not update the ${lastAppliedAnnotation} annotation, which may cause unexpected behavior on future 'kubectl apply' operations. Consider using 'kubectl apply' with your previous configuration file instead.\n`);
       if (dryRunOf(given) !== "client") {
         const annotations = Object.fromEntries([...Object.entries(object.metadata.annotations ?? {}).filter(([key]) => keptAnnotations.has(key)), ...Object.entries(wanted.annotations).filter(([key]) => !keptAnnotations.has(key))]);
         const body = [{ op: "replace", path: "/spec/template", value: template }, ...(object.kind === "Deployment" ? [{ op: "add", path: "/metadata/annotations", value: annotations }] : [])];

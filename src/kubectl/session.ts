@@ -20,7 +20,7 @@ export interface Session extends Terminal {
   namespaceGiven: boolean;
 }
 
-export async function openSession(flags: GlobalFlags, terminal: Terminal): Promise<Session> {
+export async function openSession(flags: Partial<GlobalFlags>, terminal: Terminal): Promise<Session> {
   const connection = await connectionOf(flags);
   const api = createApi(connection, { warn: (text) => terminal.err(`Warning: ${text}\n`) });
   return { ...terminal, api, discovery: new Discovery(api), namespace: connection.namespace, namespaceGiven: connection.namespaceGiven };

@@ -24,7 +24,7 @@ export interface Selection {
 }
 
 /** Reads the type and name arguments of a command. */
-export async function targetsOf(discovery: Discovery, args: readonly string[], nothing = "you must specify one or more resources by argument or filename.\nExample resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   '<resource> <name>'\n   '<resource>'"): Promise<Target[]> {
+export async function targetsOf(discovery: Discovery, args: readonly string[], nothing = "You must provide one or more resources by argument or filename.\nExample resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   '<resource> <name>'\n   '<resource>'"): Promise<Target[]> {
   if (args.length === 0) throw new KubectlError(nothing);
   if (args.some((arg) => arg.includes("/"))) return slashed(discovery, args);
   const [types = "", ...names] = args;

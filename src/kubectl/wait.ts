@@ -56,15 +56,16 @@ export const waitCommand = defineCommand({
   name: "wait", usage: "wait ([-f FILENAME] | resource.group/resource.name | resource.group [(-l label | --all)]) [--for=create|--for=delete|--for condition=available|--for=jsonpath='{}'[=value]] [flags]",
   summary: "Wait for a specific condition on one or many resources", flags,
   async run({ args, flags: given, connect, terminal }) {
-    if (given.for.length === 0) throw new KubectlError("at least one condition is required: --for=create|delete|condition=NAME|jsonpath='{...}'=VALUE");
+    if (given.for.length === 0) throw new KubectlError("unrecognized condition: []");
     const conditions = given.for.map(conditionOf);
     const session = await connect();
     const until = performance.now() + (given.timeout < 0 ? week : given.timeout);
+    const vanishes = given.for.some((condition) => condition.toLowerCase() === "delete");
     const appears = given.for.some((condition) => condition.toLowerCase() === "create");
     const places = given.filename.length
       ? await Promise.all((await readManifests(given, terminal)).map(async (manifest) => ({ ...await resolveManifest(session, manifest), name: manifest.object.metadata.name ?? "" })))
-      : await placesOf(session, args, given, given.for.some((condition) => condition.toLowerCase() === "delete") || appears);
-    if (places.length === 0) throw new KubectlError("no matching resources found");
+      : await placesOf(session, args, given, appears ? "kept" : vanishes ? "left out" : "wrong");
+    if (places.length === 0 && !vanishes) throw new KubectlError("no matching resources found");
     await forEachDespiteErrors(places, async (place) => {
       let last: PlainObject = { apiVersion: apiVersionOf(place.resource), kind: place.resource.kind, metadata: { name: place.name } };
       for (const condition of conditions) last = await waitForObject(session, place, condition, until) ?? last;
@@ -73,19 +74,19 @@ export const waitCommand = defineCommand({
   },
 });
 
-async function placesOf(session: Session, args: readonly string[], given: { all: boolean; selector: string; fieldSelector: string; allNamespaces: boolean }, mayBeMissing: boolean): Promise<Place[]> {
+async function placesOf(session: Session, args: readonly string[], given: { all: boolean; selector: string; fieldSelector: string; allNamespaces: boolean }, missing: "kept" | "left out" | "wrong"): Promise<Place[]> {
   const targets = await targetsOf(session.discovery, args);
   const found = await Promise.all(targets.map(async ({ resource, name }): Promise<Place[]> => {
     const namespace = resource.namespaced ? session.namespace : undefined;
     if (name !== undefined) {
-      if (!mayBeMissing) await session.api.json(pathOf(resource, namespace, name));
+      if (missing !== "kept") await session.api.json(pathOf(resource, namespace, name));
       return [{ resource, namespace, name }];
     }
     if (!given.all && !given.selector && !given.fieldSelector) throw new KubectlError("resource(s) were provided, but no name was specified");
     const objects = await readAll(session.api, resource, pathOfTarget({ resource }, session, given), given);
     return objects.map(({ metadata }) => ({ resource, namespace: metadata.namespace, name: metadata.name! }));
   }).map((reading) => reading.catch((error: unknown): Place[] => {
-    if (mayBeMissing && isNotFound(error)) return [];
+    if (missing === "left out" && isNotFound(error)) return [];
     throw error;
   })));
   return found.flat();

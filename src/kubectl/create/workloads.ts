@@ -20,7 +20,7 @@ export const deployment = defineGenerator({
 });
 
 const jobTemplate = (name: string, image: string, command: readonly string[], restartPolicy: string): object =>
-  ({ spec: { template: { spec: { containers: [{ name, image, ...(command.length ? { command } : {}), resources: {} }], restartPolicy } } } });
+  ({ spec: { template: { metadata: {}, spec: { containers: [{ name, image, ...(command.length ? { command } : {}), resources: {} }], restartPolicy } } } });
 
 export const job = defineGenerator({
   name: "job", usage: "job NAME --image=image [--from=cronjob/name] -- [COMMAND] [args...] [flags]", summary: "Create a job with the specified name", failure: "failed to create job: ",

@@ -18,7 +18,7 @@ export class Description {
   /** A title with the first entry beside it and the others below; `<none>` without any. */
   entries(title: string, entries: readonly string[], indent = ""): this {
     if (entries.length === 0) return this.line(0, `${indent}${title}:\t<none>`);
-    entries.forEach((entry, index) => this.line(0, index === 0 ? `${indent}${title}:\t${entry}` : `${indent}\t${entry}`));
+    entries.forEach((entry, index) => this.line(0, index === 0 ? `${indent}${title}:\t${entry}` : `\t${entry}`));
     return this;
   }
 
@@ -47,6 +47,11 @@ export class Description {
       this.line(1, `${event.type ?? ""}\t${event.reason ?? ""}\t${age}\t${event.source?.component || event.reportingComponent || ""}\t${place ? `${place}: ` : ""}${(event.message ?? "").trim()}`);
     }
     return this;
+  }
+
+  /** With the tabs as they are. */
+  get raw(): string {
+    return this.#lines.map((line) => `${line}\n`).join("");
   }
 
   toString(): string {
