@@ -53,6 +53,8 @@ export interface Strategy<T> {
   gracePeriod?(object: Frozen<T>, requested: number | undefined): number | undefined;
   /** What graceful deletion or finalisers need changed when deletion begins, e.g. a namespace's phase. */
   beginDeletion?(object: T): void;
+  /** Deletion sets a time alone, neither grace nor generation: namespaces and definitions have storage of their own in Kubernetes. */
+  deletionStampOnly?: boolean;
   /** Paths that clients can't set, and so don't own, by subresource ("" for the main resource). Default: status of the main resource, spec of status. */
   resetFields?: Readonly<Record<string, readonly (readonly string[])[]>>;
   /** Overrides the rule "metadata.generation rises when spec changes". */

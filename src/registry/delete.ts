@@ -99,10 +99,10 @@ function markDeleting<T extends KubeObject>({ clock }: Machinery, card: Resource
     metadata.deletionTimestamp = formatTime(until);
   } else {
     metadata.deletionTimestamp = formatTime(clock.now() + grace * 1000);
-    if (metadata.generation) metadata.generation++;
+    if (metadata.generation && !card.strategy.deletionStampOnly) metadata.generation++;
     card.strategy.beginDeletion?.(object);
   }
-  metadata.deletionGracePeriodSeconds = grace;
+  if (!card.strategy.deletionStampOnly) metadata.deletionGracePeriodSeconds = grace;
 }
 
 const success = (card: AnyResource, { metadata: { name, uid } }: Frozen<KubeObject>): Status => ({

@@ -45,7 +45,6 @@ export function carryMetadata(object: KubeObject, old: Frozen<KubeObject>): void
   metadata.uid ||= was.uid;
   keep("creationTimestamp");
   keep("generation");
-  if (was.generateName !== undefined && metadata.generateName === undefined) metadata.generateName = was.generateName;
   if (was.deletionTimestamp) {
     keep("deletionTimestamp");
     metadata.deletionGracePeriodSeconds ??= was.deletionGracePeriodSeconds;

@@ -36,6 +36,11 @@ export function patchObject<T extends KubeObject>(machinery: Machinery, context:
       const object = isApply(patch) ? applied<T>(machinery, context, card, current as Frozen<KubeObject> | undefined, patch, options) : patched<T>(card, current, patch, options, warn);
       if (!current && object.metadata?.uid) throw conflict(card, key.name, `uid mismatch: the provided object specified uid ${object.metadata.uid}, and no existing object was found`);
       requireName(object, key);
+      const { uid } = object.metadata;
+      if (current && uid && uid !== (current as Frozen<KubeObject>).metadata.uid) {
+        const fault = invalidValue("metadata.uid", uid, "field is immutable");
+        throw invalid(card, key.name, [fault, fault]);
+      }
       return object;
     },
   });

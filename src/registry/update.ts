@@ -106,7 +106,8 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
     const ends = deletionIsComplete(machinery, card, object, old);
     const stored = await (ends ? machinery.store.delete(card, key, entry.revision) : machinery.store.update(card, key, entry.revision, object));
     await hookOf(machinery, card).afterWrite?.(machinery, ends ? undefined : stored, old);
-    return stored;
+    // What has ended is answered as the update left it.
+    return ends ? { ...object, metadata: { ...object.metadata, resourceVersion: (stored as Frozen<KubeObject>).metadata.resourceVersion } } as Frozen<T> : stored;
   } finally {
     settle?.();
   }

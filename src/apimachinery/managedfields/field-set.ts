@@ -165,6 +165,9 @@ export function withNamedFields(set: FieldSet, type: MergeType | undefined): Fie
 export function parseFields(json: unknown): FieldSet {
   if (!isObject(json)) throw new Error("fieldsV1 is no object");
   const result: Growing = {};
-  for (const [element, below] of Object.entries(json)) result[element === self ? self : parseElement(element)] = parseFields(below) as Growing;
+  for (const [text, below] of Object.entries(json)) {
+    const element = text === self ? self : parseElement(text);
+    if (element !== undefined) result[element] = parseFields(below) as Growing;
+  }
   return result;
 }

@@ -32,8 +32,8 @@ export function itemElement(type: ListMergeType, item: unknown, zeros?: Readonly
 const keyElement = (keys: [string, unknown][]): PathElement =>
   `k:{${keys.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(",")}}`;
 
-/** In its canonical form, whoever wrote it. Throws an Error for what isn't a path element. */
-export function parseElement(text: string): PathElement {
+/** In its canonical form, whoever wrote it; undefined for one of a kind that isn't known, which is passed over. Throws an Error for what is no path element. */
+export function parseElement(text: string): PathElement | undefined {
   if (text.length < 2) throw new Error("key must be 2 characters long:");
   if (text[1] !== ":") throw new Error(`missing colon: ${text}`);
   const rest = text.slice(2);
@@ -44,7 +44,7 @@ export function parseElement(text: string): PathElement {
       return text;
     case "v": return `v:${JSON.stringify(JSON.parse(rest))}`;
     case "k": return keyElement(Object.entries(JSON.parse(rest) as object));
-    default: throw new Error("unknown path element type");
+    default: return undefined;
   }
 }
 

@@ -1,4 +1,5 @@
 import { isObject, setOwn, type JsonObject } from "../own.ts";
+import { showGo } from "../patch/go-text.ts";
 import { FieldSetBuilder, has, isEmpty, type FieldSet } from "./field-set.ts";
 import { declares, settled, type ListMergeType, type MergeType } from "./merge-type.ts";
 import { fieldElement, itemElement, showElement, type PathElement } from "./path-element.ts";
@@ -13,17 +14,17 @@ export function typeErrors(value: unknown, type: MergeType, path = ""): string[]
   if (at.kind === "scalar") {
     if (at.scalar === "string" && typeof value !== "string") return fault(`expected string, got &value.valueUnstructured{Value:${goValue(value)}}`);
     if (at.scalar === "numeric" && typeof value !== "number") return fault(`expected numeric (int or float), got ${goType(value)}`);
-    if (at.scalar === "boolean" && typeof value !== "boolean") return fault(`expected boolean, got &{${String(value)}}`);
+    if (at.scalar === "boolean" && typeof value !== "boolean") return fault(`expected boolean, got &{${showGo(value)}}`);
     return [];
   }
   if (at.kind === "map") {
-    if (!isObject(value)) return fault(`expected map, got &{${String(value)}}`);
+    if (!isObject(value)) return fault(`expected map, got &{${showGo(value)}}`);
     return Object.entries(value).flatMap(([name, inner]) => {
       const field = at.field(name);
       return field ? typeErrors(inner, field, `${path}.${name}`) : [`${path}.${name}: field not declared in schema`];
     });
   }
-  if (!Array.isArray(value)) return fault(`expected list, got &{${String(value)}}`);
+  if (!Array.isArray(value)) return fault(`expected list, got &{${showGo(value)}}`);
   const seen = new Set<PathElement>();
   const errors: string[] = [];
   for (const [i, item] of value.entries()) {

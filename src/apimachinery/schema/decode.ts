@@ -87,6 +87,9 @@ function addEmptyStructs(object: JsonObject, struct: StructType): void {
   }
 }
 
+/** An empty list of managers ends their recording, where none given leaves them as they are. */
+const saysByBeingEmpty = "managedFields";
+
 function decodeStruct(reader: Reader, struct: StructType, json: unknown): JsonObject {
   if (typeof json !== "object" || json === null || Array.isArray(json)) throw mismatch(reader, struct, json);
   const outer = reader.struct;
@@ -105,7 +108,7 @@ function decodeStruct(reader: Reader, struct: StructType, json: unknown): JsonOb
     const value = decodeValue(reader, field.type, given);
     if (reader.duplicates) noteDuplicate(reader);
     reader.path.pop();
-    if (field.omitempty && !field.ptr && isEmpty(value, field.type.kind)) continue;
+    if (field.omitempty && !field.ptr && isEmpty(value, field.type.kind) && name !== saysByBeingEmpty) continue;
     object[name] = value;
   }
   reader.struct = outer;

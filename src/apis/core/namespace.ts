@@ -37,6 +37,7 @@ export const namespaces = defineResource<Namespace>({
     prepareForUpdate(namespace, old) {
       namespace.spec = structuredClone(old.spec) as Namespace["spec"];
     },
+    deletionStampOnly: true,
     beginDeletion(namespace) {
       namespace.status = { ...namespace.status, phase: "Terminating" };
     },

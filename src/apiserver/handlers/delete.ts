@@ -14,5 +14,4 @@ export const deleteObject: ResourceHandler = async ({ registry }, exchange, card
 };
 
 /** 202 tells a client that asked for cascading that the object is still there. Source: k8s.io/apiserver handlers DeleteResource. */
-const deletionCode = ({ propagationPolicy, orphanDependents }: DeleteOptions): number =>
-  propagationPolicy === "Foreground" || orphanDependents === false ? 202 : 200;
+const deletionCode = ({ orphanDependents }: DeleteOptions): number => (orphanDependents === false ? 202 : 200);

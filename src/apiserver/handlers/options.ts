@@ -58,14 +58,8 @@ function managerErrors(fieldManager: string): FieldError[] {
 const dryRunErrors = (values: readonly string[]): FieldError[] => (values.some((value) => value !== "All") ? [notSupported("dryRun", values, ["All"])] : []);
 
 /** From the body, else from query parameters. */
-export async function deleteOptions(exchange: Exchange): Promise<DeleteOptions> {
-  const options = await readOptionalBody<DeleteOptions>(exchange, "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions") ?? deleteOptionsOf(exchange.query);
-  refuseOptions("DeleteOptions", dryRunErrors(options.dryRun ?? []));
-  const { propagationPolicy } = options;
-  const policies = ["Foreground", "Background", "Orphan"];
-  if (propagationPolicy !== undefined && !policies.includes(propagationPolicy)) throw invalid({ group: "meta.k8s.io", kind: "DeleteOptions" }, "", [notSupported("propagationPolicy", propagationPolicy, policies)]);
-  return options;
-}
+export const deleteOptions = async (exchange: Exchange): Promise<DeleteOptions> =>
+  await readOptionalBody<DeleteOptions>(exchange, "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions") ?? deleteOptionsOf(exchange.query);
 
 function deleteOptionsOf(query: URLSearchParams): DeleteOptions {
   const orphan = query.get("orphanDependents");

@@ -1,5 +1,4 @@
 import { isObject } from "../../apimachinery/own.ts";
-import { goTypeOf } from "../../apimachinery/patch/go-text.ts";
 import { parseCbor } from "../../apimachinery/schema/cbor/decode.ts";
 import { parseJson, type Parsed } from "../../apimachinery/schema/json.ts";
 import { parseYaml } from "../../apimachinery/schema/yaml.ts";
@@ -36,7 +35,7 @@ export async function readPatch(exchange: Exchange, card: AnyResource): Promise<
   const isApply = type === applyCbor || type === "application/apply-patch+yaml";
   const options = patchOptions(exchange, isApply);
   const body = await exchange.request.body();
-  if (isApply) return { patch: readConfiguration(exchange, type === applyCbor ? parseCbor(body) : parseYaml(textOf(body), { duplicates: true }), options), options };
+  if (isApply) return { patch: readConfiguration(exchange, parseConfiguration(body, type === applyCbor), options), options };
   const isStrategic = type === "application/strategic-merge-patch+json", context = isStrategic ? "" : "error decoding patch: ";
   const { value, duplicates } = parsePatch(textOf(body), context);
   exchange.audit?.requestObject(value);
@@ -86,11 +85,22 @@ const unknownFields = (operation: unknown, index: number): string[] =>
 
 const jsonTypeOf = (value: unknown): string => (Array.isArray(value) ? "array" : isObject(value) ? "object" : typeof value === "boolean" ? "bool" : typeof value);
 
+function parseConfiguration(body: Uint8Array, isCbor: boolean): Parsed {
+  try {
+    return isCbor ? parseCbor(body) : parseYaml(textOf(body), { duplicates: true });
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error;
+    throw badRequest(`error decoding YAML: ${error.message}`);
+  }
+}
+
+const duplicatesPrefix = "yaml: unmarshal errors:\n";
+
 /** A server-side apply's body. */
 function readConfiguration({ audit, query, warnings }: Exchange, { value, duplicates }: Parsed, { fieldValidation = "Warn" }: WriteRequest): Patch {
-  if (!isObject(value)) throw badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type ${goTypeOf({})}`);
+  if (value !== null && !isObject(value)) throw badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type map[string]interface {}`);
   audit?.requestObject(value);
-  if (duplicates.length && fieldValidation === "Strict") throw badRequest(`error strict decoding YAML: ${duplicates.join(", ")}`);
-  if (fieldValidation === "Warn") warnings.push(...duplicates);
-  return { type: "application/apply-patch+yaml", body: value, force: isTrue(query.get("force")) };
+  if (duplicates.length && fieldValidation === "Strict") throw badRequest(`error strict decoding YAML: error converting YAML to JSON: ${duplicates.join(", ")}`);
+  if (fieldValidation === "Warn") warnings.push(...duplicates.flatMap((text) => text.replace(duplicatesPrefix, "").split("\n").map((line) => line.trim())));
+  return { type: "application/apply-patch+yaml", body: value ?? {}, force: isTrue(query.get("force")) };
 }
