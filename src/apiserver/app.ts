@@ -24,8 +24,11 @@ export interface ApiServerDependencies {
   registry: Registry;
   /** Asked in order. */
   authenticators: readonly Authenticator[];
-  /** Whether requests without credentials go on, as `system:anonymous`. Default true, as Kubernetes; else they are answered 401. */
-  anonymous?: boolean;
+  /**
+   * Whether requests without credentials go on, as `system:anonymous`. Default true, as Kubernetes; else, or on other
+   * paths than those named, they are answered 401.
+   */
+  anonymous?: boolean | readonly string[];
   authorizer: Authorizer;
   nodes: NodeConnector;
   openApi: PathDependencies["openApi"];
@@ -59,7 +62,7 @@ export function createApiServer(dependencies: ApiServerDependencies): HttpHandle
   };
 
   const handle = buildHandlerChain(serve, {
-    authenticators: dependencies.authenticators, ...(anonymous ? { anonymous: anonymousAuthenticator } : {}), authorizer, metrics, log, requestTimeoutMs, auditor: dependencies.auditor, flowControl: dependencies.flowControl, maxWatchesPerUser: dependencies.maxWatchesPerUser,
+    authenticators: dependencies.authenticators, ...(anonymous ? { anonymous: anonymousAuthenticator(anonymous === true ? undefined : anonymous) } : {}), authorizer, metrics, log, requestTimeoutMs, auditor: dependencies.auditor, flowControl: dependencies.flowControl, maxWatchesPerUser: dependencies.maxWatchesPerUser,
     isKnown: (group, version, resource, subresource) => {
       const card = registry.find(group, version, resource);
       return card !== undefined && (subresource === "" || subresourceOf(card, subresource) !== undefined);

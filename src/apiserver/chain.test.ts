@@ -18,10 +18,10 @@ const authorizer: Authorizer = {
 };
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
-function run(handler: ExchangeHandler, options: ExchangeOptions, anonymous = true): ReturnType<typeof exchange> {
+function run(handler: ExchangeHandler, options: ExchangeOptions, anonymous: boolean | string[] = true): ReturnType<typeof exchange> {
   const chain = buildHandlerChain(handler, {
     authenticators: [bearerTokenAuthenticator([staticTokenAuthenticator({ userOf: (hash) => (hash === tokenHash("good") ? { name: "ann", groups: ["dev"] } : undefined) })])],
-    ...(anonymous ? { anonymous: anonymousAuthenticator } : {}), authorizer, metrics: createMetrics(), isKnown: () => true, log, requestTimeoutMs: 20,
+    ...(anonymous ? { anonymous: anonymousAuthenticator(anonymous === true ? undefined : anonymous) } : {}), authorizer, metrics: createMetrics(), isKnown: () => true, log, requestTimeoutMs: 20,
   });
   return exchange((request, response) => chain(newExchange(request, response)), options);
 }
@@ -44,6 +44,15 @@ test.each([
     return answer.status === 200 ? answer.text() : answer.status;
   };
   expect([await outcome(true), await outcome(false)]).toEqual([open, closed]);
+});
+
+test("anonymous requests may be let in to some paths only", async () => {
+  const status = async (url: string): Promise<number> => {
+    const { answer, done } = run(who, { url }, ["/version"]);
+    await done;
+    return answer.status;
+  };
+  expect([await status("/version"), await status("/version/"), await status("/healthz")]).toEqual([200, 401, 401]);
 });
 
 test.each([["/apis/%2e%2e/metrics"], ["/healthz/../metrics"], ["//metrics"]])("%s is authorized as the path it is", async (url) => {

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { readAdmissionConfiguration, type AdmissionConfiguration } from "./admission-configuration.ts";
+import { readAuthenticationConfiguration, type JwtSettings } from "./authentication-configuration.ts";
 import type { Setting, SettingValues } from "./options.ts";
 import { UsageError } from "./settings.ts";
 
@@ -9,6 +10,7 @@ export const identitySettings = [
   { name: "service-account-issuer", type: "list", defaultText: "https://kubernetes.default.svc.<cluster-domain>", placeholder: "url", group: "Identity", description: "Issuer of service-account tokens; the first issues, all are accepted" },
   { name: "service-account-jwks-uri", type: "string", defaultText: "<issuer>/openid/v1/jwks", placeholder: "url", group: "Identity", description: "Where others find the keys that verify service-account tokens; https only" },
   { name: "api-audiences", type: "list", defaultText: "the issuers", placeholder: "name", group: "Identity", description: "Audiences that service-account tokens for this API server are for" },
+  { name: "authentication-config", type: "string", placeholder: "file", group: "Identity", description: "AuthenticationConfiguration (apiserver.config.k8s.io/v1): several issuers of tokens, and which paths are open to anonymous requests; instead of --oidc-*" },
   { name: "oidc-issuer-url", type: "string", placeholder: "url", group: "Identity", description: "Accept ID tokens of this OpenID Connect issuer; https only" },
   { name: "oidc-client-id", type: "string", placeholder: "id", group: "Identity", description: "The client that ID tokens must be for" },
   { name: "oidc-username-claim", type: "string", default: "sub", placeholder: "claim", group: "Identity", description: "Claim that names the user" },
@@ -46,7 +48,10 @@ export interface ServiceAccountSettings {
 }
 
 export interface IdentityOptions {
-  anonymous: boolean;
+  /** Whether requests without credentials go on; the paths, where not on all of them. */
+  anonymous: boolean | readonly string[];
+  /** Issuers of `--authentication-config`. */
+  jwt?: readonly JwtSettings[];
   serviceAccounts: ServiceAccountSettings;
   oidc?: OidcSettings;
   /** The text of `--token-auth-file`. */
@@ -62,8 +67,11 @@ export function parseIdentityOptions(values: SettingValues): IdentityOptions {
   const optional = (name: string): string | undefined => (values[name] === undefined || values[name] === "" ? undefined : String(values[name]));
   const tokenFile = optional("token-auth-file");
   const oidc = parseOidc(values, optional), admissionFile = optional("admission-control-config-file");
+  const serviceAccounts = parseServiceAccounts(values, optional), authenticationFile = optional("authentication-config");
+  if (authenticationFile && oidc) throw new UsageError("--authentication-config and --oidc-* flags are mutually exclusive: put the issuer into the file");
+  const { jwt, anonymous } = authenticationFile ? readAuthenticationConfiguration(authenticationFile, { algorithms, serviceAccountIssuers: serviceAccounts.issuers }) : {};
   return {
-    anonymous: values["anonymous-auth"] !== false, serviceAccounts: parseServiceAccounts(values, optional),
+    anonymous: values["anonymous-auth"] !== false && (anonymous ? anonymous.enabled && (anonymous.paths ?? true) : true), serviceAccounts, ...(jwt ? { jwt } : {}),
     ...(oidc ? { oidc } : {}), ...(tokenFile ? { tokenFile: read(tokenFile, "--token-auth-file") } : {}),
     enabledAdmissionPlugins: (values["enable-admission-plugins"] as string[] | undefined) ?? [], disabledAdmissionPlugins: (values["disable-admission-plugins"] as string[] | undefined) ?? [],
     ...(admissionFile ? { admissionConfiguration: readAdmissionConfiguration(admissionFile) } : {}),

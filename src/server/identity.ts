@@ -1,6 +1,7 @@
 import type { Secret } from "../apis/generated/core/v1.ts";
 import type { TokenAuthenticator } from "../apiserver/authentication/authenticator.ts";
 import { bootstrapTokenAuthenticator } from "../apiserver/authentication/bootstrap-token.ts";
+import { userOfClaims } from "../apiserver/authentication/oidc-claims.ts";
 import { oidcAuthenticator } from "../apiserver/authentication/oidc.ts";
 import { staticTokenAuthenticator } from "../apiserver/authentication/static-token.ts";
 import { parseTokenFile } from "../apiserver/authentication/token-file.ts";
@@ -10,17 +11,18 @@ import { UsageError } from "./settings.ts";
 
 /** Every kind of bearer token that is good here, in the order in which they are asked, as kube-apiserver has it. */
 export function tokenAuthenticators({ options, serviceAccounts, secrets, now }: {
-  options: Pick<IdentityOptions, "oidc" | "tokenFile">;
+  options: Pick<IdentityOptions, "oidc" | "jwt" | "tokenFile">;
   serviceAccounts: readonly TokenAuthenticator[];
   secrets: Lister<Secret>;
   now(): number;
 }): readonly TokenAuthenticator[] {
-  const { oidc, tokenFile } = options;
+  const { oidc, jwt = [], tokenFile } = options;
   return [
     ...(tokenFile === undefined ? [] : [fileTokens(tokenFile)]),
     ...serviceAccounts,
     bootstrapTokenAuthenticator({ getSecret: (key) => secrets.get(key), now }),
-    ...(oidc ? [oidcAuthenticator({ ...oidc, now })] : []),
+    ...(oidc ? [oidcAuthenticator({ ...oidc, userOf: (claims) => userOfClaims(claims, oidc), now })] : []),
+    ...jwt.map((settings) => oidcAuthenticator({ ...settings, now })),
   ];
 }
 

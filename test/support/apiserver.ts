@@ -70,7 +70,7 @@ export interface TestApiServerOptions {
   identity?: Partial<IdentityOptions>;
   /** Issuers whose tokens are accepted beside the own one's. */
   formerIssuers?: readonly string[];
-  anonymous?: boolean;
+  anonymous?: boolean | readonly string[];
   /** Admission plugins beside the default ones. */
   enabledPlugins?: readonly string[];
   auditor?: Auditor;

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { startIssuer, type OidcIssuer } from "../../../test/support/oidc-issuer.ts";
+import { userOfClaims, type ClaimNames } from "./oidc-claims.ts";
 import { oidcAuthenticator, type OidcOptions } from "./oidc.ts";
 
 let issuer: OidcIssuer;
@@ -11,13 +12,13 @@ beforeEach(async () => {
 });
 afterEach(() => issuer.stop());
 
-const authenticator = (options: Partial<OidcOptions> = {}) => oidcAuthenticator({
-  issuerUrl: issuer.url, audiences: ["skiff"], usernameClaim: "sub", usernamePrefix: `${issuer.url}#`, groupsPrefix: "", requiredClaims: {}, ca: issuer.ca, signingAlgorithms: ["RS256"], now: () => now, ...options,
+const authenticator = (options: Partial<OidcOptions & ClaimNames> = {}) => oidcAuthenticator({
+  issuerUrl: issuer.url, audiences: ["skiff"], userOf: (claims) => userOfClaims(claims, { usernameClaim: "sub", usernamePrefix: `${issuer.url}#`, groupsPrefix: "", requiredClaims: {}, ...options }), ca: issuer.ca, signingAlgorithms: ["RS256"], now: () => now, ...options,
 });
 const seconds = (offset: number): number => Math.floor(now / 1000) + offset;
 
 const sign = (claims: Record<string, unknown> = {}, kid = "one"): Promise<string> => issuer.sign({ exp: seconds(3600), ...claims }, kid);
-const userOf = async (token: string, options: Partial<OidcOptions> = {}) => (await authenticator(options).authenticateToken(token))?.user;
+const userOf = async (token: string, options: Partial<OidcOptions & ClaimNames> = {}) => (await authenticator(options).authenticateToken(token))?.user;
 
 describe("an ID token", () => {
   test("says who asks", async () => {

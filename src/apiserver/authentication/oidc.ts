@@ -12,13 +12,8 @@ export interface OidcOptions {
   audiences: readonly string[];
   /** Where the issuer's document is, unless it is at its usual place below `issuerUrl`. */
   discoveryUrl?: string;
-  usernameClaim: string;
-  usernamePrefix: string;
-  groupsClaim?: string;
-  groupsPrefix: string;
-  uidClaim?: string;
-  /** Claims that must be there with just this text. */
-  requiredClaims: Readonly<Record<string, string>>;
+  /** Who the claims of a good token say it is; throws when that is nobody who may come in. */
+  userOf(claims: JWTPayload): UserInfo;
   /** PEM bundle for the issuer's certificate; the system's when there is none. */
   ca?: string;
   signingAlgorithms: readonly string[];
@@ -70,7 +65,7 @@ export function oidcAuthenticator(options: OidcOptions): TokenAuthenticator {
       requiredClaims: ["exp"], clockTolerance: notBeforeLeewaySeconds, currentDate: new Date(now),
     });
     if (payload.exp! * 1000 <= now) throw unauthorized();
-    return { value: userOf(payload, options), expires: payload.exp! * 1000 };
+    return { value: options.userOf(payload), expires: payload.exp! * 1000 };
   }
 
   const remembered = rememberBriefly(verify, { now: options.now });
@@ -93,27 +88,4 @@ function issuerOf(token: string): string | undefined {
     if (error instanceof errors.JWTInvalid) return undefined;
     throw error;
   }
-}
-
-function userOf(payload: JWTPayload, options: OidcOptions): UserInfo {
-  for (const [claim, wanted] of Object.entries(options.requiredClaims)) if (payload[claim] !== wanted) throw unauthorized();
-  const name = payload[options.usernameClaim];
-  if (typeof name !== "string" || name === "") throw unauthorized();
-  // An address that nobody has checked may be anybody's.
-  if (options.usernameClaim === "email" && payload["email_verified"] !== undefined && payload["email_verified"] !== true) throw unauthorized();
-  const uid = options.uidClaim === undefined ? undefined : payload[options.uidClaim];
-  if (uid !== undefined && typeof uid !== "string") throw unauthorized();
-  return {
-    name: options.usernamePrefix + name, groups: groupsOf(payload, options).map((group) => options.groupsPrefix + group), ...(uid ? { uid } : {}),
-    ...(payload.jti ? { extra: { "authentication.kubernetes.io/credential-id": [`JTI=${payload.jti}`] } } : {}),
-  };
-}
-
-/** One name or a list of them. */
-function groupsOf(payload: JWTPayload, { groupsClaim }: OidcOptions): readonly string[] {
-  const value = groupsClaim === undefined ? undefined : payload[groupsClaim];
-  if (value === undefined || value === null) return [];
-  const list: readonly unknown[] = Array.isArray(value) ? value : [value];
-  if (!list.every((group) => typeof group === "string")) throw unauthorized();
-  return list;
 }
