@@ -87,6 +87,8 @@ describe("a definition", () => {
     expect(status.body).toMatchObject({ metadata: { generation: 2, labels: { a: "b" } }, spec: { count: 2 }, status: { count: 2, selector: "app=x" } });
     expect((await api.call("GET", `${at}/scale`)).body).toMatchObject({ kind: "Scale", spec: { replicas: 2 }, status: { replicas: 2, selector: "app=x" } });
     expect((await api.call("PATCH", `${at}/scale`, { spec: { replicas: 3 } })).body.spec).toEqual({ replicas: 3 });
+    expect((await api.call("PATCH", `${at}/scale`, { spec: { replicas: -1 } })).body).toMatchObject({ code: 422, details: { group, kind: "Item" }, message: expect.stringContaining("spec.count: Invalid value: -1: should be a non-negative integer") });
+    expect((await api.call("POST", `/apis/${group}/v1/namespaces/default/items`, { apiVersion: `${group}/v1`, kind: "Thing", metadata: { name: "x" } })).body).toMatchObject({ code: 422, message: `Thing.${group} "x" is invalid: kind: Invalid value: "Thing": must be Item` });
     expect((await api.call("GET", at)).body.spec.count).toBe(3);
     expect((await api.call("PATCH", at, { spec: { count: 1 } })).body.details.causes).toEqual([{ field: "spec.count", message: "Invalid value: 1: may not shrink", reason: "FieldValueInvalid" }]);
   });

@@ -1,3 +1,4 @@
+import { invalidValue } from "../../apimachinery/field-errors.ts";
 import { objectSchemaOf, type ObjectSchema } from "../../apimachinery/object-schema.ts";
 import { apiVersionOf } from "../../apimachinery/resource.ts";
 import { parseCbor } from "../../apimachinery/schema/cbor/decode.ts";
@@ -6,7 +7,7 @@ import { kindFault } from "../../apimachinery/schema/kind-fault.ts";
 import { decodeDocument } from "../../apimachinery/schema/protobuf/envelope.ts";
 import { parseJson, type Parsed } from "../../apimachinery/schema/json.ts";
 import { parseYaml } from "../../apimachinery/schema/yaml.ts";
-import { badRequest, StatusError, unsupportedMediaType } from "../../apimachinery/status.ts";
+import { badRequest, invalid, StatusError, unsupportedMediaType } from "../../apimachinery/status.ts";
 import type { Exchange } from "../exchange.ts";
 import { fieldValidationOf } from "../handlers/options.ts";
 import { encodings, json, protobuf } from "./encodings.ts";
@@ -104,6 +105,11 @@ function decodeAs<T>(exchange: Exchange, kind: BodyKind, { value, duplicates }: 
   return object;
 }
 
+const nameOf = (value: object): string => {
+  const { name } = ((value as { metadata?: { name?: unknown } }).metadata ?? {});
+  return typeof name === "string" ? name : "";
+};
+
 /** Kind and apiVersion may be left out; where given they must be those of the URL. */
 function checkKind(value: unknown, expected: BodyKind): void {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -118,5 +124,6 @@ function checkKind(value: unknown, expected: BodyKind): void {
   if (fault) throw badRequest(`${(kind as string) || expected.kind} in version ${JSON.stringify(((apiVersion as string) || expected.version).split("/").at(-1))} cannot be handled as a ${expected.kind}: ${fault}`);
   const wanted = apiVersionOf(expected);
   if (apiVersion !== "" && apiVersion !== wanted) throw badRequest(`the API version in the data (${apiVersion as string}) does not match the expected API version (${wanted})`);
-  if (kind !== "" && kind !== expected.kind) throw badRequest(`${kind as string} in version ${JSON.stringify(expected.version)} cannot be handled as a ${expected.kind}: the kind in the data does not match that of the URL`);
+  // A custom resource's kind is read as it is, and found wrong later.
+  if (kind !== "" && kind !== expected.kind) throw invalid({ group: expected.group, kind: kind as string }, nameOf(value), [invalidValue("kind", kind, `must be ${expected.kind}`)]);
 }

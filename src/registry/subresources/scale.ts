@@ -96,6 +96,7 @@ function checkNames({ metadata }: Scale, { name, namespace }: ObjectKey): void {
 
 function takeReplicas(card: AnyResource, { name }: ObjectKey, object: KubeObject, { spec }: Scale): void {
   const replicas = spec?.replicas ?? 0;
-  if (replicas < 0) throw invalid({ group: "autoscaling", kind: "Scale" }, name, [invalidValue("spec.replicas", replicas, "must be greater than or equal to 0")]);
+  // What a custom resource may have is for its own validation to say.
+  if (replicas < 0 && !card.objectSchema) throw invalid({ group: "autoscaling", kind: "Scale" }, name, [invalidValue("spec.replicas", replicas, "must be greater than or equal to 0")]);
   card.subresources.scale!.setReplicas(object, replicas);
 }
