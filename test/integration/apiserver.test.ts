@@ -1,3 +1,4 @@
+import https from "node:https";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { bootstrapPolicy } from "../../src/apiserver/authorization/bootstrap/policy.ts";
 import { reconcileBootstrapPolicy } from "../../src/apiserver/authorization/bootstrap/reconcile.ts";
@@ -80,6 +81,21 @@ describe("who asks", () => {
     expect(await message("/api/v1/pods", { headers: { "impersonate-user": "bob" } })).toEqual([403, expect.stringContaining('User "bob" cannot list')]);
     const as = await server.certificate("alice");
     expect(await message("/api/v1/pods", { as, headers: { "impersonate-user": "system:admin" } })).toEqual([403, 'pods is forbidden: User "alice" cannot impersonate-on:user-info:list resource "pods" in API group "" at the cluster scope']);
+  });
+
+  test("each repeated field of an impersonated user counts for itself, commas and all", async () => {
+    const { certificate: cert, key } = await server.certificate("system:admin", "system:masters");
+    const body = await new Promise<string>((resolve, reject) => {
+      const request = https.request(`${server.url}/apis/authentication.k8s.io/v1/selfsubjectreviews`, {
+        method: "POST", ca: server.ca, cert, key, headers: { "content-type": "application/json", "impersonate-user": "bob", "impersonate-group": ["a, b", "c"], "impersonate-extra-acme.io%2fx": ["1,2", "3"] },
+      }, (answer) => {
+        let text = "";
+        answer.on("data", (bytes: Buffer) => (text += bytes.toString())).on("end", () => resolve(text));
+      });
+      request.on("error", reject);
+      request.end("{}");
+    });
+    expect(JSON.parse(body)).toMatchObject({ status: { userInfo: { username: "bob", groups: ["a, b", "c", "system:authenticated"], extra: { "acme.io/x": ["1,2", "3"] } } } });
   });
 
   test("OIDC documents name the key", async () => {
@@ -265,7 +281,7 @@ describe("discovery and health", () => {
   });
 
   test("health", async () => {
-    expect((await get("/readyz?verbose")).text).toBe("[+]ping ok\n[+]informer-sync ok\nreadyz check passed\n");
+    expect((await get("/readyz?verbose")).text).toBe("[+]ping ok\n[+]informer-sync ok\n[+]shutdown ok\nreadyz check passed\n");
     expect((await get("/readyz/informer-sync")).text).toBe("ok");
     expect((await get("/readyz/none")).status).toBe(404);
     expect((await get("/metrics")).text).toMatch(/^process_resident_memory_bytes \d+$/m);
