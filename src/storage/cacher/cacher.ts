@@ -53,7 +53,6 @@ export class Cacher {
       revision = page.revision;
       for (const { key, value, revision: written } of page.items) this.#resource(key).put({ key, object: this.#held(value, written), revision: written });
       if (!page.more) break;
-      this.#arrived(page.items.length);
       after = page.items.at(-1)!.key;
       await new Promise((resolve) => setImmediate(resolve));
     }
