@@ -25,6 +25,9 @@ beforeAll(async () => {
     "/second": ({ object }) => ((object as unknown as ConfigMap).data?.["mutation-stage-1"] === "yes" ? patchAnswer({ op: "add", path: "/data/mutation-stage-2", value: "yes" }) : {}),
     "/no-strategy": () => patchAnswer({ op: "remove", path: "/spec/strategy" }),
     "/other-namespace": () => patchAnswer({ op: "replace", path: "/metadata/namespace", value: "kube-system" }),
+    "/other-kind": () => patchAnswer({ op: "replace", path: "/kind", value: "Secret" }),
+    "/other-version": () => patchAnswer({ op: "replace", path: "/apiVersion", value: "v9" }),
+    "/no-kind": () => patchAnswer({ op: "remove", path: "/kind" }),
     "/never-applies": () => patchAnswer({ op: "remove", path: "/spec/nowhere" }),
   }, ["hook.default.svc"]);
 });
@@ -212,6 +215,17 @@ describe("mutating webhooks", () => {
     await server.client().deleteCollection(mutatingwebhookconfigurations);
     await mutate("a", hook("/never-applies"));
     expect(await create()).toMatchObject({ code: 500, body: { message: 'Internal error occurred: remove operation does not apply: doc is missing path: "/spec/nowhere": missing value' } });
+  });
+
+  test("can't make an object one of another kind", async () => {
+    await mutate("a", hook("/other-kind"));
+    expect(await create()).toMatchObject({ code: 500, body: { message: "Internal error occurred: converting (v1.Secret) to (v1.ConfigMap): unknown conversion" } });
+    await server.client().deleteCollection(mutatingwebhookconfigurations);
+    await mutate("a", hook("/other-version"));
+    expect(await create()).toMatchObject({ code: 500, body: { message: 'Internal error occurred: no kind "ConfigMap" is registered for version "v9"' } });
+    await server.client().deleteCollection(mutatingwebhookconfigurations);
+    await mutate("a", hook("/no-kind"));
+    expect(await create()).toMatchObject({ code: 201, body: { kind: "ConfigMap", apiVersion: "v1" } });
   });
 
   test("a change to a configuration counts from the next request on", async () => {

@@ -1,8 +1,9 @@
+import { invalidValue } from "../../../apimachinery/field-errors.ts";
 import { objectSchemaOf } from "../../../apimachinery/object-schema.ts";
 import { applyJsonPatch } from "../../../apimachinery/patch/json-patch.ts";
 import type { KubeObject } from "../../../apimachinery/meta.ts";
 import { apiVersionOf, type AnyResource } from "../../../apimachinery/resource.ts";
-import { badRequest, internalError } from "../../../apimachinery/status.ts";
+import { badRequest, internalError, invalid } from "../../../apimachinery/status.ts";
 import type { AdmissionResponse } from "../../../apis/generated/admission/v1.ts";
 import type { MutatingWebhook, MutatingWebhookConfiguration } from "../../../apis/generated/admissionregistration/v1.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
@@ -101,7 +102,10 @@ async function applyPatch({ webhook, card }: Invocation<Hook>, attributes: Admis
   const before = isOwnKind ? { ...seen, kind: card.kind, apiVersion: apiVersionOf(card) } : seen;
   const patched = readPatched(card, before, patch, isOwnKind);
   if (patched.metadata?.namespace !== object.metadata?.namespace) throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
-  if (isOwnKind) card.default?.(patched);
+  if (isOwnKind) {
+    keepKind(card, patched);
+    card.default?.(patched);
+  }
   if (Bun.deepEquals(patched, before)) return false;
   await replaceWith(object, patched, card, isOwnKind ? attributes.card : card);
   return true;
@@ -115,6 +119,20 @@ function readPatched(card: AnyResource, before: KubeObject, patch: readonly unkn
     // The webhook's mistake, not the client's.
     throw internalError((error as Error).message);
   }
+}
+
+/** A patch can't make an object one of another kind or version. A built-in one that has lost its kind gets it back, as in Kubernetes, which decodes into the type it expects. */
+function keepKind(card: AnyResource, patched: KubeObject): void {
+  const apiVersion = apiVersionOf(card), name = patched.metadata?.name ?? "";
+  if (!card.objectSchema) {
+    patched.kind ||= card.kind;
+    patched.apiVersion ||= apiVersion;
+  }
+  if (!patched.kind) throw internalError(new Error(`Object 'Kind' is missing in '${JSON.stringify(patched)}'`));
+  if (patched.apiVersion !== apiVersion) throw internalError(new Error(`no kind ${JSON.stringify(patched.kind)} is registered for version ${JSON.stringify(patched.apiVersion ?? "")}`));
+  if (patched.kind === card.kind) return;
+  if (card.objectSchema) throw invalid({ group: card.group, kind: patched.kind }, name, [invalidValue("kind", patched.kind, `must be ${card.kind}`)]);
+  throw internalError(new Error(`converting (${card.version}.${patched.kind}) to (${card.version}.${card.kind}): unknown conversion`));
 }
 
 /** Source: the keys and values of k8s.io/apiserver/pkg/admission/plugin/webhook/mutating (MutationAuditAnnotationPrefix, PatchAuditAnnotationPrefix). */
