@@ -98,6 +98,6 @@ function unreachable({ server }: Connection, error: Error): string {
   if (error.name === "TimeoutError") return `Unable to connect to the server: ${server} did not answer in time`;
   const code = (error as Error & { code?: string }).code ?? "";
   if (/CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO_VERIFY/i.test(code)) return `Unable to connect to the server: the certificate of ${server} is not trusted (${code})`;
-  if (code === "ConnectionRefused") return `The connection to the server ${server.replace(/^https?:\/\//, "")} was refused - did you specify the right host or port?`;
+  if (code === "ConnectionRefused" || code === "ECONNREFUSED") return `The connection to the server ${server.replace(/^https?:\/\//, "")} was refused - did you specify the right host or port?`;
   return `Unable to connect to the server: ${error.message}`;
 }

@@ -26,6 +26,10 @@ const cases: Record<string, [applied: object, wanted: object, live: object, patc
     { containers: [{ name: "a", env: [{ name: "X", value: "1" }, { name: "Y", value: "1" }] }] }, { containers: [{ name: "a", env: [{ name: "Y", value: "2" }] }] }, { containers: [{ name: "a", env: [{ name: "X", value: "1" }, { name: "Y", value: "1" }] }] },
     { "$setElementOrder/containers": [{ name: "a" }], containers: [{ "$setElementOrder/env": [{ name: "Y" }], env: [{ name: "Y", value: "2" }, { $patch: "delete", name: "X" }], name: "a" }] },
   ],
+  "a volume becomes another kind; a list that is emptied has no order": [
+    { volumes: [{ name: "v", emptyDir: {} }], containers: [{ name: "a", volumeMounts: [{ name: "v", mountPath: "/v" }] }] }, { volumes: [{ name: "v", hostPath: { path: "/x" } }], containers: [{ name: "a", volumeMounts: [] }] }, { volumes: [{ name: "v", emptyDir: {} }], containers: [{ name: "a", volumeMounts: [{ name: "v", mountPath: "/v" }] }] },
+    { "$setElementOrder/volumes": [{ name: "v" }], volumes: [{ $retainKeys: ["hostPath", "name"], name: "v", hostPath: { path: "/x" }, emptyDir: null }], "$setElementOrder/containers": [{ name: "a" }], containers: [{ name: "a", volumeMounts: [{ $patch: "delete", mountPath: "/v" }] }] },
+  ],
   "a list without keys is replaced": [{ containers: [{ name: "a", args: ["1"] }] }, { containers: [{ name: "a", args: ["1", "2"] }] }, { containers: [{ name: "a", args: ["1"] }] }, { "$setElementOrder/containers": [{ name: "a" }], containers: [{ name: "a", args: ["1", "2"] }] }],
 };
 

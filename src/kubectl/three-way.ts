@@ -26,9 +26,10 @@ export function threeWayPatch(original: JsonObject, modified: JsonObject, curren
 
 type Wanted = "changes" | "deletions";
 
-interface ListRules { item: Type | undefined; merge: boolean; retainKeys: boolean; replace: boolean; mergeKey: string | undefined; value: Type | undefined }
+/** How the schema wants a field patched. */
+interface FieldRules { item: Type | undefined; merge: boolean; retainKeys: boolean; replace: boolean; mergeKey: string | undefined; value: Type | undefined }
 
-function rulesOf(type: Type | undefined, key: string): ListRules {
+function rulesOf(type: Type | undefined, key: string): FieldRules {
   const struct = type?.kind === "union" ? type.struct : type;
   if (struct?.kind === "struct") {
     const field = struct.fields.get(key);
@@ -61,25 +62,25 @@ function diffMaps(before: JsonObject, after: JsonObject, type: Type | undefined,
 }
 
 /** Adds the patch of a list that is merged, with the order it should have. */
-function diffLists(patch: JsonObject, key: string, before: unknown[], after: unknown[], rules: ListRules, wanted: Wanted): void {
+function diffLists(patch: JsonObject, key: string, before: unknown[], after: unknown[], rules: FieldRules, wanted: Wanted): void {
   const { mergeKey } = rules;
   const byKey = mergeKey !== undefined && [...before, ...after].every(isObject);
-  const changed: unknown[] = byKey ? diffItems(before as JsonObject[], after as JsonObject[], rules.item, mergeKey, wanted) : wanted === "changes" ? after.filter((item) => !before.includes(item)) : [];
+  const changed: unknown[] = byKey ? diffItems(before as JsonObject[], after as JsonObject[], rules, mergeKey, wanted) : wanted === "changes" ? after.filter((item) => !before.includes(item)) : [];
   const removed = byKey || wanted === "changes" ? [] : before.filter((item) => !after.includes(item));
   if (changed.length) patch[key] = changed;
   if (removed.length) patch[`$deleteFromPrimitiveList/${key}`] = removed;
   const keyOf = (item: unknown): unknown => (byKey ? (item as JsonObject)[mergeKey] : item);
   const sameOrder = before.length === after.length && after.every((item, index) => keyOf(item) === keyOf(before[index]));
-  if (changed.length || removed.length || (wanted === "changes" && !sameOrder)) patch[`$setElementOrder/${key}`] = byKey ? after.map((item) => ({ [mergeKey]: keyOf(item) })) : after;
+  if (after.length && (changed.length || removed.length || (wanted === "changes" && !sameOrder))) patch[`$setElementOrder/${key}`] = byKey ? after.map((item) => ({ [mergeKey]: keyOf(item) })) : after;
 }
 
-function diffItems(before: readonly JsonObject[], after: readonly JsonObject[], item: Type | undefined, mergeKey: string, wanted: Wanted): JsonObject[] {
+function diffItems(before: readonly JsonObject[], after: readonly JsonObject[], rules: FieldRules, mergeKey: string, wanted: Wanted): JsonObject[] {
   const old = new Map(before.map((each) => [each[mergeKey], each]));
   const kept = new Set(after.map((each) => each[mergeKey]));
   const changed = after.flatMap((each) => {
     const previous = old.get(each[mergeKey]);
     if (!previous) return wanted === "changes" ? [each] : [];
-    const inner = diffMaps(previous, each, item, wanted);
+    const inner = diffMaps(previous, each, rules.item, wanted, rules.retainKeys);
     return Object.keys(inner).length ? [{ ...inner, [mergeKey]: each[mergeKey] }] : [];
   });
   const removed = wanted === "deletions" ? before.filter((each) => !kept.has(each[mergeKey])).map((each) => ({ $patch: "delete", [mergeKey]: each[mergeKey] })) : [];

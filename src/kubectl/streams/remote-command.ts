@@ -71,13 +71,29 @@ function rawTerminal({ stdin }: Session, resized: (columns: number, rows: number
   const tell = (): void => {
     if (stdout.columns) resized(stdout.columns, stdout.rows);
   };
-  stdin.setRawMode?.(true);
+  const restore = makeRaw(stdin);
   stdout.on("resize", tell);
   tell();
   return () => {
     stdout.off("resize", tell);
-    stdin.setRawMode?.(false);
+    restore();
   };
+}
+
+/** Neither line editing here nor translated line ends: `setRawMode` leaves those on, which full-screen programs would suffer from. */
+function makeRaw(stdin: Session["stdin"]): () => void {
+  const stty = (...words: string[]): string | undefined => {
+    try {
+      const { exitCode, stdout } = Bun.spawnSync(["stty", ...words], { stdin: "inherit", stdout: "pipe", stderr: "ignore" });
+      return exitCode === 0 ? stdout.toString().trim() : undefined;
+    } catch {
+      return undefined;
+    }
+  };
+  const saved = stty("-g");
+  if (saved !== undefined && stty("raw", "-echo") !== undefined) return () => void stty(saved);
+  stdin.setRawMode?.(true);
+  return () => void stdin.setRawMode?.(false);
 }
 
 function judge(status: Status | undefined): void {
