@@ -16,8 +16,7 @@ export function validateEndpoints({ subsets }: Frozen<Endpoints>): FieldError[] 
 }
 
 function validateAddress(field: string, { ip, hostname, nodeName }: Frozen<EndpointAddress>): FieldError[] {
-  // Of these, Kubernetes gives no example.
-  const wrong = ipAddress(`${field}.ip`, ip ?? "").map((error) => ({ ...error, message: error.message.replace(", (e.g. 10.9.8.7 or 2001:db8::ffff)", "") }));
+  const wrong = ipAddress(`${field}.ip`, ip ?? "");
   return [
     ...(wrong.length > 0 ? wrong : endpointAddress(`${field}.ip`, ip)),
     ...given(hostname, (name) => dnsLabel(`${field}.hostname`, name)),

@@ -8,7 +8,8 @@ import { events } from "./event.ts";
 import { namespaces } from "./namespace.ts";
 import { nodes } from "./node.ts";
 import { secrets } from "./secret.ts";
-import type { Node, NodeSystemInfo } from "../generated/core/v1.ts";
+import { serviceaccounts } from "./serviceaccount.ts";
+import type { Node, NodeSystemInfo, ServiceAccount } from "../generated/core/v1.ts";
 import { anyone } from "../testing/anyone.ts";
 
 const now = Date.parse("2026-01-01T01:00:00Z");
@@ -93,4 +94,17 @@ test("a node's system information has all its fields, whoever gave which", () =>
   nodes.default!(node);
   expect(Object.keys(node.status!.nodeInfo!)).toHaveLength(10);
   expect(node.status).toMatchObject({ nodeInfo: { kubeletVersion: "v1", machineID: "" }, daemonEndpoints: { kubeletEndpoint: { Port: 0 } } });
+});
+
+test("a namespace's phase goes with its deletion alone", () => {
+  const phase = (phase: string, deletionTimestamp?: string): string[] => namespaces.strategy.validateStatusUpdate!({ metadata: { name: "a", deletionTimestamp }, spec: {}, status: { phase: phase as "Active" } }, { metadata: {}, spec: {} }).map(render);
+  expect([phase("Active"), phase("Terminating", at(0))]).toEqual([[], []]);
+  expect(phase("Terminating")).toEqual(["status.Phase: Invalid value: \"Terminating\": may only be 'Active' if `deletionTimestamp` is empty"]);
+  expect(phase("Active", at(0))).toEqual(["status.Phase: Invalid value: \"Active\": may only be 'Terminating' if `deletionTimestamp` is not empty"]);
+});
+
+test("of an account's secrets the names are kept", () => {
+  const account: ServiceAccount = { metadata: {}, secrets: [{ name: "a", namespace: "b", kind: "Secret" }] };
+  serviceaccounts.strategy.prepareForCreate!(account, anyone);
+  expect(account.secrets).toEqual([{ name: "a" }]);
 });

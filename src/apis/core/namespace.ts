@@ -33,6 +33,10 @@ export const namespaces = defineResource<Namespace>({
       const errors = labelName("spec.finalizers", finalizer);
       return errors.length > 0 || finalizer.includes("/") || finalizer === "kubernetes" ? errors : [...errors, invalidValue("spec.finalizers", finalizer, "name is neither a standard finalizer name nor is it fully qualified")];
     }),
+    validateStatusUpdate({ metadata, status }) {
+      const phase = metadata.deletionTimestamp ? "Terminating" : "Active", state = metadata.deletionTimestamp ? "not empty" : "empty";
+      return status?.phase === phase ? [] : [invalidValue("status.Phase", status?.phase ?? "", `may only be '${phase}' if \`deletionTimestamp\` is ${state}`)];
+    },
     /** Finalizers change through the finalize subresource alone. */
     prepareForUpdate(namespace, old) {
       namespace.spec = structuredClone(old.spec) as Namespace["spec"];

@@ -1,4 +1,4 @@
-import { forbiddenField, invalidValue, required, type FieldError } from "../../../apimachinery/field-errors.ts";
+import { forbiddenField, invalidValue, required, tooLong, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import { maxLengthError, regexError } from "../../../apimachinery/validation/names.ts";
 import { validateAnnotations, validateLabels } from "../../../apimachinery/validation/object-meta.ts";
@@ -33,13 +33,14 @@ export function validatePodSpec(field: string, spec: Frozen<PodSpec>, inPod: boo
     ...given(spec.serviceAccountName, (name) => dnsSubdomain(`${field}.serviceAccountName`, name)),
     ...given(spec.nodeName, (name) => dnsSubdomain(`${field}.nodeName`, name)),
     ...given(spec.activeDeadlineSeconds, (seconds) => within(`${field}.activeDeadlineSeconds`, seconds, 1, 2 ** 31 - 1)),
+    ...(spec.hostnameOverride === undefined ? [] : validateHostnameOverride(`${field}.hostnameOverride`, spec, spec.hostnameOverride)),
     ...given(spec.hostname, (name) => dnsLabel(`${field}.hostname`, name)),
     ...given(spec.subdomain, (name) => dnsLabel(`${field}.subdomain`, name)),
     ...validateTolerations(`${field}.tolerations`, spec.tolerations),
     ...validateHostAliases(`${field}.hostAliases`, spec.hostAliases),
     ...given(spec.priorityClassName, (name) => dnsSubdomain(`${field}.priorityClassName`, name)),
     ...given(spec.runtimeClassName, (name) => dnsSubdomain(`${field}.runtimeClassName`, name)),
-    ...given(spec.preemptionPolicy, (policy) => oneOf(`${field}.preemptionPolicy`, policy, ["Never", "PreemptLowerPriority"])),
+    ...given(spec.preemptionPolicy, (policy) => oneOf(`${field}.preemptionPolicy`, policy, ["PreemptLowerPriority", "Never"])),
     ...(spec.overhead ? validateResources(`${field}.overhead`, { limits: spec.overhead }, new Set()).map((error) => ({ ...error, field: error.field.replace(".overhead.limits[", ".overhead[") })) : []),
     ...(spec.os ? oneOf(spec.os.name ? `${field}.os` : `${field}.os.name`, spec.os.name, ["linux", "windows"]) : []),
   ];
@@ -76,6 +77,15 @@ function validateDnsConfig(field: string, { dnsPolicy, dnsConfig }: Frozen<PodSp
   if (searches.join(" ").length > 2048) errors.push(invalidValue(`${field}.searches`, searches, "must not have more than 2048 characters (including spaces) in the search list"));
   for (const [index, search] of searches.entries()) errors.push(...validateSearch(`${field}.searches[${index}]`, search));
   return [...errors, ...options.flatMap(({ name }, index) => (name ? [] : [required(`${field}.options[${index}]`, "must not be empty")]))];
+}
+
+function validateHostnameOverride(field: string, { setHostnameAsFQDN, hostNetwork }: Frozen<PodSpec>, name: string): FieldError[] {
+  return [
+    ...(setHostnameAsFQDN ? [forbiddenField(field, "may not be specified when setHostnameAsFQDN is true")] : []),
+    ...(hostNetwork ? [forbiddenField(field, "may not be specified when hostNetwork is true")] : []),
+    ...(name.length > 64 ? [tooLong(field, 64)] : []),
+    ...dnsSubdomain(field, name),
+  ];
 }
 
 const searchLabel = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?", searchDomain = `${searchLabel}(\\.${searchLabel})*`;

@@ -93,6 +93,14 @@ test.each([
   ["a downward file without source", { downwardAPI: { items: [{ path: "x" }] } }, [`${v}.downwardAPI: Required value: one of fieldRef and resourceFieldRef is required`]],
 ] as [string, Partial<Volume>, string[]][])("volume: %s", (_, volume, expected) => expect(errors(withVolume(volume))).toEqual(expected));
 
+test("a hostname that replaces the pod's own", () => {
+  const at = "spec.hostnameOverride";
+  expect(errors({ hostnameOverride: "a.example.com" })).toEqual([]);
+  expect(errors({ hostnameOverride: `${"a".repeat(60)}.${"b".repeat(4)}`, setHostnameAsFQDN: true, hostNetwork: true })).toEqual([
+    `${at}: Forbidden: may not be specified when setHostnameAsFQDN is true`, `${at}: Forbidden: may not be specified when hostNetwork is true`, `${at}: Too long: may not be more than 64 bytes`,
+  ]);
+});
+
 test.each([
   ["a volume name twice", { volumes: [{ name: "v", emptyDir: {} }, { name: "v", emptyDir: {} }] }, ["spec.volumes[1].name: Duplicate value: \"v\""]],
   ["toleration of everything but with a value", { tolerations: [{ operator: "Exists", value: "x" }] }, ["spec.tolerations[0].operator: Invalid value: \"x\": value must be empty when `operator` is 'Exists'"]],

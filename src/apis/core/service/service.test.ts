@@ -96,3 +96,18 @@ test("addresses that are written in other ways than they should be", () => {
   // What is only passed on is accepted, with a warning.
   expect(services.strategy.warnings!(made({ type: "LoadBalancer", ports: [port], loadBalancerIP: "010.1.1.1" }))).toEqual(["spec.loadBalancerIP: non-standard IP address \"010.1.1.1\" is invalid: use \"10.1.1.1\""]);
 });
+
+test.each([
+  ["of another type", "ClusterIP", { ip: "1.2.3.4", ipMode: "VIP" }, ["status.loadBalancer.ingress: Forbidden: may only be used when `spec.type` is 'LoadBalancer'"]],
+  ["with an address", "LoadBalancer", { ip: "1.2.3.4", ipMode: "VIP" }, []],
+  ["with a name", "LoadBalancer", { hostname: "lb.example.com" }, []],
+  ["with an address it had before", "LoadBalancer", { ip: "01.2.3.4", ipMode: "Proxy" }, []],
+  ["with an address of no form", "LoadBalancer", { ip: "1.2.3", ipMode: "VIP" }, ["status.loadBalancer.ingress[0].ip: Invalid value: \"1.2.3\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]],
+  ["with a mode alone, and an address for a name", "LoadBalancer", { ipMode: "VIP", hostname: "1.2.3.4" }, [
+    "status.loadBalancer.ingress[0].ipMode: Forbidden: may not be specified when `ip` is not set", "status.loadBalancer.ingress[0].hostname: Invalid value: \"1.2.3.4\": must be a DNS name, not an IP address",
+  ]],
+] as const)("the status of a service %s", (_, type, ingress, expected) => {
+  const service = { ...made({ type, ports: [port] }), status: { loadBalancer: { ingress: [ingress] } } };
+  const old = { ...service, status: { loadBalancer: { ingress: [{ ip: "01.2.3.4" }] } } };
+  expect(services.strategy.validateStatusUpdate!(service, old).map(render)).toEqual([...expected]);
+});

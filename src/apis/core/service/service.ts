@@ -5,7 +5,7 @@ import { ageColumn, defineResource, nameColumn } from "../../../apimachinery/res
 import type { Service, ServicePort, ServiceSpec } from "../../generated/core/v1.ts";
 import { addressWarnings, networkWarnings } from "../../networking/addresses.ts";
 import { defaultService, dropFieldsOfOldType, keepAllocations } from "./defaults.ts";
-import { validateService, validateServiceUpdate } from "./validation.ts";
+import { validateService, validateServiceStatus, validateServiceUpdate } from "./validation.ts";
 export type { Service, ServicePort } from "../../generated/core/v1.ts";
 
 export const services = defineResource<Service>({
@@ -26,6 +26,7 @@ export const services = defineResource<Service>({
     },
     validate: validateService,
     validateUpdate: validateServiceUpdate,
+    validateStatusUpdate: validateServiceStatus,
     warnings: serviceWarnings,
     allowCreateOnUpdate: true,
   },

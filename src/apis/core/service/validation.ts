@@ -1,4 +1,4 @@
-import { isIPv6 } from "node:net";
+import { isIP, isIPv6 } from "node:net";
 import { duplicate, forbiddenField, invalidValue, required, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import { validateLabels } from "../../../apimachinery/validation/object-meta.ts";
@@ -140,4 +140,19 @@ function validateClusterIPsUpdate(spec: Frozen<ServiceSpec>, old: Frozen<Service
     errors.push(invalidValue("spec.ipFamilyPolicy", spec.ipFamilyPolicy, "must be set to 'SingleStack' when releasing the secondary clusterIP"));
   }
   return errors;
+}
+
+/** A load balancer's addresses. Those it had before are kept, however they are written. Source: ValidateLoadBalancerStatus. */
+export function validateServiceStatus({ spec, status }: Frozen<Service>, old: Frozen<Service>): FieldError[] {
+  const ingress = status?.loadBalancer?.ingress ?? [], field = "status.loadBalancer.ingress";
+  if (spec.type !== "LoadBalancer") return ingress.length === 0 ? [] : [forbiddenField(field, "may only be used when `spec.type` is 'LoadBalancer'")];
+  const known = new Set((old.status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip));
+  return ingress.flatMap(({ ip, ipMode, hostname }, index) => {
+    const at = `${field}[${index}]`;
+    return [
+      ...given(ip, (address) => (known.has(address) ? [] : ipAddress(`${at}.ip`, address))),
+      ...(ip ? oneOf(`${at}.ipMode`, ipMode, ["Proxy", "VIP"]) : ipMode === undefined ? [] : [forbiddenField(`${at}.ipMode`, "may not be specified when `ip` is not set")]),
+      ...given(hostname, (name) => [...dnsSubdomain(`${at}.hostname`, name), ...(isIP(name) ? [invalidValue(`${at}.hostname`, name, "must be a DNS name, not an IP address")] : [])]),
+    ];
+  });
 }
