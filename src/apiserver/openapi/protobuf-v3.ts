@@ -1,13 +1,13 @@
 import { isObject, type JsonObject } from "../../apimachinery/own.ts";
 import type { DocumentParts } from "./document.ts";
-import { any, boolean, bounds, double, each, extensions, flag, list, message, named, nested, text, texts, type Bytes } from "./wire.ts";
+import { any, boolean, bounds, bytesOf, double, each, extensions, flag, list, message, named, nested, text, texts, type Bytes } from "./wire.ts";
 
 /** OpenAPI v3 as the messages of github.com/google/gnostic-models (openapiv3/OpenAPIv3.proto). Only what our documents hold is known here. */
 export function* renderProtobufV3({ info, paths, schemas }: DocumentParts): Generator<void, Uint8Array<ArrayBuffer>> {
   const items: Bytes[] = [], components: Bytes[] = [];
   for (const [path, item] of paths()) yield void items.push(message(1, named(path, encodePathItem(item))));
   for (const [name, schema] of schemas()) yield void components.push(message(1, named(name, schemaOrReference(schema))));
-  return new Uint8Array(Buffer.concat([text(1, "3.0.0"), message(2, [text(1, info.title), text(6, info.version)]), message(4, items), message(5, [message(1, components)])]));
+  return bytesOf([text(1, "3.0.0"), message(2, [text(1, info.title), text(6, info.version)]), message(4, items), message(5, [message(1, components)])]);
 }
 
 const methodFields: Readonly<Record<string, number>> = { get: 4, put: 5, post: 6, delete: 7, patch: 10 };

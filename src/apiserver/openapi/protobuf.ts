@@ -1,6 +1,6 @@
 import type { JsonObject } from "../../apimachinery/own.ts";
 import type { DocumentParts } from "./document.ts";
-import { any, bounds, each, extensions, flag, list, message, named, nested, text, texts, type Bytes } from "./wire.ts";
+import { any, bounds, bytesOf, each, extensions, flag, list, message, named, nested, text, texts, type Bytes } from "./wire.ts";
 
 /**
  * OpenAPI v2 as the protobuf messages of github.com/google/gnostic-models (openapiv2/OpenAPIv2.proto), the one encoding of it that
@@ -10,7 +10,7 @@ export function* renderProtobuf({ info, paths, schemas }: DocumentParts): Genera
   const items: Bytes[] = [], definitions: Bytes[] = [];
   for (const [path, item] of paths()) yield void items.push(message(2, named(path, encodePathItem(item))));
   for (const [name, schema] of schemas()) yield void definitions.push(message(1, named(name, encodeSchema(schema))));
-  return new Uint8Array(Buffer.concat([text(1, "2.0"), message(2, [text(1, info.title), text(2, info.version)]), message(8, items), message(9, definitions)]));
+  return bytesOf([text(1, "2.0"), message(2, [text(1, info.title), text(2, info.version)]), message(8, items), message(9, definitions)]);
 }
 
 const methodFields: Readonly<Record<string, number>> = { get: 2, put: 3, post: 4, delete: 5, patch: 8 };
