@@ -63,7 +63,7 @@ describe("requests", () => {
 describe("identities", () => {
   test("none may read health, and nothing else", async () => {
     expect((await curl("/healthz")).stdout).toBe("ok\n200");
-    expect(await answer("/api/v1/namespaces")).toMatchObject(failure(401, "Unauthorized"));
+    expect(await answer("/api/v1/namespaces")).toMatchObject(failure(403, "Forbidden", 'namespaces is forbidden: User "system:anonymous" cannot list resource "namespaces" in API group "" at the cluster scope'));
   });
 
   test("a wrong token, an empty one, and one with another signature", async () => {
