@@ -27,6 +27,14 @@ function resetOf(card: AnyResource, subresource: string): FieldSet {
   return reset;
 }
 
+const components: readonly [prefix: string, manager: string][] = [
+  ["system:serviceaccount:kube-system:", "kube-controller-manager"], ["system:node:", "kubelet"], ["system:apiserver", "kube-apiserver"],
+];
+
+/** What managedFields call a component of this process: what it is in a cluster of separate ones, by the user it is. */
+export const managerOfComponent = (userName: string): string =>
+  components.find(([prefix]) => userName.startsWith(prefix))?.[1] ?? userName.slice(userName.lastIndexOf(":") + 1);
+
 /** Whether a write would change nothing but when managers last wrote: no reason for a new revision. */
 export function equalButForTimes(object: KubeObject, old: Frozen<KubeObject>): boolean {
   const entries = object.metadata.managedFields ?? [], known = old.metadata.managedFields ?? [];

@@ -5,6 +5,7 @@ import { parseFieldSelector, requiredValue } from "../apimachinery/selectors/fie
 import type { Client, ListOptions, ObjectKey, WatchEvent, WatchOptions } from "../client/client.ts";
 import type { Authorizer, RequestContext, UserInfo } from "./attributes.ts";
 import { authorize } from "./authorize.ts";
+import { managerOfComponent } from "./field-management.ts";
 import type { Registry } from "./registry.ts";
 
 export interface LocalClientDependencies {
@@ -19,7 +20,7 @@ export interface LocalClientDependencies {
  * read by their type as HTTP bodies are; objects that go out are the cache's own.
  */
 export function createLocalClient({ registry, authorizer, user }: LocalClientDependencies): Client {
-  const context: RequestContext = { user, warn: () => undefined, defaultManager: user.name.slice(user.name.lastIndexOf(":") + 1) };
+  const context: RequestContext = { user, warn: () => undefined, defaultManager: managerOfComponent(user.name) };
 
   const allow = (verb: string, card: AnyResource, key?: Partial<ObjectKey>, subresource?: string): void => authorize(authorizer, user, verb, card, key, subresource);
   const taken = <T extends KubeObject>(card: ResourceCard<T>, object: T): T => objectSchemaOf(card).decode<T>(object).object;

@@ -1,6 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { configmaps, deployments } from "../../src/apis/builtins.ts";
+import { builtins, configmaps, deployments, serviceaccounts } from "../../src/apis/builtins.ts";
 import type { Client } from "../../src/client/client.ts";
+import type { Frozen, KubeObject } from "../../src/apimachinery/meta.ts";
+import { apiVersionOf } from "../../src/apimachinery/resource.ts";
+import { StatusError } from "../../src/apimachinery/status.ts";
 import { configMap, deployment, namespace, refused } from "./client-samples.ts";
 
 const key = { namespace, name: "a" };
@@ -59,6 +62,34 @@ export function clientPatches(client: () => Client): void {
       await client().create(configmaps, configMap("a"));
       expect((await client().patch(configmaps, key, { type: "application/merge-patch+json", body: { data: { x: "1" } } }, { dryRun: true })).data).toEqual({ x: "1" });
       expect((await client().get(configmaps, key)).data).toBeUndefined();
+    });
+  });
+
+  describe("server-side apply of every kind", () => {
+    const applied = builtins.filter((card) => card.example && card.verbs.includes("patch"));
+    test.each(applied.map((card) => [`${card.resource} ${apiVersionOf(card)}`, card] as const))("%s", async (_, card) => {
+      if (card.resource !== "serviceaccounts") await client().create(serviceaccounts, { metadata: { name: "default", namespace } });
+      const example = { ...card.example!() as KubeObject, apiVersion: apiVersionOf(card), kind: card.kind };
+      if (card.scope === "Namespaced") example.metadata.namespace = namespace;
+      const key = { name: example.metadata.name!, ...(card.scope === "Namespaced" ? { namespace } : {}) };
+      const labelled = (manager: string): KubeObject => ({ ...example, metadata: { ...example.metadata, labels: { ...example.metadata.labels, "applied-by": manager } } });
+      const apply = (body: KubeObject, fieldManager: string, force = false) => client().patch<KubeObject>(card, key, { type: "application/apply-patch+yaml", body, force }, { fieldManager });
+      const mine = (object: Pick<Frozen<KubeObject>, "metadata">, manager: string) => (object.metadata.managedFields ?? []).find((entry) => entry.manager === manager && entry.operation === "Apply");
+
+      const made = await apply(labelled("one"), "first");
+      expect(mine(made, "first")).toMatchObject({ apiVersion: apiVersionOf(card), fieldsType: "FieldsV1", fieldsV1: { "f:metadata": { "f:labels": { "f:applied-by": {} } } } });
+      // What controllers write is no change of the applier's.
+      const again = await apply(labelled("one"), "first");
+      expect(mine(again, "first")).toEqual(mine(made, "first")!);
+
+      const conflict = await refused(apply(labelled("two"), "second"));
+      expect(conflict).toBeInstanceOf(StatusError);
+      expect(conflict).toMatchObject({ code: 409, reason: "Conflict" });
+      expect(conflict.status.details?.causes).toEqual(expect.arrayContaining([{ reason: "FieldManagerConflict", message: 'conflict with "first"', field: ".metadata.labels.applied-by" }]));
+      const forced = await apply(labelled("two"), "second", true);
+      expect(forced.metadata.labels).toMatchObject({ "applied-by": "two" });
+      expect(JSON.stringify(mine(forced, "first") ?? {})).not.toContain("f:applied-by");
+      expect(JSON.stringify(mine(forced, "second"))).toContain("f:applied-by");
     });
   });
 }
