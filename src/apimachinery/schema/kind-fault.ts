@@ -12,8 +12,10 @@ const packageOf = (group: string): string => group.split(".", 1)[0] || "core";
  * Why an object that says it is of this kind can't be taken for the one expected, in the words of Kubernetes' scheme. Undefined for the kind
  * itself, and for another version of it, which can be converted.
  */
-export function kindFault(given: { kind?: string; apiVersion?: string }, { group, version, kind }: Expected): string | undefined {
+export function kindFault(given: { kind?: unknown; apiVersion?: unknown }, { group, version, kind }: Expected): string | undefined {
   const apiVersion = given.apiVersion || (group ? `${group}/${version}` : version), of = given.kind || kind;
+  if (typeof apiVersion !== "string") return unreadable("apiVersion", apiVersion);
+  if (typeof of !== "string") return unreadable("kind", of);
   const slash = apiVersion.indexOf("/");
   const itsGroup = slash < 0 ? "" : apiVersion.slice(0, slash), itsVersion = apiVersion.slice(slash + 1);
   if (itsGroup === group && of === kind && (itsVersion === version || isKnown(itsGroup, itsVersion, of))) return undefined;
@@ -22,3 +24,8 @@ export function kindFault(given: { kind?: string; apiVersion?: string }, { group
 }
 
 const isKnown = (group: string, version: string, kind: string): boolean => hasType(`io.k8s.api.${packageOf(group)}.${version}.${kind}`);
+
+const unreadable = (field: string, value: unknown): string => {
+  const type = Array.isArray(value) ? "array" : typeof value === "boolean" ? "bool" : typeof value;
+  return `couldn't get version/kind; json parse error: json: cannot unmarshal ${type} into Go struct field .${field} of type string`;
+};
