@@ -23,6 +23,7 @@ test.each([
   ["taints", resourceslices, (o) => { o.spec.devices[0].taints = [{ key: "a", timeAdded: "2026-01-01T00:00:00Z" }]; }, ["spec.devices[0].taints[0].effect: Required value"]],
   ["binding conditions", resourceslices, (o) => { o.spec.devices[0].bindingConditions = ["a"]; }, ["spec.devices[0].bindingFailureConditions: Invalid value: null: bindingFailureConditions are required to use bindingConditions"]],
   ["a template", resourceclaimtemplates, (o) => { o.spec.spec.devices.requests = [{ name: "a" }]; }, ["spec.spec.devices.requests[0]: Required value: exactly one of `exactly` or `firstAvailable` is required"]],
+  ["a template's metadata", resourceclaimtemplates, (o) => { o.spec.metadata = { name: "a", uid: "b", labels: { c: "d" } }; }, ["spec.metadata.name: Forbidden: cannot be set", "spec.metadata.uID: Forbidden: cannot be set"]],
 ] as [string, AnyResource, Change, string[]][])("validation: %s", (_, card, change, expected) => expect(card.strategy.validate!(made(card, change)).map(render)).toEqual(expected));
 
 test.each([

@@ -1,7 +1,8 @@
 import type { FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
-import { validateAnnotations, validateImmutableField, validateLabels } from "../../apimachinery/validation/object-meta.ts";
+import { validateImmutableField } from "../../apimachinery/validation/object-meta.ts";
+import { validateTemplateMetadata } from "../core/template-metadata.ts";
 import type { DeviceClaim, ResourceClaimSpec, ResourceClaimTemplate } from "../generated/resource/v1.ts";
 import { defaultRequests, validateDeviceClaim } from "./claim-validation.ts";
 export type { ResourceClaimTemplate } from "../generated/resource/v1.ts";
@@ -32,8 +33,7 @@ export const resourceclaimtemplates = defineResource<ResourceClaimTemplate>({
 
 function validate({ spec: { metadata, spec } }: Frozen<ResourceClaimTemplate>): FieldError[] {
   return [
-    ...validateAnnotations(metadata?.annotations, "spec.metadata.annotations"),
-    ...validateLabels(metadata?.labels, "spec.metadata.labels"),
+    ...validateTemplateMetadata("spec.metadata", metadata),
     ...validateDeviceClaim("spec.spec.devices", spec?.devices ?? {}),
   ];
 }

@@ -1,9 +1,9 @@
 import { duplicate, forbiddenField, invalidValue, notSupported, required, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import { compareQuantities } from "../../../apimachinery/quantity.ts";
-import { validateAnnotations, validateLabels } from "../../../apimachinery/validation/object-meta.ts";
 import type { DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, PersistentVolumeClaimTemplate, ProjectedVolumeSource, Volume, VolumeProjection } from "../../generated/core/v1.ts";
 import { dnsLabel, dnsSubdomain, noBacksteps, oneOf, relativePath } from "../field-rules.ts";
+import { validateTemplateMetadata } from "../template-metadata.ts";
 import { validateClaimSpec } from "../volume/claim-validation.ts";
 import { csiDriverName } from "../volume/csi-driver-name.ts";
 import { volumeSourceChecks, type SourceCheck } from "../volume/network-sources.ts";
@@ -56,12 +56,7 @@ const sourceChecks: Partial<Record<keyof Volume, (field: string, volume: Frozen<
 };
 
 function validateClaimTemplate(field: string, { metadata, spec }: Frozen<PersistentVolumeClaimTemplate>): FieldError[] {
-  const others = Object.keys(metadata ?? {}).filter((name) => name !== "annotations" && name !== "labels");
-  return [
-    ...validateAnnotations(metadata?.annotations, `${field}.metadata.annotations`), ...validateLabels(metadata?.labels, `${field}.metadata.labels`),
-    ...others.map((name) => forbiddenField(`${field}.metadata.${name}`, "cannot be set")),
-    ...validateClaimSpec(`${field}.spec`, spec ?? {}),
-  ];
+  return [...validateTemplateMetadata(`${field}.metadata`, metadata), ...validateClaimSpec(`${field}.spec`, spec ?? {})];
 }
 
 const hostPathTypes = ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
