@@ -54,6 +54,9 @@ export async function attach(session: Session, pod: Pod, given: { container: str
   const { tty: offersTerminal = false } = allContainers(pod).find(({ name }) => name === container)!;
   if (given.tty && !offersTerminal) session.err(`error: Unable to use a TTY - container ${container} did not allocate one\n`);
   const tty = offersTerminal && wantsTerminal(given, session);
-  if (!given.quiet && given.stdin && tty) session.err("If you don't see a command prompt, try pressing enter.\n");
+  if (!given.quiet) {
+    session.err("All commands and output from this session will be recorded in container logs, including credentials and sensitive information passed through the command prompt.\n");
+    session.err("If you don't see a command prompt, try pressing enter.\n");
+  }
   await runRemoteCommand(session, { path: pathOfPod(pod, "attach"), container, stdin: given.stdin, tty: tty || offersTerminal });
 }

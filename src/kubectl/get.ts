@@ -8,7 +8,7 @@ import { manifestFlags, readManifests, resolveManifest } from "./manifests.ts";
 import { itemsOf, listOf, typeName, type PlainObject } from "./objects.ts";
 import { printerOf } from "./output.ts";
 import type { Session } from "./session.ts";
-import { aligned, columnWidths, tableLines, type Table, type TableLook } from "./table.ts";
+import { aligned, columnWidths, tableLines, tableOf, type Table, type TableLook } from "./table.ts";
 import { pathOfTarget, selectionFlags, targetsOf, type Selection, type Target } from "./targets.ts";
 import { watchEvents } from "./watch.ts";
 
@@ -142,10 +142,10 @@ const lookOf = (given: GetFlags, resource: Resource, withKind: boolean): TableLo
 async function readTable(session: Session, target: PlacedTarget, given: GetFlags): Promise<Table> {
   const path = pathFor(session, target, given);
   const query = { includeObject: given.sortBy ? "Object" : undefined };
-  if (target.name) return session.api.json<Table>(given.subresource ? `${path}/${given.subresource}` : path, { accept: asTable, query });
+  if (target.name) return tableOf(await session.api.json<Table>(given.subresource ? `${path}/${given.subresource}` : path, { accept: asTable, query }));
   let table: Table | undefined, next: string | undefined;
   do {
-    const page: Table = await session.api.json<Table>(path, { accept: asTable, query: { ...query, labelSelector: given.selector, fieldSelector: given.fieldSelector, limit: given.chunkSize || undefined, continue: next } }).catch(aboutList(target.resource, given));
+    const page: Table = tableOf(await session.api.json<Table>(path, { accept: asTable, query: { ...query, labelSelector: given.selector, fieldSelector: given.fieldSelector, limit: given.chunkSize || undefined, continue: next } }).catch(aboutList(target.resource, given)));
     table = { ...page, rows: [...table?.rows ?? [], ...page.rows ?? []] };
     next = page.metadata?.continue;
   } while (next);

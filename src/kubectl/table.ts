@@ -1,8 +1,19 @@
+import type { PlainObject } from "./objects.ts";
+import { ageOf } from "./times.ts";
+
 /** The part of a meta.k8s.io/v1 Table that printing needs. */
 export interface Table {
   columnDefinitions: { name: string; type: string; format?: string; priority?: number }[];
   rows?: { cells: unknown[]; object?: { metadata: { name?: string; namespace?: string; labels?: Record<string, string> } } }[];
   metadata?: { resourceVersion?: string; continue?: string };
+}
+
+/** The answer to a request for a Table; servers of other APIs may know none, and then names and ages must do. */
+export function tableOf(answer: Table | PlainObject): Table {
+  if ("columnDefinitions" in answer) return answer as Table;
+  const { items, metadata } = answer as PlainObject;
+  const rows = (items ?? [answer as PlainObject]).map((object) => ({ cells: [object.metadata.name, ageOf(object.metadata.creationTimestamp)], object: object as { metadata: PlainObject["metadata"] } }));
+  return { columnDefinitions: [{ name: "Name", type: "string", format: "name" }, { name: "Age", type: "string" }], rows, ...(items ? { metadata: metadata as NonNullable<Table["metadata"]> } : {}) };
 }
 
 export interface TableLook {

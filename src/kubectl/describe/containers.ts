@@ -1,6 +1,7 @@
 import type { Container, ContainerPort, ContainerState, ContainerStatus, EnvVar, Pod, Probe, ResourceRequirements } from "../../apis/generated/core/v1.ts";
 import { at } from "../objects.ts";
-import { dateText, type Description } from "./description.ts";
+import { dateText } from "../times.ts";
+import type { Description } from "./description.ts";
 
 const titled = (flag: boolean | undefined): string => (flag ? "True" : "False");
 

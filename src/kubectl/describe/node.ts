@@ -1,7 +1,8 @@
 import { addQuantities, formatQuantity, milliValue, parseQuantity, value, type Quantity } from "../../apimachinery/quantity.ts";
 import type { Lease } from "../../apis/generated/coordination/v1.ts";
 import type { Node, Pod } from "../../apis/generated/core/v1.ts";
-import { ageOf, dateText, type Description } from "./description.ts";
+import { ageOf, dateText } from "../times.ts";
+import type { Description } from "./description.ts";
 
 const rolePrefix = "node-role.kubernetes.io/";
 

@@ -1,7 +1,8 @@
 import type { Pod, PodTemplateSpec, Toleration, Volume } from "../../apis/generated/core/v1.ts";
 import { at } from "../objects.ts";
 import { describeContainers, describeResources } from "./containers.ts";
-import { ageOf, dateText, type Description } from "./description.ts";
+import { ageOf, dateText } from "../times.ts";
+import type { Description } from "./description.ts";
 
 export function describePod(text: Description, pod: Pod): void {
   const { metadata = {}, spec, status } = pod;

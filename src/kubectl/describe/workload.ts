@@ -1,6 +1,7 @@
 import { formatLabelSelector } from "../../apimachinery/selectors/labels.ts";
 import type { Deployment, ReplicaSet } from "../../apis/generated/apps/v1.ts";
-import { dateText, type Description } from "./description.ts";
+import { dateText } from "../times.ts";
+import type { Description } from "./description.ts";
 import { describePodTemplate } from "./pod.ts";
 
 /** `old` and `current` are the ReplicaSets that are the deployment's. */
