@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
+import { encodeCbor } from "../../src/apimachinery/schema/cbor/encode.ts";
 import type { Deployment } from "../../src/apis/generated/apps/v1.ts";
 import type { Scale } from "../../src/apis/generated/autoscaling/v1.ts";
 import type { ManagedFieldsEntry, Status } from "../../src/apis/generated/meta/v1.ts";
@@ -64,6 +65,12 @@ test("an apply that changes nothing is no new revision", async () => {
   await kubectlApply(deployment("still", { replicas: 1 }), "--server-side");
   expect(await get("still")).toEqual(before);
 }, 60_000);
+
+test("a configuration in CBOR", async () => {
+  const body = encodeCbor({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "binary" }, data: { a: "1" } });
+  const response = await server.fetch("/api/v1/namespaces/default/configmaps/binary?fieldManager=m", { method: "PATCH", headers: { "content-type": "application/apply-patch+cbor" }, body });
+  expect([response.status, await response.json()]).toMatchObject([201, { data: { a: "1" }, metadata: { managedFields: [{ manager: "m", operation: "Apply" }] } }]);
+});
 
 test.each([
   ["no manager", `${collection}/new`, deployment("new"), 422, 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'],
