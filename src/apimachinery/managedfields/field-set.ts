@@ -34,6 +34,8 @@ export class FieldSetBuilder {
   /** The last path, and the node before each of its elements and after the last. */
   #path: PathElement[] = [];
   readonly #nodes: Growing[] = [this.#root];
+  /** Nodes that have nothing in them yet: asking an object with thousands of entries takes as long as it has entries. */
+  readonly #bare = new Set<Growing>();
 
   insert(path: readonly PathElement[]): void {
     let depth = 0;
@@ -41,15 +43,16 @@ export class FieldSetBuilder {
     let at = this.#nodes[depth]!, made = depth === 0;
     for (; depth < path.length; depth++) {
       // What was a member without anything below stays one.
-      if (!made && isEmpty(at)) at[self] = {};
+      if (this.#bare.delete(at) && !made) at[self] = {};
       const element = path[depth]!, known = at[element];
       made = known === undefined;
-      at = known ?? (at[element] = {});
+      if (!known) this.#bare.add(at = at[element] = {});
+      else at = known;
       this.#path[depth] = element;
       this.#nodes[depth + 1] = at;
     }
     this.#path.length = path.length;
-    if (!made && !isEmpty(at)) at[self] = {};
+    if (!made && !this.#bare.has(at)) at[self] = {};
   }
   set(): FieldSet {
     return this.#root;
