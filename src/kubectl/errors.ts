@@ -35,7 +35,7 @@ export class ServerError extends KubectlError {
 }
 
 /** Several objects, several failures. */
-export class SeveralErrors extends KubectlError {
+class SeveralErrors extends KubectlError {
   constructor(readonly errors: readonly unknown[]) {
     super(errors.map(messageOf).join("\n"));
   }

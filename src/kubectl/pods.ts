@@ -42,7 +42,7 @@ export async function podOf(session: Session, args: readonly string[]): Promise<
 }
 
 /** All containers, the init and the ephemeral ones with a mark: as messages list them. */
-export const containerNames = ({ spec }: Pod): string => [
+const containerNames = ({ spec }: Pod): string => [
   ...(spec?.containers ?? []).map(({ name }) => name), ...(spec?.initContainers ?? []).map(({ name }) => `${name} (init)`), ...(spec?.ephemeralContainers ?? []).map(({ name }) => `${name} (ephem)`),
 ].join(", ");
 

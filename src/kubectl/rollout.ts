@@ -13,7 +13,7 @@ import { podSelectorOf } from "./pods.ts";
 import { revisionAnnotation, rolloutStatus } from "./rollout-status.ts";
 import { type Selected, selectedFlags, selectObjects } from "./selected.ts";
 import type { Session } from "./session.ts";
-import { waitForObject } from "./wait.ts";
+import { TimedOut, waitForObject } from "./wait.ts";
 import { dryRunOf, fieldManagerFlag, outcomeText, writeQuery, writingFlags } from "./writing.ts";
 
 const changeCause = "kubernetes.io/change-cause";
@@ -38,7 +38,7 @@ const status = defineCommand({
         if (message !== told) session.out(told = message);
         return done || !given.watch;
       }, until).catch((error: unknown) => {
-        throw error instanceof KubectlError && error.message.startsWith("timed out") ? new KubectlError("timed out waiting for the condition") : error;
+        throw error instanceof TimedOut ? new KubectlError("timed out waiting for the condition") : error;
       });
     });
   },

@@ -105,7 +105,7 @@ export function conditionOf(condition: string): (object: PlainObject | undefined
   throw new KubectlError(`unrecognized condition: ${JSON.stringify(condition)}`);
 }
 
-export function hasCondition(object: PlainObject | undefined, type: string, status = "true"): boolean {
+function hasCondition(object: PlainObject | undefined, type: string, status = "true"): boolean {
   const conditions = (at(object, "status", "conditions") ?? []) as { type: string; status: string; observedGeneration?: number }[];
   const found = conditions.find((each) => each.type.toLowerCase() === type.toLowerCase());
   // A condition of an older generation says nothing yet.

@@ -49,7 +49,7 @@ export function describePodTemplate(text: Description, { metadata = {}, spec }: 
   text.labels("Node-Selectors", spec!.nodeSelector, "  ").entries("Tolerations", tolerationTexts(spec!.tolerations ?? []), "  ");
 }
 
-export const tolerationTexts = (tolerations: readonly Toleration[]): string[] => tolerations.toSorted((a, b) => ((a.key ?? "") < (b.key ?? "") ? -1 : 1)).map(({ key = "", value = "", effect = "", operator, tolerationSeconds }) => {
+const tolerationTexts = (tolerations: readonly Toleration[]): string[] => tolerations.toSorted((a, b) => ((a.key ?? "") < (b.key ?? "") ? -1 : 1)).map(({ key = "", value = "", effect = "", operator, tolerationSeconds }) => {
   const what = `${key}${value ? `=${value}` : ""}${effect ? `:${effect}` : ""}`;
   return `${what}${operator === "Exists" && !value ? `${what ? " " : ""}op=Exists` : ""}${tolerationSeconds === undefined ? "" : ` for ${tolerationSeconds}s`}`;
 });
