@@ -32,7 +32,7 @@ describe("kubeconfig", () => {
   });
 
   test("flags choose, and say it themselves", async () => {
-    expect(await connectionOf({ context: "two", namespace: "n" }, { ...environment, KUBECONFIG: first }).catch((error: Error) => error.message)).toBe('context "two" does not exist');
+    expect(await connectionOf({ context: "two", namespace: "n" }, { ...environment, KUBECONFIG: first }).catch((error: Error) => error.message)).toBe("Error in configuration: context was not found for specified context: two");
     expect(await connectionOf({ context: "two", namespace: "n" }, environment)).toMatchObject({ server: "https://there", insecure: true, tlsServerName: "api", token: "from a file", impersonation: { "Impersonate-User": "other", "Impersonate-Group": ["g"] }, namespace: "n", namespaceGiven: true });
     expect(await connectionOf({ user: "basic", server: "http://x", token: "t", as: "a" }, environment)).toMatchObject({ server: "http://x", username: "u", password: "p", token: "t", impersonation: { "Impersonate-User": "a" } });
   });
@@ -42,6 +42,11 @@ describe("kubeconfig", () => {
     writeFileSync(plugin, `#!/bin/sh\necho '{"kind":"ExecCredential","status":{"token":"plugged-'$WHO'"}}'\n`, { mode: 0o755 });
     const file = write("plugin.yaml", { "current-context": "c", contexts: [{ name: "c", context: { cluster: "c", user: "u" } }], clusters: [{ name: "c", cluster: { server: "https://c" } }], users: [{ name: "u", user: { exec: { apiVersion: "client.authentication.k8s.io/v1", command: plugin, env: [{ name: "WHO", value: "me" }] } } }] });
     expect(await connectionOf({ kubeconfig: file }, environment)).toMatchObject({ token: "plugged-me" });
+  });
+
+  test("an empty file says nothing", async () => {
+    writeFileSync(join(directory, "empty"), "");
+    expect(await connectionOf({ kubeconfig: join(directory, "empty"), server: "https://x" }, environment)).toMatchObject({ server: "https://x", namespace: "default" });
   });
 
   test("what is no kubeconfig is told", async () => {

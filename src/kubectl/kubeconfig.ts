@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { load } from "js-yaml";
 import type { GlobalFlags } from "./command.ts";
-import { KubectlError } from "./errors.ts";
+import { KubectlError, PlainError } from "./errors.ts";
 
 /** The flags that say which server is talked to and as whom; those that were not given are empty. */
 export type ConnectionFlags = Partial<Omit<GlobalFlags, "requestTimeout">>;
@@ -47,7 +47,8 @@ const ownKubeconfig = "/etc/skiff/skiff.yaml";
 export async function connectionOf(flags: ConnectionFlags, environment: Record<string, string | undefined> = process.env): Promise<Connection> {
   const merged = mergedKubeconfig(flags, environment);
   const contextName = flags.context || merged.currentContext;
-  const context = contextName ? find(merged.contexts, contextName, "context") : undefined;
+  const context = contextName ? merged.contexts.find(({ name }) => name === contextName) : undefined;
+  if (contextName && !context) throw new PlainError(`Error in configuration: context was not found for specified context: ${contextName}`);
   const clusterName = flags.cluster || text(context?.value["cluster"]);
   const cluster = clusterName ? find(merged.clusters, clusterName, "cluster") : undefined;
   const userName = flags.user || text(context?.value["user"]);
@@ -104,7 +105,9 @@ function mergeFiles(files: readonly string[]): Merged {
 
 function parse(file: string): Fields {
   try {
-    const config = load(read(file));
+    const text = read(file);
+    // As kubectl: an empty file is a kubeconfig that says nothing.
+    const config = text.trim() === "" ? {} : load(text);
     if (typeof config === "object" && config !== null && !Array.isArray(config)) return config as Fields;
   } catch (error) {
     if (error instanceof KubectlError) throw error;
