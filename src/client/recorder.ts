@@ -39,19 +39,24 @@ export function createEventRecorder(options: RecorderOptions, signal: AbortSigna
   const queue: Event[] = [];
   let writing: Promise<void> | undefined;
 
+  /** Since the queue was last empty: said once at the start and once at the end. */
+  let dropped = 0;
+
   async function drain(): Promise<void> {
     for (let event = queue.shift(); event && !signal.aborted; event = queue.shift()) {
       const correlated = correlator.correlate(event);
       if (correlated) await write(options, correlator, correlated, signal).catch((error: unknown) => log.warn("Event not recorded", { reason: event!.reason, error }));
     }
     writing = undefined;
+    if (dropped) log.warn("Events were dropped", { dropped });
+    dropped = 0;
   }
 
   return {
     event(about, type, reason, message) {
       if (signal.aborted) return;
       if (queue.length >= queueLimit) {
-        log.warn("Event dropped, too many are waiting", { reason });
+        if (dropped++ === 0) log.warn("Events are dropped, too many are waiting", { reason });
         return;
       }
       queue.push(newEvent(referenceTo(about), { type, reason, message, component, host, now: clock.now() }));
