@@ -15,8 +15,6 @@ export function canonicalMicroTime(text: string): string {
 
 /** Milliseconds since 1970 to the form of metav1.Time; cuts off what is below a second. */
 export const formatTime = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
-/** Milliseconds since 1970, fractions allowed, to the form of metav1.MicroTime. */
-export const formatMicroTime = (ms: number): string => `${new Date(ms).toISOString().slice(0, 23)}${String(Math.floor((ms % 1) * 1000)).padStart(3, "0")}Z`;
 
 /** The instant in UTC without fraction or zone. */
 function seconds(text: string): string {

@@ -1,4 +1,4 @@
-import { duplicate, forbiddenField, invalidValue, required, tooLong, type FieldError } from "../field-errors.ts";
+import { forbiddenField, invalidValue, required, tooLong, type FieldError } from "../field-errors.ts";
 import type { Frozen, ObjectMeta, OwnerReference } from "../meta.ts";
 import { semanticEqual } from "../equality.ts";
 import { dns1123LabelErrors, labelValueErrors, nameIsDns1123Subdomain, qualifiedNameErrors } from "./names.ts";
@@ -110,16 +110,4 @@ export function validateFinalizers(finalizers: readonly string[], field: string,
     errors.push(invalidValue(field, finalizers, "finalizer orphan and foregroundDeletion cannot be both set"));
   }
   return errors;
-}
-
-/** One `Duplicate value` for each element whose key an earlier one has; elements without a key don't count. */
-export function validateUnique<T>(items: readonly T[], keyOf: (item: T) => string | undefined, field: (index: number) => string): FieldError[] {
-  const seen = new Set<string>();
-  return items.flatMap((item, i) => {
-    const key = keyOf(item);
-    if (!key) return [];
-    const repeated = seen.has(key);
-    seen.add(key);
-    return repeated ? [duplicate(field(i), key)] : [];
-  });
 }

@@ -3,7 +3,7 @@ import { render } from "../field-errors.ts";
 import type { ObjectMeta } from "../meta.ts";
 import { validateLabelSelector } from "./label-selector.ts";
 import * as names from "./names.ts";
-import { validateImmutableField, validateObjectMeta, validateObjectMetaUpdate, validateUnique } from "./object-meta.ts";
+import { validateImmutableField, validateObjectMeta, validateObjectMetaUpdate } from "./object-meta.ts";
 import * as values from "./values.ts";
 
 describe("names and values", () => {
@@ -94,8 +94,7 @@ test("label selectors", () => {
   expect(validateLabelSelector(undefined, "spec.selector")).toEqual([]);
 });
 
-test("immutable and unique", () => {
+test("immutable", () => {
   expect(validateImmutableField({ a: [1], b: [] }, { a: [1] }, "spec.x")).toEqual([]);
   expect(validateImmutableField("b", "a", "spec.x").map(render)).toEqual(['spec.x: Invalid value: "b": field is immutable']);
-  expect(validateUnique(["a", "b", "a", ""], (item) => item, (i) => `spec.list[${i}]`).map(render)).toEqual(['spec.list[2]: Duplicate value: "a"']);
 });
