@@ -4,6 +4,7 @@ import { apiservices } from "../../src/apis/apiregistration/apiservice.ts";
 import { createCa, createLeaf, type KeyPair } from "../../src/server/pki/certificate.ts";
 import { startApiServer, type TestApiServer } from "../support/apiserver.ts";
 import { eventually } from "../support/eventually.ts";
+import { kubectlMinor } from "../support/kubectl-version.ts";
 
 /** What the extension API server saw of a request. */
 interface Seen { line: string; user: string; groups: string[]; extra: string; verified: boolean; commonName: string | undefined; authorization: string | undefined; body: string }
@@ -135,7 +136,8 @@ describe("an aggregated API", () => {
   test("is asked in the name of the user, over a connection with the front proxy's certificate", async () => {
     seen.length = 0;
     expect((await get(flunders, { "X-Remote-User": "mallory", "X-Remote-Group": "system:masters", Authorization: "Bearer secret" })).json().items).toHaveLength(1);
-    expect(seen).toEqual([{ line: `GET ${flunders} HTTP/1.1`, user: "system:admin", groups: ["system:masters", "system:authenticated"], extra: expect.stringContaining("X509SHA256="), verified: true, commonName: "front-proxy-client", authorization: undefined, body: "" }]);
+    // The aggregator asks in between whether the server is well.
+    expect(seen.filter(({ user }) => user !== "system:kube-aggregator")).toEqual([{ line: `GET ${flunders} HTTP/1.1`, user: "system:admin", groups: ["system:masters", "system:authenticated"], extra: expect.stringContaining("X509SHA256="), verified: true, commonName: "front-proxy-client", authorization: undefined, body: "" }]);
   });
 
   test("has its part in OpenAPI v2, whose types of ours stay ours", async () => {
@@ -181,7 +183,9 @@ describe("an aggregated API", () => {
     }] }]);
     expect((await get("/openapi/v3")).json().paths).toHaveProperty(["apis/wardle.example.com/v1alpha1"]);
     expect((await get("/openapi/v3/apis/wardle.example.com/v1alpha1")).json().info.title).toBe("wardle");
-    const { stdout } = await server.kubectl("api-resources", "--api-group=wardle.example.com", "--no-headers");
+    // Older ones ask for each version's own document, which the server beyond has none of.
+    if (kubectlMinor() < 27) return;
+    const { stdout } = await server.kubectl("api-resources", "--api-group=wardle.example.com", "--no-headers", "--cached=false");
     expect(stdout).toMatch(/^flunders +fl +wardle\.example\.com\/v1alpha1 +true +Flunder/);
   });
 

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../src/base/clock.ts";
 import { builtins, certificatesigningrequests, configmaps, events, namespaces, pods, resourcequotas, secrets, serviceaccounts } from "../../src/apis/builtins.ts";
+import type { TokenRequest } from "../../src/apis/generated/authentication/v1.ts";
 import type { Pod } from "../../src/apis/generated/core/v1.ts";
 import type { UserInfo } from "../../src/registry/attributes.ts";
 import { fixedKinds, rulesOf, startControllers, type Controller } from "../../src/client/controller.ts";
@@ -53,7 +54,8 @@ const asToken = (path: string, token: string) => server.fetch(path, { as: null, 
 
 test("somebody known to the issuer logs in, and roles go by the groups of the token", async () => {
   const token = await issuer.sign({ email: "jane@example.com", groups: ["ops"] });
-  expect(await kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")).toBe("system:admin");
+  const whoAmI = await server.fetch("/apis/authentication.k8s.io/v1/selfsubjectreviews", { method: "POST", headers: { "content-type": "application/json", authorization: `Bearer ${token}` }, as: null, body: "{}" });
+  expect(await whoAmI.json()).toMatchObject({ status: { userInfo: { username: "jane@example.com", groups: ["oidc:ops", "system:authenticated"] } } });
   expect((await asToken("/api/v1/namespaces/default/configmaps", token)).status).toBe(403);
   await kubectl("create", "rolebinding", "ops", "--clusterrole=view", "--group=oidc:ops", "-n", "default");
   expect((await asToken("/api/v1/namespaces/default/configmaps", token)).status).toBe(200);
@@ -108,7 +110,8 @@ describe("a service account's token", () => {
   test("that is bound to a pod dies with it, and a review tells of both", async () => {
     const client = server.client();
     const pod = await client.create<Pod>(pods, { metadata: { name: "bound", namespace: "default" }, spec: { containers: [{ name: "c", image: "i" }] } as Pod["spec"] });
-    const token = await kubectl("create", "token", "default", "--bound-object-kind=Pod", "--bound-object-name=bound", `--bound-object-uid=${pod.metadata.uid}`);
+    const request: TokenRequest = { metadata: {}, spec: { audiences: [], boundObjectRef: { apiVersion: "v1", kind: "Pod", name: "bound", uid: pod.metadata.uid } } };
+    const { token } = (await client.createSubresource<TokenRequest>(serviceaccounts, { namespace: "default", name: "default" }, "token", request)).status!;
     const review = async () => (await (await server.fetch("/apis/authentication.k8s.io/v1/tokenreviews", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ spec: { token } }) })).json() as { status: { authenticated?: boolean } }).status;
     expect(await review()).toMatchObject({ authenticated: true, user: { username: "system:serviceaccount:default:default", extra: { "authentication.kubernetes.io/pod-name": ["bound"], "authentication.kubernetes.io/pod-uid": [pod.metadata.uid] } } });
     await client.delete(pods, { namespace: "default", name: "bound" }, { gracePeriodSeconds: 0 });
