@@ -6,9 +6,9 @@ import { validateObjectMeta } from "../apimachinery/validation/object-meta.ts";
 import type { ObjectKey } from "../client/client.ts";
 import type { AdmissionAttributes } from "./admission/admission.ts";
 import type { RequestContext } from "./attributes.ts";
-import { managedWrite } from "./field-management.ts";
+import { admit, managedWrite } from "./field-management.ts";
 import { hookOf, type Machinery } from "./machinery.ts";
-import { generateName, setSystemMetadata, takeKind, takeNamespace } from "./metadata.ts";
+import { generateName, setSystemMetadata, takeKind, takeNamespace, wipeSystemMetadata } from "./metadata.ts";
 import { dedupOwnerReferences } from "./owner-references.ts";
 import { writeOptionsObject } from "./operation-options.ts";
 import type { WriteRequest } from "./registry.ts";
@@ -21,13 +21,14 @@ export async function createObject<T extends KubeObject>(machinery: Machinery, c
   takeNamespace(card, object, namespace);
   if (object.metadata.resourceVersion) throw badRequest("resourceVersion should not be set on objects to be created");
   takeKind(card, object);
+  wipeSystemMetadata(object);
   card.default?.(object);
   if (!options.applied) {
     dedupOwnerReferences(object, context, false);
     trackUpdate(undefined, object, managedWrite(machinery, context, card, "", options.fieldManager));
   }
   const attributes = createAttributes(context, card, object, options);
-  await machinery.admission.admit(attributes);
+  await admit(machinery, attributes);
   dedupOwnerReferences(object, context, true);
   const generated = !object.metadata.name && Boolean(object.metadata.generateName);
   setSystemMetadata(machinery, object);
@@ -35,8 +36,8 @@ export async function createObject<T extends KubeObject>(machinery: Machinery, c
   const settle = hookOf(machinery, card).beforeWrite?.(object, undefined);
   try {
     validateNew(card, object);
-    await machinery.admission.validate({ ...attributes, name: object.metadata.name! });
     for (const text of card.strategy.warnings?.(object as Frozen<T>) ?? []) context.warn(text);
+    await machinery.admission.validate({ ...attributes, name: object.metadata.name! });
     if (options.dryRun) return refuseExisting(machinery, card, object);
     const stored = await (generated ? storeUnderFreeName(machinery, card, object) : machinery.store.create(card, keyOfNew(object), object));
     await hookOf(machinery, card).afterWrite?.(machinery, stored, undefined);

@@ -1,10 +1,12 @@
 import { emptySet, setOf, type FieldSet } from "../apimachinery/managedfields/field-set.ts";
 import { type ManagedWrite } from "../apimachinery/managedfields/field-manager.ts";
+import { readManagers } from "../apimachinery/managedfields/managers.ts";
 import { fieldElement } from "../apimachinery/managedfields/path-element.ts";
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import { objectSchemaOf } from "../apimachinery/object-schema.ts";
 import type { AnyResource } from "../apimachinery/resource.ts";
 import { formatTime } from "../apimachinery/time.ts";
+import type { AdmissionAttributes } from "./admission/admission.ts";
 import type { RequestContext } from "./attributes.ts";
 import type { Machinery } from "./machinery.ts";
 
@@ -41,4 +43,30 @@ export function equalButForTimes(object: KubeObject, old: Frozen<KubeObject>): b
   if (entries.length !== known.length) return false;
   if (!entries.every((entry, i) => entry === known[i] || Bun.deepEquals({ ...entry, time: "" }, { ...known[i], time: "" }))) return false;
   return Bun.deepEquals({ ...object, metadata: { ...object.metadata, managedFields: undefined } }, { ...old, metadata: { ...old.metadata, managedFields: undefined } });
+}
+
+/**
+ * Mutating admission. managedFields that can't be read after it are as they were before, with a warning.
+ * Source: k8s.io/apiserver/pkg/endpoints/handlers/fieldmanager/admission.go.
+ */
+export async function admit({ admission }: Pick<Machinery, "admission">, attributes: AdmissionAttributes): Promise<void> {
+  const before = attributes.object?.metadata?.managedFields;
+  await admission.admit(attributes);
+  const metadata = attributes.object?.metadata;
+  if (!metadata || metadata.managedFields === before) return;
+  const fault = unreadable(metadata.managedFields);
+  if (fault !== undefined) {
+    metadata.managedFields = before;
+    attributes.context.warn(`.metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: ${fault}`);
+  }
+  if (!metadata.managedFields?.length) delete metadata.managedFields;
+}
+
+function unreadable(entries: Frozen<KubeObject>["metadata"]["managedFields"]): string | undefined {
+  try {
+    readManagers(entries, false);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }

@@ -21,12 +21,19 @@ export function takeKind(card: AnyResource, object: KubeObject): void {
   object.kind = card.kind;
 }
 
-/** What only the server decides on a new object (k8s.io/apiserver FillObjectMetaSystemFields). */
-export function setSystemMetadata({ clock, newUid, randomSuffix }: Machinery, object: KubeObject): void {
-  const { metadata } = object;
+/** What a client may not say of a new object goes before mutating admission looks: it sees no uid yet (k8s.io/apiserver WipeObjectMetaSystemFields). */
+export function wipeSystemMetadata({ metadata }: KubeObject): void {
+  delete metadata.uid;
+  delete metadata.creationTimestamp;
   delete metadata.selfLink;
   delete metadata.deletionTimestamp;
   delete metadata.deletionGracePeriodSeconds;
+}
+
+/** What only the server decides on a new object, whatever admission has written there (k8s.io/apiserver FillObjectMetaSystemFields). */
+export function setSystemMetadata({ clock, newUid, randomSuffix }: Machinery, object: KubeObject): void {
+  const { metadata } = object;
+  wipeSystemMetadata(object);
   delete metadata.generation;
   metadata.uid = newUid();
   metadata.creationTimestamp = formatTime(clock.now());

@@ -10,7 +10,7 @@ import type { AdmissionAttributes } from "./admission/admission.ts";
 import type { RequestContext } from "./attributes.ts";
 import { authorize } from "./authorize.ts";
 import { createObject, namespaceItself } from "./create.ts";
-import { equalButForTimes, managedWrite } from "./field-management.ts";
+import { admit, equalButForTimes, managedWrite } from "./field-management.ts";
 import { hookOf, type Machinery } from "./machinery.ts";
 import { bumpGeneration, carryMetadata, checkPreconditions, takeKind, takeName, takeNamespace } from "./metadata.ts";
 import { dedupOwnerReferences } from "./owner-references.ts";
@@ -92,15 +92,15 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
     context, operation: "UPDATE", card, dryRun, options: writeOptionsObject("UpdateOptions", request), namespace: key.namespace ?? namespaceItself(card, key.name), name: key.name,
     ...(seenAs ? { subresource: seenAs.subresource, object: seenAs.view(object as Frozen<T>), oldObject: seenAs.view(old) as Frozen<KubeObject> } : { subresource, object, oldObject: old }),
   };
-  await machinery.admission.admit(attributes);
+  await admit(machinery, attributes);
   seenAs?.take(object, attributes.object!);
   dedupOwnerReferences(object, context, true);
   prepare(card, object, old, subresource, { user: context.user, now: machinery.clock.now() });
   const settle = subresource ? undefined : hookOf(machinery, card).beforeWrite?.(object, old);
   try {
     validateChange(card, object, old, subresource);
-    await machinery.admission.validate(attributes);
     for (const text of card.strategy.warnings?.(object as Frozen<T>, old) ?? []) context.warn(text);
+    await machinery.admission.validate(attributes);
     if (equalButForTimes(object, old as Frozen<KubeObject>) && !machinery.store.isStale(card, key)) return old;
     if (dryRun) return object as Frozen<T>;
     const ends = deletionIsComplete(machinery, card, object, old);

@@ -28,6 +28,8 @@ beforeAll(async () => {
     "/other-kind": () => patchAnswer({ op: "replace", path: "/kind", value: "Secret" }),
     "/other-version": () => patchAnswer({ op: "replace", path: "/apiVersion", value: "v9" }),
     "/no-kind": () => patchAnswer({ op: "remove", path: "/kind" }),
+    "/own-uid": () => patchAnswer({ op: "add", path: "/metadata/uid", value: "mine" }, { op: "add", path: "/metadata/creationTimestamp", value: "2001-01-01T00:00:00Z" }),
+    "/wrong-managers": ({ object }) => patchAnswer({ op: "add", path: "/metadata/managedFields", value: JSON.parse((object as unknown as ConfigMap).data!["managers"]!) as unknown }),
     "/never-applies": () => patchAnswer({ op: "remove", path: "/spec/nowhere" }),
   }, ["hook.default.svc"]);
 });
@@ -58,6 +60,14 @@ describe("validating webhooks", () => {
   test("refuse in Kubernetes' words, with the webhook's own code and reason", async () => {
     await validate(hook("/deny"));
     expect(await create()).toMatchObject({ code: 403, body: { reason: "Nope", message: 'admission webhook "deny.example.com" denied the request: no such luck' } });
+  });
+
+  test("are asked after the kind's own warnings were given", async () => {
+    await validate(hook("/deny", { rules: [{ operations: ["CREATE"], apiGroups: ["node.k8s.io"], apiVersions: ["v1"], resources: ["runtimeclasses"] }] }));
+    const scheduling = { nodeSelector: { "beta.kubernetes.io/os": "linux" } };
+    const { code, warning } = await send("POST", "/apis/node.k8s.io/v1/runtimeclasses", { metadata: { name: "old" }, handler: "h", scheduling });
+    expect(code).toBe(403);
+    expect(warning).toContain("scheduling.nodeSelector");
   });
 
   test("without explanation it is a 400", async () => {
@@ -203,6 +213,33 @@ describe("mutating webhooks", () => {
     const deployment: Deployment = { metadata: { name: "d", namespace: "default" }, spec: { selector: { matchLabels: { a: "b" } }, template: { metadata: { labels: { a: "b" } }, spec: { containers: [{ name: "a", image: "b" }] } }, strategy: { type: "Recreate" } } };
     const made = await server.client().create(deployments, deployment);
     expect(made.spec!.strategy).toEqual({ type: "RollingUpdate", rollingUpdate: { maxSurge: "25%", maxUnavailable: "25%" } });
+  });
+
+  test("see no uid of a new object, whatever the client sent, and can't choose it", async () => {
+    await mutate("own-uid", hook("/own-uid"));
+    const { code, body } = await create(configMap({ metadata: { name: "unborn", namespace: "default", uid: "sent", creationTimestamp: "2001-01-01T00:00:00Z" } }));
+    const object = hooks.requests.get("/own-uid")![0]!.object as unknown as ConfigMap;
+    expect(object.metadata).toMatchObject({ name: "unborn", managedFields: expect.anything() });
+    expect(object.metadata).not.toHaveProperty("uid");
+    expect(object.metadata).not.toHaveProperty("creationTimestamp");
+    expect(code).toBe(201);
+    expect(body.metadata).toMatchObject({ uid: expect.stringMatching(/^[0-9a-f-]{36}$/), creationTimestamp: expect.not.stringMatching(/^2001/) });
+  });
+
+  test("that leave managedFields unreadable are told so, and the former ones stay", async () => {
+    await mutate("wrong-managers", hook("/wrong-managers"));
+    const entry = { manager: "m", operation: "Update", apiVersion: "v1", fieldsType: "FieldsV1", fieldsV1: { "f:data": {} } };
+    const written = async (managers: object[]) => {
+      const { code, warning, body } = await create(configMap({ data: { managers: JSON.stringify(managers) } }), "?fieldManager=client");
+      expect(code).toBe(201);
+      return [(body.metadata as ConfigMap["metadata"]).managedFields?.map(({ manager }) => manager), warning];
+    };
+    const warned = (fault: string): string => `299 - ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: ${fault}"`;
+    expect(await written([entry])).toEqual([["m"], null]);
+    expect(await written([])).toEqual([undefined, null]);
+    expect(await written([{ ...entry, operation: "Bogus" }])).toEqual([["client"], warned("operation must be `Apply` or `Update`")]);
+    expect(await written([{ ...entry, apiVersion: "" }])).toEqual([["client"], warned("apiVersion must not be empty")]);
+    expect(await written([{ ...entry, fieldsType: "Odd" }])).toEqual([["client"], warned('invalid fieldsType \\"Odd\\" in managed fields entry 0')]);
   });
 
   test("can't move an object elsewhere, nor change what is deleted, nor patch what isn't there", async () => {

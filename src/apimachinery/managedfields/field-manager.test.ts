@@ -83,3 +83,10 @@ test("a configuration that doesn't fit its type is refused, all faults at once",
   expect(() => applied(undefined, body, "a")).toThrow(
     "failed to create typed patch object (/web; apps/v1, Kind=Deployment): errors:\n  .metadata.labels.app: expected string, got &value.valueUnstructured{Value:1}\n  .foo: field not declared in schema");
 });
+
+test("an apply that changes nothing in the object brings its manager no time", () => {
+  const live = applied(undefined, config(1), "a");
+  const times = ({ metadata }: Deployment): unknown[] => metadata.managedFields!.map(({ manager, time }) => [manager, time]);
+  expect(times(applied(live, config(1), "b"))).toEqual([["b", undefined], ["a", "2026-01-01T00:00:00Z"]]);
+  expect(times(applied(live, config(2), "b", true))).toEqual([["a", "2026-01-01T00:00:00Z"], ["b", "2026-01-01T00:00:00Z"]]);
+});

@@ -97,7 +97,7 @@ function finish({ object: merged, managers }: { object: KubeObject; managers: Ma
   const entry = managers.get(id)!;
   const set = difference(entry.set, stripped);
   if (isEmpty(set)) managers.delete(id);
-  else managers.set(id, { ...entry, set, time: Bun.deepEquals(before, merged) && entry.time ? entry.time : write.now });
+  else managers.set(id, { ...entry, set, time: Bun.deepEquals(before, merged) ? entry.time : write.now });
   const { annotations } = object.metadata;
   if (write.manager === "kubectl" && annotations?.[lastAppliedAnnotation]) object.metadata.annotations = { ...annotations, [lastAppliedAnnotation]: lastApplied(config) };
   const entries = writeManagers(managers);

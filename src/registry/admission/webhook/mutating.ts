@@ -117,7 +117,7 @@ function readPatched(card: AnyResource, before: KubeObject, patch: readonly unkn
     return isOwnKind ? objectSchemaOf(card).decode<KubeObject>(result, { fieldValidation: "Ignore" }).object : result as KubeObject;
   } catch (error) {
     // The webhook's mistake, not the client's.
-    throw internalError((error as Error).message);
+    throw internalError((error as Error).message.replace(/^.*? cannot be handled as an? [^:]*: /s, ""));
   }
 }
 
