@@ -77,7 +77,7 @@ function read<T>(kind: PatchedKind, patch: ChangePatch, result: unknown, fieldVa
   } catch (error) {
     if (!(error instanceof StatusError) || error.code !== 400) throw error;
     const detail = error.message.replace(/^.*? cannot be handled as an? [^:]*: /s, "");
-    throw refuse(patch.type === "application/strategic-merge-patch+json" ? restoreFault(detail) : detail);
+    throw refuse(patch.type === "application/strategic-merge-patch+json" ? restoreFault(detail, patch.body) : detail);
   }
 }
 

@@ -82,6 +82,27 @@ describe("patch", () => {
   });
 });
 
+describe("a strategic merge patch that doesn't fit says so as Kubernetes' converter does:", () => {
+  test.each([
+    [{ spec: { replicas: "x" } }, "unrecognized type: int32"],
+    [{ spec: { replicas: 1.5 } }, "cannot convert float64 to int32"],
+    [{ spec: { paused: 1 } }, "unrecognized type: bool"],
+    [{ spec: 7 }, "cannot restore struct from: int64"],
+    [{ spec: 7.5 }, "cannot restore struct from: float64"],
+    [{ spec: { template: { spec: { containers: 7 } } } }, "cannot restore slice from int64"],
+    [{ metadata: { labels: 7 } }, "cannot restore map from int64"],
+    [{ metadata: { labels: { a: 1 } } }, "cannot convert int64 to string"],
+    [{ metadata: { labels: { a: 1.5 } } }, "unrecognized type: string"],
+  ])("%j", async (body, fault) => {
+    await using f = await startRegistry();
+    await f.client.create(deployments, deployment("a", 1));
+    const error = await refused(f.registry.patch(f.context, deployments, key, { type: "application/strategic-merge-patch+json", body }));
+    expect(error.code).toBe(422);
+    expect(error.message).toStartWith(' "" is invalid: patch: Invalid value: "map[');
+    expect(error.message).toEndWith(`": ${fault}`);
+  });
+});
+
 describe("delete", () => {
   test("answers with a Status when the object is gone, with the object when it stays", async () => {
     await using f = await startRegistry({ clock: new FakeClock(Date.parse("2026-02-03T04:05:06Z")) });

@@ -2,7 +2,7 @@ import https from "node:https";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { bootstrapPolicy } from "../../src/apiserver/authorization/bootstrap/policy.ts";
 import { reconcileBootstrapPolicy } from "../../src/apiserver/authorization/bootstrap/reconcile.ts";
-import { clusterroles, configmaps, namespaces, nodes, pods, rolebindings, serviceaccounts } from "../../src/apis/builtins.ts";
+import { clusterroles, configmaps, deployments, namespaces, nodes, pods, rolebindings, serviceaccounts } from "../../src/apis/builtins.ts";
 import type { HttpHandler } from "../../src/base/http.ts";
 import type { Pod } from "../../src/apis/generated/core/v1.ts";
 import type { ClusterRole } from "../../src/apis/generated/rbac/v1.ts";
@@ -230,6 +230,17 @@ describe("what is wrong is said as Kubernetes says it", () => {
     const review = { method: "POST", headers: { ...json, accept: "application/json;as=Table;v=v1;g=meta.k8s.io" }, body: JSON.stringify({ spec: { resourceAttributes: { verb: "get", resource: "pods" } } }) };
     expect((await get("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)).status).toBe(406);
   });
+});
+
+test("a Scale as a Table, for kubectl get --subresource=scale", async () => {
+  await server.client().create(deployments, { metadata: { name: "scaled", namespace: "default" }, spec: { replicas: 2, selector: { matchLabels: { a: "b" } }, template: { metadata: { labels: { a: "b" } }, spec: { containers: [{ name: "c", image: "i" }] } } } });
+  const path = "/apis/apps/v1/namespaces/default/deployments/scaled/scale", accept = "application/json;as=Table;v=v1;g=meta.k8s.io";
+  const table = JSON.parse((await get(path, { headers: { accept } })).text) as { columnDefinitions: { name: string }[] };
+  expect(table).toMatchObject({ kind: "Table", metadata: { resourceVersion: expect.any(String) }, rows: [{ cells: ["scaled", 2, 0, expect.any(String)], object: { kind: "PartialObjectMetadata", metadata: { name: "scaled" } } }] });
+  expect(table.columnDefinitions.map(({ name }) => name)).toEqual(["Name", "Desired", "Available", "Age"]);
+  const changed = await get(path, { method: "PATCH", headers: { "content-type": "application/merge-patch+json", accept }, body: '{"spec":{"replicas":3}}' });
+  expect(JSON.parse(changed.text)).toMatchObject({ kind: "Table", rows: [{ cells: ["scaled", 3, 0, expect.any(String)] }] });
+  expect(JSON.parse((await get(`${path}?includeObject=Object`, { headers: { accept } })).text)).toMatchObject({ rows: [{ object: { kind: "Scale", apiVersion: "autoscaling/v1", spec: { replicas: 3 } } }] });
 });
 
 describe("watches", () => {

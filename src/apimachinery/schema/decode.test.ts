@@ -16,6 +16,7 @@ describe("normalises", () => {
     ["unknown fields go", pod, { metadata: { name: "a", nope: 1 }, other: {} }, { metadata: { name: "a" }, spec: {}, status: {} }],
     ["nulls in maps and lists become zeros", pod, { metadata: { labels: { a: null }, finalizers: ["x", null] } }, { metadata: { labels: { a: "" }, finalizers: ["x", ""] }, spec: {}, status: {} }],
     ["empty lists that Go prints stay", "io.k8s.api.rbac.v1.Role", { rules: [] }, { metadata: {}, rules: [] }],
+    ["empty lists that say something stay", "io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler", { metadata: { managedFields: [] }, spec: { metrics: [], behavior: { scaleUp: { policies: [] } } } }, { metadata: { managedFields: [] }, spec: { behavior: { scaleUp: { policies: [] } } }, status: {} }],
     ["bytes", secret, { data: { a: "YQ==", b: "", c: "YW\nJj" } }, { metadata: {}, data: { a: "YQ==", b: "", c: "YWJj" } }],
     ["ports by number or name", "io.k8s.api.core.v1.Service", { spec: { ports: [{ port: 80, targetPort: "http" }, { port: 81, targetPort: 8081 }] } }, { metadata: {}, spec: { ports: [{ port: 80, targetPort: "http" }, { port: 81, targetPort: 8081 }] }, status: {} }],
     ["schemas within schemas", crd, { spec: { versions: [{ name: "v1", schema: { openAPIV3Schema: { additionalProperties: false, items: { type: "string", nope: 1 }, default: { any: null } } } }] } },

@@ -87,8 +87,8 @@ function addEmptyStructs(object: JsonObject, struct: StructType): void {
   }
 }
 
-/** An empty list of managers ends their recording, where none given leaves them as they are. */
-const saysByBeingEmpty = "managedFields";
+/** Lists that say something by being empty: no managers ends their recording, and no policies of scaling are not the usual ones. */
+const sayByBeingEmpty: ReadonlySet<string> = new Set(["managedFields", "policies"]);
 
 function decodeStruct(reader: Reader, struct: StructType, json: unknown): JsonObject {
   if (typeof json !== "object" || json === null || Array.isArray(json)) throw mismatch(reader, struct, json);
@@ -108,7 +108,7 @@ function decodeStruct(reader: Reader, struct: StructType, json: unknown): JsonOb
     const value = decodeValue(reader, field.type, given);
     if (reader.duplicates) noteDuplicate(reader);
     reader.path.pop();
-    if (field.omitempty && !field.ptr && isEmpty(value, field.type.kind) && name !== saysByBeingEmpty) continue;
+    if (field.omitempty && !field.ptr && isEmpty(value, field.type.kind) && !(sayByBeingEmpty.has(name) && field.type.kind === "list")) continue;
     object[name] = value;
   }
   reader.struct = outer;

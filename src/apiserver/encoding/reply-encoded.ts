@@ -10,7 +10,7 @@ import { json } from "./encodings.ts";
 import { negotiateStatus, type Negotiated } from "./negotiation.ts";
 import { objectValue, type AnyObject, type Kinded } from "./object-json.ts";
 import { partialMetadata, partialMetadataList } from "./partial-metadata.ts";
-import { includeObjectOf, table, tableOfOne } from "./table.ts";
+import { includeObjectOf, table, tableOfOne, type Printed } from "./table.ts";
 
 const compress = promisify(gzip);
 /** As Kubernetes: smaller answers aren't worth the time. */
@@ -19,10 +19,14 @@ const gzipFrom = 128 << 10;
 /** Answers with one object of a kind, in the form negotiated. */
 export function replyObject(exchange: Exchange, media: Negotiated, status: number, card: AnyResource, object: AnyObject): Promise<void> {
   exchange.audit?.responseObject(objectValue(card, object));
+  if (media.as) return replyTransformed(exchange, media, status, card, object);
+  return replyBytes(exchange, status, media.encoding.mediaType, media.encoding.object(card, object));
+}
+
+function replyTransformed(exchange: Exchange, media: Negotiated, status: number, card: Printed, object: AnyObject): Promise<void> {
   if (media.as === "Table") return replyValue(exchange, media, status, tableOfOne(card, object, { ...media, includeObject: includeObjectOf(exchange.query), now: Date.now() }));
   if (media.as === "PartialObjectMetadata") return replyValue(exchange, media, status, partialMetadata(object, media.metaVersion));
-  if (media.as === "PartialObjectMetadataList") throw notAcceptable(`you requested PartialObjectMetadataList, but the requested object is not a list (*${goName(card)})`);
-  return replyBytes(exchange, status, media.encoding.mediaType, media.encoding.object(card, object));
+  throw notAcceptable(`you requested PartialObjectMetadataList, but the requested object is not a list (*${goName(card)})`);
 }
 
 export async function replyList(exchange: Exchange, media: Negotiated, card: AnyResource, { items, metadata }: ObjectList<KubeObject>): Promise<void> {
@@ -49,9 +53,11 @@ export function kindOf(value: object): Kinded {
   return { group: slash < 0 ? "" : apiVersion.slice(0, slash), version: apiVersion.slice(slash + 1), kind };
 }
 
-/** A Kubernetes answer that isn't an object of the table, such as a Scale: kind and apiVersion come first. */
-export const replyKind = (exchange: Exchange, media: Negotiated, status: number, kind: Kinded, object: object): Promise<void> => {
+/** A Kubernetes answer that isn't an object of the table, such as a Scale: kind and apiVersion come first. With columns it is answered in the form negotiated. */
+export const replyKind = (exchange: Exchange, media: Negotiated, status: number, kind: Kinded & { columns?: AnyResource["columns"] }, object: object): Promise<void> => {
+  const { columns = [] } = kind;
   exchange.audit?.responseObject(objectValue(kind, object as AnyObject));
+  if (media.as) return replyTransformed(exchange, media, status, { ...kind, columns }, object as AnyObject);
   return replyBytes(exchange, status, media.encoding.mediaType, media.encoding.value(kind, objectValue(kind, object as AnyObject)));
 };
 

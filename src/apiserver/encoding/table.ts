@@ -2,7 +2,7 @@ import type { AnyResource } from "../../apimachinery/resource.ts";
 import { invalidValue, render } from "../../apimachinery/field-errors.ts";
 import { badRequest } from "../../apimachinery/status.ts";
 import type { ListMeta, Table, TableRow } from "../../apis/generated/meta/v1.ts";
-import { objectValue, type AnyObject } from "./object-json.ts";
+import { objectValue, type AnyObject, type Kinded } from "./object-json.ts";
 import { partialMetadata } from "./partial-metadata.ts";
 
 export type IncludeObject = "None" | "Metadata" | "Object";
@@ -25,8 +25,11 @@ export interface TableOptions {
   now: number;
 }
 
+/** A card, or another kind that has columns. */
+export type Printed = Kinded & { columns: AnyResource["columns"] };
+
 /** Server-side printing: the card's columns over these objects. Source: k8s.io/kubernetes/pkg/printers. */
-export function table(card: AnyResource, objects: readonly AnyObject[], metadata: ListMeta, options: TableOptions): Table {
+export function table(card: Printed, objects: readonly AnyObject[], metadata: ListMeta, options: TableOptions): Table {
   return {
     kind: "Table", apiVersion: `meta.k8s.io/${options.metaVersion}`, metadata,
     columnDefinitions: options.noHeaders ? (null as unknown as Table["columnDefinitions"]) : card.columns.map(({ name, type, format = "", description = "", priority = 0 }) => ({ name, type, format, description, priority })),
@@ -35,10 +38,10 @@ export function table(card: AnyResource, objects: readonly AnyObject[], metadata
 }
 
 /** A Table of one object, with its resourceVersion, as GET and watch events carry it. */
-export const tableOfOne = (card: AnyResource, object: AnyObject, options: TableOptions): Table =>
+export const tableOfOne = (card: Printed, object: AnyObject, options: TableOptions): Table =>
   table(card, [object], { resourceVersion: object.metadata.resourceVersion }, options);
 
-function row(card: AnyResource, object: AnyObject, { includeObject, metaVersion, now }: TableOptions): TableRow {
+function row(card: Printed, object: AnyObject, { includeObject, metaVersion, now }: TableOptions): TableRow {
   const cells = card.columns.map((column) => column.value(object, now));
   if (includeObject === "None") return { cells, object: null } as unknown as TableRow;
   return { cells, object: (includeObject === "Object" ? objectValue(card, object) : partialMetadata(object, metaVersion)) as Record<string, unknown> };

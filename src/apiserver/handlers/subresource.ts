@@ -26,21 +26,22 @@ export const subresource: ResourceHandler = async (dependencies, exchange, card)
 
 const views: Readonly<Record<string, ResourceHandler>> = { get, update, patch };
 
-function otherKind({ name, kind, style }: Subresource): ResourceHandler {
+function otherKind({ name, kind, style, columns }: Subresource): ResourceHandler {
+  const printed = { ...kind, columns };
   return async ({ registry }, exchange, card) => {
-    const media = negotiate(exchange, {});
+    const media = negotiate(exchange, columns ? { metadata: true, table: true } : {});
     const key = keyOfPath(exchange, card);
     const context = requestContext(exchange);
-    if (exchange.info.verb === "get") return replyKind(exchange, media, 200, kind, await registry.getSubresource(context, card, key, name) as object);
+    if (exchange.info.verb === "get") return replyKind(exchange, media, 200, printed, await registry.getSubresource(context, card, key, name) as object);
     if (exchange.info.verb === "patch") {
       const { patch: body, options } = await readPatch(exchange, card);
-      return replyKind(exchange, media, 200, kind, await registry.patchSubresource(context, card, key, name, body, options) as object);
+      return replyKind(exchange, media, 200, printed, await registry.patchSubresource(context, card, key, name, body, options) as object);
     }
     const options = writeOptions(exchange);
     const body = await readBody<KubeObject>(exchange, kind);
     if (style === "projection") {
       matchUrl(body, key);
-      return replyKind(exchange, media, 200, kind, await registry.updateSubresource(context, card, key, name, body, options) as object);
+      return replyKind(exchange, media, 200, printed, await registry.updateSubresource(context, card, key, name, body, options) as object);
     }
     matchUrl(body, { namespace: key.namespace });
     const result = await registry.createSubresource(context, card, key, name, body, options) as { kind?: string };
