@@ -18,6 +18,7 @@ import { nodeRestriction } from "./plugins/node-restriction.ts";
 import { ownerReferencesPermissionEnforcement } from "./plugins/owner-references.ts";
 import { persistentVolumeClaimResize } from "./plugins/persistent-volume-claim-resize.ts";
 import { podSecurity, type PodSecurityConfiguration } from "./plugins/pod-security/pod-security.ts";
+import { nodeDeclaredFeatureValidator, podResizeValidator } from "./plugins/pod-changes.ts";
 import { podTopologyLabels } from "./plugins/pod-topology-labels.ts";
 import { priority } from "./plugins/priority.ts";
 import { rbacEscalation } from "./plugins/rbac-escalation.ts";
@@ -87,6 +88,8 @@ const allAdmission = ({ listers, authorizer, clock = systemClock, policies, webh
   podTopologyLabels({ listers }),
   rbacEscalation({ listers, authorizer }),
   deviceAdminAccess({ listers }),
+  nodeDeclaredFeatureValidator({ listers }),
+  podResizeValidator({ listers }),
   ...(policies ? [mutatingAdmissionPolicy({ ...policies, listers, authorizer })] : []),
   ...(webhooks ? [mutatingAdmissionWebhook({ matchConditions: createMatchConditions({ authorizer }), ...webhooks, listers })] : []),
   ...(policies ? [validatingAdmissionPolicy({ ...policies, listers, authorizer })] : []),
