@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { methodNotAllowed, noSuchPath } from "../apimachinery/status.ts";
+import { methodNotAllowed, noSuchPath, notAcceptable } from "../apimachinery/status.ts";
 import type { Logger } from "../base/log.ts";
 import { metricsContentType, type MetricsRegistry } from "../base/metrics.ts";
 import type { ServiceAccountKeys } from "./authentication/service-account-tokens.ts";
@@ -73,7 +73,10 @@ function routes({ discovery, openApi, checks, metrics, version, serviceAccountKe
     get(`/${kind}`, (exchange) => answerHealth(exchange, kind, checks[kind], undefined, onFailure));
     get(`/${kind}/:check`, (exchange, { check }) => answerHealth(exchange, kind, checks[kind], check, onFailure));
   }
-  get("/version", (exchange) => replyJson(exchange, version));
+  get("/version", (exchange) => {
+    acceptJson(exchange);
+    return replyJson(exchange, version);
+  });
   get("/metrics", (exchange) => reply(exchange, 200, { "Content-Type": metricsContentType }, metrics.render()));
   get("/openapi/v2", async (exchange) => replyOpenApi(exchange, await openApi.v2(exchange.request.headers["accept"] ?? ""), v2Forms));
   get("/openapi/v3", (exchange) => replyOpenApi(exchange, openApi.v3Index(), undefined));
@@ -91,6 +94,11 @@ function routes({ discovery, openApi, checks, metrics, version, serviceAccountKe
     throw error;
   });
   return app;
+}
+
+/** Kubernetes serves its version by a router that knows JSON alone, and no wildcard but that for everything. */
+function acceptJson({ request }: Exchange): void {
+  if (!parseAccept(request.headers["accept"]).some(({ type }) => type === "application/json" || type === "*/*")) throw notAcceptable("406: Not Acceptable\n\nAvailable representations: application/json");
 }
 
 const groupPaths = (discovery: Discovery): string[] => discovery.groupVersions().flatMap((each) => (each.includes("/") ? [`/apis/${each.split("/")[0]}`, `/apis/${each}`] : [`/api/${each}`]));

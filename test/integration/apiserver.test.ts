@@ -232,6 +232,13 @@ describe("what is wrong is said as Kubernetes says it", () => {
   });
 });
 
+test("the version is had in JSON alone", async () => {
+  const statusOf = async (accept: string): Promise<number> => (await get("/version", { headers: { accept } })).status;
+  for (const accept of ["application/json", "application/json;as=Table", "*/*", "application/vnd.kubernetes.protobuf, application/json", "text/*, */*;q=0.1"]) expect([accept, await statusOf(accept)]).toEqual([accept, 200]);
+  for (const accept of ["text/html", "application/*", "application/yaml"]) expect([accept, await statusOf(accept)]).toEqual([accept, 406]);
+  expect(await message("/version", { headers: { accept: "text/html" } })).toEqual([406, "406: Not Acceptable\n\nAvailable representations: application/json"]);
+});
+
 test("a Scale as a Table, for kubectl get --subresource=scale", async () => {
   await server.client().create(deployments, { metadata: { name: "scaled", namespace: "default" }, spec: { replicas: 2, selector: { matchLabels: { a: "b" } }, template: { metadata: { labels: { a: "b" } }, spec: { containers: [{ name: "c", image: "i" }] } } } });
   const path = "/apis/apps/v1/namespaces/default/deployments/scaled/scale", accept = "application/json;as=Table;v=v1;g=meta.k8s.io";

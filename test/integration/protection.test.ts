@@ -125,15 +125,24 @@ describe("clients that want much", () => {
   });
 
   test.each([
-    ["a long URL", `GET /api/v1/pods?labelSelector=${"a".repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 414],
+    ["a long URL", `GET /api/v1/pods?labelSelector=${"a".repeat(200_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 414],
     ["many fields", `GET /version HTTP/1.1\r\nHost: x\r\n${"X: 1\r\n".repeat(200)}\r\n`, 431],
-    ["a large field", `GET /version HTTP/1.1\r\nHost: x\r\nX: ${"1".repeat(100_000)}\r\n\r\n`, 431],
+    ["a large field", `GET /version HTTP/1.1\r\nHost: x\r\nX: ${"1".repeat(200_000)}\r\n\r\n`, 431],
     ["a body that is too long", `POST ${maps} HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n`, 413],
   ])("%s is refused", async (_, bytes, status) => {
     const client = await dial();
     client.send(bytes);
     await closed(client);
     expect(responses(client.text).map((each) => each.status)).toEqual([status]);
+  });
+
+  test("a label selector of 60 KB is served", async () => {
+    const client = await dial();
+    const values = Array.from({ length: 9000 }, (_, i) => `v${i}`).join(",");
+    client.send(`GET /api/v1/namespaces/default/configmaps?labelSelector=${encodeURIComponent(`a in (${values})`)} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await client.until((each) => responses(each.text).length === 1);
+    expect(responses(client.text)[0]!.status).toBe(200);
+    client.destroy();
   });
 
   test("requests one behind the other without waiting are served in their order", async () => {

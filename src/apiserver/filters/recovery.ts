@@ -4,7 +4,7 @@ import { replyStatus } from "../encoding/reply-encoded.ts";
 import type { Filter } from "../exchange.ts";
 
 /**
- * The one place where what a request threw becomes its answer. Unknown errors are logged, and clients learn no more than that.
+ * The one place where what a request threw becomes its answer. Unknown errors are logged, but not a client's malformed URL, and clients learn no more than that.
  * A stream that had begun can't be answered any more: the front breaks it off.
  */
 export function withRecovery({ log }: { log: Logger }): Filter {
@@ -12,7 +12,7 @@ export function withRecovery({ log }: { log: Logger }): Filter {
     try {
       await next(exchange);
     } catch (error) {
-      if (!(error instanceof StatusError)) log.error("request failed", { method: exchange.request.method, path: exchange.path, error });
+      if (!(error instanceof StatusError || error instanceof URIError)) log.error("request failed", { method: exchange.request.method, path: exchange.path, error });
       if (exchange.response.started && !exchange.replied) throw error;
       replyStatus(exchange, statusOf(error));
     }

@@ -14,7 +14,7 @@ export const clientCas = ({ clientCa, requestHeaderCa }: FrontTls): string[] => 
 
 /** What one client may cost us. Bytes and milliseconds. */
 export interface FrontLimits {
-  /** Request line; longer ones are answered 414. */
+  /** Request line; longer ones are answered 414. Label selectors can be long: Go's servers take a megabyte. */
   requestLineBytes: number;
   /** Request line and header fields together; 431. */
   headerBytes: number;
@@ -37,8 +37,8 @@ export interface FrontLimits {
 }
 
 export const defaultLimits: FrontLimits = {
-  requestLineBytes: 16 << 10,
-  headerBytes: 64 << 10,
+  requestLineBytes: 128 << 10,
+  headerBytes: 160 << 10,
   headerCount: 100,
   bodyBytes: 3 << 20,
   headerTimeoutMs: 10_000,
