@@ -21,7 +21,7 @@ export function parseServerOptions(values: SettingValues, host: { defaultAddress
   if (!nodeIp) throw new UsageError("this machine has no address but loopback: connect a network, or name one with --node-ip");
   address(nodeIp, "--node-ip");
   const advertiseAddress = optional("advertise-address");
-  if (advertiseAddress) address(advertiseAddress, "--advertise-address");
+  if (advertiseAddress) reachable(advertiseAddress, "--advertise-address");
   const runtime = optional("container-runtime-endpoint")?.replace(/^unix:\/\//, "");
   return {
     dataDir: absolute(text("data-dir"), "--data-dir"), writeKubeconfig: absolute(text("write-kubeconfig"), "--write-kubeconfig"),
@@ -48,6 +48,13 @@ function address(text: string, flag: string): number {
   const parsed = parseIpv4(text);
   if (parsed === undefined) throw new UsageError(`${flag} must be an IPv4 address, not ${JSON.stringify(text)}`);
   return parsed;
+}
+
+/** An address that others can send to: Kubernetes refuses any other as the endpoint of its own Service. */
+function reachable(text: string, flag: string): void {
+  const first = address(text, flag) >>> 24;
+  const reason = first === 0 ? "no address" : first === 127 ? "this machine's own loopback" : text.startsWith("169.254.") ? "link-local" : first >= 224 ? "not one machine's" : undefined;
+  if (reason) throw new UsageError(`${flag} ${text} is ${reason}, and pods and nodes couldn't reach the API there: name an address of this machine's network, or leave the setting out`);
 }
 
 function absolute(path: string, flag: string): string {

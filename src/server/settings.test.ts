@@ -50,6 +50,8 @@ describe("mistakes are told in one sentence", () => {
     ["overlap", { flags: { "service-cidr": "10.42.128.0/20" } }, /overlap/],
     ["small network", { flags: { "cluster-cidr": "10.42.0.0/28" } }, /take a \/24/],
     ["DNS outside", { flags: { "cluster-dns": "10.99.0.10" } }, /must be inside --service-cidr/],
+    ["loopback advertised", { flags: { "advertise-address": "127.0.0.1" } }, /--advertise-address 127\.0\.0\.1 is this machine's own loopback.*name an address of this machine's network/],
+    ["nothing advertised", { flags: { "advertise-address": "0.0.0.0" } }, /--advertise-address 0\.0\.0\.0 is no address/],
     ["relative path", { flags: { "data-dir": "data" } }, /--data-dir must be an absolute path/],
     ["taint", { environment: { SKIFF_NODE_TAINT: "x" } }, /key=value:NoSchedule/],
     ["mode as a YAML number", { files: { "config.yaml": "write-kubeconfig-mode: 640" } }, /in quotes/],
