@@ -1,12 +1,16 @@
-/** Time as a dependency, so that tests can move it. `now` is in milliseconds since the Unix epoch. */
+/** Time as a dependency, so that tests can move it. */
 export interface Clock {
+  /** Wall time, in milliseconds since the Unix epoch: for what is written into objects. It jumps when the clock is set. */
   now(): number;
+  /** Milliseconds since some fixed moment, which never jump: for delays and durations. */
+  monotonic(): number;
   /** Resolves after `ms` milliseconds; rejects with the signal's reason as soon as `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   sleep: (ms, signal) => new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const onAbort = (): void => {

@@ -11,6 +11,7 @@ async function shrinksAfter(looks: readonly { rss: number; share?: number }[]): 
   await returnIdleMemory({
     clock: {
       now: () => now,
+      monotonic: () => now,
       async sleep(ms) {
         if (++look === looks.length) stop.abort();
         stop.signal.throwIfAborted();

@@ -30,10 +30,10 @@ export const ownMemory: ProcessMemory = {
  * keeps most of what a burst took. Memory that stays in use is no reason to try again.
  */
 export async function returnIdleMemory({ clock, memory = ownMemory }: { clock: Clock; memory?: ProcessMemory }, signal: AbortSignal): Promise<void> {
-  let settled = 0, shrunk = false, at = clock.now(), cpu = memory.cpu();
+  let settled = 0, shrunk = false, at = clock.monotonic(), cpu = memory.cpu();
   while (await clock.sleep(lookMs, signal).then(() => true, () => false)) {
-    const share = (memory.cpu() - cpu) / (clock.now() - at);
-    at = clock.now();
+    const share = (memory.cpu() - cpu) / (clock.monotonic() - at);
+    at = clock.monotonic();
     cpu = memory.cpu();
     const rss = memory.rss();
     // The look after a shrink sees what is really in use; pages go back to the system a little later than the call.

@@ -21,8 +21,9 @@ export interface MetricsRegistry {
   counter(options: MetricOptions): Counter;
   gauge(options: MetricOptions): Gauge;
   histogram(options: MetricOptions & { buckets: readonly number[] }): Histogram;
-  /** A value read when somebody scrapes, such as memory in use. */
+  /** A value read when somebody scrapes, such as memory in use; with labels, one value for each set of theirs. */
   callback(options: { name: string; help: string; type: "gauge" | "counter"; read: () => number }): void;
+  callback(options: MetricOptions & { type: "gauge" | "counter"; labels: readonly string[]; read: () => Iterable<readonly [values: readonly string[], value: number]> }): void;
   render(): string;
 }
 
@@ -78,7 +79,12 @@ export function createMetrics(): MetricsRegistry {
         },
       };
     },
-    callback: ({ name, help, type, read }) => register(name, help, type, () => [`${name} ${read()}\n`]),
+    callback({ name, help, type, labels = [], read }: MetricOptions & { type: string; read: () => number | Iterable<readonly [readonly string[], number]> }) {
+      register(name, help, type, () => {
+        const values = read();
+        return typeof values === "number" ? [`${name} ${values}\n`] : [...values].map(([labelValues, value]) => `${name}${render(labels, labelValues)} ${value}\n`);
+      });
+    },
     render: () => [...writers.values()].map((write) => write()).join(""),
   };
 }

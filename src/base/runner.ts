@@ -41,7 +41,7 @@ export class Runner {
       for (;;) {
         await this.#triggered(signal);
         this.#pending = false;
-        const started = clock.now();
+        const started = clock.monotonic();
         try {
           await this.#options.run(signal);
           failures = 0;
@@ -51,7 +51,7 @@ export class Runner {
           this.#pending = true;
           await clock.sleep(backoffDelay(failures++, { ...retry, jitter: 0.1 }), signal);
         }
-        const rest = started + minInterval - clock.now();
+        const rest = started + minInterval - clock.monotonic();
         if (rest > 0) await clock.sleep(rest, signal);
       }
     } catch (error) {

@@ -69,6 +69,34 @@ test("delayed keys share one timer, and the earliest time of a key counts", asyn
   expect(queue.length).toBe(2);
 });
 
+test("a delay is time that passes: setting the clock neither shortens nor stretches it", async () => {
+  const { clock, queue } = newQueue();
+  queue.addAfter("a", 60_000);
+  clock.jump(-3_600_000);
+  await clock.advance(59_999);
+  expect(queue.length).toBe(0);
+  clock.jump(7_200_000);
+  await clock.advance(1);
+  expect(queue.length).toBe(1);
+});
+
+test("a wall time is kept when the clock is set on or back, and needs no timer longer than one can be", async () => {
+  const { clock, queue } = newQueue();
+  const day = 86_400_000;
+  queue.addAt("a", clock.now() + 40 * day);
+  await clock.advance(day);
+  expect(queue.length).toBe(0);
+  clock.jump(-day);
+  await clock.advance(40 * day - 1);
+  expect(queue.length).toBe(0);
+  await clock.advance(1);
+  expect(queue.length).toBe(1);
+  queue.addAt("b", clock.now() + day);
+  clock.jump(day);
+  await clock.advance(30_000);
+  expect(queue.length).toBe(2);
+});
+
 test("shutDown hands out what is ready, drops what is delayed, takes nothing new", async () => {
   const { clock, queue } = newQueue();
   queue.add("a");

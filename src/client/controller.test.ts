@@ -1,13 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import { FakeClock, settle } from "../../test/support/fake-clock.ts";
+import { createMetrics } from "../base/metrics.ts";
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import type { AnyResource, ResourceCard } from "../apimachinery/resource.ts";
 import { configmaps, pods, replicasets } from "../apis/builtins.ts";
 import type { ConfigMap, Pod } from "../apis/generated/core/v1.ts";
 import type { Client } from "./client.ts";
-import { defineController, rulesOf, startControllers, TerminalError, watchOf, type Controller, type ReconcileResult } from "./controller.ts";
+import { createControllerMetrics } from "./controller-metrics.ts";
+import { defineController, rulesOf, TerminalError, watchOf, type Controller, type ReconcileResult } from "./controller.ts";
 import type { Informer, InformerFactory } from "./informer.ts";
 import { ObjectStore } from "./object-store.ts";
+import { startControllers } from "./run-controllers.ts";
 
 let version = 0;
 const configMap = (name: string, extra: Partial<KubeObject["metadata"]> = {}): Frozen<ConfigMap> => ({ metadata: { name, namespace: "d", uid: name, resourceVersion: String(++version), ...extra } });
@@ -133,13 +136,39 @@ describe("a controller", () => {
     expect(ended).toEqual(["d/a"]);
   });
 
-  test("goes over all keys again every resync", async () => {
-    const keys: string[] = [];
-    const plane = start({ resync: 60_000, reconcile: async (key) => void keys.push(key) });
-    plane.of(configmaps).set(configMap("a"));
-    await plane.clock.advance(120_000);
-    expect(keys).toEqual(["d/a", "d/a", "d/a"]);
-    await plane.stop();
+  test("that throws is heard of, and neither its other keys nor other controllers are stopped", async () => {
+    const clock = new FakeClock();
+    const stop = new AbortController();
+    const { of, informers } = stores();
+    const metrics = createMetrics();
+    const events: string[] = [];
+    const worked: string[] = [];
+    const broken = defineController({
+      name: "broken", for: configmaps, writes: [],
+      watches: [watchOf(configmaps, (current) => {
+        if (current?.metadata.name === "strange") throw new RangeError("not understood");
+        return [];
+      })],
+      async reconcile(key) {
+        if (key === "d/bad") throw new TypeError("x is not a function");
+        worked.push(`broken ${key}`);
+      },
+    });
+    const sound = defineController({ name: "sound", for: configmaps, writes: [], reconcile: async (key) => void worked.push(`sound ${key}`) });
+    const running = startControllers([broken, sound], {
+      clientFor: () => ({}) as Client, informers, clock, metrics: createControllerMetrics(metrics),
+      recorderFor: () => ({ event: (about, type, reason, message) => void events.push(`${(about as KubeObject).metadata.name} ${type} ${reason} ${message}`) }),
+    }, stop.signal);
+    for (const name of ["bad", "strange", "good"]) of(configmaps).set(configMap(name));
+    await settle();
+    expect(worked.toSorted()).toEqual(["broken d/good", "broken d/strange", "sound d/bad", "sound d/good", "sound d/strange"]);
+    expect(events).toEqual(["bad Warning ReconcileError broken failed and will try again: x is not a function"]);
+    const text = metrics.render();
+    expect(text).toContain('controller_runtime_reconcile_panics_total{controller="broken"} 2\n');
+    expect(text).toContain('workqueue_adds_total{name="sound"} 3\n');
+    expect(text).toContain('workqueue_retries_total{name="broken"} 1\n');
+    stop.abort();
+    await running;
   });
 });
 

@@ -60,7 +60,7 @@ export class EventCorrelator {
 
   #aggregate(event: Event): Event {
     const key = aggregateKey(event);
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     let aggregate = touch(this.#aggregates, key);
     if (!aggregate || now - aggregate.last > aggregateWindow) aggregate = { messages: new Set(), last: now };
     aggregate.last = now;
@@ -73,7 +73,7 @@ export class EventCorrelator {
   }
 
   #spend(key: string): boolean {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     const bucket = touch(this.#buckets, key) ?? { tokens: burst, at: now };
     bucket.tokens = Math.min(burst, bucket.tokens + (now - bucket.at) * refillPerMs);
     bucket.at = now;

@@ -110,7 +110,7 @@ export class SchedulingQueue {
     if (!this.#failed(entry)) return;
     entry.state = "unschedulable";
     entry.rejectors = rejectors;
-    entry.flushAt = this.#options.clock.now() + longestUnschedulable;
+    entry.flushAt = this.#options.clock.monotonic() + longestUnschedulable;
     this.#waitUntil(entry, entry.flushAt);
   }
 
@@ -129,7 +129,7 @@ export class SchedulingQueue {
 
   #failed(entry: QueuedPod): boolean {
     if (this.#pods.get(entry.uid) !== entry) return false;
-    entry.until = this.#options.clock.now() + backoffDelay(entry.failures++, backoff);
+    entry.until = this.#options.clock.monotonic() + backoffDelay(entry.failures++, backoff);
     return true;
   }
 
@@ -143,14 +143,14 @@ export class SchedulingQueue {
   }
 
   #retry(entry: QueuedPod): void {
-    if (entry.until <= this.#options.clock.now()) return this.#activate(entry);
+    if (entry.until <= this.#options.clock.monotonic()) return this.#activate(entry);
     entry.state = "backoff";
     this.#waitUntil(entry, entry.until);
   }
 
   #activate(entry: QueuedPod): void {
     entry.state = "active";
-    entry.since = this.#options.clock.now();
+    entry.since = this.#options.clock.monotonic();
     this.#active.add({ entry, priority: entry.pod.spec.priority ?? 0, since: entry.since, order: this.#order++ });
     this.#wake?.();
     this.#wake = undefined;
@@ -168,9 +168,9 @@ export class SchedulingQueue {
     this.#timer?.cancel.abort();
     const timer = { at, cancel: new AbortController() };
     this.#timer = timer;
-    clock.sleep(Math.max(0, at - clock.now()), timer.cancel.signal).then(() => {
+    clock.sleep(Math.max(0, at - clock.monotonic()), timer.cancel.signal).then(() => {
       this.#timer = undefined;
-      this.#timePassed(clock.now());
+      this.#timePassed(clock.monotonic());
       this.#arm();
     }, () => {
       // An earlier time took its place, or the queue was closed.

@@ -12,7 +12,9 @@ import { returnIdleMemory } from "../base/idle-memory.ts";
 import { logger } from "../base/log.ts";
 import { createMetrics } from "../base/metrics.ts";
 import { builtAt, gitVersion } from "../base/version.ts";
-import { rulesOf, startControllers } from "../client/controller.ts";
+import { createControllerMetrics } from "../client/controller-metrics.ts";
+import { rulesOf } from "../client/controller.ts";
+import { startControllers } from "../client/run-controllers.ts";
 import { controllers } from "../controllers/index.ts";
 import type { UserInfo } from "../registry/attributes.ts";
 import { ensureClusterDnsService } from "../registry/bootstrap/cluster-dns-service.ts";
@@ -96,6 +98,7 @@ class Server {
   #front!: Front;
   #kubelet: HttpHandler | undefined;
   readonly #clock = systemClock;
+  readonly #metrics = createMetrics();
   constructor(private readonly options: ServerOptions, private readonly layout: Layout, private readonly stopping: AbortSignal, private readonly fail: (what: string, error: unknown) => void) {}
 
   get url(): string {
@@ -123,7 +126,7 @@ class Server {
         this.#pki = await ensurePki(this.#pkiOptions());
         ensureToken({ dataDir: options.dataDir, serverCa: this.#pki.serverCa.certificate, ...(options.token ? { given: options.token } : {}) });
         this.#plane = await startControlPlane({
-          options, databaseFile: layout.databaseFile, serviceAccountKey: this.#pki.serviceAccountKey, frontProxyClient: () => this.#pki.frontProxyClient, metrics: createMetrics(), clock: this.#clock, stopping: this.stopping,
+          options, databaseFile: layout.databaseFile, serviceAccountKey: this.#pki.serviceAccountKey, frontProxyClient: () => this.#pki.frontProxyClient, metrics: this.#metrics, clock: this.#clock, stopping: this.stopping,
           nodes: { connect: (name) => (name === options.nodeName ? this.#kubelet : undefined) },
           onFatal: (error) => this.fail("the database can't be used any more", error),
         });
@@ -201,7 +204,7 @@ class Server {
   #runControllers(signal: AbortSignal): Promise<void> {
     const { clientAs, recorder, informers } = this.#plane;
     return startControllers(this.#controllers(), {
-      informers, clock: this.#clock,
+      informers, clock: this.#clock, metrics: createControllerMetrics(this.#metrics),
       clientFor: (name) => clientAs(serviceAccountUser(name)),
       recorderFor: (name) => recorder(name, serviceAccountUser(name)),
     }, signal);

@@ -24,6 +24,7 @@ function compacting(policy: CompactionPolicy) {
   const stop = new AbortController();
   const clock = {
     now: () => now,
+    monotonic: () => now,
     sleep: (ms: number, signal?: AbortSignal) => new Promise<void>((resolve, reject) => {
       signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
       sleepers.push(() => {

@@ -36,16 +36,16 @@ export async function runCompaction({ storage, clock, failed, policy = defaultCo
   failed: (error: StorageError) => void;
   policy?: CompactionPolicy;
 }, signal: AbortSignal): Promise<void> {
-  let marks: Mark[] = [{ at: clock.now(), revision: storage.revision }];
-  let compactedAt = clock.now();
+  let marks: Mark[] = [{ at: clock.monotonic(), revision: storage.revision }];
+  let compactedAt = clock.monotonic();
   while (await slept(clock, policy.intervalMs, signal)) {
-    const plan = planCompaction([...marks, { at: clock.now(), revision: storage.revision }], policy);
+    const plan = planCompaction([...marks, { at: clock.monotonic(), revision: storage.revision }], policy);
     marks = plan.marks;
     const gain = plan.upTo - storage.compactedRevision;
-    if (gain <= 0 || (gain < policy.worthRevisions && clock.now() - compactedAt < policy.patienceMs)) continue;
+    if (gain <= 0 || (gain < policy.worthRevisions && clock.monotonic() - compactedAt < policy.patienceMs)) continue;
     try {
       await storage.compact(plan.upTo);
-      compactedAt = clock.now();
+      compactedAt = clock.monotonic();
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       if (error.code === "closed") return;

@@ -4,7 +4,7 @@ import type { ResourceCard } from "../../src/apimachinery/resource.ts";
 import { configmaps, namespaces, resourcequotas } from "../../src/apis/builtins.ts";
 import { customresourcedefinitions } from "../../src/apis/apiextensions/customresourcedefinition.ts";
 import { systemClock } from "../../src/base/clock.ts";
-import { startControllers } from "../../src/client/controller.ts";
+import { startControllers } from "../../src/client/run-controllers.ts";
 import { garbageCollector } from "../../src/controllers/garbage-collector/garbage-collector.ts";
 import { namespaceController } from "../../src/controllers/namespace/namespace.ts";
 import { resourceQuotaController } from "../../src/controllers/resourcequota/resourcequota.ts";

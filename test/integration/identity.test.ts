@@ -6,7 +6,8 @@ import { builtins, certificatesigningrequests, configmaps, events, namespaces, p
 import type { TokenRequest } from "../../src/apis/generated/authentication/v1.ts";
 import type { Pod } from "../../src/apis/generated/core/v1.ts";
 import type { UserInfo } from "../../src/registry/attributes.ts";
-import { fixedKinds, rulesOf, startControllers, type Controller } from "../../src/client/controller.ts";
+import { fixedKinds, rulesOf, type Controller } from "../../src/client/controller.ts";
+import { startControllers } from "../../src/client/run-controllers.ts";
 import { createEventRecorder } from "../../src/client/recorder.ts";
 import { controllers, type ControllerOptions } from "../../src/controllers/index.ts";
 import { startApiServer, type TestApiServer } from "../support/apiserver.ts";

@@ -5,17 +5,29 @@ interface Sleeper {
   wake(): void;
 }
 
-/** A clock that moves only when told. */
+/** A clock that moves only when told; wall time can be set apart from the time that passes. */
 export class FakeClock implements Clock {
-  #now: number;
+  /** Time that has passed. */
+  #passed = 0;
+  /** Wall time at its beginning. */
+  #epoch: number;
   readonly #sleepers = new Set<Sleeper>();
 
   constructor(now = Date.parse("2026-01-01T00:00:00Z")) {
-    this.#now = now;
+    this.#epoch = now;
   }
 
   now(): number {
-    return this.#now;
+    return this.#epoch + this.#passed;
+  }
+
+  monotonic(): number {
+    return this.#passed;
+  }
+
+  /** Sets the wall clock on, or back, with no time passing. */
+  jump(ms: number): void {
+    this.#epoch += ms;
   }
 
   /** Sleeps that have not ended. */
@@ -31,7 +43,7 @@ export class FakeClock implements Clock {
         reject(signal!.reason);
       };
       const sleeper = {
-        at: this.#now + ms,
+        at: this.#passed + ms,
         wake: () => {
           signal?.removeEventListener("abort", onAbort);
           resolve();
@@ -44,16 +56,16 @@ export class FakeClock implements Clock {
 
   /** Moves the time on, waking sleepers in order, and lets what they woke run. */
   async advance(ms: number): Promise<void> {
-    const end = this.#now + ms;
+    const end = this.#passed + ms;
     for (;;) {
       await settle();
       const next = [...this.#sleepers].filter((s) => s.at <= end).toSorted((a, b) => a.at - b.at)[0];
       if (!next) break;
-      this.#now = Math.max(this.#now, next.at);
+      this.#passed = Math.max(this.#passed, next.at);
       this.#sleepers.delete(next);
       next.wake();
     }
-    this.#now = end;
+    this.#passed = end;
     await settle();
   }
 }

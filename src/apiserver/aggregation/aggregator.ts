@@ -6,7 +6,7 @@ import { Runner } from "../../base/runner.ts";
 import type { Clock } from "../../base/clock.ts";
 import { logger } from "../../base/log.ts";
 import type { Client } from "../../client/client.ts";
-import { startControllers } from "../../client/controller.ts";
+import { startControllers } from "../../client/run-controllers.ts";
 import type { EventRecorder } from "../../client/recorder.ts";
 import type { InformerFactory } from "../../client/informer.ts";
 import type { Listers } from "../../registry/listers.ts";
