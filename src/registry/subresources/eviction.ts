@@ -86,10 +86,12 @@ function checkPreconditions({ metadata }: Frozen<Pod>, { preconditions }: Delete
   }
 }
 
+/** Source: UpdatePodCondition of k8s.io/kubernetes/pkg/api/v1/pod. */
 function withCondition(pod: Pod, now: string): Pod {
-  const status = (pod.status ??= {});
+  const status = (pod.status ??= {}), conditions = (status.conditions ??= []);
   const condition = { type: "DisruptionTarget", status: "True" as const, reason: "EvictionByEvictionAPI", message: "Eviction API: evicting", lastTransitionTime: now };
-  const others = (status.conditions ?? []).filter(({ type }) => type !== condition.type);
-  status.conditions = [...others, condition];
+  const index = conditions.findIndex(({ type }) => type === condition.type), old = conditions[index];
+  if (!old) conditions.push(condition);
+  else conditions[index] = { ...condition, ...(old.status === "True" && old.lastTransitionTime ? { lastTransitionTime: old.lastTransitionTime } : {}) };
   return pod;
 }
