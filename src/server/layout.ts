@@ -11,6 +11,8 @@ export interface Layout {
   dataDir: string;
   tlsDir: string;
   databaseFile: string;
+  /** What users want in the cluster from its start. */
+  manifestsDir: string;
   agentDir: string;
   /** On a tmpfs: sockets and what a reboot ends anyway. */
   runDir: string;
@@ -18,7 +20,7 @@ export interface Layout {
 
 export function layoutOf(dataDir: string): Layout {
   const instance = dataDir === defaultDataDir ? "skiff" : `skiff-${createHash("sha256").update(dataDir).digest("hex").slice(0, 4)}`;
-  return { instance, dataDir, tlsDir: `${dataDir}/server/tls`, databaseFile: `${dataDir}/server/db/state.db`, agentDir: `${dataDir}/agent`, runDir: `/run/${instance}` };
+  return { instance, dataDir, tlsDir: `${dataDir}/server/tls`, databaseFile: `${dataDir}/server/db/state.db`, manifestsDir: `${dataDir}/server/manifests`, agentDir: `${dataDir}/agent`, runDir: `/run/${instance}` };
 }
 
 /** Makes the data directory. Throws a `UsageError` when it can't be written. */

@@ -33,6 +33,7 @@ import { guardKubelet } from "./kubelet-access.ts";
 import { hostAddresses } from "./host.ts";
 import { clusterInfo, kubeconfig } from "./kubeconfig.ts";
 import { type Layout, layoutOf, prepareDataDir } from "./layout.ts";
+import { runManifests } from "./manifests/manifests.ts";
 import { labelServerNode } from "./node-role.ts";
 import { notifyInit } from "./notify.ts";
 import type { ServerOptions } from "./options.ts";
@@ -108,7 +109,7 @@ class Server {
   /** In the order of starting. */
   components(): Component[] {
     const parts: Component[] = [this.#controlPlane(), this.#port(), this.#bootstrap(), this.#renewal()];
-    parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#loop("scheduler", (signal) => this.#runScheduler(signal)), this.#loop("controllers", (signal) => this.#runControllers(signal)));
+    parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#loop("scheduler", (signal) => this.#runScheduler(signal)), this.#loop("controllers", (signal) => this.#runControllers(signal)), this.#loop("manifests", (signal) => this.#runManifests(signal)));
     if (!this.options.disableAgent) parts.push(this.#loop("node-role", (signal) => labelServerNode({ client: this.#plane.clientAs(admin), informers: this.#plane.informers, nodeName: this.options.nodeName }, signal)), this.#agent());
     parts.push(this.#loop("idle-memory", (signal) => returnIdleMemory({ clock: this.#clock }, signal)));
     return parts;
@@ -208,6 +209,11 @@ class Server {
       clientFor: (name) => clientAs(serviceAccountUser(name)),
       recorderFor: (name) => recorder(name, serviceAccountUser(name)),
     }, signal);
+  }
+
+  #runManifests(signal: AbortSignal): Promise<void> {
+    const { clientAs, recorder, kinds } = this.#plane;
+    return runManifests({ directory: this.layout.manifestsDir, client: clientAs(admin), kinds, recorder: recorder("manifests", admin), clock: this.#clock }, signal);
   }
 
   #runScheduler(signal: AbortSignal): Promise<void> {

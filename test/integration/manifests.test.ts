@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { configmaps, namespaces } from "../../src/apis/builtins.ts";
+import { customresourcedefinitions } from "../../src/apis/apiextensions/customresourcedefinition.ts";
+import type { KubeObject } from "../../src/apimachinery/meta.ts";
+import type { AnyResource } from "../../src/apimachinery/resource.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import type { AddOn } from "../../src/server/manifests/addon.ts";
+import { runManifests } from "../../src/server/manifests/manifests.ts";
+import { startApiServer, type TestApiServer } from "../support/apiserver.ts";
+import { eventually } from "../support/eventually.ts";
+
+let server: TestApiServer;
+beforeAll(async () => {
+  server = await startApiServer();
+});
+afterAll(() => server.stop());
+
+const configMap = (name: string, value: string): string => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {value: ${JSON.stringify(value)}}\n`;
+const widgets = `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.manifests.example.com}
+spec:
+  group: manifests.example.com
+  scope: Namespaced
+  names: {plural: widgets, singular: widget, kind: Widget}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}}]
+`;
+
+/** A manifests directory that is being followed; `restart` stops and starts, with `between` done while nobody looks. */
+function follow() {
+  const directory = mkdtempSync(join(tmpdir(), "skiff-manifests-"));
+  const events: string[] = [];
+  const recorder = { event: (about: { metadata?: { name?: string } }, type: string, reason: string, message: string) => void events.push(`${about.metadata?.name} ${type} ${reason} ${message}`) };
+  let stop: AbortController, running: Promise<void>;
+  const start = (): void => {
+    stop = new AbortController();
+    running = runManifests({ directory, client: server.client(), kinds: server.registry.resources, recorder: recorder as never, clock: systemClock }, stop.signal);
+  };
+  const end = async (): Promise<void> => {
+    stop.abort();
+    await running;
+  };
+  start();
+  return {
+    directory, events,
+    write: (name: string, text: string) => {
+      mkdirSync(join(directory, name, ".."), { recursive: true });
+      writeFileSync(join(directory, name), text);
+    },
+    remove: (name: string) => rmSync(join(directory, name)),
+    async restart(between: () => void) {
+      await end();
+      between();
+      start();
+    },
+    async [Symbol.asyncDispose]() {
+      await end();
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
+
+const find = async <T extends KubeObject>(card: AnyResource, name: string, namespace = "default"): Promise<T | undefined> =>
+  structuredClone((await server.client().list<any>(card, card.scope === "Namespaced" ? { namespace } : {})).items.find(({ metadata }) => metadata.name === name)) as T | undefined;
+const addon = async (name: string): Promise<AddOn | undefined> => {
+  const card = server.registry.cards.find(({ resource }) => resource === "addons");
+  return card && find<AddOn>(card, name, "kube-system");
+};
+const applied = async (name: string) => (await addon(name))?.status?.conditions?.find(({ type }) => type === "Applied");
+const value = async (name: string): Promise<string | undefined> => (await find<KubeObject & { data: { value: string } }>(configmaps, name))?.data.value;
+
+test("files are applied at start and on change, and pruned with what goes from them", async () => {
+  await using manifests = follow();
+  manifests.write("app.yaml", `${configMap("one", "1")}---\n${configMap("two", "2")}`);
+  await eventually(async () => expect(await applied("app")).toMatchObject({ status: "True" }));
+  expect([await value("one"), await value("two")]).toEqual(["1", "2"]);
+  expect((await addon("app"))!.status!.objects!.map(({ name, uid }) => [name, typeof uid])).toEqual([["one", "string"], ["two", "string"]]);
+
+  manifests.write("app.yaml", configMap("one", "changed"));
+  await eventually(async () => expect([await value("one"), await value("two")]).toEqual(["changed", undefined]));
+
+  manifests.write("sub/other.yml", configMap("three", "3"));
+  await eventually(async () => expect(await value("three")).toBe("3"));
+  manifests.remove("app.yaml");
+  await eventually(async () => expect([await value("one"), await addon("app")]).toEqual([undefined, undefined]));
+  expect(await addon("sub-other")).toBeDefined();
+
+  await manifests.restart(() => {
+    manifests.remove("sub/other.yml");
+    manifests.write("late.json", JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "four" }, data: { value: "4" } }));
+  });
+  await eventually(async () => expect([await value("three"), await value("four"), await addon("sub-other")]).toEqual([undefined, "4", undefined]));
+  expect(manifests.events.filter((event) => event.includes("Warning"))).toEqual([]);
+});
+
+test("a namespace, a definition and objects of it in one file, in the wrong order", async () => {
+  await using manifests = follow();
+  manifests.write("operator.yaml", `apiVersion: manifests.example.com/v1\nkind: Widget\nmetadata: {name: w, namespace: shop}\nspec: {size: 3}\n---\n${widgets}---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n`);
+  await eventually(async () => expect(await applied("operator")).toMatchObject({ status: "True" }), { timeout: 20_000 });
+  expect((await addon("operator"))!.status!.objects!.map(({ kind }) => kind)).toEqual(["Namespace", "CustomResourceDefinition", "Widget"]);
+  manifests.remove("operator.yaml");
+  await eventually(async () => expect(await addon("operator")).toBeUndefined());
+  expect((await find(namespaces, "shop"))?.metadata.deletionTimestamp).toBeDefined();
+  await eventually(async () => expect(await find(customresourcedefinitions, "widgets.manifests.example.com")).toBeUndefined());
+});
+
+test("a broken file changes nothing, says why, and is mended by the next write", async () => {
+  await using manifests = follow();
+  manifests.write("broken.yaml", configMap("kept", "1"));
+  await eventually(async () => expect(await value("kept")).toBe("1"));
+  manifests.write("broken.yaml", "apiVersion: v1\nkind: [");
+  await eventually(async () => expect(await applied("broken")).toMatchObject({ status: "False", reason: "ParseFailed", message: expect.stringContaining("nothing was changed") }));
+  expect(await value("kept")).toBe("1");
+  expect(manifests.events).toContainEqual(expect.stringMatching(/^broken Warning ParseManifestFailed Parse manifest at ".*broken\.yaml" failed: error converting YAML to JSON/));
+  manifests.write("broken.yaml", `${configMap("kept", "2")}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: bad}\ndata: {value: 1}\n`);
+  await eventually(async () => expect(await applied("broken")).toMatchObject({ status: "False", reason: "ApplyFailed", message: expect.stringContaining("ConfigMap default/bad: ") }));
+  expect(await value("kept")).toBe("2");
+  manifests.write("broken.yaml", configMap("kept", "3"));
+  await eventually(async () => expect([await value("kept"), (await applied("broken"))?.status]).toEqual(["3", "True"]));
+});
+
+test("skip files, hidden files and impossible names are left alone; a moved object is not pruned by the file it left", async () => {
+  await using manifests = follow();
+  manifests.write("first.yaml", configMap("moving", "1"));
+  await eventually(async () => expect(await value("moving")).toBe("1"));
+  manifests.write("first.yaml.skip", "");
+  manifests.write(".hidden.yaml", configMap("hidden", "1"));
+  manifests.write("No_Name.yaml", configMap("nameless", "1"));
+  manifests.write("first.yaml", configMap("moving", "2"));
+  manifests.write("second.yaml", configMap("moving", "3"));
+  await eventually(async () => expect(await value("moving")).toBe("3"));
+  expect([await value("hidden"), await value("nameless")]).toEqual([undefined, undefined]);
+  expect(await applied("first")).toMatchObject({ status: "True" });
+  manifests.remove("first.yaml");
+  manifests.remove("first.yaml.skip");
+  await eventually(async () => expect(await addon("first")).toBeUndefined());
+  expect(await value("moving")).toBe("3");
+});
+
+test("a file that is replaced by renaming another over it is applied", async () => {
+  await using manifests = follow();
+  manifests.write("swap.yaml", configMap("swapped", "1"));
+  await eventually(async () => expect(await value("swapped")).toBe("1"));
+  manifests.write(".swap.new", configMap("swapped", "2"));
+  renameSync(join(manifests.directory, ".swap.new"), join(manifests.directory, "swap.yaml"));
+  await eventually(async () => expect(await value("swapped")).toBe("2"));
+});
