@@ -5,6 +5,8 @@ import { certificateCleaner } from "./certificates/cleaner.ts";
 import { certificateSigningController, type Sign } from "./certificates/signing.ts";
 import { clusterRoleAggregation } from "./clusterrole-aggregation/clusterrole-aggregation.ts";
 import { deployment } from "./deployment/deployment.ts";
+import { disruption } from "./disruption/disruption.ts";
+import { staleDisruptionTargets } from "./disruption/stale-targets.ts";
 import { endpointsController } from "./endpoints/endpoints.ts";
 import { endpointslice } from "./endpointslice/endpointslice.ts";
 import { flowSchemas } from "./flow-schemas/flow-schemas.ts";
@@ -68,6 +70,8 @@ export function controllers({ kinds, ca, sign, issueLegacyToken, clusterCidr, no
     nodeLifecycle({ gracePeriod: nodeMonitorGracePeriod }),
     taintEviction,
     podGc({ terminatedPodThreshold }),
+    disruption({ kinds }),
+    staleDisruptionTargets,
     deployment,
     replicaset,
     replicationcontroller,
