@@ -17,12 +17,20 @@ export interface NodeInfo {
   /** Those of `pods` with affinity or anti-affinity of any sort. */
   readonly podsWithAffinity: ReadonlyMap<string, PodInfo>;
   portTaken(port: HostPort): boolean;
+  /** For a dry run. */
+  clone(): MutableNodeInfo;
+}
+
+/** A copy whose pods can be moved. */
+export interface MutableNodeInfo extends NodeInfo {
+  add(pod: PodInfo): void;
+  remove(uid: string): void;
 }
 
 const anyAddress = "0.0.0.0";
 
 /** Sums kept as pods come and go. It exists before its node does when a pod on that node is seen first. */
-export class NodeSums implements NodeInfo {
+export class NodeSums implements MutableNodeInfo {
   readonly name: string;
   #node: Frozen<Node> | undefined;
   labels: Readonly<Record<string, string>> = {};
@@ -81,6 +89,20 @@ export class NodeSums implements NodeInfo {
   portTaken(port: HostPort): boolean {
     const taken = this.#ports.get(portKey(port));
     return taken !== undefined && (port.ip === anyAddress || taken.some((ip) => ip === anyAddress || ip === port.ip));
+  }
+
+  clone(): MutableNodeInfo {
+    const copy = new NodeSums(this.name);
+    copy.#node = this.#node;
+    copy.labels = this.labels;
+    copy.allocatable = this.allocatable;
+    copy.images = this.images;
+    for (const [name, amount] of this.requested) copy.requested.set(name, amount);
+    for (const [name, amount] of this.nonZero) copy.nonZero.set(name, amount);
+    for (const [uid, pod] of this.pods) copy.pods.set(uid, pod);
+    for (const [uid, pod] of this.podsWithAffinity) copy.podsWithAffinity.set(uid, pod);
+    for (const [key, taken] of this.#ports) copy.#ports.set(key, [...taken]);
+    return copy;
   }
 
   #free(port: HostPort): void {

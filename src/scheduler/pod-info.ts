@@ -2,7 +2,7 @@ import { keyOf, type Frozen } from "../apimachinery/meta.ts";
 import { isRestartableInitContainer } from "../apis/core/pod/resources.ts";
 import type { Container, Pod, PodAffinityTerm, WeightedPodAffinityTerm } from "../apis/generated/core/v1.ts";
 import { parseAffinityTerm, type AffinityTerm } from "./affinity-term.ts";
-import { podRequests, type Resources } from "./resources.ts";
+import { nonZeroRequests, podRequests, type Resources } from "./resources.ts";
 
 export interface HostPort {
   readonly protocol: string;
@@ -17,10 +17,13 @@ export interface PodInfo {
   readonly uid: string;
   readonly key: string;
   readonly namespace: string;
+  readonly priority: number;
   readonly requests: Readonly<Resources>;
   /** cpu and memory with containers without requests counted as small ones: for scores. */
   readonly nonZero: Readonly<Resources>;
   readonly hostPorts: readonly HostPort[];
+  /** Keys of the claims its volumes name; ephemeral volumes' are not among them. */
+  readonly claims: readonly string[];
   /** Undefined for the many pods that have no affinity to pods. */
   readonly affinity: PodAffinities | undefined;
 }
@@ -33,12 +36,12 @@ export interface PodAffinities {
 }
 
 export function podInfo(pod: Frozen<Pod>): PodInfo {
-  const nonZero = podRequests(pod, { nonZero: true });
+  const requests = podRequests(pod);
   return {
-    pod, uid: pod.metadata.uid!, key: keyOf(pod), namespace: pod.metadata.namespace!,
-    requests: podRequests(pod),
-    nonZero: new Map([["cpu", nonZero.get("cpu")!], ["memory", nonZero.get("memory")!]]),
+    pod, uid: pod.metadata.uid!, key: keyOf(pod), namespace: pod.metadata.namespace!, priority: pod.spec.priority ?? 0,
+    requests, nonZero: nonZeroRequests(pod, requests),
     hostPorts: hostPortsOf(pod),
+    claims: (pod.spec.volumes ?? []).flatMap(({ persistentVolumeClaim }) => (persistentVolumeClaim ? [`${pod.metadata.namespace}/${persistentVolumeClaim.claimName}`] : [])),
     affinity: affinitiesOf(pod),
   };
 }

@@ -5,7 +5,7 @@ import { pod, type PodShape } from "./testing/cluster.ts";
 
 function start() {
   const clock = new FakeClock();
-  const queue = new SchedulingQueue({ clock, admits: ({ spec }) => !spec.schedulingGates?.length, mayHelp: (event, rejector) => event === "NodeAdd" && rejector === "Fit" });
+  const queue = new SchedulingQueue({ clock, admits: ({ spec }) => !spec.schedulingGates?.length, mayHelp: ({ resource, action }, rejector) => resource === "Node" && action === "Add" && rejector === "Fit" });
   /** The names of all that are ready, taken in order and left taken. */
   async function ready(): Promise<string[]> {
     queue.add(pod("last", { priority: -1000 }));
@@ -46,10 +46,10 @@ describe("the scheduling queue", () => {
   test("a rejected pod waits for a change that may help, and out its back-off", async () => {
     const { clock, queue, ready, take } = start();
     queue.reject(await take("p"), fit);
-    queue.moveOn("NodeUpdate");
+    queue.moveOn({ resource: "Node", action: "UpdateNodeLabel" });
     await clock.advance(60_000);
     expect(await ready()).toEqual([]);
-    queue.moveOn("NodeAdd");
+    queue.moveOn({ resource: "Node", action: "Add" });
     expect(await ready()).toEqual(["p"]);
   });
   test("the back-off doubles from 1 s to 10 s", async () => {
@@ -57,7 +57,7 @@ describe("the scheduling queue", () => {
     const entry = await take("p");
     for (const delay of [1000, 2000, 4000, 8000, 10_000, 10_000]) {
       queue.reject(entry, fit);
-      queue.moveOn("NodeAdd");
+      queue.moveOn({ resource: "Node", action: "Add" });
       await clock.advance(delay - 1);
       expect(await ready()).toEqual([]);
       await clock.advance(1);
@@ -87,7 +87,7 @@ describe("the scheduling queue", () => {
   test("a gated pod comes when its gates are gone", async () => {
     const { queue, ready } = start();
     queue.add(pod("p", { schedulingGates: [{ name: "g" }] }));
-    queue.moveOn("NodeAdd");
+    queue.moveOn({ resource: "Node", action: "Add" });
     expect(await ready()).toEqual([]);
     queue.update(pod("p"), true);
     expect(await ready()).toEqual(["p"]);

@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { DelayHeap } from "../base/delay-heap.ts";
 import type { Frozen } from "../apimachinery/meta.ts";
 import type { Pod } from "../apis/generated/core/v1.ts";
-import type { ClusterEvent } from "./framework.ts";
+import type { ClusterEvent } from "./cluster-events.ts";
 import { PriorityHeap } from "./priority-heap.ts";
 
 /** Source: kube-scheduler's podInitialBackoffSeconds, podMaxBackoffSeconds and podMaxInUnschedulablePodsDuration. */

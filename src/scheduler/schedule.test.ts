@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Frozen } from "../apimachinery/meta.ts";
 import type { Node, Pod } from "../apis/generated/core/v1.ts";
-import { failureMessage } from "./failure-message.ts";
-import { defaultPlugins } from "./plugins/index.ts";
+import { fitError, noNodesAvailable } from "./failure-message.ts";
 import { podInfo } from "./pod-info.ts";
 import { feasibleNodesToFind } from "./schedule.ts";
 import { cluster, decide, node, pod } from "./testing/cluster.ts";
@@ -11,9 +10,9 @@ const noHelp = (nodes: number): string => `no new claims to deallocate, preempti
 
 describe("the message of a pod that fits nowhere", () => {
   function message(wanted: Frozen<Pod>, nodes: readonly Frozen<Node>[], others: readonly Frozen<Pod>[] = []): string {
-    const decision = decide(defaultPlugins, wanted, cluster(nodes, others));
+    const decision = decide(wanted, cluster(nodes, others));
     if (decision.fits) throw new Error(`fits on ${decision.nodeName}`);
-    return failureMessage(decision.diagnosis, wanted);
+    return decision.diagnosis.nodes === 0 ? noNodesAvailable : fitError(decision.diagnosis);
   }
   const tainted = node("tainted", { taints: [{ key: "k", effect: "NoSchedule" }] });
   const large = pod("p", { requests: { cpu: "5" } });
@@ -35,12 +34,12 @@ describe("the message of a pod that fits nowhere", () => {
 describe("a decision", () => {
   test("is for the best of the nodes that fit", () => {
     const state = cluster([node("full"), node("busy"), node("idle")], [pod("a", { nodeName: "full", requests: { cpu: "4" } }), pod("b", { nodeName: "busy", requests: { cpu: "2", memory: "4Gi" } })]);
-    expect(decide(defaultPlugins, pod("p", { requests: { cpu: "1" } }), state)).toEqual({ fits: true, nodeName: "idle", evaluated: 3, feasible: 2 });
+    expect(decide(pod("p", { requests: { cpu: "1" } }), state)).toMatchObject({ fits: true, nodeName: "idle", evaluated: 3, feasible: 2 });
   });
   test("counts what was assumed until it is forgotten, or bound and gone", () => {
     const state = cluster([node("n")]);
     const first = pod("first", { requests: { cpu: "3" } });
-    const fits = (): boolean => decide(defaultPlugins, pod("second", { requests: { cpu: "3" } }), state).fits;
+    const fits = (): boolean => decide(pod("second", { requests: { cpu: "3" } }), state).fits;
     state.assume(podInfo(first), "n");
     expect(fits()).toBe(false);
     expect(state.forget("first")).toBe(true);
@@ -53,17 +52,17 @@ describe("a decision", () => {
     expect(fits()).toBe(true);
   });
   test("looks at part of the nodes of a large cluster", () => {
-    expect([0, 1, 100, 101, 250, 1000, 5000, 10000].map(feasibleNodesToFind)).toEqual([0, 1, 100, 100, 120, 420, 500, 500]);
+    expect([0, 1, 100, 101, 250, 1000, 5000, 10000].map((nodes) => feasibleNodesToFind(nodes))).toEqual([0, 1, 100, 100, 120, 420, 500, 500]);
     const many = cluster(Array.from({ length: 300 }, (_, i) => node(`n${i}`)));
-    expect(decide(defaultPlugins, pod("p"), many)).toMatchObject({ fits: true, feasible: feasibleNodesToFind(300) });
+    expect(decide(pod("p"), many)).toMatchObject({ fits: true, feasible: feasibleNodesToFind(300) });
   });
   test("pods are seen before their node", () => {
     const state = cluster([], [pod("early", { nodeName: "n", requests: { cpu: "4" } })]);
     expect(state.nodes).toEqual([]);
     state.setNode(node("n"));
-    expect(decide(defaultPlugins, pod("p", { requests: { cpu: "1" } }), state).fits).toBe(false);
+    expect(decide(pod("p", { requests: { cpu: "1" } }), state).fits).toBe(false);
     state.removePod("early");
-    expect(decide(defaultPlugins, pod("p", { requests: { cpu: "1" } }), state).fits).toBe(true);
+    expect(decide(pod("p", { requests: { cpu: "1" } }), state).fits).toBe(true);
     state.removeNode("n");
     expect(state.nodes).toEqual([]);
   });

@@ -1,133 +1,183 @@
-import { maxNodeScore, type AnyPlugin, type Rejection } from "./framework.ts";
+import { Filters } from "./filter-cycle.ts";
+import { isRejected, maxNodeScore, messageOf, unresolvable, unschedulable, type AnyPlugin, type Nominator, type Status } from "./framework.ts";
 import type { NodeInfo } from "./node-info.ts";
 import type { PodInfo } from "./pod-info.ts";
+import type { PluginSet, WeightedPlugin } from "./profile.ts";
 import type { Snapshot } from "./snapshot.ts";
 
+/** What each plugin's preFilter worked out, for the points after the decision. */
+export type PluginStates = ReadonlyMap<AnyPlugin, unknown>;
+
+/** `evaluated`: so many nodes were looked at, the next round starts after them. */
 export type Decision =
-  | { fits: true; nodeName: string; /** Nodes looked at: the next round starts after them. */ evaluated: number; feasible: number }
-  | { fits: false; diagnosis: Diagnosis };
+  | { fits: true; nodeName: string; evaluated: number; feasible: number; states: PluginStates }
+  | { fits: false; evaluated: number; diagnosis: Diagnosis; filters: Filters };
 
 /** Why no node will do. */
 export interface Diagnosis {
   /** All nodes of the cluster. */
   nodes: number;
   /** Set when a plugin ruled the pod out before looking at nodes. */
-  preFilter?: Rejection;
+  preFilter?: Status;
   /** By node name. */
-  rejections: ReadonlyMap<string, Rejection>;
+  statuses: ReadonlyMap<string, Status>;
   /** Of the nodes that have none of their own. */
-  absent?: Rejection;
+  absent: Status;
   /** Names of the plugins that said no. */
   rejectors: ReadonlySet<string>;
+  /** Of these, those that have set something going. */
+  pending: ReadonlySet<string>;
+  /** What the plugins after filtering said. */
+  postFilter?: string;
 }
 
 export interface ScheduleOptions {
+  nominator: Nominator;
   /** The index of the first node to look at, for rounds that start anywhere. Default 0. */
   start?: number;
+  /** Of nodes that fit, which are enough; 0: by the size of the cluster. */
+  percentageOfNodesToScore?: number;
   /** Chooses among the best. In [0, 1). */
   random?: () => number;
 }
 
-/** A plugin that has something to say of this pod, with what it worked out. */
-interface Active {
-  plugin: AnyPlugin;
-  state: unknown;
-}
+/** Of nodes nobody asked about. */
+const unknown = unresolvable();
 
-/** Decides where a pod goes. Pure: the same snapshot and options, the same decision. */
-export function schedule(pod: PodInfo, snapshot: Snapshot, plugins: readonly AnyPlugin[], { start = 0, random = Math.random }: ScheduleOptions = {}): Decision {
-  const filtered = findFeasible(pod, snapshot, plugins, start);
-  if ("diagnosis" in filtered) return { fits: false, diagnosis: filtered.diagnosis };
-  const { feasible, evaluated } = filtered;
-  const best = feasible.length === 1 ? feasible[0]! : selectHost(feasible, scoreAll(pod, feasible, snapshot, plugins), random);
-  return { fits: true, nodeName: best.name, evaluated, feasible: feasible.length };
-}
-
-type Feasible = { feasible: NodeInfo[]; evaluated: number } | { diagnosis: Diagnosis };
-
-function findFeasible(pod: PodInfo, snapshot: Snapshot, plugins: readonly AnyPlugin[], start: number): Feasible {
+/**
+ * Decides where a pod goes. Pure: the same snapshot and options, the same decision. Throws what plugins throw.
+ * Source: kubernetes pkg/scheduler/schedule_one.go (schedulePod).
+ */
+export function schedule(pod: PodInfo, snapshot: Snapshot, plugins: PluginSet, options: ScheduleOptions): Decision {
+  const { start = 0, random = Math.random } = options;
+  const { states, skipped, nodeNames, narrowedBy, rejected, rejectedBy } = runPreFilters(pod, snapshot, plugins.preFilter);
+  const filters = new Filters(pod, plugins.filter.filter((plugin) => !skipped.has(plugin)).map((plugin) => ({ plugin, state: states.get(plugin) })), options.nominator);
   const total = snapshot.nodes.length;
-  const rejectors = new Set<string>();
-  const rejections = new Map<string, Rejection>();
-  const prepared = runPreFilters(pod, snapshot, plugins);
-  if ("preFilter" in prepared) return { diagnosis: { nodes: total, preFilter: prepared.preFilter, rejections, rejectors: new Set([prepared.by]) } };
+  const rejectors = new Set(narrowedBy);
+  const pending = new Set<string>();
+  const statuses = new Map<string, Status>();
+  const blame = (status: Status, plugin: string): void => void (status.code === "Pending" ? pending.add(plugin) && rejectors.add(plugin) : rejectors.add(plugin));
+  if (rejected) {
+    if (rejectedBy) blame(rejected, rejectedBy);
+    return { fits: false, evaluated: 0, filters, diagnosis: { nodes: total, preFilter: rejected, statuses, absent: rejected, rejectors, pending } };
+  }
 
-  const { active, nodeNames, narrowedBy } = prepared;
+  /** Whether the pod can go there; notes why not. */
+  const accepts = (node: NodeInfo): boolean => {
+    const status = filters.filter(node);
+    if (!status) return true;
+    if (!isRejected(status)) throw new Error(`running ${JSON.stringify(filters.rejector)} filter plugin: ${messageOf(status)}`, { cause: status.cause });
+    statuses.set(node.name, status);
+    blame(status, filters.rejector);
+    return false;
+  };
+  const nominated = pod.pod.status?.nominatedNodeName;
+  const promised = nominated ? snapshot.node(nominated) : undefined;
+  if (promised && accepts(promised)) return { fits: true, nodeName: promised.name, evaluated: 1 + statuses.size, feasible: 1, states };
+
   const candidates = nodeNames ? [...nodeNames].flatMap((name) => snapshot.node(name) ?? []) : snapshot.nodes;
-  const wanted = feasibleNodesToFind(candidates.length);
+  const wanted = plugins.score.length === 0 ? 1 : feasibleNodesToFind(candidates.length, options.percentageOfNodesToScore);
   const feasible: NodeInfo[] = [];
-  let evaluated = 0;
-  for (; evaluated < candidates.length && feasible.length < wanted; evaluated++) {
-    const node = candidates[(start + evaluated) % candidates.length]!;
-    const rejected = runFilters(pod, node, active);
-    if (!rejected) feasible.push(node);
-    else {
-      rejections.set(node.name, rejected.rejection);
-      rejectors.add(rejected.by);
+  for (let i = 0; i < candidates.length && feasible.length < wanted; i++) {
+    const node = candidates[(start + i) % candidates.length]!;
+    if (accepts(node)) feasible.push(node);
+  }
+  const evaluated = feasible.length + statuses.size;
+  if (feasible.length === 0) {
+    const absent = nodeNames ? unresolvable(`node(s) didn't satisfy plugin(s) [${[...narrowedBy].sort().join(" ")}]`) : unknown;
+    return { fits: false, evaluated, filters, diagnosis: { nodes: total, statuses, absent, rejectors, pending } };
+  }
+  const best = feasible.length === 1 ? feasible[0]! : selectHost(feasible, scoreAll(pod, feasible, snapshot, plugins, states), random);
+  return { fits: true, nodeName: best.name, evaluated, feasible: feasible.length, states };
+}
+
+interface Prepared {
+  states: PluginStates;
+  skipped: ReadonlySet<AnyPlugin>;
+  nodeNames: ReadonlySet<string> | undefined;
+  narrowedBy: ReadonlySet<string>;
+  rejected?: Status;
+  rejectedBy?: string;
+}
+
+/** A rejection that removing pods might end doesn't stop the others: preemption needs what they work out. */
+function runPreFilters(pod: PodInfo, snapshot: Snapshot, plugins: readonly AnyPlugin[]): Prepared {
+  const states = new Map<AnyPlugin, unknown>();
+  const skipped = new Set<AnyPlugin>();
+  const narrowedBy = new Set<string>();
+  const prepared: Prepared = { states, skipped, narrowedBy, nodeNames: undefined };
+  for (const plugin of plugins) {
+    const result = plugin.preFilter!(pod, snapshot);
+    if ("skip" in result) {
+      skipped.add(plugin);
+    } else if ("rejected" in result) {
+      const { rejected } = result;
+      if (!isRejected(rejected)) throw new Error(`running PreFilter plugin ${JSON.stringify(plugin.name)}: ${messageOf(rejected)}`, { cause: rejected.cause });
+      const final = rejected.code !== "Unschedulable";
+      Object.assign(prepared, { rejected, rejectedBy: plugin.name }, final ? { narrowedBy: new Set() } : {});
+      if (final) break;
+    } else {
+      states.set(plugin, result.state);
+      if (!result.nodeNames) continue;
+      narrowedBy.add(plugin.name);
+      prepared.nodeNames = prepared.nodeNames ? prepared.nodeNames.intersection(result.nodeNames) : result.nodeNames;
+      if (prepared.nodeNames.size > 0) continue;
+      const names = [...narrowedBy].sort();
+      const message = names.length === 1 ? `node(s) didn't satisfy plugin ${names[0]!}` : `node(s) didn't satisfy plugin(s) [${names.join(" ")}] simultaneously`;
+      return { ...prepared, rejected: unresolvable(message), rejectedBy: undefined };
     }
   }
-  if (feasible.length > 0) return { feasible, evaluated };
-  for (const name of narrowedBy) rejectors.add(name);
-  const absent = nodeNames ? { reasons: [`node(s) didn't satisfy plugin(s) [${[...narrowedBy].sort().join(" ")}]`], unresolvable: true } : undefined;
-  return { diagnosis: { nodes: total, rejections, rejectors, absent } };
+  return prepared;
 }
 
-type Prepared = { active: Active[]; nodeNames: ReadonlySet<string> | undefined; narrowedBy: ReadonlySet<string> } | { preFilter: Rejection; by: string };
-
-function runPreFilters(pod: PodInfo, snapshot: Snapshot, plugins: readonly AnyPlugin[]): Prepared {
-  const active: Active[] = [];
-  const narrowedBy = new Set<string>();
-  let nodeNames: ReadonlySet<string> | undefined;
+/** What the plugins say when no node fits: the first that can make room decides; else all their reasons. */
+export function runPostFilters(pod: PodInfo, snapshot: Snapshot, { diagnosis, filters }: Decision & { fits: false }, plugins: readonly AnyPlugin[]): { nominate?: string; message: string } {
+  const cycle = { snapshot, filters, statusOf: (name: string): Status => diagnosis.statuses.get(name) ?? diagnosis.absent };
+  const reasons: string[] = [];
+  let nominate: string | undefined;
   for (const plugin of plugins) {
-    const result = plugin.preFilter ? plugin.preFilter(pod, snapshot) : { state: undefined };
-    if ("skip" in result) continue;
-    if ("rejected" in result) return { preFilter: result.rejected, by: plugin.name };
-    if (plugin.filter) active.push({ plugin, state: result.state });
-    if (!result.nodeNames) continue;
-    narrowedBy.add(plugin.name);
-    nodeNames = nodeNames ? nodeNames.intersection(result.nodeNames) : result.nodeNames;
+    const result = plugin.postFilter!(pod, cycle);
+    const { status = { code: "Success", reasons: [] } } = result;
+    if (status.code === "Success" || status.code === "UnschedulableAndUnresolvable") return { nominate: result.nominate, message: messageOf(status) };
+    if (!isRejected(status)) return { message: messageOf(status) };
+    if (result.nominate !== undefined) nominate = result.nominate;
+    reasons.push(...status.reasons);
   }
-  return { active, nodeNames, narrowedBy };
-}
-
-function runFilters(pod: PodInfo, node: NodeInfo, active: readonly Active[]): { rejection: Rejection; by: string } | undefined {
-  for (const { plugin, state } of active) {
-    const rejection = plugin.filter!(pod, node, state);
-    if (rejection) return { rejection, by: plugin.name };
-  }
-  return undefined;
+  return { nominate, message: messageOf(unschedulable(...reasons)) };
 }
 
 const minFeasibleNodes = 100;
 
-/** How many nodes that fit are enough, in large clusters. Source: kube-scheduler's percentageOfNodesToScore with its default, 0. */
-export function feasibleNodesToFind(nodes: number): number {
-  if (nodes <= minFeasibleNodes) return nodes;
-  const percentage = Math.max(5, 50 - Math.floor(nodes / 125));
+/** How many nodes that fit are enough, in large clusters. Source: kubernetes pkg/scheduler/schedule_one.go (numFeasibleNodesToFind). */
+export function feasibleNodesToFind(nodes: number, percentageOfNodesToScore = 0): number {
+  if (nodes < minFeasibleNodes) return nodes;
+  const percentage = percentageOfNodesToScore || Math.max(5, 50 - Math.floor(nodes / 125));
   return Math.max(minFeasibleNodes, Math.floor((nodes * percentage) / 100));
 }
 
 /** The weighted sum of each node's scores, in the order of `nodes`. */
-export function scoreAll(pod: PodInfo, nodes: readonly NodeInfo[], snapshot: Snapshot, plugins: readonly AnyPlugin[]): number[] {
-  const totals = nodes.map(() => 0);
-  for (const plugin of plugins) {
-    if (!plugin.score) continue;
-    const prepared = plugin.preScore ? plugin.preScore(pod, nodes, snapshot) : { state: undefined };
-    if ("skip" in prepared) continue;
-    const { state } = prepared;
-    const scores = nodes.map((node) => plugin.score!(pod, node, state));
-    plugin.normalize?.(scores, nodes, state);
-    for (let i = 0; i < scores.length; i++) {
-      const score = scores[i]!;
-      if (!(score >= 0 && score <= maxNodeScore)) throw new Error(`plugin ${plugin.name} scored node ${nodes[i]!.name} ${score}, which is not in 0..${maxNodeScore}`);
-      totals[i]! += score * (plugin.weight ?? 1);
-    }
+export function scoreAll(pod: PodInfo, nodes: readonly NodeInfo[], snapshot: Snapshot, { preScore, score }: Pick<PluginSet, "preScore" | "score">, prefiltered: PluginStates): number[] {
+  const totals: number[] = Array.from({ length: nodes.length }, () => 0);
+  const prepared = new Map(preScore.map((plugin) => [plugin, plugin.preScore!(pod, nodes, snapshot, prefiltered.get(plugin))]));
+  for (const weighted of score) {
+    const result = prepared.get(weighted.plugin) ?? { state: undefined };
+    if (!("skip" in result)) addScores(totals, pod, nodes, weighted, result.state);
   }
   return totals;
 }
 
+function addScores(totals: number[], pod: PodInfo, nodes: readonly NodeInfo[], { plugin, weight }: WeightedPlugin, state: unknown): void {
+  const scores = nodes.map((node) => plugin.score!(pod, node, state));
+  plugin.normalize?.(scores, nodes, state);
+  for (let i = 0; i < scores.length; i++) {
+    const score = scores[i]!;
+    if (!(score >= 0 && score <= maxNodeScore)) throw new Error(`plugin ${JSON.stringify(plugin.name)} returns an invalid score ${score}, it should in the range of [0, ${maxNodeScore}] after normalizing`);
+    totals[i]! += score * weight;
+  }
+}
+
 function selectHost(nodes: readonly NodeInfo[], scores: readonly number[], random: () => number): NodeInfo {
-  const max = Math.max(...scores);
+  const max = scores.reduce((a, b) => Math.max(a, b));
   const best = nodes.filter((_, i) => scores[i] === max);
   return best[Math.floor(random() * best.length)]!;
 }

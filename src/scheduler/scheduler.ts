@@ -8,11 +8,14 @@ import type { Namespace, Node, Pod } from "../apis/generated/core/v1.ts";
 import type { Client } from "../client/client.ts";
 import type { InformerFactory } from "../client/informer.ts";
 import type { EventRecorder } from "../client/recorder.ts";
-import { isAssigned, isPending, nodeMayFitMore, podMayFit } from "./cluster-events.ts";
-import { failureMessage } from "./failure-message.ts";
-import type { AnyPlugin, ClusterEvent } from "./framework.ts";
+import { concerns, isAssigned, isPending, nodeActions, podActions, type ClusterEvent } from "./cluster-events.ts";
+import { fitError, noNodesAvailable } from "./failure-message.ts";
+import type { AnyPlugin, Handle } from "./framework.ts";
+import { PodNominator } from "./nominator.ts";
 import { podInfo, type PodInfo } from "./pod-info.ts";
-import { defaultPlugins } from "./plugins/index.ts";
+import { defaultProfile, pluginRegistry } from "./plugins/index.ts";
+import { createProfile } from "./profile.ts";
+import { createSchedulerMetrics } from "./scheduler-metrics.ts";
 import { SchedulingQueue, type QueuedPod } from "./queue.ts";
 import { reportFailure, type FailureReason } from "./report.ts";
 import { schedule } from "./schedule.ts";
@@ -27,7 +30,6 @@ export interface SchedulerOptions {
   log?: Logger;
   /** Pods that name another scheduler are left alone. */
   schedulerName?: string;
-  plugins?: readonly AnyPlugin[];
   random?: () => number;
 }
 
@@ -46,7 +48,7 @@ const timeSlice = 5;
  * kube-scheduler: takes pods without a node by priority and age, decides where they go as a pure function of the cluster's state, counts them
  * there at once, and binds them while the next is decided.
  */
-export function createScheduler({ client, informers, recorder, clock, log = logger("scheduler"), schedulerName = "default-scheduler", plugins = defaultPlugins, random }: SchedulerOptions): Scheduler {
+export function createScheduler({ client, informers, recorder, clock, log = logger("scheduler"), schedulerName = "default-scheduler", random }: SchedulerOptions): Scheduler {
   const namespaceLister = informers.informer(namespaces).lister;
   const serviceLister = informers.informer(services).lister;
   const replicasetLister = informers.informer(replicasets).lister;
@@ -55,57 +57,64 @@ export function createScheduler({ client, informers, recorder, clock, log = logg
     services: (namespace) => serviceLister.list(namespace),
     replicaset: (namespace, name) => replicasetLister.get(`${namespace}/${name}`),
   });
-  const helpedBy = new Map(plugins.map(({ name, requeueOn = [] }) => [name, new Set(requeueOn)]));
+  const nominator = new PodNominator();
+  const handle: Handle = {
+    profileName: schedulerName, client, clock, recorder, log, metrics: createSchedulerMetrics(), snapshot: state, nominator,
+    lister: (card) => informers.informer(card).lister,
+    waitingPods: { get: () => undefined, all: () => [] }, cancelPreBind: () => undefined, activate: () => undefined, inBackground: () => undefined,
+  };
+  const { plugins, interests } = createProfile(defaultProfile(schedulerName), pluginRegistry, handle);
   const queue = new SchedulingQueue({
     clock,
-    admits: (pod) => plugins.every((plugin) => plugin.preEnqueue?.(pod) === undefined),
+    admits: (pod) => plugins.preEnqueue.every((plugin) => plugin.preEnqueue!(pod) === undefined),
     // Without a name for who said no (there were no nodes), any change may help.
-    mayHelp: (event, rejector) => helpedBy.get(rejector)?.has(event) ?? true,
+    mayHelp: (event, rejector) => interests.get(rejector)?.some((interest) => concerns(interest, event)) ?? true,
   });
+  const isOurs = (pod: Frozen<Pod> | undefined): pod is Frozen<Pod> => isPending(pod) && !pod.metadata.deletionTimestamp && pod.spec.schedulerName === schedulerName;
   const underWay = new Set<Promise<void>>();
   let start = 0;
 
   function onNode(old: Frozen<Node> | undefined, current: Frozen<Node> | undefined): void {
     if (!current) return state.removeNode(old!.metadata.name!);
     state.setNode(current);
-    if (!old) queue.moveOn("NodeAdd");
-    else if (nodeMayFitMore(old, current)) queue.moveOn("NodeUpdate");
+    if (!old) queue.moveOn({ resource: "Node", action: "Add", current });
+    else for (const action of nodeActions(old, current)) queue.moveOn({ resource: "Node", action, old, current });
   }
 
   function onPod(old: Frozen<Pod> | undefined, current: Frozen<Pod> | undefined): void {
     const uid = (current ?? old)!.metadata.uid!;
     const event = placePod(uid, old, current);
-    if (isPending(current, schedulerName)) queue.update(current, old !== undefined && podMayFit(old, current));
+    if (isOurs(current)) queue.update(current, old !== undefined && podActions(old, current)[0] !== "Update");
     else queue.remove(uid);
-    if (event) queue.moveOn(event);
+    if (event) queue.moveOn({ resource: "AssignedPod", action: event, old, current });
   }
 
   /** What the change of a pod's place means to others. */
-  function placePod(uid: string, old: Frozen<Pod> | undefined, current: Frozen<Pod> | undefined): ClusterEvent | undefined {
+  function placePod(uid: string, old: Frozen<Pod> | undefined, current: Frozen<Pod> | undefined): ClusterEvent["action"] | undefined {
     const was = isAssigned(old);
     if (!isAssigned(current)) {
       // A pod that goes while it is being bound gives its room back too.
-      const wasAssumed = !isPending(current, schedulerName) && state.forget(uid);
+      const wasAssumed = !isOurs(current) && state.forget(uid);
       if (was) state.removePod(uid);
-      return was || wasAssumed ? "AssignedPodDelete" : undefined;
+      return was || wasAssumed ? "Delete" : undefined;
     }
-    if (was && !podMayFit(old, current)) return undefined;
+    const action = was ? podActions(old, current)[0]! : "Add";
     state.setPod(current);
-    return was ? "AssignedPodUpdate" : "AssignedPodAdd";
+    return action;
   }
 
   function onNamespace(old: Frozen<Namespace> | undefined, current: Frozen<Namespace> | undefined): void {
-    if (current && old && !semanticEqual(old.metadata.labels, current.metadata.labels)) queue.moveOn("NamespaceUpdate");
+    if (current && old && !semanticEqual(old.metadata.labels, current.metadata.labels)) queue.moveOn({ resource: "Namespace", action: "Update", old, current });
   }
 
   /** Decides; what follows is written in the background. */
   function attempt(entry: QueuedPod): void {
     const pod = podInfo(entry.pod);
-    const decision = schedule(pod, state, plugins, { start, random });
+    const decision = schedule(pod, state, plugins, { start, random, nominator });
     if (!decision.fits) {
       const { diagnosis } = decision;
       queue.reject(entry, diagnosis.nodes === 0 ? anyone : diagnosis.rejectors);
-      return inBackground(report(entry, "Unschedulable", failureMessage(diagnosis, pod.pod)), pod);
+      return inBackground(report(entry, "Unschedulable", diagnosis.nodes === 0 ? noNodesAvailable : fitError(diagnosis)), pod);
     }
     start = (start + decision.evaluated) % state.nodes.length;
     state.assume(pod, decision.nodeName);
@@ -123,16 +132,15 @@ export function createScheduler({ client, informers, recorder, clock, log = logg
   async function bind(entry: QueuedPod, pod: PodInfo, nodeName: string): Promise<void> {
     const reserved: AnyPlugin[] = [];
     try {
-      for (const plugin of plugins) {
-        if (!plugin.reserve) continue;
+      for (const plugin of plugins.reserve) {
         reserved.unshift(plugin);
-        plugin.reserve(pod, nodeName);
+        plugin.reserve?.(pod, nodeName, undefined);
       }
       await entry.told;
       await runBind(pod, nodeName);
     } catch (error) {
-      for (const plugin of reserved) plugin.unreserve?.(pod, nodeName);
-      if (state.forget(pod.uid)) queue.moveOn("AssignedPodDelete");
+      for (const plugin of reserved) plugin.unreserve?.(pod, nodeName, undefined);
+      if (state.forget(pod.uid)) queue.moveOn({ resource: "AssignedPod", action: "Delete", old: pod.pod });
       // A pod that is gone has left the queue.
       if (!queue.retryLater(entry) || isNotFound(error)) return;
       log.warn("Binding a pod failed, will try again", { pod: pod.key, node: nodeName, error });
@@ -142,7 +150,7 @@ export function createScheduler({ client, informers, recorder, clock, log = logg
   }
 
   async function runBind(pod: PodInfo, nodeName: string): Promise<void> {
-    for (const plugin of plugins) if (await plugin.bind?.(pod, nodeName, client)) return;
+    for (const plugin of plugins.bind) if (!(await plugin.bind!(pod, nodeName))) return;
     throw new Error("no plugin binds pods");
   }
 

@@ -10,6 +10,8 @@ export interface Snapshot extends Related {
   node(name: string): NodeInfo | undefined;
   /** The nodes that have pods with affinity or anti-affinity. */
   nodesWithAffinity(): readonly NodeInfo[];
+  /** How many pods on nodes use the claim, `namespace/name`. */
+  usersOfClaim(key: string): number;
 }
 
 /** Objects beside nodes and pods that decisions look at. */
@@ -26,6 +28,7 @@ export class ClusterState implements Snapshot {
   readonly #places = new Map<string, string>();
   /** Pods put on a node here whose binding the informer hasn't shown yet. */
   readonly #assumed = new Set<string>();
+  readonly #claimUsers = new Map<string, number>();
   readonly #related: Related;
   #nodes: readonly NodeInfo[] | undefined;
 
@@ -45,6 +48,10 @@ export class ClusterState implements Snapshot {
 
   nodesWithAffinity(): readonly NodeInfo[] {
     return this.nodes.filter(({ podsWithAffinity }) => podsWithAffinity.size > 0);
+  }
+
+  usersOfClaim(key: string): number {
+    return this.#claimUsers.get(key) ?? 0;
   }
 
   namespaceLabels(namespace: string): Readonly<Record<string, string>> | undefined {
@@ -86,6 +93,7 @@ export class ClusterState implements Snapshot {
     const sums = name === undefined ? undefined : this.#sums.get(name);
     this.#places.delete(uid);
     if (!sums) return;
+    for (const claim of sums.pods.get(uid)?.claims ?? []) this.#countClaim(claim, -1);
     sums.remove(uid);
     this.#drop(sums);
   }
@@ -107,6 +115,13 @@ export class ClusterState implements Snapshot {
     this.removePod(pod.uid);
     this.#places.set(pod.uid, nodeName);
     this.#sumsOf(nodeName).add(pod);
+    for (const claim of pod.claims) this.#countClaim(claim, 1);
+  }
+
+  #countClaim(key: string, by: 1 | -1): void {
+    const users = this.usersOfClaim(key) + by;
+    if (users > 0) this.#claimUsers.set(key, users);
+    else this.#claimUsers.delete(key);
   }
 
   #sumsOf(name: string): NodeSums {

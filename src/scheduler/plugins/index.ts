@@ -1,4 +1,4 @@
-import type { AnyPlugin } from "../framework.ts";
+import { extensionPoints, type AnyPlugin, type PluginFactory, type ProfileConfiguration } from "../framework.ts";
 import { defaultBinder } from "./default-binder.ts";
 import { imageLocality } from "./image-locality.ts";
 import { interPodAffinity } from "./inter-pod-affinity.ts";
@@ -9,11 +9,50 @@ import { balancedAllocation } from "./node-resources-balanced-allocation.ts";
 import { nodeResourcesFit } from "./node-resources-fit.ts";
 import { nodeUnschedulable } from "./node-unschedulable.ts";
 import { podTopologySpread } from "./pod-topology-spread.ts";
+import { prioritySort } from "./priority-sort.ts";
 import { schedulingGates } from "./scheduling-gates.ts";
 import { taintToleration } from "./taint-toleration.ts";
 
-/** In kube-scheduler's order, which decides whose reason a node is rejected with. */
-export const defaultPlugins: readonly AnyPlugin[] = [
-  schedulingGates, nodeUnschedulable, nodeName, taintToleration, nodeAffinity, nodePorts, nodeResourcesFit,
-  podTopologySpread, interPodAffinity, balancedAllocation, imageLocality, defaultBinder,
+/** One that needs neither arguments nor a handle. */
+const always = (plugin: AnyPlugin): PluginFactory => () => plugin;
+
+/** All plugins there are, by name. */
+export const pluginRegistry: Readonly<Record<string, PluginFactory>> = {
+  SchedulingGates: always(schedulingGates),
+  PrioritySort: always(prioritySort),
+  NodeUnschedulable: always(nodeUnschedulable),
+  NodeName: always(nodeName),
+  TaintToleration: always(taintToleration),
+  NodeAffinity: always(nodeAffinity),
+  NodePorts: always(nodePorts),
+  NodeResourcesFit: always(nodeResourcesFit),
+  PodTopologySpread: always(podTopologySpread),
+  InterPodAffinity: always(interPodAffinity),
+  NodeResourcesBalancedAllocation: always(balancedAllocation),
+  ImageLocality: always(imageLocality),
+  DefaultBinder: defaultBinder,
+};
+
+/** What every profile enables at all points (multiPoint), in kube-scheduler's order, which decides whose reason a node is rejected with. */
+export const defaultPlugins: readonly { name: string; weight?: number }[] = [
+  { name: "SchedulingGates" },
+  { name: "PrioritySort" },
+  { name: "NodeUnschedulable" },
+  { name: "NodeName" },
+  { name: "TaintToleration", weight: 3 },
+  { name: "NodeAffinity", weight: 2 },
+  { name: "NodePorts" },
+  { name: "NodeResourcesFit", weight: 1 },
+  { name: "PodTopologySpread", weight: 2 },
+  { name: "InterPodAffinity", weight: 2 },
+  { name: "NodeResourcesBalancedAllocation", weight: 1 },
+  { name: "ImageLocality", weight: 1 },
+  { name: "DefaultBinder" },
 ];
+
+/** A profile without configuration. */
+export const defaultProfile = (schedulerName = "default-scheduler"): ProfileConfiguration => ({
+  schedulerName,
+  plugins: Object.fromEntries(extensionPoints.map((point) => [point, defaultPlugins])) as unknown as ProfileConfiguration["plugins"],
+  pluginArgs: {},
+});

@@ -54,8 +54,7 @@ interface Required {
 /** Required and preferred affinity between pods. Source: kubernetes plugins/interpodaffinity. */
 export const interPodAffinity = definePlugin<Required, Places>({
   name: "InterPodAffinity",
-  weight: 2,
-  requeueOn: ["AssignedPodAdd", "AssignedPodUpdate", "AssignedPodDelete", "NodeAdd", "NodeUpdate", "NamespaceUpdate", "PodUpdate"],
+  events: () => [{ resource: "Pod", actions: ["Add", "Delete", "UpdatePodLabel"] }, { resource: "Node", actions: ["Add", "UpdateNodeLabel"] }, { resource: "Namespace", actions: ["Add", "Update"] }],
   preFilter,
   filter({ affinity }, node, { refusing, wanted, unwanted, matchesItself }) {
     if (affinity && !findsWanted(affinity.required, node, wanted, matchesItself)) return unresolvable("node(s) didn't match pod affinity rules");

@@ -6,8 +6,7 @@ import { matchesNodeTerm, matchesRequiredNodes, parseNodeTerm, requiredNodes, ty
 /** nodeSelector and node affinity, required and preferred. */
 export const nodeAffinity = definePlugin<RequiredNodes, readonly (NodeTerm & { weight: number })[]>({
   name: "NodeAffinity",
-  weight: 2,
-  requeueOn: ["NodeAdd", "NodeUpdate", "PodUpdate"],
+  events: () => [{ resource: "Node", actions: ["Add", "UpdateNodeLabel"] }],
   preFilter({ pod }) {
     const terms = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
     if (!terms && !pod.spec.nodeSelector) return { skip: true };

@@ -3,6 +3,6 @@ import { definePlugin, unresolvable } from "../framework.ts";
 /** A pod that names its node goes nowhere else. */
 export const nodeName = definePlugin({
   name: "NodeName",
-  requeueOn: ["NodeAdd"],
+  events: () => [{ resource: "Node", actions: ["Add"] }],
   filter: ({ pod }, { name }) => (pod.spec.nodeName && pod.spec.nodeName !== name ? unresolvable("node(s) didn't match the requested node name") : undefined),
 });

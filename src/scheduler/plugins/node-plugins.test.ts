@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import type { NodeSelectorTerm, Pod, Toleration } from "../../apis/generated/core/v1.ts";
-import type { AnyPlugin } from "../framework.ts";
+import { unresolvable, type AnyPlugin } from "../framework.ts";
 import { cluster, node, pod, rejectionsBy, scoresBy, type NodeShape, type PodShape } from "../testing/cluster.ts";
 import { imageLocality } from "./image-locality.ts";
 import { nodeAffinity } from "./node-affinity.ts";
@@ -31,7 +31,7 @@ describe("NodeUnschedulable, NodeName and SchedulingGates", () => {
   });
   test("gates keep a pod out", () => {
     expect(schedulingGates.preEnqueue!(pod("p"))).toBeUndefined();
-    expect(schedulingGates.preEnqueue!(pod("p", { schedulingGates: [{ name: "a" }, { name: "b" }] }))).toBe("waiting for scheduling gates: [a b]");
+    expect(schedulingGates.preEnqueue!(pod("p", { schedulingGates: [{ name: "a" }, { name: "b" }] }))).toEqual(unresolvable("waiting for scheduling gates: [a b]"));
   });
 });
 

@@ -7,7 +7,7 @@ const scored = ["cpu", "memory"] as const;
 /** What the pod asks for must be free; of nodes that fit, those with more left are better (LeastAllocated). */
 export const nodeResourcesFit = definePlugin({
   name: "NodeResourcesFit",
-  requeueOn: ["AssignedPodDelete", "AssignedPodUpdate", "NodeAdd", "NodeUpdate", "PodUpdate"],
+  events: () => [{ resource: "Pod", actions: ["Delete", "UpdatePodScaleDown"] }, { resource: "Node", actions: ["Add", "UpdateNodeAllocatable"] }],
   filter(pod, node) {
     const reasons: string[] = [];
     let unresolvable = false;
@@ -19,7 +19,7 @@ export const nodeResourcesFit = definePlugin({
       reasons.push(`Insufficient ${name}`);
       if (amount > allocatable) unresolvable = true;
     }
-    return reasons.length > 0 ? { reasons, unresolvable } : undefined;
+    return reasons.length > 0 ? { code: unresolvable ? "UnschedulableAndUnresolvable" : "Unschedulable", reasons } : undefined;
   },
   score: leastAllocated,
 });

@@ -6,6 +6,6 @@ const taint = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" } 
 /** Cordoned nodes, but for pods that tolerate the taint that stands for it. */
 export const nodeUnschedulable = definePlugin({
   name: "NodeUnschedulable",
-  requeueOn: ["NodeAdd", "NodeUpdate", "PodUpdate"],
+  events: () => [{ resource: "Node", actions: ["Add", "UpdateNodeTaint"] }, { resource: "Pod", actions: ["UpdatePodToleration"] }],
   filter: ({ pod }, { node }) => (node.spec?.unschedulable && !isTolerated(taint, pod.spec.tolerations) ? unresolvable("node(s) were unschedulable") : undefined),
 });

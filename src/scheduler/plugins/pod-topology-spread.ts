@@ -32,8 +32,7 @@ interface SoftState {
 /** Spreads pods over hosts and zones. Source: kubernetes plugins/podtopologyspread. */
 export const podTopologySpread = definePlugin<readonly Hard[], SoftState>({
   name: "PodTopologySpread",
-  weight: 2,
-  requeueOn: ["AssignedPodAdd", "AssignedPodUpdate", "AssignedPodDelete", "NodeAdd", "NodeUpdate", "PodUpdate"],
+  events: () => [{ resource: "Pod", actions: ["Add", "Delete", "UpdatePodLabel"] }, { resource: "Node", actions: ["Add", "Delete", "UpdateNodeLabel", "UpdateNodeTaint"] }],
   preFilter: prepareHard,
   filter(_, { labels }, hard) {
     for (const { constraint, counts, least, self } of hard) {

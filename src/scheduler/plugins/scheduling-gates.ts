@@ -1,8 +1,8 @@
-import { definePlugin } from "../framework.ts";
+import { definePlugin, unresolvable } from "../framework.ts";
 
 /** Pods with gates aren't tried. The registry has given them the condition that says so when they were created. */
 export const schedulingGates = definePlugin({
   name: "SchedulingGates",
-  requeueOn: ["PodUpdate"],
-  preEnqueue: ({ spec }) => (spec.schedulingGates?.length ? `waiting for scheduling gates: [${spec.schedulingGates.map(({ name }) => name).join(" ")}]` : undefined),
+  events: () => [{ resource: "Pod", actions: ["UpdatePodSchedulingGatesEliminated"], hint: ({ metadata }, _, current) => (metadata.uid === current?.metadata.uid ? "Queue" : "Skip") }],
+  preEnqueue: ({ spec }) => (spec.schedulingGates?.length ? unresolvable(`waiting for scheduling gates: [${spec.schedulingGates.map(({ name }) => name).join(" ")}]`) : undefined),
 });

@@ -6,8 +6,7 @@ import { isTolerated, untoleratedTaint } from "../taints.ts";
 /** Keeps pods off taints of NoSchedule and NoExecute that they don't tolerate, and prefers nodes with fewer PreferNoSchedule ones. */
 export const taintToleration = definePlugin<undefined, readonly Frozen<Toleration>[]>({
   name: "TaintToleration",
-  weight: 3,
-  requeueOn: ["NodeAdd", "NodeUpdate", "PodUpdate"],
+  events: () => [{ resource: "Node", actions: ["Add", "UpdateNodeTaint"] }, { resource: "Pod", actions: ["UpdatePodToleration"] }],
   filter: ({ pod }, { node }) => (untoleratedTaint(node.spec?.taints, pod.spec.tolerations) ? unresolvable("node(s) had untolerated taint(s)") : undefined),
   preScore: ({ pod }) => ({ state: (pod.spec.tolerations ?? []).filter(({ effect }) => !effect || effect === "PreferNoSchedule") }),
   score(_, { node }, tolerations) {

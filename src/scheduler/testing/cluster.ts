@@ -1,8 +1,11 @@
 import type { Frozen } from "../../apimachinery/meta.ts";
 import type { ReplicaSet } from "../../apis/generated/apps/v1.ts";
 import type { Node, NodeSpec, NodeStatus, Pod, PodSpec, Service } from "../../apis/generated/core/v1.ts";
-import type { AnyPlugin } from "../framework.ts";
+import { isUnresolvable, messageOf, type AnyPlugin, type Handle } from "../framework.ts";
+import { PodNominator } from "../nominator.ts";
+import { defaultProfile, pluginRegistry } from "../plugins/index.ts";
 import { podInfo } from "../pod-info.ts";
+import { createProfile, type PluginSet } from "../profile.ts";
 import { schedule, scoreAll } from "../schedule.ts";
 import { ClusterState } from "../snapshot.ts";
 
@@ -61,19 +64,22 @@ export function rejectionsBy(plugin: AnyPlugin, wanted: Frozen<Pod>, state: Clus
   const info = podInfo(wanted);
   const prepared = plugin.preFilter ? plugin.preFilter(info, state) : { state: undefined };
   if ("skip" in prepared) return {};
-  if ("rejected" in prepared) return { "*": prepared.rejected.reasons.join(", ") };
+  if ("rejected" in prepared) return { "*": messageOf(prepared.rejected) };
   const rejections: Record<string, string> = {};
   for (const one of state.nodes) {
     const rejection = plugin.filter!(info, one, prepared.state);
-    if (rejection) rejections[one.name] = rejection.reasons.join(", ") + (rejection.unresolvable ? " (for good)" : "");
+    if (rejection) rejections[one.name] = messageOf(rejection) + (isUnresolvable(rejection) ? " (for good)" : "");
   }
   return rejections;
 }
 
-/** The normalized and weighted scores that one plugin gives, by node. */
+/** The normalized scores that one plugin gives, by node. */
 export function scoresBy(plugin: AnyPlugin, wanted: Frozen<Pod>, state: ClusterState): Record<string, number> {
-  const scores = scoreAll(podInfo(wanted), state.nodes, state, [{ ...plugin, weight: 1 }]);
+  const scores = scoreAll(podInfo(wanted), state.nodes, state, { preScore: plugin.preScore ? [plugin] : [], score: [{ plugin, weight: 1 }] }, new Map());
   return Object.fromEntries(state.nodes.map(({ name }, i) => [name, scores[i]!]));
 }
 
-export const decide = (plugins: readonly AnyPlugin[], wanted: Frozen<Pod>, state: ClusterState): ReturnType<typeof schedule> => schedule(podInfo(wanted), state, plugins, { random: () => 0 });
+/** The default plugins; those that need more than the cluster's state aren't called by decisions alone. */
+export const defaultPluginSet = (): PluginSet => createProfile(defaultProfile(), pluginRegistry, {} as Handle).plugins;
+
+export const decide = (wanted: Frozen<Pod>, state: ClusterState, plugins = defaultPluginSet()): ReturnType<typeof schedule> => schedule(podInfo(wanted), state, plugins, { random: () => 0, nominator: new PodNominator() });
