@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { UsageError } from "../server/settings.ts";
+import { addHollowCommand } from "./hollow.ts";
 import { addKubectlCommand, kubectlArguments, runKubectl } from "./kubectl.ts";
 import { addServerCommand } from "./server.ts";
 import { addStatusCommand } from "./status.ts";
@@ -19,6 +20,7 @@ export async function main(argv: readonly string[], calledAs = process.argv0): P
   addStatusCommand(program);
   addTokenCommand(program);
   addVersionCommand(program);
+  addHollowCommand(program);
   try {
     await program.parseAsync([...argv], { from: "user" });
     return 0;
