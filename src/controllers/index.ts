@@ -9,12 +9,17 @@ import { disruption } from "./disruption/disruption.ts";
 import { staleDisruptionTargets } from "./disruption/stale-targets.ts";
 import { endpointsController } from "./endpoints/endpoints.ts";
 import { endpointslice } from "./endpointslice/endpointslice.ts";
+import { endpointslicemirroring } from "./endpointslicemirroring/endpointslicemirroring.ts";
+import { ephemeralVolume } from "./ephemeral-volume/ephemeral-volume.ts";
 import { flowSchemas } from "./flow-schemas/flow-schemas.ts";
 import { garbageCollector } from "./garbage-collector/garbage-collector.ts";
+import { localPathProvisioner } from "./local-path-provisioner/local-path-provisioner.ts";
 import { namespaceController } from "./namespace/namespace.ts";
 import { nodeIpam } from "./node-ipam/node-ipam.ts";
 import { nodeLifecycle } from "./node-lifecycle/node-lifecycle.ts";
 import { taintEviction } from "./node-lifecycle/taint-eviction.ts";
+import { persistentVolumeBinder } from "./persistentvolume-binder/persistentvolume-binder.ts";
+import { persistentVolumeExpander } from "./persistentvolume-expander/persistentvolume-expander.ts";
 import { podGc } from "./pod-gc/pod-gc.ts";
 import { replicaset } from "./replicaset/replicaset.ts";
 import { replicationcontroller } from "./replicaset/replicationcontroller.ts";
@@ -26,6 +31,7 @@ import { serviceaccount } from "./serviceaccount/serviceaccount.ts";
 import { validatingAdmissionPolicyStatus } from "./validatingadmissionpolicystatus/validatingadmissionpolicystatus.ts";
 import { volumeAttributesClassProtection } from "./volume-attributes-class-protection/volume-attributes-class-protection.ts";
 import { persistentVolumeClaimProtection, persistentVolumeProtection } from "./volume-protection/volume-protection.ts";
+import { statefulset } from "./statefulset/statefulset.ts";
 import { tokenCleaner } from "./token-cleaner/token-cleaner.ts";
 
 export interface ControllerOptions {
@@ -43,10 +49,12 @@ export interface ControllerOptions {
   nodeMonitorGracePeriod?: number;
   /** Finished pods that are kept. Default 12,500. */
   terminatedPodThreshold?: number;
+  /** Where nodes keep volumes of the class `local-path`: `<data-dir>/storage`. */
+  storageDirectory?: string;
 }
 
 /** All controllers. Some keep state between events: make a new list for every start. */
-export function controllers({ kinds, ca, sign, issueLegacyToken, clusterCidr, nodeMonitorGracePeriod, terminatedPodThreshold }: ControllerOptions): Controller[] {
+export function controllers({ kinds, ca, sign, issueLegacyToken, clusterCidr, nodeMonitorGracePeriod, terminatedPodThreshold, storageDirectory = "/var/lib/skiff/storage" }: ControllerOptions): Controller[] {
   return [
     namespaceController({ kinds }),
     serviceaccount,
@@ -55,6 +63,10 @@ export function controllers({ kinds, ca, sign, issueLegacyToken, clusterCidr, no
     volumeAttributesClassProtection,
     persistentVolumeClaimProtection,
     persistentVolumeProtection,
+    persistentVolumeBinder,
+    persistentVolumeExpander,
+    ephemeralVolume,
+    localPathProvisioner({ storageDirectory }),
     ...(issueLegacyToken ? [serviceAccountTokenController({ ca, issue: issueLegacyToken })] : []),
     rootCaPublisher({ ca }),
     clusterRoleAggregation,
@@ -75,7 +87,9 @@ export function controllers({ kinds, ca, sign, issueLegacyToken, clusterCidr, no
     deployment,
     replicaset,
     replicationcontroller,
-    endpointslice,
-    endpointsController,
+    statefulset(),
+    endpointslice(),
+    endpointslicemirroring,
+    endpointsController(),
   ];
 }
