@@ -1,8 +1,9 @@
-import type { Frozen } from "../apimachinery/meta.ts";
+import { keyOf, type Frozen } from "../apimachinery/meta.ts";
 import type { Container, ObjectReference, Pod, Service, ServicePort } from "../apis/generated/core/v1.ts";
 import type { Listers, Watch } from "../client/controller.ts";
 import { watchOf } from "../client/controller.ts";
 import { pods, services } from "../apis/builtins.ts";
+import { isPodReady, isPodTerminal } from "./pod-status.ts";
 
 /** What the controllers of Endpoints and EndpointSlices have in common. */
 
@@ -14,17 +15,26 @@ export function hasSelector(service: Frozen<Service>): boolean {
   return service.spec?.type !== "ExternalName" && Object.keys(service.spec?.selector ?? {}).length > 0;
 }
 
-export function selectsPod(service: Frozen<Service>, pod: Frozen<Pod>): boolean {
+function selectsPod(service: Frozen<Service>, pod: Frozen<Pod>): boolean {
   return hasSelector(service) && Object.entries(service.spec!.selector!).every(([name, value]) => pod.metadata.labels?.[name] === value);
 }
 
 export const podsOf = (service: Frozen<Service>, lister: Listers): Frozen<Pod>[] => lister(pods).list(service.metadata.namespace).filter((pod) => selectsPod(service, pod));
 
+/** Keys of the services that select a pod. */
+export const servicesOf = (pod: Frozen<Pod>, lister: Listers): string[] => lister(services).list(pod.metadata.namespace).filter((service) => selectsPod(service, pod)).map(keyOf);
+
 /** The service's own watch of pods: keys of services that select a pod, or did before it changed. */
-export const watchPods: Watch<Pod> = watchOf(pods, (current, old, { lister }) =>
-  lister(services).list((current ?? old!).metadata.namespace)
-    .filter((service) => (current && selectsPod(service, current)) || (old && selectsPod(service, old)))
-    .map((service) => `${service.metadata.namespace}/${service.metadata.name}`));
+export const watchPods: Watch<Pod> = watchOf(pods, (current, old, { lister }) => {
+  if (!current || !old) return servicesOf((current ?? old)!, lister);
+  const moved = !Bun.deepEquals(current.metadata.labels, old.metadata.labels);
+  if (!moved && Bun.deepEquals(endpointFacts(current), endpointFacts(old))) return [];
+  return moved ? new Set([...servicesOf(old, lister), ...servicesOf(current, lister)]) : servicesOf(current, lister);
+});
+
+/** All of a pod that its endpoint shows and that may change. Most changes of a pod are of none of these. */
+const endpointFacts = (pod: Frozen<Pod>): unknown[] =>
+  [pod.metadata.uid, Boolean(pod.metadata.deletionTimestamp), pod.spec.nodeName, pod.spec.hostname, pod.spec.subdomain, isPodReady(pod), isPodTerminal(pod), addressesOf(pod)];
 
 /** The number of a service port on this pod; undefined when the pod has no port of that name. Source: podutil.FindPort. */
 export function targetPortOf(pod: Frozen<Pod>, { port, targetPort, protocol = "TCP" }: Frozen<ServicePort>): number | undefined {
@@ -48,4 +58,11 @@ export function addressesOf(pod: Frozen<Pod>): string[] {
   return ips.length > 0 ? ips : pod.status?.podIP ? [pod.status.podIP] : [];
 }
 
-export const familyOf = (ip: string): "IPv4" | "IPv6" => (ip.includes(":") ? "IPv6" : "IPv4");
+export type IpFamily = "IPv4" | "IPv6";
+export const familyOf = (ip: string): IpFamily => (ip.includes(":") ? "IPv6" : "IPv4");
+
+/** The families a service has endpoints of; a headless one that nobody has given any may have both. */
+export function familiesOf({ spec }: Frozen<Service>): readonly IpFamily[] {
+  if (spec?.ipFamilies?.length) return spec.ipFamilies as readonly IpFamily[];
+  return spec?.clusterIP && spec.clusterIP !== "None" ? [familyOf(spec.clusterIP)] : ["IPv4", "IPv6"];
+}

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { Pod, Service } from "../../apis/generated/core/v1.ts";
+import type { Node, Pod, Service } from "../../apis/generated/core/v1.ts";
 import type { EndpointSlice } from "../../apis/generated/discovery/v1.ts";
-import { subsetsOf } from "../endpoints/plan.ts";
-import { planSlices, type SlicePlan } from "./plan.ts";
+import { planSlices } from "./plan.ts";
 
 const service = (spec: Partial<Service["spec"]> = {}): Service =>
   ({ metadata: { name: "web", namespace: "default", uid: "s" }, spec: { clusterIP: "10.43.0.7", selector: { app: "web" }, ports: [{ port: 80, targetPort: 8080, protocol: "TCP" }], ...spec } }) as Service;
@@ -24,9 +23,23 @@ function pod(n: number, { ready = true, deleting, phase = "Running", ip = `10.42
   };
 }
 const pods = (from: number, to: number): Pod[] => Array.from({ length: to - from + 1 }, (_, i) => pod(from + i));
-const plan = (s: Service, all: Pod[], existing: EndpointSlice[] = []): SlicePlan => planSlices(s, all, existing, (node) => (node === "n1" ? "z1" : undefined));
+const node: Node = { metadata: { name: "n1", labels: { "topology.kubernetes.io/zone": "z1" } }, spec: {} };
+
+interface Changes {
+  create: EndpointSlice[];
+  update: EndpointSlice[];
+  /** Names. */
+  delete: string[];
+}
+
+/** The plan of all families together. */
+function plan(s: Service, all: Pod[], existing: EndpointSlice[] = []): Changes {
+  const { families, delete: gone } = planSlices(s, all, existing, (name) => (name === "n1" ? node : undefined));
+  return { create: families.flatMap(({ create }) => create), update: families.flatMap(({ update }) => update), delete: [...families.flatMap((f) => f.delete), ...gone].map(({ metadata }) => metadata.name!) };
+}
+
 /** The slices after a plan, as the server would have them. */
-function applied(existing: EndpointSlice[], { create, update, delete: deleted }: SlicePlan): EndpointSlice[] {
+function applied(existing: EndpointSlice[], { create, update, delete: deleted }: Changes): EndpointSlice[] {
   const kept = existing.filter((slice) => !deleted.includes(slice.metadata.name!)).map((slice) => update.find((u) => u.metadata.name === slice.metadata.name) ?? slice);
   return [...kept, ...create.map((slice, i) => ({ ...slice, metadata: { ...slice.metadata, name: `web-${existing.length + i}` } }))];
 }
@@ -95,20 +108,34 @@ test("both families have slices of their own, and a family that goes takes its s
   expect(plan(service(), [dual], slices).delete).toEqual([slices[1]!.metadata.name!]);
 });
 
-describe("classic Endpoints", () => {
-  const shown = (s: Service, all: Pod[]): unknown => subsetsOf(s, all).subsets.map(({ addresses = [], notReadyAddresses = [], ports }) => [addresses.map((a) => a.ip), notReadyAddresses.map((a) => a.ip), ports?.map((p) => p.port)]);
-  const named = service({ ports: [{ name: "main", port: 80, targetPort: "http", protocol: "TCP" }] });
-  const table: { name: string; service: Service; pods: Pod[]; expected: unknown }[] = [
-    { name: "ready and not", service: service(), pods: [pod(2), pod(1), pod(3, { ready: false })], expected: [[["10.42.0.1", "10.42.0.2"], ["10.42.0.3"], [8080]]] },
-    { name: "one subset for each set of ports", service: named, pods: [pod(1), pod(2, { portNumber: 9090 })], expected: [[["10.42.0.1"], [], [8080]], [["10.42.0.2"], [], [9090]]] },
-    { name: "without those that end or have ended", service: service(), pods: [pod(1, { deleting: true }), pod(2, { phase: "Failed" })], expected: [] },
-    { name: "all of them when they are published unready", service: service({ publishNotReadyAddresses: true }), pods: [pod(1, { ready: false, deleting: true })], expected: [[["10.42.0.1"], [], [8080]]] },
-    { name: "headless without ports", service: service({ clusterIP: "None", ports: undefined }), pods: [pod(1)], expected: [[["10.42.0.1"], [], undefined]] },
-    { name: "no pod has the port", service: named, pods: [{ ...pod(1), spec: { containers: [{ name: "c" }] } }], expected: [] },
-  ];
-  for (const { name, service: s, pods: all, expected } of table) test(name, () => expect(shown(s, all)).toEqual(expected));
-  test("no more than a thousand addresses", () => {
-    const { subsets, truncated } = subsetsOf(service(), Array.from({ length: 1001 }, (_, i) => pod(i, { ip: `10.42.${i >> 8}.${i & 255}` })));
-    expect([subsets[0]!.addresses!.length, truncated]).toEqual([1000, true]);
-  });
+test("an endpoint whose state changed is changed in its place, and says no more than that", () => {
+  const slices = applied([], plan(service(), pods(1, 150)));
+  const { create, update, delete: gone } = plan(service(), [...pods(1, 149), pod(150, { ready: false })], slices);
+  expect([create, gone, update.map(({ metadata }) => metadata.name)]).toEqual([[], [], [slices[1]!.metadata.name]]);
+  expect(update[0]!.endpoints[49]!.conditions).toEqual({ ready: false, serving: false, terminating: false });
+});
+
+test("what would go is used for what would come", () => {
+  const slices = applied([], plan(service(), pods(1, 2)));
+  const named = plan(service({ ports: [{ name: "web", port: 80, targetPort: 9090, protocol: "TCP" }] }), pods(1, 2), slices);
+  expect([named.create, named.delete]).toEqual([[], []]);
+  expect(named.update.map(({ metadata, ports }) => [metadata.name, ports[0]!.port])).toEqual([[slices[0]!.metadata.name, 9090]]);
+  const emptied = plan(service(), [], slices);
+  expect([emptied.create, emptied.delete, emptied.update.map(({ endpoints, ports }) => [endpoints, ports])]).toEqual([[], [], [[[], []]]]);
+});
+
+test("slices of an earlier service of the name are left to go", () => {
+  const slices = applied([], plan(service(), pods(1, 2)));
+  const later = { ...service(), metadata: { ...service().metadata, uid: "another" } };
+  const { create, update, delete: gone } = plan(later, pods(1, 2), slices);
+  expect([create.length, update, gone]).toEqual([1, [], [slices[0]!.metadata.name!]]);
+  const leaving = { ...later, metadata: { ...later.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } };
+  expect(plan(leaving, pods(1, 2)).create).toEqual([]);
+});
+
+test("pods of a node that isn't known are left out, unless all are to be published", () => {
+  const lost = { ...pod(2), spec: { ...pod(2).spec, nodeName: "n2" } };
+  const only = planSlices(service(), [pod(1), lost], [], (name) => (name === "n1" ? node : undefined));
+  expect([only.nodeless.map(({ metadata }) => metadata.name!), sizes(only.families[0]!.create)]).toEqual([["p2"], [1]]);
+  expect(sizes(plan(service({ publishNotReadyAddresses: true }), [pod(1), lost]).create)).toEqual([2]);
 });

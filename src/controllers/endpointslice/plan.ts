@@ -1,8 +1,11 @@
 import { thaw, type Frozen } from "../../apimachinery/meta.ts";
-import type { Pod, Service } from "../../apis/generated/core/v1.ts";
+import { services } from "../../apis/builtins.ts";
+import type { Node, Pod, Service } from "../../apis/generated/core/v1.ts";
 import type { Endpoint, EndpointPort, EndpointSlice } from "../../apis/generated/discovery/v1.ts";
-import { isPodReady, isPodTerminal } from "../pod-status.ts";
-import { addressesOf, familyOf, headlessLabel, hostnameOf, isHeadless, referenceTo, targetPortOf } from "../service-endpoints.ts";
+import { newControllerRef } from "../controller-ref.ts";
+import { isPodTerminal } from "../pod-status.ts";
+import { addressesOf, familiesOf, headlessLabel, isHeadless, type IpFamily } from "../service-endpoints.ts";
+import { endpointOf, identityOf, portKey, portsOf, sameEndpoint } from "./endpoint.ts";
 
 export const serviceNameLabel = "kubernetes.io/service-name";
 export const managedByLabel = "endpointslice.kubernetes.io/managed-by";
@@ -10,123 +13,144 @@ export const managedBy = "endpointslice-controller.k8s.io";
 /** Endpoints in one slice at most: `--max-endpoints-per-slice`. */
 export const maxEndpoints = 100;
 
+/** What becomes of the slices of a service, of one address family. */
 export interface SlicePlan {
-  /** Without owner reference. */
+  family: IpFamily;
   create: EndpointSlice[];
+  /** Copies, changed. */
   update: EndpointSlice[];
-  /** Names. */
-  delete: string[];
+  delete: Frozen<EndpointSlice>[];
+  unchanged: Frozen<EndpointSlice>[];
+}
+
+export interface ServicePlan {
+  families: SlicePlan[];
+  /** Slices of families that the service has no more. */
+  delete: Frozen<EndpointSlice>[];
+  /** Pods left out because their node isn't there. */
+  nodeless: Frozen<Pod>[];
 }
 
 /** Endpoints that share their ports: the contents of one or more slices. */
 interface Group {
   ports: EndpointPort[];
+  /** By identity. */
   endpoints: Map<string, Endpoint>;
 }
 
 /**
  * Brings a service's slices in line with its pods, changing as few slices as it can, because every agent is sent each changed one.
- * `zoneOf` tells a node's zone. Source: k8s.io/endpointslice reconciler.go.
+ * Hints are left as they are in slices that don't change, and missing from what is new in others. Source: k8s.io/endpointslice reconciler.go.
  */
-export function planSlices(service: Frozen<Service>, pods: readonly Frozen<Pod>[], existing: readonly Frozen<EndpointSlice>[], zoneOf: (node: string) => string | undefined): SlicePlan {
-  const plan: SlicePlan = { create: [], update: [], delete: [] };
-  const families = service.spec?.ipFamilies ?? [service.spec?.clusterIP?.includes(":") ? "IPv6" : "IPv4"];
-  for (const slice of existing) if (!families.includes(slice.addressType as "IPv4")) plan.delete.push(slice.metadata.name!);
-  for (const family of families) planFamily(service, family, groupPods(service, family, pods, zoneOf), existing.filter((slice) => slice.addressType === family), plan);
-  return plan;
+export function planSlices(service: Frozen<Service>, pods: readonly Frozen<Pod>[], existing: readonly Frozen<EndpointSlice>[], nodeOf: (name: string) => Frozen<Node> | undefined): ServicePlan {
+  const families = familiesOf(service);
+  const nodeless = service.spec?.publishNotReadyAddresses ? [] : pods.filter((pod) => mayBeEndpoint(pod) && pod.spec.nodeName && !nodeOf(pod.spec.nodeName));
+  const endpointPods = pods.filter((pod) => mayBeEndpoint(pod) && !nodeless.includes(pod));
+  return {
+    families: families.map((family) => planFamily(service, family, groupPods(service, family, endpointPods, nodeOf), existing.filter((slice) => slice.addressType === family))),
+    delete: existing.filter((slice) => !families.includes(slice.addressType as IpFamily)),
+    nodeless,
+  };
 }
 
-function groupPods(service: Frozen<Service>, family: string, pods: readonly Frozen<Pod>[], zoneOf: (node: string) => string | undefined): Map<string, Group> {
+const mayBeEndpoint = (pod: Frozen<Pod>): boolean => !isPodTerminal(pod) && addressesOf(pod).length > 0;
+
+function groupPods(service: Frozen<Service>, family: IpFamily, pods: readonly Frozen<Pod>[], nodeOf: (name: string) => Frozen<Node> | undefined): Map<string, Group> {
   const groups = new Map<string, Group>();
   for (const pod of pods) {
-    const addresses = addressesOf(pod).filter((ip) => familyOf(ip) === family);
-    if (addresses.length === 0 || isPodTerminal(pod)) continue;
+    const endpoint = endpointOf(service, family, pod, pod.spec.nodeName ? nodeOf(pod.spec.nodeName) : undefined);
+    if (!endpoint) continue;
     const ports = portsOf(service, pod);
-    const key = JSON.stringify(ports);
+    const key = portKey(ports);
     const group = groups.get(key) ?? { ports, endpoints: new Map() };
     groups.set(key, group);
-    const endpoint = endpointOf(service, pod, addresses, zoneOf);
     group.endpoints.set(identityOf(endpoint), endpoint);
   }
   return groups;
 }
 
-function portsOf(service: Frozen<Service>, pod: Frozen<Pod>): EndpointPort[] {
-  const ports: EndpointPort[] = [];
-  for (const servicePort of service.spec?.ports ?? []) {
-    const port = targetPortOf(pod, servicePort);
-    if (port !== undefined) ports.push({ name: servicePort.name ?? "", port, protocol: servicePort.protocol ?? "TCP", ...(servicePort.appProtocol ? { appProtocol: servicePort.appProtocol } : {}) });
-  }
-  return ports.toSorted((a, b) => (a.name! < b.name! ? -1 : 1));
-}
-
-function endpointOf(service: Frozen<Service>, pod: Frozen<Pod>, addresses: string[], zoneOf: (node: string) => string | undefined): Endpoint {
-  const serving = isPodReady(pod);
-  const terminating = !!pod.metadata.deletionTimestamp;
-  const hostname = hostnameOf(pod, service);
-  const nodeName = pod.spec.nodeName;
-  const zone = nodeName ? zoneOf(nodeName) : undefined;
-  return {
-    addresses, conditions: { ready: service.spec?.publishNotReadyAddresses === true || (serving && !terminating), serving, terminating },
-    ...(hostname ? { hostname } : {}), targetRef: referenceTo(pod), ...(nodeName ? { nodeName } : {}), ...(zone ? { zone } : {}),
-  };
-}
-
-const identityOf = (endpoint: Frozen<Endpoint>): string => `${endpoint.targetRef?.uid ?? ""}/${endpoint.addresses.join(",")}`;
-
-function planFamily(service: Frozen<Service>, family: string, groups: Map<string, Group>, existing: readonly Frozen<EndpointSlice>[], plan: SlicePlan): void {
+function planFamily(service: Frozen<Service>, family: IpFamily, groups: Map<string, Group>, existing: readonly Frozen<EndpointSlice>[]): SlicePlan {
   const labels = labelsOf(service);
-  const slicesByPorts = Map.groupBy(existing, (slice) => (slice.endpoints.length === 0 ? "placeholder" : portKey(slice.ports)));
-  const spare = slicesByPorts.get("placeholder") ?? [];
-  slicesByPorts.delete("placeholder");
-  let kept = 0;
+  const plan: SlicePlan = { family, create: [], update: [], delete: [], unchanged: [] };
+  // A slice of an earlier service of this name is being collected: it is no use to this one.
+  const [owned, foreign] = partition(existing, (slice) => slice.metadata.ownerReferences?.some((ref) => ref.uid === service.metadata.uid) ?? false);
+  const byPorts = Map.groupBy(owned, (slice) => portKey(slice.ports));
   for (const [key, group] of groups) {
-    // An empty slice is taken before a new one is made.
-    const slices = [...(slicesByPorts.get(key) ?? []), ...spare.splice(0)];
-    slicesByPorts.delete(key);
-    kept += planGroup(service, family, labels, group, slices, plan);
+    planGroup(service, family, labels, group, byPorts.get(key) ?? [], plan);
+    byPorts.delete(key);
   }
-  const unwanted = [...slicesByPorts.values()].flat();
-  if (kept === 0) {
-    const placeholder = spare.shift();
-    if (!placeholder) plan.create.push(newSlice(service, family, labels, [], []));
-    else if (!sameLabels(placeholder, labels) || placeholder.ports?.length > 0) plan.update.push({ ...thaw<EndpointSlice>(placeholder), metadata: { ...thaw<EndpointSlice>(placeholder).metadata, labels }, ports: [] });
+  const unwanted = [...byPorts.values()].flat();
+  if (plan.create.length + plan.update.length + plan.unchanged.length === 0) {
+    // A service without endpoints has one empty slice.
+    const [first, ...others] = [...plan.delete, ...unwanted];
+    if (first && others.length === 0 && foreign.length === 0 && isPlaceholder(first, labels)) return { ...plan, delete: [], unchanged: [first] };
+    plan.create.push(newSlice(service, family, labels, []));
   }
-  for (const slice of [...unwanted, ...spare]) plan.delete.push(slice.metadata.name!);
+  plan.delete.push(...unwanted);
+  recycle(plan);
+  plan.delete.push(...foreign);
+  // Created again, they would only meet the garbage collector, which removes them with their service.
+  if (service.metadata.deletionTimestamp) plan.create = [];
+  return plan;
 }
 
-const portKey = (ports: Frozen<EndpointPort[]>): string =>
-  JSON.stringify([...(ports ?? [])].map(({ name = "", port, protocol, appProtocol }) => ({ name, port, protocol, ...(appProtocol ? { appProtocol } : {}) })).toSorted((a, b) => (a.name < b.name ? -1 : 1)));
+const isPlaceholder = (slice: Frozen<EndpointSlice>, labels: Record<string, string>): boolean => slice.endpoints.length === 0 && (slice.ports ?? []).length === 0 && sameLabels(slice, labels);
 
-/** Returns how many slices the group ends up with. */
-function planGroup(service: Frozen<Service>, family: string, labels: Record<string, string>, { ports, endpoints }: Group, existing: readonly Frozen<EndpointSlice>[], plan: SlicePlan): number {
+interface Filled {
+  slice: Frozen<EndpointSlice>;
+  next: Endpoint[];
+  changed: boolean;
+}
+
+function planGroup(service: Frozen<Service>, family: IpFamily, labels: Record<string, string>, { ports, endpoints }: Group, existing: readonly Frozen<EndpointSlice>[], plan: SlicePlan): void {
   const missing = new Map(endpoints);
-  const slices = existing.map((slice) => {
-    const kept = slice.endpoints.map((endpoint) => identityOf(endpoint)).filter((id) => missing.has(id));
-    const next = kept.map((id) => endpoints.get(id)!);
-    for (const id of kept) missing.delete(id);
-    return { slice, next, changed: !sameLabels(slice, labels) || !Bun.deepEquals(slice.endpoints, next) || portKey(slice.ports) !== JSON.stringify(ports) };
+  const slices = existing.map((slice): Filled => {
+    const kept = slice.endpoints.filter((endpoint) => missing.has(identityOf(endpoint)));
+    const next = kept.map((endpoint) => endpoints.get(identityOf(endpoint))!);
+    for (const endpoint of kept) missing.delete(identityOf(endpoint));
+    return { slice, next, changed: next.length !== slice.endpoints.length || kept.some((endpoint, i) => !sameEndpoint(endpoint, next[i]!)) || !sameLabels(slice, labels) };
   });
-  const rest = [...missing.values()];
-  // First into slices that change anyway; then, if all fit into one that wouldn't, there; else into new ones.
-  for (const entry of slices) if (entry.changed) entry.next.push(...rest.splice(0, maxEndpoints - entry.next.length));
-  if (rest.length > 0 && rest.length < maxEndpoints) {
-    const roomy = slices.filter((entry) => !entry.changed && entry.next.length + rest.length <= maxEndpoints).toSorted((a, b) => b.next.length - a.next.length)[0];
-    if (roomy) {
+  const created = fill(slices, [...missing.values()]);
+  for (const { slice, next, changed } of slices) {
+    if (!changed) plan.unchanged.push(slice);
+    else if (next.length === 0) plan.delete.push(slice);
+    else {
+      const copy = thaw<EndpointSlice>(slice);
+      plan.update.push({ ...copy, metadata: { ...copy.metadata, labels }, endpoints: next });
+    }
+  }
+  for (const contents of created) plan.create.push({ ...newSlice(service, family, labels, ports), endpoints: contents });
+}
+
+/**
+ * Finds room for new endpoints: first in slices that change anyway, the fullest first; then, for what fits into one that would not
+ * change, there, where the least room is left over; else in new slices, whose contents it returns.
+ */
+function fill(slices: readonly Filled[], rest: Endpoint[]): Endpoint[][] {
+  for (const { next } of slices.filter((entry) => entry.changed && entry.next.length > 0).toSorted((a, b) => b.next.length - a.next.length)) next.push(...rest.splice(0, maxEndpoints - next.length));
+  const created: Endpoint[][] = [];
+  while (rest.length > 0) {
+    const roomy = rest.length < maxEndpoints ? slices.filter((entry) => !entry.changed && entry.next.length + rest.length <= maxEndpoints).toSorted((a, b) => b.next.length - a.next.length)[0] : undefined;
+    if (!roomy) created.push(rest.splice(0, maxEndpoints));
+    else {
       roomy.next.push(...rest.splice(0));
       roomy.changed = true;
     }
   }
-  let kept = 0;
-  for (const { slice, next, changed } of slices) {
-    if (next.length === 0) plan.delete.push(slice.metadata.name!);
-    else {
-      kept++;
-      if (changed) plan.update.push({ ...thaw<EndpointSlice>(slice), metadata: { ...thaw<EndpointSlice>(slice).metadata, labels }, endpoints: next, ports });
-    }
+  return created;
+}
+
+/** A slice that would go is used for one that would come: a write less, and watchers see one change instead of two. */
+function recycle(plan: SlicePlan): void {
+  while (plan.create.length > 0 && plan.delete.length > 0) {
+    const created = plan.create.pop()!;
+    const reused = thaw<EndpointSlice>(plan.delete.shift()!);
+    plan.update.push({ ...reused, metadata: { ...reused.metadata, labels: created.metadata.labels }, endpoints: created.endpoints, ports: created.ports });
   }
-  for (; rest.length > 0; kept++) plan.create.push(newSlice(service, family, labels, rest.splice(0, maxEndpoints), ports));
-  return kept;
+}
+
+function partition<T>(all: readonly T[], belongs: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(belongs), all.filter((one) => !belongs(one))];
 }
 
 function labelsOf(service: Frozen<Service>): Record<string, string> {
@@ -136,10 +160,10 @@ function labelsOf(service: Frozen<Service>): Record<string, string> {
 
 const sameLabels = (slice: Frozen<EndpointSlice>, labels: Record<string, string>): boolean => Bun.deepEquals(slice.metadata.labels ?? {}, labels);
 
-function newSlice(service: Frozen<Service>, addressType: string, labels: Record<string, string>, endpoints: Endpoint[], ports: EndpointPort[]): EndpointSlice {
+function newSlice(service: Frozen<Service>, addressType: IpFamily, labels: Record<string, string>, ports: EndpointPort[]): EndpointSlice {
   return {
     apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice",
-    metadata: { generateName: `${service.metadata.name}-`, namespace: service.metadata.namespace, labels },
-    addressType, endpoints, ports,
+    metadata: { generateName: `${service.metadata.name}-`, namespace: service.metadata.namespace, labels, ownerReferences: [newControllerRef(services, service)] },
+    addressType, endpoints: [], ports,
   };
 }
