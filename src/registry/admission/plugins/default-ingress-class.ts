@@ -1,7 +1,7 @@
 import type { Ingress, IngressClass } from "../../../apis/generated/networking/v1.ts";
 import type { Listers } from "../../listers.ts";
 import { defineAdmission, type Admission } from "../admission.ts";
-import { newestDefault } from "./default-class.ts";
+import { newestDefault } from "../../../apimachinery/newest-default.ts";
 
 /** Gives the default class to ingresses that name none. Source: kubernetes plugin/pkg/admission/network/defaultingressclass. */
 export function defaultIngressClass({ listers }: { listers: Listers }): Admission {

@@ -1,4 +1,4 @@
-import type { Frozen, KubeObject } from "../../../apimachinery/meta.ts";
+import type { Frozen, KubeObject } from "./meta.ts";
 
 /** Of classes marked as default the newest; of equally new ones the first by name. */
 export function newestDefault<T extends KubeObject>(classes: readonly Frozen<T>[], annotations: readonly string[]): Frozen<T> | undefined {
