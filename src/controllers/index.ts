@@ -1,4 +1,6 @@
+import { systemClock } from "../base/clock.ts";
 import type { Controller, ServedKinds } from "../client/controller.ts";
+import { noExtensionApis, type ExtensionApis } from "../client/extension-apis.ts";
 import { bootstrapSigner } from "./bootstrap-signer/bootstrap-signer.ts";
 import { certificateApproving } from "./certificates/approving.ts";
 import { certificateCleaner } from "./certificates/cleaner.ts";
@@ -14,6 +16,7 @@ import { ephemeralVolume } from "./ephemeral-volume/ephemeral-volume.ts";
 import { flowSchemas } from "./flow-schemas/flow-schemas.ts";
 import { garbageCollector } from "./garbage-collector/garbage-collector.ts";
 import { localPathProvisioner } from "./local-path-provisioner/local-path-provisioner.ts";
+import { horizontalPodAutoscaler } from "./horizontal-pod-autoscaler/horizontal-pod-autoscaler.ts";
 import { namespaceController } from "./namespace/namespace.ts";
 import { nodeIpam } from "./node-ipam/node-ipam.ts";
 import { nodeLifecycle } from "./node-lifecycle/node-lifecycle.ts";
@@ -26,6 +29,7 @@ import { replicationcontroller } from "./replicaset/replicationcontroller.ts";
 import { resourceQuotaController } from "./resourcequota/resourcequota.ts";
 import { rootCaPublisher } from "./root-ca-publisher/root-ca-publisher.ts";
 import { serviceCidrs } from "./service-cidrs/service-cidrs.ts";
+import { serviceLb } from "./service-lb/service-lb.ts";
 import { serviceAccountTokenController, type IssueLegacyToken } from "./serviceaccount-token/serviceaccount-token.ts";
 import { serviceaccount } from "./serviceaccount/serviceaccount.ts";
 import { validatingAdmissionPolicyStatus } from "./validatingadmissionpolicystatus/validatingadmissionpolicystatus.ts";
@@ -37,6 +41,8 @@ import { tokenCleaner } from "./token-cleaner/token-cleaner.ts";
 export interface ControllerOptions {
   /** All kinds served, for the controllers that look at every object. */
   kinds: ServedKinds;
+  /** What extension API servers serve, for the controller of this name. Default nothing. */
+  extensions?(controller: string): ExtensionApis;
   /** PEM bundle that clients of the API server trust. */
   ca: string;
   /** Signs certificate requests of Kubernetes' own signers; without it they stay approved. */
@@ -49,12 +55,14 @@ export interface ControllerOptions {
   nodeMonitorGracePeriod?: number;
   /** Finished pods that are kept. Default 12,500. */
   terminatedPodThreshold?: number;
+  /** Names of parts that do not run, as K3s has them: `servicelb`. */
+  disable?: readonly string[];
   /** Where nodes keep volumes of the class `local-path`: `<data-dir>/storage`. */
   storageDirectory?: string;
 }
 
 /** All controllers. Some keep state between events: make a new list for every start. */
-export function controllers({ kinds, ca, sign, issueLegacyToken, clusterCidr, nodeMonitorGracePeriod, terminatedPodThreshold, storageDirectory = "/var/lib/skiff/storage" }: ControllerOptions): Controller[] {
+export function controllers({ kinds, extensions = () => noExtensionApis, ca, sign, issueLegacyToken, clusterCidr, nodeMonitorGracePeriod, terminatedPodThreshold, storageDirectory = "/var/lib/skiff/storage" }: ControllerOptions): Controller[] {
   return [
     namespaceController({ kinds }),
     serviceaccount,
@@ -84,6 +92,7 @@ export function controllers({ kinds, ca, sign, issueLegacyToken, clusterCidr, no
     podGc({ terminatedPodThreshold }),
     disruption({ kinds }),
     staleDisruptionTargets,
+    horizontalPodAutoscaler({ kinds, extensions: extensions("horizontal-pod-autoscaler"), monotonic: systemClock.monotonic }),
     deployment,
     replicaset,
     replicationcontroller,
@@ -91,5 +100,6 @@ export function controllers({ kinds, ca, sign, issueLegacyToken, clusterCidr, no
     endpointslice(),
     endpointslicemirroring,
     endpointsController(),
+    ...(disable?.includes("servicelb") ? [] : [serviceLb()]),
   ];
 }

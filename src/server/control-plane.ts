@@ -44,6 +44,7 @@ import type { MetricsRegistry } from "../base/metrics.ts";
 import { builtAt, gitCommit, skiffVersion } from "../base/version.ts";
 import type { Client } from "../client/client.ts";
 import type { ServedKinds } from "../client/controller.ts";
+import type { ExtensionApis } from "../client/extension-apis.ts";
 import type { InformerFactory } from "../client/informer.ts";
 import { createEventRecorder, type EventRecorder } from "../client/recorder.ts";
 import { defaultAdmission } from "../registry/admission/index.ts";
@@ -93,6 +94,8 @@ export interface ControlPlane {
   authenticators: readonly Authenticator[];
   authorizer: Authorizer;
   clientAs(user: UserInfo): Client;
+  /** What extension API servers serve, beside what `clientAs` reaches. */
+  extensionApisAs(user: UserInfo): ExtensionApis;
   issueLegacyToken: LegacyTokenIssuer;
   recorder(component: string, user: UserInfo, host?: string): EventRecorder;
   /** Registers this server's own groups as APIServices and looks after those of others, until `signal` aborts. */
@@ -178,7 +181,7 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   });
 
   return {
-    handler, informers, kinds: registry.resources, authenticators, authorizer, clientAs, issueLegacyToken: tokens.issueLegacy,
+    handler, informers, kinds: registry.resources, authenticators, authorizer, clientAs, extensionApisAs: (user) => aggregator.extensionApis(authorizer, user), issueLegacyToken: tokens.issueLegacy,
     recorder: (component, user, host) => createEventRecorder({ client: clientAs(user), events, component, clock, ...(host ? { host } : {}) }, stopping),
     runAggregator: (signal) => aggregator.run(clientAs(apiServerUser), createEventRecorder({ client: clientAs(apiServerUser), events, component: "apiserver", clock }, stopping), signal),
     markReady() {

@@ -6,9 +6,11 @@ import { Runner } from "../../base/runner.ts";
 import type { Clock } from "../../base/clock.ts";
 import { logger } from "../../base/log.ts";
 import type { Client } from "../../client/client.ts";
+import type { ExtensionApis } from "../../client/extension-apis.ts";
 import { startControllers } from "../../client/run-controllers.ts";
 import type { EventRecorder } from "../../client/recorder.ts";
 import type { InformerFactory } from "../../client/informer.ts";
+import type { Authorizer, UserInfo } from "../../registry/attributes.ts";
 import type { Listers } from "../../registry/listers.ts";
 import type { Registry } from "../../registry/registry.ts";
 import type { ServiceResolver } from "../../registry/service-resolver.ts";
@@ -18,6 +20,7 @@ import type { Exchange } from "../exchange.ts";
 import type { RemoteDocument } from "../openapi/document.ts";
 import { apiServiceName, apiServices, isAvailable, type ApiService } from "./api-service.ts";
 import { apiServiceAvailability } from "./availability.ts";
+import { extensionApis } from "./extension-apis.ts";
 import { groupPriority } from "./priorities.ts";
 import { proxyTo } from "./proxy.ts";
 import { registerLocal } from "./registration.ts";
@@ -25,6 +28,7 @@ import { remoteGroups, resourcesOf } from "./remote-discovery.ts";
 import { remoteOpenApi } from "./remote-openapi.ts";
 import { remoteServers, type ProxyClient } from "./remote-server.ts";
 import { remoteUserHeaders } from "./remote-user.ts";
+import { textOf } from "./text-of.ts";
 
 const log = logger("aggregator");
 const checkMs = 5_000;
@@ -52,6 +56,8 @@ export interface Aggregator {
   remotePaths(): string[];
   /** What their servers say in OpenAPI v2. */
   remoteDocuments(): Promise<RemoteDocument[]>;
+  /** What extension API servers serve, for a component of this process that asks in the name of `user`. */
+  extensionApis(authorizer: Authorizer, user: UserInfo): ExtensionApis;
   /** Registers what is served here and keeps watch over what is served elsewhere, until `signal` aborts. */
   run(client: Client, recorder: EventRecorder, signal: AbortSignal): Promise<void>;
 }
@@ -98,13 +104,18 @@ export function createAggregator({ registry, informers, listers, resolveService,
     },
   });
 
+  const remoteService = (name: string): Frozen<ApiService> | undefined => {
+    const service = lister.get(name);
+    return service?.spec.service ? service : undefined;
+  };
+
   return {
     remotes: { groups: () => groups, priorityOf: groupPriority },
     serviceFor(path) {
       const [, group, version] = /^\/(?:openapi\/v3\/)?apis\/([^/]+)\/([^/]+)/.exec(path) ?? [];
-      const service = group && version ? lister.get(apiServiceName(group, version)) : undefined;
-      return service?.spec.service ? service : undefined;
+      return group && version ? remoteService(apiServiceName(group, version)) : undefined;
     },
+    extensionApis: (authorizer, user) => extensionApis({ servers, service: remoteService, groups: () => groups, isKnown: (name) => documents.has(name), authorizer, user }),
     proxy: (service, exchange) => proxyTo(servers, service, exchange),
     remotePaths: () => groups.flatMap(({ name, versions }) => versions.filter(({ remote }) => remote.freshness === "Current").map(({ version }) => `apis/${name}/${version}`)),
     remoteDocuments: () => openApi.documents(lister.list().filter((service) => service.spec.service && isAvailable(service))),
@@ -133,15 +144,4 @@ export function createAggregator({ registry, informers, listers, resolveService,
       }
     },
   };
-}
-
-async function textOf(answer: AsyncIterable<unknown>, most: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > most) throw new Error("the document is too large");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
 }
