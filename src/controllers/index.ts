@@ -62,7 +62,7 @@ export interface ControllerOptions {
 }
 
 /** All controllers. Some keep state between events: make a new list for every start. */
-export function controllers({ kinds, extensions = () => noExtensionApis, ca, sign, issueLegacyToken, clusterCidr, nodeMonitorGracePeriod, terminatedPodThreshold, storageDirectory = "/var/lib/skiff/storage" }: ControllerOptions): Controller[] {
+export function controllers({ kinds, extensions = () => noExtensionApis, ca, sign, issueLegacyToken, clusterCidr, nodeMonitorGracePeriod, terminatedPodThreshold, storageDirectory = "/var/lib/skiff/storage", disable }: ControllerOptions): Controller[] {
   return [
     namespaceController({ kinds }),
     serviceaccount,

@@ -122,3 +122,55 @@ describe("Endpoints that users keep", () => {
     });
   });
 });
+
+describe("a service of type LoadBalancer", () => {
+  const start = (): Promise<ControlPlane> => startControlPlane({ select: ({ name }) => name === "service-controller" });
+  const ingress = (plane: ControlPlane, name: string): unknown => plane.list<Service>(services, namespace).find(({ metadata }) => metadata.name === name)!.status?.loadBalancer?.ingress?.map(({ ip, ipMode }) => `${ip} ${ipMode}`) ?? [];
+  async function addAddress(plane: ControlPlane, name: string, address: string): Promise<void> {
+    await addNode(plane, name);
+    await plane.client.patch(nodes, { name }, { type: merge, body: { status: { addresses: [{ type: "InternalIP", address }] } } }, { subresource: "status" });
+  }
+
+  test("has the nodes' addresses, and lets them go before it goes", async () => {
+    await using plane = await start();
+    await plane.client.create(services, service("web", { type: "LoadBalancer", selector: { app: "web" } }));
+    await eventually(() => expect(eventsOf(plane, "web")).toEqual(["Normal EnsuringLoadBalancer: Ensuring load balancer", "Warning UnAvailableLoadBalancer: There are no available nodes for LoadBalancer", "Normal EnsuredLoadBalancer: Ensured load balancer"]));
+    await addAddress(plane, "n1", "192.168.1.1");
+    await addAddress(plane, "n2", "192.168.1.2");
+    await eventually(() => expect(ingress(plane, "web")).toEqual(["192.168.1.1 VIP", "192.168.1.2 VIP"]));
+    expect(eventsOf(plane, "web")).toContain("Normal UpdatedLoadBalancer: Updated load balancer with new hosts");
+    await plane.client.patch(nodes, { name: "n2" }, { type: merge, body: { status: { conditions: [{ type: "Ready", status: "False" }] } } }, { subresource: "status" });
+    await eventually(() => expect(ingress(plane, "web")).toEqual(["192.168.1.1 VIP"]));
+    await plane.client.patch(services, { namespace, name: "web" }, { type: merge, body: { spec: { type: "ClusterIP" } } });
+    await eventually(() => {
+      expect(ingress(plane, "web")).toEqual([]);
+      expect(plane.list<Service>(services, namespace).find(({ metadata }) => metadata.name === "web")!.metadata.finalizers ?? []).toEqual([]);
+      expect(eventsOf(plane, "web").slice(-2)).toEqual(["Normal DeletingLoadBalancer: Deleting load balancer", "Normal DeletedLoadBalancer: Deleted load balancer"]);
+    });
+    await plane.client.patch(services, { namespace, name: "web" }, { type: merge, body: { spec: { type: "LoadBalancer" } } });
+    await eventually(() => expect(ingress(plane, "web")).toEqual(["192.168.1.1 VIP"]));
+    await plane.client.delete(services, { namespace, name: "web" });
+    await eventually(() => expect(plane.list<Service>(services, namespace).map(({ metadata }) => metadata.name)).not.toContain("web"));
+  });
+
+  test("waits for a port that another one has", async () => {
+    await using plane = await start();
+    await addAddress(plane, "n1", "192.168.1.1");
+    await plane.client.create(services, service("first", { type: "LoadBalancer" }));
+    await eventually(() => expect(ingress(plane, "first")).toEqual(["192.168.1.1 VIP"]));
+    await plane.client.create(services, service("second", { type: "LoadBalancer" }));
+    await eventually(() => expect(eventsOf(plane, "second")).toContain("Warning LoadBalancerPortInUse: Port 80/TCP of 192.168.1.1 is in use by Service default/first"));
+    expect(ingress(plane, "second")).toEqual([]);
+    await plane.client.delete(services, { namespace, name: "first" });
+    await eventually(() => expect(ingress(plane, "second")).toEqual(["192.168.1.1 VIP"]));
+  });
+
+  test("with a class is left to others", async () => {
+    await using plane = await start();
+    await addAddress(plane, "n1", "192.168.1.1");
+    await plane.client.create(services, service("other", { type: "LoadBalancer", loadBalancerClass: "example.com/other" }));
+    await plane.client.create(services, service("web", { type: "LoadBalancer" }));
+    await eventually(() => expect(ingress(plane, "web")).toEqual(["192.168.1.1 VIP"]));
+    expect([ingress(plane, "other"), eventsOf(plane, "other")]).toEqual([[], []]);
+  });
+});

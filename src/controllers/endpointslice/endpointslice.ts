@@ -5,6 +5,7 @@ import type { Node, Service } from "../../apis/generated/core/v1.ts";
 import type { EndpointSlice } from "../../apis/generated/discovery/v1.ts";
 import { defineController, watchOf, type Controller, type Listers, type ReconcileContext } from "../../client/controller.ts";
 import { isNamespaceTerminating } from "../namespace-terminating.ts";
+import { isNodeReady } from "../node-status.ts";
 import { PodsByNode } from "../pods-by-node.ts";
 import { hasSelector, podsOf, servicesOf, watchPods } from "../service-endpoints.ts";
 import { TriggerTimes, withTriggerTime } from "../trigger-times.ts";
@@ -12,7 +13,6 @@ import { zoneLabel } from "./endpoint.ts";
 import { hintCloseness, removeHints, trafficDistributionOf, wantsTopologyHints } from "./hints.ts";
 import { managedBy, managedByLabel, planSlices, serviceNameLabel, type ServicePlan } from "./plan.ts";
 import { TopologyState } from "./topology-state.ts";
-import { isNodeReady } from "./zone-shares.ts";
 
 const isOurs = (slice: Frozen<EndpointSlice>): boolean => slice.metadata.labels?.[managedByLabel] === managedBy;
 const zoneOf = (node: Frozen<Node> | undefined): string | undefined => node?.metadata.labels?.[zoneLabel];

@@ -1,6 +1,7 @@
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { milliValue } from "../../apimachinery/quantity.ts";
 import type { Node } from "../../apis/generated/core/v1.ts";
+import { isNodeReady } from "../node-status.ts";
 import { zoneLabel } from "./endpoint.ts";
 
 /** By how much an endpoint may be loaded more than on average. */
@@ -15,8 +16,6 @@ export interface Allocation {
   maximum: number;
   desired: number;
 }
-
-export const isNodeReady = (node: Frozen<Node>): boolean => node.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
 
 const isControlPlane = ({ metadata: { labels } }: Frozen<Node>): boolean => labels?.["node-role.kubernetes.io/control-plane"] !== undefined || labels?.["node-role.kubernetes.io/master"] !== undefined;
 
