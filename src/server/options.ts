@@ -31,6 +31,7 @@ export const serverSettings = [
   { name: "service-node-port-range", type: "string", default: "30000-32767", placeholder: "from-to", group: "Cluster", description: "Ports for NodePort Services" },
   { name: "cluster-dns", type: "string", defaultText: "the tenth address of --service-cidr", placeholder: "ip", group: "Cluster", description: "Address of the cluster's DNS" },
   { name: "cluster-domain", type: "string", default: "cluster.local", placeholder: "domain", group: "Cluster", description: "DNS domain of the cluster" },
+  { name: "disable", type: "list", placeholder: "servicelb", group: "Cluster", description: "Parts not to run; without servicelb, Services of type LoadBalancer get no addresses of the nodes" },
   ...identitySettings,
   ...auditSettings,
   ...protectionSettings,
@@ -49,6 +50,10 @@ export const serverSettings = [
 /** Settings as read: names in kebab-case, `undefined` where nothing was said and there is no fixed default. */
 export type SettingValues = Record<string, string | number | boolean | string[] | undefined>;
 
+/** Parts that run by default, by the names that K3s has for them. */
+export const disableable = ["servicelb"] as const;
+export type Disableable = (typeof disableable)[number];
+
 export interface ServerOptions {
   dataDir: string;
   writeKubeconfig: string;
@@ -64,6 +69,7 @@ export interface ServerOptions {
   nodePortRange: { first: number; last: number };
   clusterDns: string;
   clusterDomain: string;
+  disable: Disableable[];
   identity: IdentityOptions;
   audit?: AuditOptions;
   protection: ProtectionOptions;

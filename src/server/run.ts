@@ -199,7 +199,7 @@ class Server {
   }
 
   #controllers(): ReturnType<typeof controllers> {
-    return controllers({ kinds: this.#plane.kinds, extensions: (name) => this.#plane.extensionApisAs(serviceAccountUser(name)), ca: this.#pki.serverCa.certificate, sign: signerOf(this.#pki), issueLegacyToken: this.#plane.issueLegacyToken, clusterCidr: this.options.clusterCidr });
+    return controllers({ kinds: this.#plane.kinds, extensions: (name) => this.#plane.extensionApisAs(serviceAccountUser(name)), ca: this.#pki.serverCa.certificate, sign: signerOf(this.#pki), issueLegacyToken: this.#plane.issueLegacyToken, clusterCidr: this.options.clusterCidr, disable: this.options.disable });
   }
 
   #runControllers(signal: AbortSignal): Promise<void> {

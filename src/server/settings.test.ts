@@ -62,3 +62,9 @@ describe("mistakes are told in one sentence", () => {
     expect(() => parse(sources)).toThrow(expect.objectContaining({ name: "UsageError" }));
   });
 });
+
+test("parts to leave out are named as K3s names them", () => {
+  expect(parse({}).disable).toEqual([]);
+  expect(parse({ files: { "config.yaml": "disable: [servicelb]" } }).disable).toEqual(["servicelb"]);
+  expect(() => parse({ environment: { SKIFF_DISABLE: "servicelb,traefik" } })).toThrow("--disable must be one of servicelb, not \"traefik\"");
+});
