@@ -63,6 +63,8 @@ export class HollowPod {
   /** When containers ended, by id, on the clock that never jumps. */
   readonly #endedAt = new Map<string, number>();
   readonly #waiting = new Map<string, Waiting>();
+  /** Until when the failure of a container's pull is shown. */
+  readonly #failing = new Map<string, number>();
   readonly #crashes = new Backoff(crashLoopLimits);
   #verdict: Verdict | undefined;
   /** Since when the pod is on this node. */
@@ -148,7 +150,7 @@ export class HollowPod {
       });
       let changed = actions.createSandbox;
       if (actions.createSandbox) this.#addSandbox(actions.attempt, at);
-      for (const { container } of actions.kill) changed = this.#end(container, { code: 137 }, at);
+      for (const { container } of actions.kill) changed = this.#end(container, { code: this.#runs.get(container.id)?.behaviour.onStop?.code ?? 137 }, at);
       for (const { container, until } of actions.backOff) this.#waitForBackOff(container, until);
       for (const container of actions.start) changed = this.#start(container, at) || changed;
       this.#endDue(at);
@@ -179,10 +181,18 @@ export class HollowPod {
   }
 
   #start(container: Container, at: Moment): boolean {
+    const failingUntil = this.#failing.get(crashKey(container)) ?? 0;
+    if (failingUntil > at.passed) {
+      this.#wakeBy(failingUntil);
+      return false;
+    }
     const image = this.#around.images.find(container, this.#waiting.get(container.name), (reason, message) => this.#around.warn(container, reason, message));
     if ("waiting" in image) {
       this.#waiting.set(container.name, image.waiting);
-      if (image.retryAfter !== undefined) this.#wakeBy(at.passed + image.retryAfter);
+      if (image.retryAfter !== undefined) {
+        this.#failing.set(crashKey(container), at.passed + image.retryAfter);
+        this.#wakeBy(at.passed + image.retryAfter);
+      }
       return false;
     }
     const previous = latestContainer(this.#runtime, container.name), ended = latestEnded(this.#runtime, container.name);

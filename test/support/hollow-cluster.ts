@@ -12,9 +12,9 @@ import { eventually } from "./eventually.ts";
 export interface HollowCluster extends ControlPlane {
   hollow: HollowNodes;
   /** The pod, as soon as `check` holds. */
-  podWhen(name: string, check: (pod: Pod) => boolean | undefined, options?: { namespace?: string; timeout?: number }): Promise<Pod>;
+  podWhen(name: string, check: (pod: Pod) => boolean | undefined, options?: { namespace?: string; timeout?: number | undefined }): Promise<Pod>;
   /** Resolves when there is no such pod. */
-  podGone(name: string, options?: { namespace?: string; timeout?: number }): Promise<void>;
+  podGone(name: string, options?: { namespace?: string; timeout?: number | undefined }): Promise<void>;
 }
 
 export interface HollowClusterOptions extends Pick<HollowOptions, "knownImage" | "startDelay"> {
