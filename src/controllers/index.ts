@@ -6,6 +6,7 @@ import { certificateApproving } from "./certificates/approving.ts";
 import { certificateCleaner } from "./certificates/cleaner.ts";
 import { certificateSigningController, type Sign } from "./certificates/signing.ts";
 import { clusterRoleAggregation } from "./clusterrole-aggregation/clusterrole-aggregation.ts";
+import { daemonset } from "./daemonset/daemonset.ts";
 import { deployment } from "./deployment/deployment.ts";
 import { disruption } from "./disruption/disruption.ts";
 import { staleDisruptionTargets } from "./disruption/stale-targets.ts";
@@ -93,9 +94,10 @@ export function controllers({ kinds, extensions = () => noExtensionApis, ca, sig
     disruption({ kinds }),
     staleDisruptionTargets,
     horizontalPodAutoscaler({ kinds, extensions: extensions("horizontal-pod-autoscaler"), monotonic: systemClock.monotonic }),
-    deployment,
-    replicaset,
-    replicationcontroller,
+    deployment(),
+    replicaset(),
+    replicationcontroller(),
+    daemonset(),
     statefulset(),
     endpointslice(),
     endpointslicemirroring,

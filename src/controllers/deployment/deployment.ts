@@ -1,9 +1,11 @@
-import { splitKey, thaw, type Frozen } from "../../apimachinery/meta.ts";
+import { thaw, type Frozen } from "../../apimachinery/meta.ts";
 import { isAlreadyExists, isNotFound, StatusError } from "../../apimachinery/status.ts";
 import { deployments, pods, replicasets } from "../../apis/builtins.ts";
 import type { Deployment, DeploymentStatus, ReplicaSet } from "../../apis/generated/apps/v1.ts";
-import { defineController, watchOf, type ReconcileContext } from "../../client/controller.ts";
+import { defineController, watchOf, type Controller, type ReconcileContext } from "../../client/controller.ts";
 import { applyClaim, controllerRef, isControlledBy, newControllerRef, planClaim, possibleOwners } from "../controller-ref.ts";
+import { followOrphans } from "../orphans.ts";
+import { isNamespaceTerminating } from "../pod-control.ts";
 import { selects } from "../selects.ts";
 import { revisionAnnotation } from "./annotations.ts";
 import { planDeployment, type DeploymentPlan } from "./plan.ts";
@@ -12,30 +14,32 @@ import { setCondition } from "./status.ts";
 import { semanticEqual } from "./semantic-equal.ts";
 import { sameTemplate } from "./template.ts";
 
-export const deployment = defineController({
-  name: "deployment-controller", for: deployments, owns: [replicasets], writes: [deployments, replicasets], workers: 5,
-  watches: [
-    watchOf(replicasets, (rs, _old, { lister }) => possibleOwners(rs, (namespace) => lister(deployments).list(namespace), (d) => selects(d.spec.selector))),
-    // A Recreate rollout goes on when the last old pod is gone.
-    watchOf(pods, (current, old, { lister }) => {
-      const owner = current ? undefined : controllerRef(old!);
-      const rs = owner && lister(replicasets).get(`${old!.metadata.namespace}/${owner.name}`);
-      const d = rs && controllerRef(rs);
-      return d ? [`${old!.metadata.namespace}/${d.name}`] : [];
-    }),
-  ],
-  async reconcile(key, context) {
-    const { client, lister, now } = context;
-    const d = lister(deployments).get(key);
-    if (!d) return;
-    const { namespace } = splitKey(key);
-    const claim = planClaim<Frozen<ReplicaSet>>(d, lister(replicasets).list(namespace), selects(d.spec.selector));
-    const owned = await applyClaim({ client, card: deployments, object: d }, replicasets, claim);
-    const plan = planDeployment(d, owned, owned.flatMap((rs) => lister(pods).controlledBy(rs.metadata.uid!)), now());
-    await apply(d, plan, context);
-    return { requeueAfter: plan.requeueAfter };
-  },
-});
+export function deployment(): Controller {
+  const orphans = followOrphans<ReplicaSet>(replicasets, (rs, lister) => possibleOwners(rs, (namespace) => lister(deployments).list(namespace), (d) => selects(d.spec.selector)));
+  return defineController({
+    name: "deployment-controller", for: deployments, owns: [replicasets], writes: [deployments, replicasets], workers: 5,
+    watches: [
+      orphans.watch,
+      // A Recreate rollout goes on when the last old pod is gone.
+      watchOf(pods, (current, old, { lister }) => {
+        const owner = current ? undefined : controllerRef(old!);
+        const rs = owner && lister(replicasets).get(`${old!.metadata.namespace}/${owner.name}`);
+        const d = rs && controllerRef(rs);
+        return d ? [`${old!.metadata.namespace}/${d.name}`] : [];
+      }),
+    ],
+    async reconcile(key, context) {
+      const { client, lister, now } = context;
+      const d = lister(deployments).get(key);
+      if (!d) return;
+      const claim = planClaim<Frozen<ReplicaSet>>(d, orphans.claimable(d, lister), selects(d.spec.selector));
+      const owned = await applyClaim({ client, card: deployments, object: d }, replicasets, claim);
+      const plan = planDeployment(d, owned, owned.flatMap((rs) => lister(pods).controlledBy(rs.metadata.uid!)), now());
+      await apply(d, plan, context);
+      return { requeueAfter: plan.requeueAfter };
+    },
+  });
+}
 
 async function apply(d: Frozen<Deployment>, plan: DeploymentPlan, context: ReconcileContext): Promise<void> {
   const { client, recorder } = context;
@@ -78,7 +82,7 @@ async function create(d: Frozen<Deployment>, rs: ReplicaSet, context: ReconcileC
       if (existing && isControlledBy(existing, d) && sameTemplate(existing.spec.template, rs.spec.template)) return;
       // Somebody else's ReplicaSet has the name: the next try hashes to another.
       await writeStatus(d, { ...thaw<DeploymentStatus>(d.status ?? {}), collisionCount: (d.status?.collisionCount ?? 0) + 1 }, context);
-    } else if (error instanceof StatusError && !(error.status.details?.causes ?? []).some((cause) => cause.reason === "NamespaceTerminating")) {
+    } else if (error instanceof StatusError && !isNamespaceTerminating(error)) {
       const message = `Failed to create new replica set ${JSON.stringify(rs.metadata.name)}: ${error.message}`;
       recorder.event(d, "Warning", "ReplicaSetCreateError", message);
       const conditions = setCondition(thaw<DeploymentStatus>(d.status ?? {}).conditions ?? [], now(), "Progressing", "False", "ReplicaSetCreateError", message);

@@ -53,7 +53,7 @@ describe("replicas", () => {
   ];
   for (const { name, rs, pods, create, deletes } of table) {
     test(name, () => {
-      const plan = planReplicaSet(rs, pods, pods, now);
+      const plan = planReplicaSet(rs, pods, () => pods, now);
       expect({ create: plan.create, deletes: plan.delete.map((p) => p.metadata.name!) }).toEqual({ create, deletes });
     });
   }
@@ -61,7 +61,7 @@ describe("replicas", () => {
 
 test("status counts what the pods show, and waits for minReadySeconds", () => {
   const pods = [pod("new", { readyFor: 4 }), pod("old", { readyFor: 60, labels: { app: "web", extra: "yes" } }), pod("unready"), pod("gone", { deleting: true, readyFor: 60 }), pod("bare", { labels: {} })];
-  const plan = planReplicaSet(rs(4, { minReadySeconds: 10 }), pods, pods, now);
+  const plan = planReplicaSet(rs(4, { minReadySeconds: 10 }), pods, () => pods, now);
   expect(plan.status).toEqual({ replicas: 4, fullyLabeledReplicas: 3, readyReplicas: 2, availableReplicas: 1, terminatingReplicas: 1, observedGeneration: 3 });
   expect(plan.requeueAfter).toBe(6000);
 });

@@ -19,12 +19,12 @@ export interface ReplicaSetPlan {
   requeueAfter?: number;
 }
 
-/** Decides from the pods a ReplicaSet owns. `related` are the active pods of all ReplicaSets of the same owner (for the order of deletion). */
-export function planReplicaSet(rs: Frozen<ReplicaSet>, pods: readonly Frozen<Pod>[], related: readonly Frozen<Pod>[], now: number): ReplicaSetPlan {
+/** Decides from the pods a ReplicaSet owns. `related` finds the active pods of all ReplicaSets of the same owner, when there is something to delete. */
+export function planReplicaSet(rs: Frozen<ReplicaSet>, pods: readonly Frozen<Pod>[], related: () => readonly Frozen<Pod>[], now: number): ReplicaSetPlan {
   const active = pods.filter(isPodActive);
   const diff = active.length - (rs.spec.replicas ?? 1);
   const managed = !rs.metadata.deletionTimestamp;
-  const surplus = managed && diff > 0 ? deletionOrder(active, related, now).slice(0, Math.min(diff, burstReplicas)) : [];
+  const surplus = managed && diff > 0 ? deletionOrder(active, related(), now).slice(0, Math.min(diff, burstReplicas)) : [];
   return {
     create: managed && diff < 0 ? Math.min(-diff, burstReplicas) : 0,
     delete: surplus,

@@ -26,7 +26,7 @@ export function statefulset(): Controller {
   const orphans = followOrphans<Pod>(pods, (pod, lister) => possibleOwners(pod, (namespace) => lister(statefulsets).list(namespace), (set) => selects(set.spec?.selector)));
   const oldRevisions = followOrphans<ControllerRevision>(controllerrevisions, (revision, lister) => possibleOwners(revision, (namespace) => lister(statefulsets).list(namespace), (set) => selects(set.spec?.selector)));
   return defineController({
-    name: "statefulset-controller", for: statefulsets, owns: [pods, controllerrevisions], workers: 5,
+    name: "statefulset-controller", for: statefulsets, owns: [pods], workers: 5,
     writes: [pods, statefulsets, controllerrevisions, persistentvolumeclaims],
     watches: [
       orphans.watch, oldRevisions.watch,
