@@ -40,6 +40,8 @@ export interface Owner {
   client: Client;
   card: AnyResource;
   object: Frozen<KubeObject>;
+  /** Comes with its reference, and goes with it. */
+  finalizer?: string;
 }
 
 /** Writes the references of a claim; returns what the owner has afterwards. */
@@ -55,8 +57,8 @@ export async function applyClaim<O extends Frozen<KubeObject>>(owner: Owner, dep
 
 const keyOfObject = (object: Frozen<KubeObject>): { namespace?: string; name: string } => ({ namespace: object.metadata.namespace, name: object.metadata.name! });
 
-async function adopt<O extends Frozen<KubeObject>>({ client, card, object: owner }: Owner, dependents: AnyResource, object: O): Promise<O | undefined> {
-  const body = { metadata: { ownerReferences: [newControllerRef(card, owner)], uid: object.metadata.uid } };
+async function adopt<O extends Frozen<KubeObject>>({ client, card, object: owner, finalizer }: Owner, dependents: AnyResource, object: O): Promise<O | undefined> {
+  const body = { metadata: { ownerReferences: [newControllerRef(card, owner)], uid: object.metadata.uid, ...(finalizer ? { finalizers: [finalizer] } : {}) } };
   try {
     return await client.patch<any>(dependents, keyOfObject(object), { type: "application/strategic-merge-patch+json", body });
   } catch (error) {
@@ -65,8 +67,8 @@ async function adopt<O extends Frozen<KubeObject>>({ client, card, object: owner
   }
 }
 
-async function release({ client, object: owner }: Owner, dependents: AnyResource, object: Frozen<KubeObject>): Promise<void> {
-  const body = { metadata: { ownerReferences: [{ $patch: "delete", uid: owner.metadata.uid }], uid: object.metadata.uid } };
+async function release({ client, object: owner, finalizer }: Owner, dependents: AnyResource, object: Frozen<KubeObject>): Promise<void> {
+  const body = { metadata: { ownerReferences: [{ $patch: "delete", uid: owner.metadata.uid }], uid: object.metadata.uid, ...(finalizer ? { "$deleteFromPrimitiveList/finalizers": [finalizer] } : {}) } };
   try {
     await client.patch(dependents, keyOfObject(object), { type: "application/strategic-merge-patch+json", body });
   } catch (error) {
