@@ -17,9 +17,9 @@ const volume = (name: string, storage: string, spec: PersistentVolume["spec"] = 
 });
 const ref = (uid?: string, name = "data") => ({ namespace: "ns", name, ...(uid ? { uid } : {}) });
 const classes: Record<string, StorageClass> = {
-  slow: { provisioner: "kubernetes.io/no-provisioner", volumeBindingMode: "Immediate" },
-  later: { provisioner: "example.com/disk", volumeBindingMode: "WaitForFirstConsumer" },
-  disk: { provisioner: "example.com/disk", volumeBindingMode: "Immediate" },
+  slow: { metadata: { name: "slow" }, provisioner: "kubernetes.io/no-provisioner", volumeBindingMode: "Immediate" },
+  later: { metadata: { name: "later" }, provisioner: "example.com/disk", volumeBindingMode: "WaitForFirstConsumer" },
+  disk: { metadata: { name: "disk" }, provisioner: "example.com/disk", volumeBindingMode: "Immediate" },
 };
 const world = (volumes: PersistentVolume[], more: Partial<ClaimWorld> = {}): ClaimWorld => ({
   volumes: () => volumes, volume: (name) => volumes.find(({ metadata }) => metadata.name === name), storageClass: (name) => classes[name],

@@ -8,10 +8,14 @@ import { nodePorts } from "./node-ports.ts";
 import { balancedAllocation } from "./node-resources-balanced-allocation.ts";
 import { nodeResourcesFit } from "./node-resources-fit.ts";
 import { nodeUnschedulable } from "./node-unschedulable.ts";
+import { nodeVolumeLimits } from "./node-volume-limits.ts";
 import { podTopologySpread } from "./pod-topology-spread.ts";
 import { prioritySort } from "./priority-sort.ts";
 import { schedulingGates } from "./scheduling-gates.ts";
 import { taintToleration } from "./taint-toleration.ts";
+import { volumeBinding } from "./volume-binding/volume-binding.ts";
+import { volumeRestrictions } from "./volume-restrictions.ts";
+import { volumeZone } from "./volume-zone.ts";
 
 /** One that needs neither arguments nor a handle. */
 const always = (plugin: AnyPlugin): PluginFactory => () => plugin;
@@ -26,6 +30,10 @@ export const pluginRegistry: Readonly<Record<string, PluginFactory>> = {
   NodeAffinity: always(nodeAffinity),
   NodePorts: always(nodePorts),
   NodeResourcesFit: always(nodeResourcesFit),
+  VolumeRestrictions: volumeRestrictions,
+  NodeVolumeLimits: nodeVolumeLimits,
+  VolumeBinding: volumeBinding,
+  VolumeZone: volumeZone,
   PodTopologySpread: always(podTopologySpread),
   InterPodAffinity: always(interPodAffinity),
   NodeResourcesBalancedAllocation: always(balancedAllocation),
@@ -43,6 +51,10 @@ export const defaultPlugins: readonly { name: string; weight?: number }[] = [
   { name: "NodeAffinity", weight: 2 },
   { name: "NodePorts" },
   { name: "NodeResourcesFit", weight: 1 },
+  { name: "VolumeRestrictions" },
+  { name: "NodeVolumeLimits" },
+  { name: "VolumeBinding" },
+  { name: "VolumeZone" },
   { name: "PodTopologySpread", weight: 2 },
   { name: "InterPodAffinity", weight: 2 },
   { name: "NodeResourcesBalancedAllocation", weight: 1 },

@@ -1,4 +1,6 @@
-import type { Frozen } from "../../apimachinery/meta.ts";
+import { fakeInformer } from "../../../test/support/fake-informer.ts";
+import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
+import type { AnyResource } from "../../apimachinery/resource.ts";
 import type { ReplicaSet } from "../../apis/generated/apps/v1.ts";
 import type { Node, NodeSpec, NodeStatus, Pod, PodSpec, Service } from "../../apis/generated/core/v1.ts";
 import { isUnresolvable, messageOf, type AnyPlugin, type Handle } from "../framework.ts";
@@ -80,6 +82,12 @@ export function scoresBy(plugin: AnyPlugin, wanted: Frozen<Pod>, state: ClusterS
 }
 
 /** The default plugins; those that need more than the cluster's state aren't called by decisions alone. */
-export const defaultPluginSet = (): PluginSet => createProfile(defaultProfile(), pluginRegistry, {} as Handle).plugins;
+export const defaultPluginSet = (): PluginSet => createProfile(defaultProfile(), pluginRegistry, handleOf()).plugins;
+
+/** What plugins are made with: lists of these objects, which are of the kinds of the cards, and nothing else. */
+export function handleOf(objects: ReadonlyMap<AnyResource, readonly KubeObject[]> = new Map()): Handle {
+  const listers = new Map([...objects].map(([card, list]) => [card, fakeInformer(...list).lister]));
+  return { lister: (card: AnyResource) => listers.get(card) ?? fakeInformer().lister } as unknown as Handle;
+}
 
 export const decide = (wanted: Frozen<Pod>, state: ClusterState, plugins = defaultPluginSet()): ReturnType<typeof schedule> => schedule(podInfo(wanted), state, plugins, { random: () => 0, nominator: new PodNominator() });
