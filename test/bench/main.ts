@@ -9,11 +9,12 @@ import { measureMemory } from "./memory.ts";
 import { measureObjects } from "./objects.ts";
 import { measurePods } from "./pods.ts";
 import { measureRequests } from "./requests.ts";
+import { measureScale } from "./scale.ts";
 import { measureStart } from "./start.ts";
 import { printTable } from "./table.ts";
 import { measureWatch } from "./watch.ts";
 
-const measures: Record<string, Measure> = { start: measureStart, memory: measureMemory, idle: measureIdle, requests: measureRequests, watch: measureWatch, objects: measureObjects, definitions: measureCustomResources, pods: measurePods };
+const measures: Record<string, Measure> = { start: measureStart, memory: measureMemory, idle: measureIdle, requests: measureRequests, watch: measureWatch, objects: measureObjects, definitions: measureCustomResources, pods: measurePods, scale: measureScale };
 const inside = "SKIFF_BENCH_NODE_IP";
 
 if (process.env[inside]) await measureAll(process.env[inside]);
