@@ -16,6 +16,8 @@ export interface ReconcileContext {
   lister: Listers;
   /** Milliseconds since the epoch. */
   now(): number;
+  /** Milliseconds of time that passes, which no setting of the clock changes: how long ago something was seen. */
+  monotonic(): number;
   recorder: EventRecorder;
   log: Logger;
   /** Aborts when the controller is asked to stop. */
@@ -31,7 +33,7 @@ export type ReconcileResult = { requeueAfter?: number; requeueAt?: number } | vo
 /** Which keys a change of another kind concerns. `current` is undefined when deleted, `old` when added. Must not throw. */
 export interface Watch<T extends KubeObject> {
   card: ResourceCard<T>;
-  map(current: Frozen<T> | undefined, old: Frozen<T> | undefined, context: { lister: Listers; now(): number }): Iterable<string>;
+  map(current: Frozen<T> | undefined, old: Frozen<T> | undefined, context: { lister: Listers; now(): number; monotonic(): number }): Iterable<string>;
 }
 
 /** A card stands for creating, updating, patching and deleting it and its status. */

@@ -59,6 +59,7 @@ async function runController(controller: Controller, dependencies: ControllerDep
     recorder: dependencies.recorderFor(controller.name),
     lister: (card) => informers.informer(card).lister,
     now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
     log: logger(controller.name),
     signal,
   };
