@@ -16,6 +16,8 @@ export interface NodeInfo {
   readonly pods: ReadonlyMap<string, PodInfo>;
   /** Those of `pods` with affinity or anti-affinity of any sort. */
   readonly podsWithAffinity: ReadonlyMap<string, PodInfo>;
+  /** Another after each change of `pods`. */
+  readonly podsVersion: number;
   portTaken(port: HostPort): boolean;
   /** For a dry run. */
   clone(): MutableNodeInfo;
@@ -40,6 +42,7 @@ export class NodeSums implements MutableNodeInfo {
   readonly nonZero: Resources = new Map();
   readonly pods = new Map<string, PodInfo>();
   readonly podsWithAffinity = new Map<string, PodInfo>();
+  podsVersion = 0;
   /** Addresses taken, by protocol and port. */
   readonly #ports = new Map<string, string[]>();
 
@@ -65,6 +68,7 @@ export class NodeSums implements MutableNodeInfo {
 
   add(pod: PodInfo): void {
     this.pods.set(pod.uid, pod);
+    this.podsVersion++;
     if (pod.affinity) this.podsWithAffinity.set(pod.uid, pod);
     addResources(this.requested, pod.requests);
     addResources(this.nonZero, pod.nonZero);
@@ -80,6 +84,7 @@ export class NodeSums implements MutableNodeInfo {
     const pod = this.pods.get(uid);
     if (!pod) return;
     this.pods.delete(uid);
+    this.podsVersion++;
     this.podsWithAffinity.delete(uid);
     addResources(this.requested, pod.requests, -1);
     addResources(this.nonZero, pod.nonZero, -1);

@@ -11,6 +11,11 @@ export interface HostPort {
   readonly ip: string;
 }
 
+const anyAddress = "0.0.0.0";
+
+/** Two pods of a node can't have both. */
+export const conflicts = (a: HostPort, b: HostPort): boolean => a.port === b.port && a.protocol === b.protocol && (a.ip === b.ip || a.ip === anyAddress || b.ip === anyAddress);
+
 /** A pod with all that scheduling asks of it again and again. */
 export interface PodInfo {
   readonly pod: Frozen<Pod>;
@@ -35,7 +40,16 @@ export interface PodAffinities {
   readonly preferredAnti: readonly AffinityTerm[];
 }
 
+const made = new WeakMap<Frozen<Pod>, PodInfo>();
+
+/** Made once for each object: objects don't change. */
 export function podInfo(pod: Frozen<Pod>): PodInfo {
+  let info = made.get(pod);
+  if (!info) made.set(pod, (info = makePodInfo(pod)));
+  return info;
+}
+
+function makePodInfo(pod: Frozen<Pod>): PodInfo {
   const requests = podRequests(pod);
   return {
     pod, uid: pod.metadata.uid!, key: keyOf(pod), namespace: pod.metadata.namespace!, priority: pod.spec.priority ?? 0,
@@ -50,7 +64,7 @@ export function podInfo(pod: Frozen<Pod>): PodInfo {
 function hostPortsOf({ spec }: Frozen<Pod>): readonly HostPort[] {
   const ports: HostPort[] = [];
   const collect = (container: Frozen<Container>): void => {
-    for (const { hostPort, protocol = "TCP", hostIP } of container.ports ?? []) if (hostPort) ports.push({ protocol, port: hostPort, ip: hostIP || "0.0.0.0" });
+    for (const { hostPort, protocol = "TCP", hostIP } of container.ports ?? []) if (hostPort) ports.push({ protocol, port: hostPort, ip: hostIP || anyAddress });
   };
   spec.containers.forEach(collect);
   for (const container of spec.initContainers ?? []) if (isRestartableInitContainer(container)) collect(container);

@@ -1,15 +1,21 @@
 import type { Frozen } from "../apimachinery/meta.ts";
-import { fromSet, matchesLabels, type Selector } from "../apimachinery/selectors/labels.ts";
+import { formatSelector, fromSet, matchesLabels, type Selector } from "../apimachinery/selectors/labels.ts";
 import type { Pod, TopologySpreadConstraint } from "../apis/generated/core/v1.ts";
 import { parseSelector } from "./affinity-term.ts";
 import type { NodeInfo } from "./node-info.ts";
-import { matchesRequiredNodes, requiredNodes, type RequiredNodes } from "./node-selector.ts";
+import { matchesRequiredNodes, requiredNodes } from "./node-selector.ts";
 import type { PodInfo } from "./pod-info.ts";
-import type { Snapshot } from "./snapshot.ts";
 import { untoleratedTaint } from "./taints.ts";
 
 export const hostnameLabel = "kubernetes.io/hostname";
-const zoneLabel = "topology.kubernetes.io/zone";
+
+/** Of pods that have none of their own: wishes alone. Source: podtopologyspread (systemDefaultConstraints). */
+export const systemConstraints: readonly TopologySpreadConstraint[] = [
+  { topologyKey: hostnameLabel, whenUnsatisfiable: "ScheduleAnyway", maxSkew: 3 },
+  { topologyKey: "topology.kubernetes.io/zone", whenUnsatisfiable: "ScheduleAnyway", maxSkew: 5 },
+];
+
+export type When = TopologySpreadConstraint["whenUnsatisfiable"];
 
 /** A constraint ready to be counted. */
 export interface SpreadConstraint {
@@ -17,57 +23,60 @@ export interface SpreadConstraint {
   readonly maxSkew: number;
   readonly minDomains: number;
   readonly selector: Selector;
+  /** The pods that are counted: the same text, the same pods. */
+  readonly countKey: string;
   /** Nodes where the pod could not run don't count as places. */
   readonly honorsAffinity: boolean;
   readonly honorsTaints: boolean;
 }
 
-type When = TopologySpreadConstraint["whenUnsatisfiable"];
-
-/** The pod's own constraints of one kind. */
-export function ownConstraints({ pod }: PodInfo, when: When): SpreadConstraint[] {
-  return (pod.spec.topologySpreadConstraints ?? []).filter(({ whenUnsatisfiable }) => whenUnsatisfiable === when).map((constraint) => ({
-    topologyKey: constraint.topologyKey,
-    maxSkew: constraint.maxSkew,
-    minDomains: constraint.minDomains ?? 1,
-    selector: parseSelector(constraint.labelSelector),
-    honorsAffinity: (constraint.nodeAffinityPolicy ?? "Honor") === "Honor",
-    honorsTaints: constraint.nodeTaintsPolicy === "Honor",
-  }));
+/** Those of one kind; with `selector` in place of their own. */
+export function parseConstraints(constraints: readonly Frozen<TopologySpreadConstraint>[], when: When, { metadata }: Frozen<Pod>, selector?: Selector): SpreadConstraint[] {
+  return constraints.filter(({ whenUnsatisfiable }) => whenUnsatisfiable === when).map((constraint) => {
+    const selects = selector ?? withLabelsOf(metadata.labels, constraint.matchLabelKeys, parseSelector(constraint.labelSelector));
+    return {
+      topologyKey: constraint.topologyKey, maxSkew: constraint.maxSkew, minDomains: constraint.minDomains ?? 1,
+      selector: selects, countKey: `${metadata.namespace}/${formatSelector(selects)}`,
+      honorsAffinity: (constraint.nodeAffinityPolicy ?? "Honor") === "Honor", honorsTaints: constraint.nodeTaintsPolicy === "Honor",
+    };
+  });
 }
 
-/** Of pods that have none of their own and belong to a service or a ReplicaSet: wishes alone. Source: podtopologyspread (systemDefaultConstraints). */
-export function systemConstraints({ pod }: PodInfo, snapshot: Snapshot): SpreadConstraint[] {
-  const selector = selectorOfOwners(pod, snapshot);
-  if (selector.length === 0) return [];
-  const common = { minDomains: 1, selector, honorsAffinity: true, honorsTaints: false };
-  return [{ ...common, topologyKey: hostnameLabel, maxSkew: 3 }, { ...common, topologyKey: zoneLabel, maxSkew: 5 }];
-}
-
-/** What the services of a pod and its ReplicaSet select by, together. Source: plugins/helper (DefaultSelector). */
-function selectorOfOwners({ metadata }: Frozen<Pod>, snapshot: Snapshot): Selector {
-  const labels: Record<string, string> = {};
-  for (const { spec } of snapshot.services(metadata.namespace!)) {
-    if (spec.selector && Object.keys(spec.selector).length > 0 && matchesLabels(fromSet(spec.selector), metadata.labels)) Object.assign(labels, spec.selector);
-  }
-  const owner = metadata.ownerReferences?.find(({ controller }) => controller);
-  const replicaset = owner?.kind === "ReplicaSet" ? snapshot.replicaset(metadata.namespace!, owner.name) : undefined;
-  const own = replicaset ? parseSelector(replicaset.spec.selector) : [];
-  return own === "nothing" ? fromSet(labels) : [...(fromSet(labels) as readonly never[]), ...own];
+/** matchLabelKeys: pods that have these labels in common with this one. */
+function withLabelsOf(labels: Readonly<Record<string, string>> = {}, keys: readonly string[] = [], selector: Selector): Selector {
+  const own = Object.fromEntries(keys.filter((key) => labels[key] !== undefined).map((key) => [key, labels[key]!]));
+  return selector === "nothing" || Object.keys(own).length === 0 ? selector : [...(fromSet(own) as readonly never[]), ...selector];
 }
 
 /** Decides whether a node is a place at all for a constraint (nodeAffinityPolicy, nodeTaintsPolicy). */
 export function placesFor({ pod }: PodInfo): (constraint: SpreadConstraint, node: NodeInfo) => boolean {
-  const required: RequiredNodes = requiredNodes(pod);
+  const required = requiredNodes(pod);
   return ({ honorsAffinity, honorsTaints }, node) =>
     (!honorsAffinity || matchesRequiredNodes(required, node)) && (!honorsTaints || !untoleratedTaint(node.node.spec?.taints, pod.spec.tolerations));
 }
 
-/** Pods of the namespace on the node that the selector matches and that are to stay. */
-export function countMatching({ pods }: NodeInfo, selector: Selector, namespace: string): number {
-  let count = 0;
-  for (const { pod, namespace: its } of pods.values()) if (its === namespace && !pod.metadata.deletionTimestamp && matchesLabels(selector, pod.metadata.labels)) count++;
+/** Counts kept for a node; more than a few kinds of pods at a time are rare. */
+const keptCounts = 32;
+const kept = new WeakMap<NodeInfo, { version: number; counts: Map<string, number> }>();
+
+/**
+ * Pods of the namespace on the node that the constraint's selector matches and that are to stay. An empty selector counts none.
+ * Pods of one set come one after the other, each asking the same of nodes of which few have changed.
+ */
+export function countMatching(node: NodeInfo, { selector, countKey }: SpreadConstraint, namespace: string): number {
+  if (selector === "nothing" || selector.length === 0) return 0;
+  let known = kept.get(node);
+  if (!known || known.version !== node.podsVersion || known.counts.size > keptCounts) kept.set(node, (known = { version: node.podsVersion, counts: new Map() }));
+  let count = known.counts.get(countKey);
+  if (count === undefined) {
+    count = 0;
+    for (const { pod, namespace: its } of node.pods.values()) if (its === namespace && !pod.metadata.deletionTimestamp && matchesLabels(selector, pod.metadata.labels)) count++;
+    known.counts.set(countKey, count);
+  }
   return count;
 }
 
-export const hasAllKeys = ({ labels }: NodeInfo, constraints: readonly SpreadConstraint[]): boolean => constraints.every(({ topologyKey }) => labels[topologyKey] !== undefined);
+export function hasAllKeys({ labels }: Pick<NodeInfo, "labels">, constraints: readonly SpreadConstraint[]): boolean {
+  for (const { topologyKey } of constraints) if (labels[topologyKey] === undefined) return false;
+  return true;
+}

@@ -3,6 +3,7 @@ import { defaultBinder } from "./default-binder.ts";
 import { imageLocality } from "./image-locality.ts";
 import { interPodAffinity } from "./inter-pod-affinity.ts";
 import { nodeAffinity } from "./node-affinity.ts";
+import { nodeDeclaredFeatures } from "./node-declared-features.ts";
 import { nodeName } from "./node-name.ts";
 import { nodePorts } from "./node-ports.ts";
 import { balancedAllocation } from "./node-resources-balanced-allocation.ts";
@@ -27,18 +28,19 @@ export const pluginRegistry: Readonly<Record<string, PluginFactory>> = {
   NodeUnschedulable: always(nodeUnschedulable),
   NodeName: always(nodeName),
   TaintToleration: always(taintToleration),
-  NodeAffinity: always(nodeAffinity),
+  NodeAffinity: nodeAffinity,
   NodePorts: always(nodePorts),
-  NodeResourcesFit: always(nodeResourcesFit),
+  NodeResourcesFit: nodeResourcesFit,
   VolumeRestrictions: volumeRestrictions,
   NodeVolumeLimits: nodeVolumeLimits,
   VolumeBinding: volumeBinding,
   VolumeZone: volumeZone,
-  PodTopologySpread: always(podTopologySpread),
-  InterPodAffinity: always(interPodAffinity),
-  NodeResourcesBalancedAllocation: always(balancedAllocation),
-  ImageLocality: always(imageLocality),
+  PodTopologySpread: podTopologySpread,
+  InterPodAffinity: interPodAffinity,
+  NodeResourcesBalancedAllocation: balancedAllocation,
+  ImageLocality: imageLocality,
   DefaultBinder: defaultBinder,
+  NodeDeclaredFeatures: always(nodeDeclaredFeatures),
 };
 
 /** What every profile enables at all points (multiPoint), in kube-scheduler's order, which decides whose reason a node is rejected with. */
@@ -60,6 +62,7 @@ export const defaultPlugins: readonly { name: string; weight?: number }[] = [
   { name: "NodeResourcesBalancedAllocation", weight: 1 },
   { name: "ImageLocality", weight: 1 },
   { name: "DefaultBinder" },
+  { name: "NodeDeclaredFeatures" },
 ];
 
 /** A profile without configuration. */

@@ -1,108 +1,111 @@
 import type { Frozen } from "../../apimachinery/meta.ts";
 import type { Pod } from "../../apis/generated/core/v1.ts";
 import { matchesTerm, type AffinityTerm } from "../affinity-term.ts";
-import { definePlugin, maxNodeScore, unresolvable, unschedulable, type PreFilterResult, type PreScoreResult } from "../framework.ts";
+import { interPodAffinityArgs, type InterPodAffinityArgs } from "../configuration/plugin-args.ts";
+import { definePlugin, maxNodeScore, unresolvable, unschedulable, type AnyPlugin, type Handle, type PreFilterResult, type PreScoreResult } from "../framework.ts";
 import type { NodeInfo } from "../node-info.ts";
 import type { PodInfo } from "../pod-info.ts";
 import type { Snapshot } from "../snapshot.ts";
+import { affinityEvents } from "./inter-pod-affinity-hints.ts";
+import { TopologySums } from "./topology-sums.ts";
 
-/** Sums by topology key and value: a place is all nodes that have that label. */
-class Places {
-  readonly #sums = new Map<string, Map<string, number>>();
-
-  get empty(): boolean {
-    return this.#sums.size === 0;
-  }
-
-  add({ topologyKey }: AffinityTerm, { labels }: NodeInfo, amount: number): void {
-    const value = labels[topologyKey];
-    if (value === undefined) return;
-    let sums = this.#sums.get(topologyKey);
-    if (!sums) this.#sums.set(topologyKey, (sums = new Map()));
-    sums.set(value, (sums.get(value) ?? 0) + amount);
-  }
-
-  has(topologyKey: string, { labels }: NodeInfo): boolean {
-    const value = labels[topologyKey];
-    return value !== undefined && (this.#sums.get(topologyKey)?.get(value) ?? 0) > 0;
-  }
-
-  /** Whether any of the node's labels is a place with something in it. */
-  hasAny(node: NodeInfo): boolean {
-    for (const topologyKey of this.#sums.keys()) if (this.has(topologyKey, node)) return true;
-    return false;
-  }
-
-  sum({ labels }: NodeInfo): number {
-    let sum = 0;
-    for (const [topologyKey, sums] of this.#sums) sum += (labels[topologyKey] !== undefined && sums.get(labels[topologyKey])) || 0;
-    return sum;
-  }
-}
+type SpeaksOf = (term: AffinityTerm, pod: Frozen<Pod>) => boolean;
 
 interface Required {
   /** Where pods are whose anti-affinity speaks of this pod. */
-  refusing: Places;
+  refusing: TopologySums;
   /** Where pods are that match all its affinity terms. */
-  wanted: Places;
+  wanted: TopologySums;
   /** Where pods are that match one of its anti-affinity terms. */
-  unwanted: Places;
+  unwanted: TopologySums;
   /** The first of a group that wants to be together may go anywhere. */
   matchesItself: boolean;
+  speaksOf: SpeaksOf;
 }
+
+const affinityMismatch = unresolvable("node(s) didn't match pod affinity rules");
+const antiAffinityMismatch = unschedulable("node(s) didn't match pod anti-affinity rules");
+const refused = unschedulable("node(s) didn't satisfy existing pods anti-affinity rules");
 
 /** Required and preferred affinity between pods. Source: kubernetes plugins/interpodaffinity. */
-export const interPodAffinity = definePlugin<Required, Places>({
-  name: "InterPodAffinity",
-  events: () => [{ resource: "Pod", actions: ["Add", "Delete", "UpdatePodLabel"] }, { resource: "Node", actions: ["Add", "UpdateNodeLabel"] }, { resource: "Namespace", actions: ["Add", "Update"] }],
-  preFilter,
-  filter({ affinity }, node, { refusing, wanted, unwanted, matchesItself }) {
-    if (affinity && !findsWanted(affinity.required, node, wanted, matchesItself)) return unresolvable("node(s) didn't match pod affinity rules");
-    if (affinity?.requiredAnti.some(({ topologyKey }) => unwanted.has(topologyKey, node))) return unschedulable("node(s) didn't match pod anti-affinity rules");
-    if (refusing.hasAny(node)) return unschedulable("node(s) didn't satisfy existing pods anti-affinity rules");
-    return undefined;
-  },
-  preScore,
-  score: (_, node, places) => places.sum(node),
-  normalize(scores) {
-    const min = Math.min(...scores), max = Math.max(...scores);
-    for (let i = 0; i < scores.length; i++) scores[i] = max === min ? 0 : Math.floor((maxNodeScore * (scores[i]! - min)) / (max - min));
-  },
-});
+export function interPodAffinity(args: InterPodAffinityArgs = interPodAffinityArgs(), handle: Pick<Handle, "lister">): AnyPlugin {
+  const events = affinityEvents(handle);
+  return definePlugin<Required, TopologySums>({
+    name: "InterPodAffinity",
+    events: () => events,
+    preFilter,
+    preFilterExtensions: {
+      clone: (state) => ({ ...state, refusing: state.refusing.clone(), wanted: state.wanted.clone(), unwanted: state.unwanted.clone() }),
+      addPod: (pod, added, node, state) => count(pod, added, node, state, 1),
+      removePod: (pod, removed, node, state) => count(pod, removed, node, state, -1),
+    },
+    filter({ affinity }, node, { refusing, wanted, unwanted, matchesItself }) {
+      if (affinity && !findsWanted(affinity.required, node, wanted, matchesItself)) return affinityMismatch;
+      if (affinity?.requiredAnti.some(({ topologyKey }) => unwanted.has(topologyKey, node))) return antiAffinityMismatch;
+      return refusing.hasAny(node) ? refused : undefined;
+    },
+    preScore: (pod, _, snapshot) => preScore(pod, snapshot, args),
+    score: (_, node, sums) => sums.sumAt(node),
+    normalize(scores) {
+      let min = Infinity, max = -Infinity;
+      for (const score of scores) {
+        if (score < min) min = score;
+        if (score > max) max = score;
+      }
+      // Divided first, as upstream does: 29 of 100 becomes 28.
+      for (let i = 0; i < scores.length; i++) scores[i] = max > min ? Math.trunc(maxNodeScore * ((scores[i]! - min) / (max - min))) : 0;
+    },
+  });
+}
 
-function preFilter({ pod, affinity }: PodInfo, snapshot: Snapshot): PreFilterResult<Required> {
+const speakerIn = (snapshot: Snapshot): SpeaksOf => (term, pod) => matchesTerm(term, pod, (namespace) => snapshot.namespaceLabels(namespace));
+
+function preFilter(info: PodInfo, snapshot: Snapshot): PreFilterResult<Required> {
+  const { pod, affinity } = info;
   const { required = [], requiredAnti = [] } = affinity ?? {};
-  const speaksOf = (term: AffinityTerm, other: Frozen<Pod>): boolean => matchesTerm(term, other, (namespace) => snapshot.namespaceLabels(namespace));
-  const refusing = new Places(), wanted = new Places(), unwanted = new Places();
-  for (const node of snapshot.nodesWithAffinity()) {
-    for (const other of node.podsWithAffinity.values()) {
-      for (const term of other.affinity!.requiredAnti) if (speaksOf(term, pod)) refusing.add(term, node, 1);
-    }
-  }
-  if (required.length === 0 && requiredAnti.length === 0) return refusing.empty ? { skip: true } : { state: { refusing, wanted, unwanted, matchesItself: false } };
-  for (const node of snapshot.nodes) {
-    for (const other of node.pods.values()) {
-      if (required.length > 0 && required.every((term) => speaksOf(term, other.pod))) for (const term of required) wanted.add(term, node, 1);
-      for (const term of requiredAnti) if (speaksOf(term, other.pod)) unwanted.add(term, node, 1);
-    }
-  }
-  return { state: { refusing, wanted, unwanted, matchesItself: required.every((term) => speaksOf(term, pod)) } };
+  const speaksOf = speakerIn(snapshot);
+  const state: Required = { refusing: new TopologySums(), wanted: new TopologySums(), unwanted: new TopologySums(), matchesItself: matchesAll(required, pod, speaksOf), speaksOf };
+  for (const node of snapshot.nodesWithAffinity()) for (const other of node.podsWithAffinity.values()) countRefusing(pod, other, node, state, 1);
+  if (required.length === 0 && requiredAnti.length === 0) return state.refusing.empty ? { skip: true } : { state };
+  for (const node of snapshot.nodes) for (const other of node.pods.values()) countWanted(info, other, node, state, 1);
+  return { state };
 }
 
-function findsWanted(terms: readonly AffinityTerm[], node: NodeInfo, wanted: Places, matchesItself: boolean): boolean {
-  if (terms.some(({ topologyKey }) => node.labels[topologyKey] === undefined)) return false;
-  return terms.every(({ topologyKey }) => wanted.has(topologyKey, node)) || (wanted.empty && matchesItself);
+/** A pod comes to the node, or leaves it. */
+function count(info: PodInfo, other: PodInfo, node: NodeInfo, state: Required, amount: 1 | -1): void {
+  countRefusing(info.pod, other, node, state, amount);
+  countWanted(info, other, node, state, amount);
 }
 
-/** What the required affinity of others counts for in scores. Source: hardPodAffinityWeight's default. */
-const requiredAffinityWeight = 1;
+function countRefusing(pod: Frozen<Pod>, { affinity }: PodInfo, node: NodeInfo, { refusing, speaksOf }: Required, amount: number): void {
+  for (const term of affinity?.requiredAnti ?? []) if (speaksOf(term, pod)) refusing.add(term.topologyKey, node, amount);
+}
+
+function countWanted({ affinity }: PodInfo, { pod: other }: PodInfo, node: NodeInfo, { wanted, unwanted, speaksOf }: Required, amount: number): void {
+  if (!affinity) return;
+  if (matchesAll(affinity.required, other, speaksOf)) for (const { topologyKey } of affinity.required) wanted.add(topologyKey, node, amount);
+  for (const term of affinity.requiredAnti) if (speaksOf(term, other)) unwanted.add(term.topologyKey, node, amount);
+}
+
+const matchesAll = (terms: readonly AffinityTerm[], pod: Frozen<Pod>, speaksOf: SpeaksOf): boolean => terms.length > 0 && terms.every((term) => speaksOf(term, pod));
+
+function findsWanted(terms: readonly AffinityTerm[], node: NodeInfo, wanted: TopologySums, matchesItself: boolean): boolean {
+  let all = true;
+  for (const { topologyKey } of terms) {
+    if (node.labels[topologyKey] === undefined) return false;
+    if (!wanted.has(topologyKey, node)) all = false;
+  }
+  return all || (wanted.empty && matchesItself);
+}
 
 /** Weighs the pod's own preferences, and those of the pods that are there already for this one. */
-function preScore({ pod, affinity }: PodInfo, _: readonly NodeInfo[], snapshot: Snapshot): PreScoreResult<Places> {
+function preScore({ pod, affinity }: PodInfo, snapshot: Snapshot, { hardPodAffinityWeight, ignorePreferredTermsOfExistingPods }: InterPodAffinityArgs): PreScoreResult<TopologySums> {
   const own = affinity !== undefined && affinity.preferred.length + affinity.preferredAnti.length > 0;
-  const places = new Places();
+  if (ignorePreferredTermsOfExistingPods && !own) return { skip: true };
+  const sums = new TopologySums();
+  const speaksOf = speakerIn(snapshot);
   const weigh = (terms: readonly AffinityTerm[], about: Frozen<Pod>, node: NodeInfo, factor: number): void => {
-    for (const term of terms) if (matchesTerm(term, about, (namespace) => snapshot.namespaceLabels(namespace))) places.add(term, node, factor * term.weight);
+    for (const term of terms) if (speaksOf(term, about)) sums.add(term.topologyKey, node, factor * term.weight);
   };
   for (const node of own ? snapshot.nodes : snapshot.nodesWithAffinity()) {
     for (const other of own ? node.pods.values() : node.podsWithAffinity.values()) {
@@ -111,10 +114,10 @@ function preScore({ pod, affinity }: PodInfo, _: readonly NodeInfo[], snapshot: 
         weigh(affinity.preferredAnti, other.pod, node, -1);
       }
       if (!other.affinity) continue;
-      weigh(other.affinity.required, pod, node, requiredAffinityWeight);
+      if (hardPodAffinityWeight > 0) weigh(other.affinity.required, pod, node, hardPodAffinityWeight);
       weigh(other.affinity.preferred, pod, node, 1);
       weigh(other.affinity.preferredAnti, pod, node, -1);
     }
   }
-  return places.empty ? { skip: true } : { state: places };
+  return sums.empty ? { skip: true } : { state: sums };
 }

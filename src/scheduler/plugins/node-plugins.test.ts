@@ -3,6 +3,7 @@ import type { Frozen } from "../../apimachinery/meta.ts";
 import type { NodeSelectorTerm, Pod, Toleration } from "../../apis/generated/core/v1.ts";
 import { unresolvable, type AnyPlugin } from "../framework.ts";
 import { cluster, node, pod, rejectionsBy, scoresBy, type NodeShape, type PodShape } from "../testing/cluster.ts";
+import { handleOf } from "../testing/handle.ts";
 import { imageLocality } from "./image-locality.ts";
 import { nodeAffinity } from "./node-affinity.ts";
 import { nodeName } from "./node-name.ts";
@@ -86,12 +87,12 @@ describe("NodeAffinity", () => {
     ["two names in one term", requires({ matchFields: [...field("In", "n").matchFields!, ...field("In", "m").matchFields!] }), "pod affinity terms conflict"],
   ];
   test.each(cases)("%s", (_, shape, rejection) => {
-    expect(says(nodeAffinity, shape, { labels: { disk: "ssd", cores: "8" } })).toBe(rejection);
+    expect(says(nodeAffinity(), shape, { labels: { disk: "ssd", cores: "8" } })).toBe(rejection);
   });
   test("preferences add up", () => {
     const preferredDuringSchedulingIgnoredDuringExecution = [{ weight: 30, preference: expression("disk", "In", "ssd") }, { weight: 10, preference: expression("zone", "Exists") }];
     const state = cluster([node("both", { labels: { disk: "ssd", zone: "a" } }), node("one", { labels: { zone: "a" } }), node("none")]);
-    expect(scoresBy(nodeAffinity, pod("p", { affinity: { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution } } }), state)).toEqual({ both: 100, one: 25, none: 0 });
+    expect(scoresBy(nodeAffinity(), pod("p", { affinity: { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution } } }), state)).toEqual({ both: 100, one: 25, none: 0 });
   });
 });
 
@@ -135,23 +136,24 @@ describe("NodeResourcesFit", () => {
     ["but not beside earlier ones", { initContainers: [container("2500m"), sidecar("1")] }, undefined],
   ];
   const other = pod("other", { nodeName: "n", requests: { cpu: "1", memory: "2Gi" } });
-  test.each(cases)("%s", (_, shape, rejection) => expect(says(nodeResourcesFit, shape, {}, [other])).toBe(rejection));
+  test.each(cases)("%s", (_, shape, rejection) => expect(says(nodeResourcesFit(), shape, {}, [other])).toBe(rejection));
   test("pods are counted", () => {
-    expect(says(nodeResourcesFit, {}, { allocatable: { pods: "1" } }, [other])).toBe("Too many pods");
-    expect(says(nodeResourcesFit, {}, { allocatable: { "example.com/gpu": "1" } })).toBeUndefined();
+    expect(says(nodeResourcesFit(), {}, { allocatable: { pods: "1" } }, [other])).toBe("Too many pods");
+    expect(says(nodeResourcesFit(), {}, { allocatable: { "example.com/gpu": "1" } })).toBeUndefined();
   });
   test("extended resources are given out once", () => {
     const shape = { requests: { "example.com/gpu": "1" } };
-    expect(says(nodeResourcesFit, shape, { allocatable: { "example.com/gpu": "1" } }, [pod("o", { nodeName: "n", ...shape })])).toBe("Insufficient example.com/gpu");
+    expect(says(nodeResourcesFit(), shape, { allocatable: { "example.com/gpu": "1" } }, [pod("o", { nodeName: "n", ...shape })])).toBe("Insufficient example.com/gpu");
   });
   test("the emptier node is better; containers without requests count a little", () => {
     const state = cluster([node("empty"), node("half")], [pod("o", { nodeName: "half", requests: { cpu: "2", memory: "4Gi" } })]);
-    expect(scoresBy(nodeResourcesFit, pod("p", { requests: { cpu: "1", memory: "2Gi" } }), state)).toEqual({ empty: 75, half: 25 });
-    expect(scoresBy(nodeResourcesFit, pod("p"), cluster([node("n")]))).toEqual({ n: 97 });
+    expect(scoresBy(nodeResourcesFit(), pod("p", { requests: { cpu: "1", memory: "2Gi" } }), state)).toEqual({ empty: 75, half: 25 });
+    expect(scoresBy(nodeResourcesFit(), pod("p"), cluster([node("n")]))).toEqual({ n: 97 });
   });
   test("like shares are better", () => {
     const state = cluster([node("even"), node("cpu")], [pod("a", { nodeName: "even", requests: { cpu: "1", memory: "2Gi" } }), pod("b", { nodeName: "cpu", requests: { cpu: "2" } })]);
-    expect(scoresBy(balancedAllocation, pod("p", { requests: { cpu: "1", memory: "2Gi" } }), state)).toEqual({ even: 100, cpu: 75 });
+    expect(scoresBy(balancedAllocation(), pod("p", { requests: { cpu: "1", memory: "2Gi" } }), state)).toEqual({ even: 75, cpu: 75 });
+    expect(scoresBy(balancedAllocation(), pod("p", { requests: { memory: "4Gi" } }), state)).toEqual({ even: 62, cpu: 87 });
   });
 });
 
@@ -163,10 +165,10 @@ describe("ImageLocality", () => {
       node("large", { images: [megabytes(512, "db:1", "db@sha256:1")] }), node("other", { images: [megabytes(512, "db:2")] }), node("too", { images: [megabytes(512, "db:1")] }), node("none"),
     ]);
     // Half of the nodes have it: (256 - 23) of (1000 - 23) MB.
-    expect(scoresBy(imageLocality, pod("p", uses("db:1")), state)).toEqual({ large: 23, other: 0, too: 23, none: 0 });
+    expect(scoresBy(imageLocality(undefined, handleOf()), pod("p", uses("db:1")), state)).toEqual({ large: 23, other: 0, too: 23, none: 0 });
   });
   test("a name without a tag means latest; small images don't count", () => {
-    expect(scoresBy(imageLocality, pod("p", uses("host:5000/db")), cluster([node("n", { images: [megabytes(2000, "host:5000/db:latest")] })]))).toEqual({ n: 100 });
-    expect(scoresBy(imageLocality, pod("p", uses("db:1")), cluster([node("n", { images: [megabytes(20, "db:1")] })]))).toEqual({ n: 0 });
+    expect(scoresBy(imageLocality(undefined, handleOf()), pod("p", uses("host:5000/db")), cluster([node("n", { images: [megabytes(2000, "host:5000/db:latest")] })]))).toEqual({ n: 100 });
+    expect(scoresBy(imageLocality(undefined, handleOf()), pod("p", uses("db:1")), cluster([node("n", { images: [megabytes(20, "db:1")] })]))).toEqual({ n: 0 });
   });
 });

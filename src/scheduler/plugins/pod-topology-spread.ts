@@ -1,115 +1,103 @@
 import { matchesLabels } from "../../apimachinery/selectors/labels.ts";
-import { definePlugin, maxNodeScore, unresolvable, unschedulable, type PreFilterResult, type PreScoreResult } from "../framework.ts";
+import type { Frozen } from "../../apimachinery/meta.ts";
+import type { Pod } from "../../apis/generated/core/v1.ts";
+import { podTopologySpreadArgs, type PodTopologySpreadArgs } from "../configuration/plugin-args.ts";
+import { definePlugin, unresolvable, unschedulable, type AnyPlugin, type Handle, type PreFilterResult } from "../framework.ts";
 import type { NodeInfo } from "../node-info.ts";
+import { ownerSelector } from "../owner-selector.ts";
 import type { PodInfo } from "../pod-info.ts";
 import type { Snapshot } from "../snapshot.ts";
-import { countMatching, hasAllKeys, hostnameLabel, ownConstraints, placesFor, systemConstraints, type SpreadConstraint } from "../spread-constraints.ts";
+import { countMatching, hasAllKeys, parseConstraints, placesFor, systemConstraints, type SpreadConstraint, type When } from "../spread-constraints.ts";
+import { spreadEvents } from "./pod-topology-spread-hints.ts";
+import { normalizeSpread, prepareSoft, spreadScore, type SoftState } from "./pod-topology-spread-score.ts";
 
 interface Hard {
-  constraint: SpreadConstraint;
+  readonly constraint: SpreadConstraint;
   /** Matching pods by value of the topology key. */
-  counts: ReadonlyMap<string, number>;
-  /** The least of them; 0 while there are fewer places than minDomains. */
-  least: number;
+  readonly counts: Map<string, number>;
+  /** The least of them; 0 while there are fewer places than minDomains. Undefined: to be worked out again. */
+  least: number | undefined;
   /** 1 when the pod itself will count. */
-  self: number;
+  readonly self: number;
 }
 
-interface Soft {
-  constraint: SpreadConstraint;
-  /** Undefined for hostnames: those are counted node by node. */
-  counts: Map<string, number> | undefined;
-  /** More places, more weight. */
-  weight: number;
+interface HardState {
+  readonly hard: readonly Hard[];
+  readonly constraints: readonly SpreadConstraint[];
+  readonly isPlace: ReturnType<typeof placesFor>;
 }
 
-interface SoftState {
-  soft: readonly Soft[];
-  /** Nodes that lack a key: the last choice. */
-  ignored: ReadonlySet<string>;
-}
+const skewed = unschedulable("node(s) didn't match pod topology spread constraints");
+const unlabelled = unresolvable("node(s) didn't match pod topology spread constraints (missing required label)");
 
-/** Spreads pods over hosts and zones. Source: kubernetes plugins/podtopologyspread. */
-export const podTopologySpread = definePlugin<readonly Hard[], SoftState>({
-  name: "PodTopologySpread",
-  events: () => [{ resource: "Pod", actions: ["Add", "Delete", "UpdatePodLabel"] }, { resource: "Node", actions: ["Add", "Delete", "UpdateNodeLabel", "UpdateNodeTaint"] }],
-  preFilter: prepareHard,
-  filter(_, { labels }, hard) {
-    for (const { constraint, counts, least, self } of hard) {
-      const value = labels[constraint.topologyKey];
-      if (value === undefined) return unresolvable("node(s) didn't match pod topology spread constraints (missing required label)");
-      if ((counts.get(value) ?? 0) + self - least > constraint.maxSkew) return unschedulable("node(s) didn't match pod topology spread constraints");
-    }
-    return undefined;
-  },
-  preScore: prepareSoft,
-  score(pod, node, { soft, ignored }) {
-    if (ignored.has(node.name)) return 0;
-    let score = 0;
-    for (const { constraint, counts, weight } of soft) {
-      const value = node.labels[constraint.topologyKey];
-      if (value === undefined) continue;
-      const count = counts ? counts.get(value) ?? 0 : countMatching(node, constraint.selector, pod.namespace);
-      score += count * weight + (constraint.maxSkew - 1);
-    }
-    return Math.round(score);
-  },
-  normalize,
-});
-
-function prepareHard(pod: PodInfo, snapshot: Snapshot): PreFilterResult<readonly Hard[]> {
-  const constraints = ownConstraints(pod, "DoNotSchedule");
-  if (constraints.length === 0) return { skip: true };
-  const isPlace = placesFor(pod);
-  const nodes = snapshot.nodes.filter((node) => hasAllKeys(node, constraints));
-  return {
-    state: constraints.map((constraint) => {
-      const counts = new Map<string, number>();
-      for (const node of nodes) if (isPlace(constraint, node)) addTo(counts, node.labels[constraint.topologyKey]!, countMatching(node, constraint.selector, pod.namespace));
-      const least = counts.size < constraint.minDomains ? 0 : Math.min(...counts.values());
-      return { constraint, counts, least, self: matchesLabels(constraint.selector, pod.pod.metadata.labels) ? 1 : 0 };
-    }),
+/** Spreads pods over hosts, zones and the like. Source: kubernetes plugins/podtopologyspread. */
+export function podTopologySpread({ defaultConstraints, defaultingType }: PodTopologySpreadArgs = podTopologySpreadArgs(), handle: Pick<Handle, "lister">): AnyPlugin {
+  const system = defaultingType === "System";
+  const defaults = system ? systemConstraints : defaultConstraints;
+  const selectorOf = ownerSelector(handle);
+  const constraintsOf = (pod: Frozen<Pod>, when: When): SpreadConstraint[] => {
+    if (pod.spec.topologySpreadConstraints?.length) return parseConstraints(pod.spec.topologySpreadConstraints, when, pod);
+    if (!defaults.some(({ whenUnsatisfiable }) => whenUnsatisfiable === when)) return [];
+    const selector = selectorOf(pod);
+    return selector.length === 0 ? [] : parseConstraints(defaults, when, pod, selector);
   };
-}
-
-function addTo(counts: Map<string, number>, key: string, count: number): void {
-  counts.set(key, (counts.get(key) ?? 0) + count);
-}
-
-function prepareSoft(pod: PodInfo, feasible: readonly NodeInfo[], snapshot: Snapshot): PreScoreResult<SoftState> {
-  const own = Boolean(pod.pod.spec.topologySpreadConstraints?.length);
-  const constraints = own ? ownConstraints(pod, "ScheduleAnyway") : systemConstraints(pod, snapshot);
-  if (constraints.length === 0) return { skip: true };
-  // The system's constraints are for clusters without zones too.
-  const ignored = new Set(own ? feasible.filter((node) => !hasAllKeys(node, constraints)).map(({ name }) => name) : []);
-  const soft = constraints.map((constraint): Soft => {
-    if (constraint.topologyKey === hostnameLabel) return { constraint, counts: undefined, weight: Math.log(feasible.length - ignored.size + 2) };
-    const counts = new Map<string, number>();
-    for (const { name, labels } of feasible) if (!ignored.has(name) && labels[constraint.topologyKey] !== undefined) counts.set(labels[constraint.topologyKey]!, 0);
-    return { constraint, counts, weight: Math.log(counts.size + 2) };
+  return definePlugin<HardState, SoftState>({
+    name: "PodTopologySpread",
+    events: () => spreadEvents((pod) => constraintsOf(pod, "DoNotSchedule")),
+    preFilter: (pod, snapshot) => prepareHard(pod, constraintsOf(pod.pod, "DoNotSchedule"), snapshot),
+    preFilterExtensions: {
+      clone: (state) => ({ ...state, hard: state.hard.map((one) => ({ ...one, counts: new Map(one.counts) })) }),
+      addPod: (pod, added, node, state) => count(pod, added, node, state, 1),
+      removePod: (pod, removed, node, state) => count(pod, removed, node, state, -1),
+    },
+    filter(_, { labels }, { hard }) {
+      for (const one of hard) {
+        const value = labels[one.constraint.topologyKey];
+        if (value === undefined) return unlabelled;
+        if ((one.counts.get(value) ?? 0) + one.self - (one.least ??= leastOf(one)) > one.constraint.maxSkew) return skewed;
+      }
+      return undefined;
+    },
+    preScore(pod, nodes, snapshot) {
+      const constraints = constraintsOf(pod.pod, "ScheduleAnyway");
+      // The system's constraints are for clusters without zones too.
+      const needsAllKeys = !system || Boolean(pod.pod.spec.topologySpreadConstraints?.length);
+      return constraints.length === 0 ? { skip: true } : { state: prepareSoft(pod, constraints, nodes, snapshot, needsAllKeys) };
+    },
+    score: spreadScore,
+    normalize: normalizeSpread,
   });
-  countSoft(pod, soft, own ? snapshot.nodes.filter((node) => hasAllKeys(node, constraints)) : snapshot.nodes);
-  return { state: { soft, ignored } };
 }
 
-/** Counts also on nodes that the pod can't go to, where their place has one that it can. */
-function countSoft(pod: PodInfo, soft: readonly Soft[], nodes: readonly NodeInfo[]): void {
+function prepareHard(pod: PodInfo, constraints: readonly SpreadConstraint[], snapshot: Snapshot): PreFilterResult<HardState> {
+  if (constraints.length === 0) return { skip: true };
   const isPlace = placesFor(pod);
-  for (const { constraint, counts } of soft) {
-    if (!counts || counts.size === 0) continue;
-    for (const node of nodes) {
-      const value = node.labels[constraint.topologyKey];
-      if (value !== undefined && counts.has(value) && isPlace(constraint, node)) addTo(counts, value, countMatching(node, constraint.selector, pod.namespace));
+  const hard = constraints.map((constraint): Hard => ({ constraint, counts: new Map(), least: undefined, self: matchesLabels(constraint.selector, pod.pod.metadata.labels) ? 1 : 0 }));
+  for (const node of snapshot.nodes) {
+    if (!hasAllKeys(node, constraints)) continue;
+    for (const { constraint, counts } of hard) {
+      if (!isPlace(constraint, node)) continue;
+      const value = node.labels[constraint.topologyKey]!;
+      counts.set(value, (counts.get(value) ?? 0) + countMatching(node, constraint, pod.namespace));
     }
   }
+  return { state: { hard, constraints, isPlace } };
 }
 
-/** Few matching pods are best; nodes that lack a key get nothing. */
-function normalize(scores: number[], nodes: readonly NodeInfo[], { ignored }: SoftState): void {
-  const counted = scores.filter((_, i) => !ignored.has(nodes[i]!.name));
-  const min = Math.min(...counted), max = Math.max(...counted);
-  for (let i = 0; i < scores.length; i++) {
-    if (ignored.has(nodes[i]!.name)) scores[i] = 0;
-    else scores[i] = max === 0 ? maxNodeScore : Math.floor((maxNodeScore * (max + min - scores[i]!)) / max);
+function leastOf({ constraint, counts }: Hard): number {
+  if (counts.size < constraint.minDomains) return 0;
+  let least = Infinity;
+  for (const count of counts.values()) if (count < least) least = count;
+  return least;
+}
+
+/** A pod comes to the node, or leaves it. One that is about to go never counted. */
+function count({ namespace }: PodInfo, { pod: other, namespace: its }: PodInfo, node: NodeInfo, { hard, constraints, isPlace }: HardState, amount: 1 | -1): void {
+  if (its !== namespace || other.metadata.deletionTimestamp || !hasAllKeys(node, constraints)) return;
+  for (const one of hard) {
+    if (!matchesLabels(one.constraint.selector, other.metadata.labels) || !isPlace(one.constraint, node)) continue;
+    const value = node.labels[one.constraint.topologyKey]!;
+    one.counts.set(value, (one.counts.get(value) ?? 0) + amount);
+    one.least = undefined;
   }
 }
