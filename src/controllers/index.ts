@@ -7,6 +7,7 @@ import { certificateCleaner } from "./certificates/cleaner.ts";
 import { certificateSigningController, type Sign } from "./certificates/signing.ts";
 import { clusterRoleAggregation } from "./clusterrole-aggregation/clusterrole-aggregation.ts";
 import { daemonset } from "./daemonset/daemonset.ts";
+import { cronjobController } from "./cronjob/cronjob.ts";
 import { deployment } from "./deployment/deployment.ts";
 import { disruption } from "./disruption/disruption.ts";
 import { staleDisruptionTargets } from "./disruption/stale-targets.ts";
@@ -16,6 +17,8 @@ import { endpointslicemirroring } from "./endpointslicemirroring/endpointslicemi
 import { ephemeralVolume } from "./ephemeral-volume/ephemeral-volume.ts";
 import { flowSchemas } from "./flow-schemas/flow-schemas.ts";
 import { garbageCollector } from "./garbage-collector/garbage-collector.ts";
+import { jobController } from "./job/job.ts";
+import { jobOrphanPods } from "./job/orphan-pods.ts";
 import { localPathProvisioner } from "./local-path-provisioner/local-path-provisioner.ts";
 import { horizontalPodAutoscaler } from "./horizontal-pod-autoscaler/horizontal-pod-autoscaler.ts";
 import { namespaceController } from "./namespace/namespace.ts";
@@ -38,6 +41,7 @@ import { volumeAttributesClassProtection } from "./volume-attributes-class-prote
 import { persistentVolumeClaimProtection, persistentVolumeProtection } from "./volume-protection/volume-protection.ts";
 import { statefulset } from "./statefulset/statefulset.ts";
 import { tokenCleaner } from "./token-cleaner/token-cleaner.ts";
+import { ttlAfterFinished } from "./ttl-after-finished/ttl-after-finished.ts";
 
 export interface ControllerOptions {
   /** All kinds served, for the controllers that look at every object. */
@@ -97,6 +101,10 @@ export function controllers({ kinds, extensions = () => noExtensionApis, ca, sig
     deployment(),
     replicaset(),
     replicationcontroller(),
+    jobController(),
+    jobOrphanPods,
+    cronjobController(),
+    ttlAfterFinished,
     daemonset(),
     statefulset(),
     endpointslice(),
