@@ -18,7 +18,7 @@ export * from "./status.ts";
 /** `skip`: the plugin has nothing to say of this pod, its `filter` isn't called. */
 export type PreFilterResult<F> =
   | { skip: true }
-  | { rejected: Status }
+  | { rejected: Status; /** For the filters of a dry run, when removing pods might help. */ state?: F }
   | { state: F; /** Only these nodes can do. */ nodeNames?: ReadonlySet<string> };
 
 /** `skip`: the plugin's `score` isn't called. */
@@ -106,8 +106,8 @@ export interface Handle {
   readonly snapshot: Snapshot;
   readonly nominator: Nominator;
   readonly waitingPods: WaitingPods;
-  /** Pods whose preBind runs, by uid; `cancel` is false when it is too late. */
-  cancelPreBind(uid: string, reason: string): boolean | undefined;
+  /** Ends the preBind of a pod; false when there is none to end, or no more. */
+  cancelPreBind(uid: string, reason: string): boolean;
   /** Moves a pod to be tried at once, from wherever it waits. */
   activate(pod: Frozen<Pod>): void;
   /** Work that outlives the decision; the scheduler waits for it when it stops. It must not throw. */

@@ -23,6 +23,13 @@ export class PriorityHeap<T> {
     items[index] = item;
   }
 
+  /** Drops what `keep` doesn't want. */
+  retain(keep: (item: T) => boolean): void {
+    const kept = this.#items.filter(keep);
+    this.#items.length = 0;
+    for (const item of kept) this.add(item);
+  }
+
   take(): T | undefined {
     const first = this.#items[0];
     const last = this.#items.pop();

@@ -1,51 +1,57 @@
-import { backoffDelay } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
 import { DelayHeap } from "../base/delay-heap.ts";
 import type { Frozen } from "../apimachinery/meta.ts";
 import type { Pod } from "../apis/generated/core/v1.ts";
-import type { ClusterEvent } from "./cluster-events.ts";
+import { labelOf, podActions, type ClusterEvent } from "./cluster-events.ts";
+import type { QueuedPodInfo, Status } from "./framework.ts";
+import type { PodNominator } from "./nominator.ts";
+import { podInfo } from "./pod-info.ts";
 import { PriorityHeap } from "./priority-heap.ts";
+import type { Profile } from "./profile.ts";
+import { QueuedPod, type QueueState } from "./queued-pod.ts";
+import { RequeueJudge, type Requeue } from "./requeue.ts";
+import type { SchedulerMetrics } from "./scheduler-metrics.ts";
 
-/** Source: kube-scheduler's podInitialBackoffSeconds, podMaxBackoffSeconds and podMaxInUnschedulablePodsDuration. */
-const backoff = { base: 1000, max: 10_000 };
+/** Source: kube-scheduler's podMaxInUnschedulablePodsDuration. */
 const longestUnschedulable = 5 * 60_000;
-
-export interface QueuedPod {
-  readonly uid: string;
-  pod: Frozen<Pod>;
-  /** active: to be tried next · taken: being tried or bound · backoff: to be tried at `until` · unschedulable: until something changes · gated: until the pod changes. */
-  state: "active" | "taken" | "backoff" | "unschedulable" | "gated";
-  /** When it was made active last; the place in the line among equals. */
-  since: number;
-  /** Decisions against it so far. */
-  failures: number;
-  /** When the back-off after the last failure ends. */
-  until: number;
-  /** When a slow second look is due. */
-  flushAt: number;
-  rejectors: ReadonlySet<string>;
-  /** Resolves when what is being written of its last failure has been. */
-  told?: Promise<void>;
-}
 
 export interface QueueOptions {
   clock: Clock;
-  /** Whether plugins let the pod in at all. */
-  admits(pod: Frozen<Pod>): boolean;
-  /** Whether a change may end the rejection by a plugin of this name. */
-  mayHelp(event: ClusterEvent, rejector: string): boolean;
+  profiles: ReadonlyMap<string, Pick<Profile, "plugins" | "interests">>;
+  nominator: PodNominator;
+  metrics: SchedulerMetrics;
+  /** Who goes first. */
+  sort(a: QueuedPodInfo, b: QueuedPodInfo): number;
+  /** In milliseconds; a `max` of 0 is no back-off. */
+  backoff?: { initial: number; max: number };
+}
+
+/** An entry of a heap; out of date when the pod has moved on since. */
+interface Place extends QueuedPodInfo {
+  readonly entry: QueuedPod;
+  readonly order: number;
+  readonly until: number;
 }
 
 /**
- * Pods waiting for a node: those to be tried, by priority and then age; those in back-off; those that wait for the cluster to change.
- * One timer, and only while pods wait for a time. Source: kubernetes pkg/scheduler/backend/queue.
+ * Pods waiting for a node: those to be tried, in the order of queueSort; those in back-off; those that wait for the cluster to change; those
+ * that plugins don't let in yet. One timer, and only while pods wait for a time. Source: kubernetes pkg/scheduler/backend/queue.
  */
 export class SchedulingQueue {
   readonly #options: QueueOptions;
+  readonly #backoff: { initial: number; max: number };
+  readonly #judge: RequeueJudge;
   readonly #pods = new Map<string, QueuedPod>();
-  readonly #active = new PriorityHeap<{ entry: QueuedPod; priority: number; since: number; order: number }>(
-    (a, b) => b.priority - a.priority || a.since - b.since || a.order - b.order);
+  /** Those of `#pods` that are unschedulable or gated. */
+  readonly #waiting = new Set<QueuedPod>();
+  readonly #active: PriorityHeap<Place>;
+  /** Tried before their time when nothing else is to do; pods whose attempts went wrong aren't among them. */
+  readonly #early: PriorityHeap<Place>;
   readonly #times = new DelayHeap<string>();
+  /** Events while pods are being decided on, from number `#logStart` on; oldest pod first. */
+  readonly #log: ClusterEvent[] = [];
+  readonly #inFlight = new Map<string, QueuedPod>();
+  #logStart = 0;
   #order = 0;
   #wake: (() => void) | undefined;
   #timer: { at: number; cancel: AbortController } | undefined;
@@ -53,72 +59,108 @@ export class SchedulingQueue {
 
   constructor(options: QueueOptions) {
     this.#options = options;
+    this.#backoff = options.backoff ?? { initial: 1000, max: 10_000 };
+    this.#judge = new RequeueJudge(options.profiles);
+    this.#active = new PriorityHeap((a, b) => options.sort(a, b) || a.order - b.order);
+    this.#early = new PriorityHeap((a, b) => window(a.until) - window(b.until) || options.sort(a, b) || a.order - b.order);
   }
 
   get size(): number {
     return this.#pods.size;
   }
 
-  /** A pod that wants a node. */
-  add(pod: Frozen<Pod>): void {
-    const entry: QueuedPod = { uid: pod.metadata.uid!, pod, state: "gated", since: 0, failures: 0, until: 0, flushAt: 0, rejectors: new Set() };
-    this.#pods.set(entry.uid, entry);
-    if (this.#options.admits(pod)) this.#activate(entry);
+  /** How many pods there are in each state. */
+  sizes(): Record<QueueState, number> {
+    const sizes = { active: 0, taken: 0, backoff: 0, unschedulable: 0, gated: 0 };
+    for (const { state } of this.#pods.values()) sizes[state]++;
+    return sizes;
   }
 
-  /** The pod has changed. `relevant`: in a way that may let it fit. */
-  update(pod: Frozen<Pod>, relevant: boolean): void {
+  get(uid: string): QueuedPod | undefined {
+    return this.#pods.get(uid);
+  }
+
+  /** A pod that wants a node. */
+  add(pod: Frozen<Pod>, label = "UnschedulablePodAdd"): void {
+    const entry = new QueuedPod(pod, this.#now);
+    this.#pods.set(entry.uid, entry);
+    if (this.#activate(entry, label)) this.#options.nominator.set(podInfo(pod));
+  }
+
+  update(old: Frozen<Pod>, pod: Frozen<Pod>): void {
     const entry = this.#pods.get(pod.metadata.uid!);
-    if (!entry) return this.add(pod);
+    if (!entry) return this.add(pod, "UnschedulablePodUpdate");
     entry.pod = pod;
-    if (entry.state === "gated" && this.#options.admits(pod)) this.#activate(entry);
-    else if (relevant && entry.state === "unschedulable") this.#retry(entry);
+    const events = podActions(old, pod).map((action): ClusterEvent => ({ resource: "UnschedulablePod", action, old, current: pod }));
+    if (entry.state === "taken") return this.#record(...events);
+    this.#options.nominator.update(old, pod);
+    for (const event of events) if (this.#waiting.has(entry)) this.#requeue(entry, this.#judge.judge(entry, event), labelOf(event));
   }
 
   /** The pod is gone, has a node, or isn't ours any more. */
   remove(uid: string): void {
+    const entry = this.#pods.get(uid);
+    if (!entry) return;
+    this.done(entry);
+    if (entry.state !== "taken") this.#blame(entry, -1);
     this.#pods.delete(uid);
+    this.#waiting.delete(entry);
+    this.#options.nominator.delete(uid);
   }
 
-  /** Moves on the pods that wait for such a change. */
-  moveOn(event: ClusterEvent): void {
-    for (const entry of this.#pods.values()) {
-      if (entry.state !== "unschedulable") continue;
-      for (const rejector of entry.rejectors) {
-        if (!this.#options.mayHelp(event, rejector)) continue;
-        this.#retry(entry);
-        break;
-      }
+  /** Moves on the pods that may fit after such a change; with `which`, of those alone. */
+  moveOn(event: ClusterEvent, which?: (pod: Frozen<Pod>) => boolean): void {
+    if (!this.#judge.matters(event)) return;
+    for (const entry of Array.from(this.#waiting)) {
+      if (which && !which(entry.pod)) continue;
+      if (entry.state === "gated" && !this.#judge.mayOpen(entry, event)) continue;
+      const verdict = this.#judge.judge(entry, event);
+      if (verdict !== "skip") this.#requeue(entry, verdict, labelOf(event));
     }
+    this.#record(event);
   }
 
-  /** The next pod to try, when there is one; undefined after `close`. */
+  /** To be tried at once, unless a plugin doesn't let it in. */
+  activate(pod: Frozen<Pod>): void {
+    const entry = this.#pods.get(pod.metadata.uid!);
+    if (entry && (this.#waiting.has(entry) || entry.state === "backoff")) this.#activate(entry, "ForceActivate");
+    else this.#record({ resource: "*", action: "All", current: pod, label: "ForceActivate" });
+  }
+
+  /** The next pod to try, when there is one; undefined after `close`. What happens until `done`, `reject` or `retryLater` isn't lost on it. */
   async take(): Promise<QueuedPod | undefined> {
     while (!this.#closed) {
-      const entry = this.#next();
-      if (entry) {
-        entry.state = "taken";
-        return entry;
-      }
+      const entry = this.#next(this.#active, "active") ?? this.#next(this.#early, "backoff");
+      if (entry) return this.#taken(entry);
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
     return undefined;
   }
 
-  /** No node will do: the pod waits for a change that concerns one of `rejectors`. */
-  reject(entry: QueuedPod, rejectors: ReadonlySet<string>): void {
-    if (!this.#failed(entry)) return;
-    entry.state = "unschedulable";
-    entry.rejectors = rejectors;
-    entry.flushAt = this.#options.clock.monotonic() + longestUnschedulable;
-    this.#waitUntil(entry, entry.flushAt);
+  /** Nothing can make the pod unschedulable any more. */
+  done(entry: QueuedPod): void {
+    if (!this.#inFlight.delete(entry.uid)) return;
+    const [oldest] = this.#inFlight.values();
+    const start = oldest?.seen ?? this.#logStart + this.#log.length;
+    this.#log.splice(0, start - this.#logStart);
+    this.#logStart = start;
+    entry.seen = undefined;
   }
 
-  /** Something went wrong that has nothing to do with the pod: tried again after its back-off. False when the pod has left the queue meanwhile. */
+  /** No node will do: the pod waits for a change that concerns one of `rejectors`; when one of `pending` says so, without back-off. False when the pod has left the queue meanwhile. */
+  reject(entry: QueuedPod, rejectors: ReadonlySet<string>, pending: ReadonlySet<string>): boolean {
+    entry.rejections++;
+    entry.errors = 0;
+    entry.rejectors = rejectors;
+    entry.pending = pending;
+    return this.#putBack(entry, this.#missed(entry));
+  }
+
+  /** Something went wrong that has nothing to do with the pod: tried again after its back-off. False as of `reject`. */
   retryLater(entry: QueuedPod): boolean {
-    const waits = this.#failed(entry);
-    if (waits) this.#retry(entry);
-    return waits;
+    entry.errors++;
+    entry.clearRejectors();
+    return this.#putBack(entry, "backoff");
   }
 
   close(): void {
@@ -127,31 +169,116 @@ export class SchedulingQueue {
     this.#wake?.();
   }
 
-  #failed(entry: QueuedPod): boolean {
+  get #now(): number {
+    return this.#options.clock.monotonic();
+  }
+
+  #taken(entry: QueuedPod): QueuedPod {
+    entry.state = "taken";
+    entry.attempts++;
+    entry.until = 0;
+    entry.seen = this.#logStart + this.#log.length;
+    this.#inFlight.set(entry.uid, entry);
+    this.#blame(entry, -1);
+    return entry;
+  }
+
+  /** What the events since the pod was taken mean to it. */
+  #missed(entry: QueuedPod): Requeue {
+    let verdict: Requeue = "skip";
+    for (const event of entry.seen === undefined ? [] : this.#log.slice(entry.seen - this.#logStart)) {
+      const one = this.#judge.judge(entry, event);
+      if (one === "now") return one;
+      if (one === "backoff") verdict = one;
+    }
+    return verdict;
+  }
+
+  #putBack(entry: QueuedPod, verdict: Requeue): boolean {
+    this.done(entry);
     if (this.#pods.get(entry.uid) !== entry) return false;
-    entry.until = this.#options.clock.monotonic() + backoffDelay(entry.failures++, backoff);
+    this.#blame(entry, 1);
+    entry.timestamp = this.#now;
+    entry.flushed = false;
+    const failures = entry.errors || entry.rejections;
+    entry.until = this.#backoff.max === 0 ? 0 : entry.timestamp + Math.min(this.#backoff.max, this.#backoff.initial * 2 ** (failures - 1));
+    this.#requeue(entry, verdict, "ScheduleAttemptFailure");
     return true;
   }
 
-  #next(): QueuedPod | undefined {
-    for (let item = this.#active.take(); item; item = this.#active.take()) {
-      // Items of pods that have left, or left and come back, are passed over here.
-      const { entry } = item;
-      if (entry.state === "active" && entry.since === item.since && this.#pods.get(entry.uid) === entry) return entry;
+  #record(...events: ClusterEvent[]): void {
+    if (this.#inFlight.size > 0) this.#log.push(...events);
+  }
+
+  #blame({ rejectors, pod }: QueuedPod, by: 1 | -1): void {
+    for (const plugin of rejectors) if (plugin) this.#options.metrics.unschedulablePods.add(by, [plugin, pod.spec.schedulerName!]);
+  }
+
+  #requeue(entry: QueuedPod, verdict: Requeue, label: string): void {
+    if (verdict === "skip") return this.#wait(entry, entry.gate ? "gated" : "unschedulable", label);
+    if (verdict === "now" || entry.until <= this.#now) return void this.#activate(entry, label);
+    if (!this.#admits(entry)) return this.#wait(entry, "gated", label);
+    this.#enter(entry, "backoff", label);
+    if (entry.errors === 0) this.#early.add(this.#place(entry));
+    this.#waitUntil(entry, entry.until);
+    this.#wakeUp();
+  }
+
+  /** True when it is let in. */
+  #activate(entry: QueuedPod, label: string): boolean {
+    if (entry.state !== "backoff" && !this.#admits(entry)) {
+      this.#wait(entry, "gated", label);
+      return false;
     }
+    entry.firstTried ??= this.#now;
+    this.#enter(entry, "active", label);
+    this.#active.add(this.#place(entry));
+    this.#wakeUp();
+    return true;
+  }
+
+  #wait(entry: QueuedPod, state: "unschedulable" | "gated", label: string): void {
+    if (entry.state === state && this.#waiting.has(entry)) return;
+    this.#enter(entry, state, label);
+    this.#waiting.add(entry);
+    if (state === "unschedulable") this.#waitUntil(entry, entry.timestamp + longestUnschedulable);
+  }
+
+  #enter(entry: QueuedPod, state: QueueState, label: string): void {
+    entry.state = state;
+    this.#waiting.delete(entry);
+    this.#options.metrics.incomingPods.inc([state === "gated" ? "unschedulable" : state, label]);
+  }
+
+  /** The plugin that kept it out is asked first. */
+  #admits(entry: QueuedPod): boolean {
+    const plugins = this.#options.profiles.get(entry.pod.spec.schedulerName!)?.plugins.preEnqueue ?? [];
+    const gated = plugins.find(({ name }) => name === entry.gate);
+    for (const plugin of gated ? [gated, ...plugins] : plugins) {
+      if (!keepsOut(plugin.preEnqueue!(entry.pod))) continue;
+      if (!entry.rejectors.has(plugin.name)) this.#options.metrics.unschedulablePods.add(1, [plugin.name, entry.pod.spec.schedulerName!]);
+      entry.gateBy(plugin.name);
+      return false;
+    }
+    entry.gate = "";
+    return true;
+  }
+
+  #place(entry: QueuedPod): Place {
+    for (const heap of [this.#active, this.#early]) if (heap.size > 2 * this.#pods.size + 64) heap.retain((place) => this.#isCurrent(place));
+    return { entry, pod: entry.pod, timestamp: entry.timestamp, until: entry.until, order: this.#order++ };
+  }
+
+  #isCurrent({ entry, timestamp, until }: Place): boolean {
+    return this.#pods.get(entry.uid) === entry && entry.timestamp === timestamp && entry.until === until;
+  }
+
+  #next(heap: PriorityHeap<Place>, state: QueueState): QueuedPod | undefined {
+    for (let place = heap.take(); place; place = heap.take()) if (place.entry.state === state && this.#isCurrent(place)) return place.entry;
     return undefined;
   }
 
-  #retry(entry: QueuedPod): void {
-    if (entry.until <= this.#options.clock.monotonic()) return this.#activate(entry);
-    entry.state = "backoff";
-    this.#waitUntil(entry, entry.until);
-  }
-
-  #activate(entry: QueuedPod): void {
-    entry.state = "active";
-    entry.since = this.#options.clock.monotonic();
-    this.#active.add({ entry, priority: entry.pod.spec.priority ?? 0, since: entry.since, order: this.#order++ });
+  #wakeUp(): void {
     this.#wake?.();
     this.#wake = undefined;
   }
@@ -181,10 +308,21 @@ export class SchedulingQueue {
   #timePassed(now: number): void {
     for (const uid of this.#times.due(now)) {
       const entry = this.#pods.get(uid);
-      const at = entry?.state === "backoff" ? entry.until : entry?.state === "unschedulable" ? entry.flushAt : undefined;
+      const at = entry?.state === "backoff" ? entry.until : entry?.state === "unschedulable" ? entry.timestamp + longestUnschedulable : undefined;
       if (!entry || at === undefined) continue;
-      if (at <= now) this.#activate(entry);
-      else this.#times.add(uid, at);
+      if (at > now) {
+        this.#times.add(uid, at);
+      } else if (entry.state === "backoff") {
+        this.#activate(entry, "BackoffComplete");
+      } else {
+        entry.flushed = true;
+        this.#requeue(entry, "backoff", "UnschedulableTimeout");
+      }
     }
   }
 }
+
+/** Back-offs that end in the same second go by queueSort. */
+const window = (until: number): number => Math.floor(until / 1000);
+
+const keepsOut = (status: Status | undefined): boolean => status !== undefined && status.code !== "Success";

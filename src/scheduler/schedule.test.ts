@@ -1,25 +1,26 @@
 import { describe, expect, test } from "bun:test";
 import type { Frozen } from "../apimachinery/meta.ts";
 import type { Node, Pod } from "../apis/generated/core/v1.ts";
-import { fitError, noNodesAvailable } from "./failure-message.ts";
+import { fitError } from "./failure-message.ts";
 import { podInfo } from "./pod-info.ts";
-import { feasibleNodesToFind } from "./schedule.ts";
-import { cluster, decide, node, pod } from "./testing/cluster.ts";
+import { feasibleNodesToFind, runPostFilters } from "./schedule.ts";
+import { cluster, decide, defaultPluginSet, node, pod } from "./testing/cluster.ts";
 
 const noHelp = (nodes: number): string => `no new claims to deallocate, preemption: 0/${nodes} nodes are available: ${nodes} Preemption is not helpful for scheduling.`;
 
 describe("the message of a pod that fits nowhere", () => {
   function message(wanted: Frozen<Pod>, nodes: readonly Frozen<Node>[], others: readonly Frozen<Pod>[] = []): string {
-    const decision = decide(wanted, cluster(nodes, others));
+    const plugins = defaultPluginSet();
+    const state = cluster(nodes, others);
+    const decision = decide(wanted, state, plugins);
     if (decision.fits) throw new Error(`fits on ${decision.nodeName}`);
-    return decision.diagnosis.nodes === 0 ? noNodesAvailable : fitError(decision.diagnosis);
+    return fitError({ ...decision.diagnosis, postFilter: runPostFilters(podInfo(wanted), state, decision, plugins.postFilter).message });
   }
   const tainted = node("tainted", { taints: [{ key: "k", effect: "NoSchedule" }] });
   const large = pod("p", { requests: { cpu: "5" } });
   const named = (...values: string[]) => ({ affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchFields: [{ key: "metadata.name", operator: "In" as const, values }] }] } } } });
 
   const cases: [name: string, wanted: Frozen<Pod>, nodes: Frozen<Node>[], others: Frozen<Pod>[], message: string][] = [
-    ["no nodes", large, [], [], "no nodes available to schedule pods"],
     ["reasons counted and sorted as text", large, [node("a"), node("b"), tainted], [], `0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu. ${noHelp(3)}`],
     ["several reasons of one node", pod("p", { requests: { cpu: "5", memory: "9Gi" } }), [node("a", { allocatable: { pods: "0" } })], [], `0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient memory, 1 Too many pods. ${noHelp(1)}`],
     ["only the first plugin's reason", large, [tainted], [], `0/1 nodes are available: 1 node(s) had untolerated taint(s). ${noHelp(1)}`],

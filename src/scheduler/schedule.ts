@@ -3,6 +3,7 @@ import { isRejected, maxNodeScore, messageOf, unresolvable, unschedulable, type 
 import type { NodeInfo } from "./node-info.ts";
 import type { PodInfo } from "./pod-info.ts";
 import type { PluginSet, WeightedPlugin } from "./profile.ts";
+import type { PointDurations } from "./scheduler-metrics.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** What each plugin's preFilter worked out, for the points after the decision. */
@@ -39,6 +40,7 @@ export interface ScheduleOptions {
   percentageOfNodesToScore?: number;
   /** Chooses among the best. In [0, 1). */
   random?: () => number;
+  durations?: PointDurations;
 }
 
 /** Of nodes nobody asked about. */
@@ -49,8 +51,11 @@ const unknown = unresolvable();
  * Source: kubernetes pkg/scheduler/schedule_one.go (schedulePod).
  */
 export function schedule(pod: PodInfo, snapshot: Snapshot, plugins: PluginSet, options: ScheduleOptions): Decision {
-  const { start = 0, random = Math.random } = options;
+  const { start = 0, random = Math.random, durations } = options;
+  let since = performance.now();
   const { states, skipped, nodeNames, narrowedBy, rejected, rejectedBy } = runPreFilters(pod, snapshot, plugins.preFilter);
+  durations?.observe("PreFilter", since, rejected?.code);
+  since = performance.now();
   const filters = new Filters(pod, plugins.filter.filter((plugin) => !skipped.has(plugin)).map((plugin) => ({ plugin, state: states.get(plugin) })), options.nominator);
   const total = snapshot.nodes.length;
   const rejectors = new Set(narrowedBy);
@@ -83,11 +88,12 @@ export function schedule(pod: PodInfo, snapshot: Snapshot, plugins: PluginSet, o
     if (accepts(node)) feasible.push(node);
   }
   const evaluated = feasible.length + statuses.size;
+  durations?.observe("Filter", since, feasible.length > 0 ? "Success" : "Unschedulable");
   if (feasible.length === 0) {
     const absent = nodeNames ? unresolvable(`node(s) didn't satisfy plugin(s) [${[...narrowedBy].sort().join(" ")}]`) : unknown;
     return { fits: false, evaluated, filters, diagnosis: { nodes: total, statuses, absent, rejectors, pending } };
   }
-  const best = feasible.length === 1 ? feasible[0]! : selectHost(feasible, scoreAll(pod, feasible, snapshot, plugins, states), random);
+  const best = feasible.length === 1 ? feasible[0]! : selectHost(feasible, scoreAll(pod, feasible, snapshot, plugins, states, durations), random);
   return { fits: true, nodeName: best.name, evaluated, feasible: feasible.length, states };
 }
 
@@ -113,6 +119,7 @@ function runPreFilters(pod: PodInfo, snapshot: Snapshot, plugins: readonly AnyPl
     } else if ("rejected" in result) {
       const { rejected } = result;
       if (!isRejected(rejected)) throw new Error(`running PreFilter plugin ${JSON.stringify(plugin.name)}: ${messageOf(rejected)}`, { cause: rejected.cause });
+      if (result.state !== undefined) states.set(plugin, result.state);
       const final = rejected.code !== "Unschedulable";
       Object.assign(prepared, { rejected, rejectedBy: plugin.name }, final ? { narrowedBy: new Set() } : {});
       if (final) break;
@@ -156,13 +163,17 @@ export function feasibleNodesToFind(nodes: number, percentageOfNodesToScore = 0)
 }
 
 /** The weighted sum of each node's scores, in the order of `nodes`. */
-export function scoreAll(pod: PodInfo, nodes: readonly NodeInfo[], snapshot: Snapshot, { preScore, score }: Pick<PluginSet, "preScore" | "score">, prefiltered: PluginStates): number[] {
+export function scoreAll(pod: PodInfo, nodes: readonly NodeInfo[], snapshot: Snapshot, { preScore, score }: Pick<PluginSet, "preScore" | "score">, prefiltered: PluginStates, durations?: PointDurations): number[] {
+  let since = performance.now();
   const totals: number[] = Array.from({ length: nodes.length }, () => 0);
   const prepared = new Map(preScore.map((plugin) => [plugin, plugin.preScore!(pod, nodes, snapshot, prefiltered.get(plugin))]));
+  durations?.observe("PreScore", since);
+  since = performance.now();
   for (const weighted of score) {
     const result = prepared.get(weighted.plugin) ?? { state: undefined };
     if (!("skip" in result)) addScores(totals, pod, nodes, weighted, result.state);
   }
+  durations?.observe("Score", since);
   return totals;
 }
 

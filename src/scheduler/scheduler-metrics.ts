@@ -51,3 +51,37 @@ export function createSchedulerMetrics(registry: MetricsRegistry = createMetrics
     },
   };
 }
+
+/** Times a profile's extension points. */
+export class PointDurations {
+  readonly #metrics: SchedulerMetrics;
+  readonly #profile: string;
+
+  constructor(metrics: SchedulerMetrics, profile: string) {
+    this.#metrics = metrics;
+    this.#profile = profile;
+  }
+
+  /** `status` is the code that the point ended with. `since` is a `performance.now()`. */
+  observe(point: string, since: number, status = "Success"): void {
+    this.#metrics.extensionPointDuration.observe((performance.now() - since) / 1000, [point, status, this.#profile]);
+  }
+
+  during<T extends { status: { code: string } | undefined } | undefined>(point: string, work: () => T): T {
+    const since = performance.now();
+    const result = work();
+    this.observe(point, since, result?.status?.code);
+    return result;
+  }
+
+  async duringAsync<T extends { code: string } | undefined>(point: string, work: () => Promise<T>): Promise<T> {
+    const since = performance.now();
+    const result = await work();
+    this.observe(point, since, result?.code);
+    return result;
+  }
+
+  permitWaited(seconds: number, result: string): void {
+    this.#metrics.permitWaitDuration.observe(seconds, [result]);
+  }
+}

@@ -104,6 +104,15 @@ export class ClusterState implements Snapshot {
     this.#assumed.add(pod.uid);
   }
 
+  isAssumed(uid: string): boolean {
+    return this.#assumed.has(uid);
+  }
+
+  /** How many there are of what. */
+  sizes(): { nodes: number; pods: number; assumed: number } {
+    return { nodes: this.nodes.length, pods: this.#places.size, assumed: this.#assumed.size };
+  }
+
   /** Takes back `assume` when the binding failed. True if there was something to take back. */
   forget(uid: string): boolean {
     if (!this.#assumed.has(uid)) return false;

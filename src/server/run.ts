@@ -26,6 +26,7 @@ import { repairIpAddresses } from "../registry/allocators/ip-addresses.ts";
 import { ensureFlowControl } from "../registry/bootstrap/flow-control.ts";
 import { ensureSystemPriorityClasses } from "../registry/bootstrap/priority-classes.ts";
 import { ensureServiceCidr } from "../registry/bootstrap/service-cidr.ts";
+import { createSchedulerMetrics } from "../scheduler/scheduler-metrics.ts";
 import { createScheduler } from "../scheduler/scheduler.ts";
 import { type ControlPlane, kubernetesServiceIp, startControlPlane } from "./control-plane.ts";
 import { removeIfExists, writeFileAtomic } from "./files.ts";
@@ -218,7 +219,7 @@ class Server {
 
   #runScheduler(signal: AbortSignal): Promise<void> {
     const { clientAs, recorder, informers } = this.#plane;
-    return createScheduler({ client: clientAs(schedulerUser), informers, recorder: recorder("default-scheduler", schedulerUser), clock: this.#clock, log: logger("scheduler") }).run(signal);
+    return createScheduler({ client: clientAs(schedulerUser), informers, recorderFor: (name) => recorder(name, schedulerUser), clock: this.#clock, log: logger("scheduler"), metrics: createSchedulerMetrics(this.#metrics) }).run(signal);
   }
 
   #agent(): Component {

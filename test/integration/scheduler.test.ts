@@ -29,7 +29,7 @@ describe("scheduler over the registry", () => {
     running = createScheduler({ client: { ...fixture.client, createSubresource: async (...call) => {
       if (failing-- > 0) throw internalError(new Error("the disk is full"));
       return fixture.client.createSubresource(...call) as never;
-    } }, informers: fixture.informers, recorder, clock: systemClock }).run(stop.signal);
+    } }, informers: fixture.informers, recorderFor: () => recorder, clock: systemClock }).run(stop.signal);
   });
   afterEach(async () => {
     stop.abort();
@@ -117,7 +117,7 @@ describe("scheduler over the registry", () => {
     await addPod("unlucky", {}, "2");
     await eventually(async () => {
       const condition = (await getPod("unlucky")).status?.conditions?.find(({ type }) => type === "PodScheduled");
-      expect(condition).toMatchObject({ status: "False", reason: "SchedulerError", message: "binding rejected: Internal error occurred: the disk is full" });
+      expect(condition).toMatchObject({ status: "False", reason: "SchedulerError", message: 'running Bind plugin "DefaultBinder": Internal error occurred: the disk is full' });
     });
     expect(await nodeOf("unlucky")).toBe("only");
     expect((await getPod("unlucky")).status?.conditions?.map(({ type, status }) => [type, status])).toEqual([["PodScheduled", "True"]]);
@@ -141,7 +141,7 @@ describe("scheduler over the registry", () => {
     await addPod("there", { nodeName: "only" }, "1500m");
     await addPod("waiting");
     stop = new AbortController();
-    running = createScheduler({ client: fixture.client, informers: fixture.informers, recorder: { event: () => undefined }, clock: systemClock }).run(stop.signal);
+    running = createScheduler({ client: fixture.client, informers: fixture.informers, recorderFor: () => ({ event: () => undefined }), clock: systemClock }).run(stop.signal);
     await saysOf("waiting", `0/1 nodes are available: 1 Insufficient cpu.${afterPreemption(1, "1 No preemption victims found for incoming pod")}`);
   });
 });

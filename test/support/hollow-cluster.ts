@@ -36,7 +36,7 @@ export async function hollowCluster({ nodes = 3, clock = systemClock, select, sc
   await client.create(namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name: "kube-node-lease" }, spec: {} }).catch(() => undefined);
   const shapes = typeof nodes === "number" ? Array.from({ length: nodes }, (_, i): NodeShape => ({ name: `node-${i}` })) : nodes;
   const hollow = hollowNodes({ client, informers, clock, nodes: shapes, recorder: recorder("kubelet"), ...rest });
-  const running = [hollow.run(stop.signal), ...(scheduler ? [createScheduler({ client, informers, recorder: recorder("default-scheduler"), clock }).run(stop.signal)] : [])];
+  const running = [hollow.run(stop.signal), ...(scheduler ? [createScheduler({ client, informers, recorderFor: recorder, clock }).run(stop.signal)] : [])];
   await hollow.ready;
   const find = (name: string, namespace: string): Pod | undefined => informers.informer(pods).lister.get(`${namespace}/${name}`) as Pod | undefined;
   return {

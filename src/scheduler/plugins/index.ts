@@ -1,5 +1,7 @@
 import { extensionPoints, type AnyPlugin, type PluginFactory, type ProfileConfiguration } from "../framework.ts";
 import { defaultBinder } from "./default-binder.ts";
+import { defaultPreemption } from "./default-preemption.ts";
+import { dynamicResources } from "./dynamic-resources.ts";
 import { imageLocality } from "./image-locality.ts";
 import { interPodAffinity } from "./inter-pod-affinity.ts";
 import { nodeAffinity } from "./node-affinity.ts";
@@ -38,6 +40,8 @@ export const pluginRegistry: Readonly<Record<string, PluginFactory>> = {
   PodTopologySpread: podTopologySpread,
   InterPodAffinity: interPodAffinity,
   NodeResourcesBalancedAllocation: balancedAllocation,
+  DynamicResources: always(dynamicResources),
+  DefaultPreemption: defaultPreemption,
   ImageLocality: imageLocality,
   DefaultBinder: defaultBinder,
   NodeDeclaredFeatures: always(nodeDeclaredFeatures),
@@ -59,6 +63,8 @@ export const defaultPlugins: readonly { name: string; weight?: number }[] = [
   { name: "VolumeZone" },
   { name: "PodTopologySpread", weight: 2 },
   { name: "InterPodAffinity", weight: 2 },
+  { name: "DynamicResources", weight: 2 },
+  { name: "DefaultPreemption" },
   { name: "NodeResourcesBalancedAllocation", weight: 1 },
   { name: "ImageLocality", weight: 1 },
   { name: "DefaultBinder" },

@@ -9,6 +9,7 @@ import { defaultProfile, pluginRegistry } from "../plugins/index.ts";
 import { podInfo } from "../pod-info.ts";
 import { createProfile, type PluginSet } from "../profile.ts";
 import { schedule, scoreAll } from "../schedule.ts";
+import { createSchedulerMetrics } from "../scheduler-metrics.ts";
 import { ClusterState } from "../snapshot.ts";
 
 export interface NodeShape extends NodeSpec {
@@ -87,7 +88,8 @@ export const defaultPluginSet = (): PluginSet => createProfile(defaultProfile(),
 /** What plugins are made with: lists of these objects, which are of the kinds of the cards, and nothing else. */
 export function handleOf(objects: ReadonlyMap<AnyResource, readonly KubeObject[]> = new Map()): Handle {
   const listers = new Map([...objects].map(([card, list]) => [card, fakeInformer(...list).lister]));
-  return { lister: (card: AnyResource) => listers.get(card) ?? fakeInformer().lister } as unknown as Handle;
+  const lister = (card: AnyResource): unknown => listers.get(card) ?? fakeInformer().lister;
+  return { lister, metrics: createSchedulerMetrics(), nominator: new PodNominator() } as unknown as Handle;
 }
 
 export const decide = (wanted: Frozen<Pod>, state: ClusterState, plugins = defaultPluginSet()): ReturnType<typeof schedule> => schedule(podInfo(wanted), state, plugins, { random: () => 0, nominator: new PodNominator() });
