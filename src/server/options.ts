@@ -1,6 +1,8 @@
 import { auditSettings, type AuditOptions } from "./audit-options.ts";
 import { protectionSettings, type ProtectionOptions } from "./protection-options.ts";
 import { identitySettings, type IdentityOptions } from "./identity-options.ts";
+import { schedulerSettings } from "./scheduler-options.ts";
+import type { ParsedConfiguration } from "../scheduler/configuration/parse.ts";
 
 /** The settings of `skiff server` and the node in it. One table makes flags, environment variables and configuration keys. */
 export interface Setting {
@@ -31,7 +33,8 @@ export const serverSettings = [
   { name: "service-node-port-range", type: "string", default: "30000-32767", placeholder: "from-to", group: "Cluster", description: "Ports for NodePort Services" },
   { name: "cluster-dns", type: "string", defaultText: "the tenth address of --service-cidr", placeholder: "ip", group: "Cluster", description: "Address of the cluster's DNS" },
   { name: "cluster-domain", type: "string", default: "cluster.local", placeholder: "domain", group: "Cluster", description: "DNS domain of the cluster" },
-  { name: "disable", type: "list", placeholder: "servicelb", group: "Cluster", description: "Parts not to run; without servicelb, Services of type LoadBalancer get no addresses of the nodes" },
+  { name: "disable", type: "list", placeholder: "part", group: "Cluster", description: "Parts not to run: servicelb (Services of type LoadBalancer get no addresses of the nodes), local-storage (the StorageClass local-path is not made)" },
+  ...schedulerSettings,
   ...identitySettings,
   ...auditSettings,
   ...protectionSettings,
@@ -51,7 +54,7 @@ export const serverSettings = [
 export type SettingValues = Record<string, string | number | boolean | string[] | undefined>;
 
 /** Parts that run by default, by the names that K3s has for them. */
-export const disableable = ["servicelb"] as const;
+export const disableable = ["servicelb", "local-storage"] as const;
 export type Disableable = (typeof disableable)[number];
 
 export interface ServerOptions {
@@ -73,6 +76,7 @@ export interface ServerOptions {
   identity: IdentityOptions;
   audit?: AuditOptions;
   protection: ProtectionOptions;
+  scheduler?: ParsedConfiguration;
   disableAgent: boolean;
   nodeName: string;
   nodeIp: string;

@@ -4,6 +4,7 @@ import { parseAuditOptions } from "./audit-options.ts";
 import { parseIdentityOptions } from "./identity-options.ts";
 import { disableable, type ServerOptions, type SettingValues } from "./options.ts";
 import { parseProtectionOptions } from "./protection-options.ts";
+import { parseSchedulerOptions } from "./scheduler-options.ts";
 import { UsageError } from "./settings.ts";
 
 /** Checks the settings and works out what was left open. Throws `UsageError` for the first mistake. */
@@ -31,7 +32,7 @@ export function parseServerOptions(values: SettingValues, host: { defaultAddress
     ...(optional("token") ? { token: optional("token") } : {}),
     clusterCidr: text("cluster-cidr"), serviceCidr: text("service-cidr"), nodePortRange: portRange(text("service-node-port-range")), clusterDns, clusterDomain: text("cluster-domain"),
     disable: ((values["disable"] as string[] | undefined) ?? []).flatMap((names) => names.split(",")).map((name) => oneOf(name.trim(), disableable, "--disable")),
-    identity: parseIdentityOptions(values), audit: parseAuditOptions(values), protection: parseProtectionOptions(values),
+    identity: parseIdentityOptions(values), audit: parseAuditOptions(values), protection: parseProtectionOptions(values), scheduler: parseSchedulerOptions(values),
     disableAgent: values["disable-agent"] === true, nodeName, nodeIp,
     nodeLabels: labels((values["node-label"] as string[] | undefined) ?? []), nodeTaints: ((values["node-taint"] as string[] | undefined) ?? []).map(taint),
     kubeletPort: port(values["kubelet-port"], "--kubelet-port"), ...(runtime ? { containerRuntimeEndpoint: runtime } : {}), podLogDir: absolute(text("pod-log-dir"), "--pod-log-dir"),
