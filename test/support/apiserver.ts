@@ -32,6 +32,7 @@ import type { HttpHandler } from "../../src/base/http.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { createMetrics } from "../../src/base/metrics.ts";
 import type { Client } from "../../src/client/client.ts";
+import type { ExtensionApis } from "../../src/client/extension-apis.ts";
 import type { EventRecorder } from "../../src/client/recorder.ts";
 import type { InformerFactory } from "../../src/client/informer.ts";
 import { createMatcher } from "../../src/registry/admission/matching.ts";
@@ -96,6 +97,8 @@ export interface TestApiServer {
   readonly frontProxy: { ca: KeyPair; client: KeyPair };
   /** Registers and looks after APIServices until `signal` aborts. */
   runAggregator(signal: AbortSignal): Promise<void>;
+  /** What extension API servers serve, as controllers reach it. */
+  extensionApis(user: UserInfo): ExtensionApis;
   readonly registry: Registry;
   readonly informers: InformerFactory;
   /** What the front calls; for tests without a socket. */
@@ -206,7 +209,7 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
   writeFileSync(kubeconfigPath, kubeconfig({ server: url, ca: serverCa.certificate, client: admin }), { mode: 0o600 });
 
   return {
-    frontProxy, runAggregator: (signal) => aggregator.run(client(), silentRecorder, signal),
+    frontProxy, runAggregator: (signal) => aggregator.run(client(), silentRecorder, signal), extensionApis: (user) => aggregator.extensionApis(authorizer, user),
     url, port: front.port, directory, kubeconfig: kubeconfigPath, ca: serverCa.certificate, registry, informers, handler, client, certificate, sign: signerOf({ clientCa, serverCa }), issueLegacyToken: tokens.issueLegacy,
     fetch: (path, { as = admin, ...init } = {}) => fetch(url + path, { ...init, tls: { ca: serverCa.certificate, ...(as ? { cert: as.certificate, key: as.key } : {}) } }),
     async kubectl(...args) {
