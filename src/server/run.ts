@@ -219,7 +219,9 @@ class Server {
 
   #runScheduler(signal: AbortSignal): Promise<void> {
     const { clientAs, recorder, informers } = this.#plane;
-    return createScheduler({ client: clientAs(schedulerUser), informers, recorderFor: (name) => recorder(name, schedulerUser), clock: this.#clock, log: logger("scheduler"), metrics: createSchedulerMetrics(this.#metrics) }).run(signal);
+    const { configuration, warnings } = this.options.scheduler ?? { warnings: [] };
+    for (const warning of warnings) log.warn("A setting of the scheduler's configuration is not used", { warning });
+    return createScheduler({ configuration, client: clientAs(schedulerUser), informers, recorderFor: (name) => recorder(name, schedulerUser), clock: this.#clock, log: logger("scheduler"), metrics: createSchedulerMetrics(this.#metrics) }).run(signal);
   }
 
   #agent(): Component {
