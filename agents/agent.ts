@@ -24,6 +24,8 @@ export interface AgentOptions {
   instance: string;
   /** `<data-dir>/agent` */
   directory: string;
+  /** Where volumes of the class `local-path` lie: `<data-dir>/storage`. */
+  storageDirectory: string;
   /** On a tmpfs. */
   runDirectory: string;
   nodeName: string;
@@ -65,7 +67,7 @@ export function createAgent(options: AgentOptions): Agent {
   const kubelet: Kubelet = createKubelet({
     runtime, client, informers, clock, nodeName, nodeIps: [nodeIp], labels: options.nodeLabels, taints: options.nodeTaints as Taint[],
     recorder: createEventRecorder({ client, events, component: "kubelet", host: nodeName, clock }, stopped.signal),
-    rootDir: join(directory, "kubelet"), logDir: options.podLogDir, clusterDns: [options.clusterDns], clusterDomain: options.clusterDomain,
+    rootDir: join(directory, "kubelet"), storageDirectory: options.storageDirectory, logDir: options.podLogDir, clusterDns: [options.clusterDns], clusterDomain: options.clusterDomain,
     cgroupRoot: `/${options.instance}`, kubeletPort: options.kubeletPort,
   });
   const images = new ImageImporter({

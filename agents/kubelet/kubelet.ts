@@ -3,9 +3,12 @@ import { join } from "node:path";
 import type { Clock } from "../../src/base/clock.ts";
 import type { HttpHandler } from "../../src/base/http.ts";
 import { logger } from "../../src/base/log.ts";
+import { isNotFound } from "../../src/apimachinery/status.ts";
 import { nodes } from "../../src/apis/core/node.ts";
 import { pods } from "../../src/apis/core/pod/pod.ts";
 import { services } from "../../src/apis/core/service/service.ts";
+import { persistentvolumes } from "../../src/apis/core/volume/persistentvolume.ts";
+import { persistentvolumeclaims } from "../../src/apis/core/volume/persistentvolumeclaim.ts";
 import type { Taint } from "../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../src/client/client.ts";
 import type { InformerFactory } from "../../src/client/informer.ts";
@@ -28,6 +31,7 @@ import { readRuntimePod } from "./runtime/runtime-status.ts";
 import { kubeletHandler } from "./server/kubelet-handler.ts";
 import { StatusManager } from "./status/status-manager.ts";
 import { createStreaming, type Streaming } from "./streaming/streaming.ts";
+import { releaseVolumes } from "./volumes/local-path.ts";
 import { serviceAccountTokens } from "./volumes/token.ts";
 import { Volumes } from "./volumes/volumes.ts";
 
@@ -44,6 +48,8 @@ export interface KubeletOptions {
   taints?: readonly Taint[];
   /** Volumes and pods' files; `<data>/agent/kubelet`. */
   rootDir: string;
+  /** Where volumes of the class `local-path` lie. Default `<rootDir>/storage`. */
+  storageDirectory?: string;
   /** Default `/var/log/pods`. */
   logDir?: string;
   clusterDns: readonly string[];
@@ -87,8 +93,11 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const probes = new ProbeManager({ runtime, recorder, clock, onChange: wake });
   const statuses = new StatusManager({ client, clock, log, signal: stop.signal });
   const puller = new ImagePuller({ runtime, recorder, clock });
+  const ownNode = informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
+  const storageDirectory = options.storageDirectory ?? join(rootDir, "storage");
   const volumes = new Volumes(rootDir, {
-    nodeName, allocatable: capacity.allocatable, configMap: references.configMap, secret: references.secret, now: () => clock.now(),
+    nodeName, storageDirectory, claim: (namespace, name) => orMissing(client.get(persistentvolumeclaims, { namespace, name })), persistentVolume: (name) => orMissing(client.get(persistentvolumes, { name })),
+    nodeLabels: () => ownNode.lister.get(nodeName)?.metadata.labels ?? {}, allocatable: capacity.allocatable, configMap: references.configMap, secret: references.secret, now: () => clock.now(),
     token: serviceAccountTokens(client, clock),
     addresses: (pod) => ({ podIps: (statuses.get(pod.metadata.uid!)?.podIPs ?? pod.status?.podIPs ?? []).map(({ ip }) => ip), hostIps: nodeIps }),
   });
@@ -108,7 +117,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   };
   const workers = new PodWorkers(context, informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` }));
   const node = new NodeStatusReporter({
-    client, own: informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` }), runtime, recorder, clock, log, nodeName, nodeIps, labels: options.labels ?? {}, taints: options.taints ?? [], rootDir, capacity,
+    client, own: ownNode, runtime, recorder, clock, log, nodeName, nodeIps, labels: options.labels ?? {}, taints: options.taints ?? [], rootDir, capacity,
     kubeletPort: options.kubeletPort ?? 10250, onReady: () => workers.wakeAll(),
   });
   const handler = kubeletHandler({
@@ -139,11 +148,17 @@ export function createKubelet(options: KubeletOptions): Kubelet {
           if (!stop.signal.aborted) throw error;
         }),
         probes.run(stop.signal),
+        releaseVolumes({ own: ownNode, client, clock, log, nodeName, storageDirectory }, stop.signal),
         housekeeping({ runtime, clock, log, workers, rotation: defaultRotation, collectImages: () => collectImages(runtime, workers.pods(), defaultImageGc, log) }, stop.signal),
       ]).finally(() => stop.abort());
     },
   };
 }
+
+const orMissing = <T>(found: Promise<T>): Promise<T | undefined> => found.catch((error: unknown) => {
+  if (isNotFound(error)) return undefined;
+  throw error;
+});
 
 /** systemd-resolved's stub listens on loopback, which pods can't reach: its upstream servers are in a file of its own. */
 function readResolvConf(path = "/etc/resolv.conf"): ResolvConf {

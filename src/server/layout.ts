@@ -14,13 +14,15 @@ export interface Layout {
   /** What users want in the cluster from its start. */
   manifestsDir: string;
   agentDir: string;
+  /** Volumes of the class `local-path`. */
+  storageDir: string;
   /** On a tmpfs: sockets and what a reboot ends anyway. */
   runDir: string;
 }
 
 export function layoutOf(dataDir: string): Layout {
   const instance = dataDir === defaultDataDir ? "skiff" : `skiff-${createHash("sha256").update(dataDir).digest("hex").slice(0, 4)}`;
-  return { instance, dataDir, tlsDir: `${dataDir}/server/tls`, databaseFile: `${dataDir}/server/db/state.db`, manifestsDir: `${dataDir}/server/manifests`, agentDir: `${dataDir}/agent`, runDir: `/run/${instance}` };
+  return { instance, dataDir, tlsDir: `${dataDir}/server/tls`, databaseFile: `${dataDir}/server/db/state.db`, manifestsDir: `${dataDir}/server/manifests`, agentDir: `${dataDir}/agent`, storageDir: `${dataDir}/storage`, runDir: `/run/${instance}` };
 }
 
 /** Makes the data directory. Throws a `UsageError` when it can't be written. */

@@ -25,6 +25,7 @@ import { ensureSystemNamespaces } from "../registry/bootstrap/namespaces.ts";
 import { repairIpAddresses } from "../registry/allocators/ip-addresses.ts";
 import { ensureFlowControl } from "../registry/bootstrap/flow-control.ts";
 import { ensureSystemPriorityClasses } from "../registry/bootstrap/priority-classes.ts";
+import { ensureLocalPathStorageClass } from "../registry/bootstrap/storage-class.ts";
 import { ensureServiceCidr } from "../registry/bootstrap/service-cidr.ts";
 import { createSchedulerMetrics } from "../scheduler/scheduler-metrics.ts";
 import { createScheduler } from "../scheduler/scheduler.ts";
@@ -165,6 +166,7 @@ class Server {
         await ensureSystemPriorityClasses(client);
         await ensureFlowControl(client);
         await ensureServiceCidr(client, options.serviceCidr, this.#clock.now());
+        if (!options.disable.includes("local-storage")) await ensureLocalPathStorageClass(client);
         await reconcileBootstrapPolicy(client, bootstrapPolicy(this.#controllers().map((controller) => ({ name: controller.name, rules: rulesOf(controller) }))));
         await ensureExtensionApiServerAuthentication(client, { clientCa: this.#pki.clientCa.certificate, frontProxyCa: this.#pki.frontProxyCa.certificate, allowedNames: [frontProxyName] });
         await ensureClusterInfo(client, clusterInfo({ server: `https://${advertiseAddressOf(options)}:${this.#front.port}`, ca: this.#pki.serverCa.certificate }));
@@ -200,7 +202,7 @@ class Server {
   }
 
   #controllers(): ReturnType<typeof controllers> {
-    return controllers({ kinds: this.#plane.kinds, extensions: (name) => this.#plane.extensionApisAs(serviceAccountUser(name)), ca: this.#pki.serverCa.certificate, sign: signerOf(this.#pki), issueLegacyToken: this.#plane.issueLegacyToken, clusterCidr: this.options.clusterCidr, disable: this.options.disable });
+    return controllers({ kinds: this.#plane.kinds, extensions: (name) => this.#plane.extensionApisAs(serviceAccountUser(name)), ca: this.#pki.serverCa.certificate, sign: signerOf(this.#pki), issueLegacyToken: this.#plane.issueLegacyToken, clusterCidr: this.options.clusterCidr, disable: this.options.disable, storageDirectory: this.layout.storageDir });
   }
 
   #runControllers(signal: AbortSignal): Promise<void> {
@@ -238,7 +240,7 @@ class Server {
           hostname: options.bindAddress, port: options.kubeletPort, tls: this.#tls(this.#pki.kubeletServing), handler: guardKubelet(late, { nodeName: options.nodeName, authenticators, authorizer }),
         }, "kubelet-port", options.front);
         const agent = createAgent({
-          ...options, kubeletPort: port.port, instance: layout.instance, directory: layout.agentDir, runDirectory: layout.runDir,
+          ...options, kubeletPort: port.port, instance: layout.instance, directory: layout.agentDir, storageDirectory: layout.storageDir, runDirectory: layout.runDir,
           client: clientAs(nodeUser(options.nodeName)), informers, clock: this.#clock, onFailure: this.fail,
         });
         this.#kubelet = agent.handler;

@@ -65,6 +65,6 @@ describe("mistakes are told in one sentence", () => {
 
 test("parts to leave out are named as K3s names them", () => {
   expect(parse({}).disable).toEqual([]);
-  expect(parse({ files: { "config.yaml": "disable: [servicelb]" } }).disable).toEqual(["servicelb"]);
-  expect(() => parse({ environment: { SKIFF_DISABLE: "servicelb,traefik" } })).toThrow("--disable must be one of servicelb, not \"traefik\"");
+  expect(parse({ files: { "config.yaml": "disable: [servicelb, local-storage]" } }).disable).toEqual(["servicelb", "local-storage"]);
+  expect(() => parse({ environment: { SKIFF_DISABLE: "servicelb,traefik" } })).toThrow("--disable must be one of servicelb, local-storage, not \"traefik\"");
 });

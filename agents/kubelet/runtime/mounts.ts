@@ -25,7 +25,7 @@ export function containerMounts(pod: Pod, container: Container, { volumes, podVo
     return {
       containerPath: absolute(mount.mountPath),
       hostPath: subPath ? volumes.subPath(pod, mount.name, volume.path, subPath, container.name, index) : volume.path,
-      readonly: mount.readOnly ?? false,
+      readonly: (mount.readOnly ?? false) || (volume.readOnly ?? false),
       propagation: propagation[mount.mountPropagation ?? "None"],
     };
   });

@@ -8,12 +8,13 @@ export const hostPath: VolumePlugin = {
   refreshes: false,
   setUp({ volume }) {
     const { path, type = "" } = volume.hostPath!;
-    check(path, type);
+    checkHostPath(path, type);
     return { path };
   },
 };
 
-function check(path: string, type: string): void {
+/** Throws when at the path there isn't what `type` says, having made it where `type` allows. */
+export function checkHostPath(path: string, type: string): void {
   if (type === "") return;
   let stat = statSync(path, { throwIfNoEntry: false });
   if (!stat && type === "DirectoryOrCreate") {

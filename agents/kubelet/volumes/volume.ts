@@ -1,5 +1,5 @@
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
-import type { ConfigMap, Secret, Volume as VolumeSpec } from "../../../src/apis/generated/core/v1.ts";
+import type { ConfigMap, PersistentVolume, PersistentVolumeClaim, Secret, Volume as VolumeSpec } from "../../../src/apis/generated/core/v1.ts";
 import type { PodAddresses } from "../env/field-ref.ts";
 import type { Allocatable } from "../env/resource-field-ref.ts";
 import type { Pod } from "../pod/pod.ts";
@@ -19,6 +19,13 @@ export interface VolumeSources {
   addresses(pod: Pod): PodAddresses;
   configMap(namespace: string, name: string): Promise<Frozen<ConfigMap> | undefined>;
   secret(namespace: string, name: string): Promise<Frozen<Secret> | undefined>;
+  /** As the API has them now. */
+  claim(namespace: string, name: string): Promise<Frozen<PersistentVolumeClaim> | undefined>;
+  persistentVolume(name: string): Promise<Frozen<PersistentVolume> | undefined>;
+  /** Of this node's object; empty before it is there. */
+  nodeLabels(): Readonly<Record<string, string>>;
+  /** Where volumes of the class `local-path` lie. */
+  storageDirectory: string;
   token(pod: Pod, audience: string | undefined, expirationSeconds: number): Promise<ServiceAccountToken>;
   now(): number;
 }
@@ -34,6 +41,8 @@ export interface VolumeContext extends VolumeSources {
 export interface MountedVolume {
   /** What containers mount. */
   path: string;
+  /** No container may write to it. */
+  readOnly?: boolean;
   /** When it must be set up again at the latest (a token that wears out), in milliseconds since the epoch. */
   refreshAt?: number;
 }
@@ -46,4 +55,6 @@ export interface VolumePlugin {
   /** True when the content follows the API while the pod runs. */
   refreshes: boolean;
   setUp(context: VolumeContext): MountedVolume | Promise<MountedVolume>;
+  /** The pod has gone: what was kept of it may be forgotten. */
+  forget?(uid: string): void;
 }

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { configMap, downwardApi, secret } from "./api-volumes.ts";
+import { claimedVolumes } from "./claimed.ts";
 import { emptyDir } from "./empty-dir.ts";
 import { hostPath } from "./host-path.ts";
 import { mountsBelow, unmountBelow } from "./mount.ts";
@@ -8,8 +9,6 @@ import { projected } from "./projected.ts";
 import { prepareSubPath } from "./sub-path.ts";
 import type { MountedVolume, VolumePlugin, VolumeSources } from "./volume.ts";
 import type { Pod } from "../pod/pod.ts";
-
-const plugins: readonly VolumePlugin[] = [emptyDir, configMap, secret, downwardApi, projected, hostPath];
 
 /** A volume could not be set up: what the FailedMount event says. */
 export class MountError extends Error {
@@ -25,6 +24,7 @@ export interface PodVolumes {
 
 /** Sets up pods' volumes below `<rootDir>/pods/<uid>/volumes` and takes them away again. */
 export class Volumes {
+  readonly #plugins: readonly VolumePlugin[] = [emptyDir, configMap, secret, downwardApi, projected, hostPath, claimedVolumes()];
   constructor(private readonly rootDir: string, private readonly sources: VolumeSources) {}
 
   podDirectory(uid: string): string {
@@ -36,7 +36,7 @@ export class Volumes {
     const mounted = new Map<string, MountedVolume>();
     let refreshAt: number | undefined;
     for (const volume of pod.spec.volumes ?? []) {
-      const plugin = plugins.find((candidate) => candidate.supports(volume)) ?? (Object.keys(volume).length === 1 ? emptyDir : undefined);
+      const plugin = this.#plugins.find((candidate) => candidate.supports(volume)) ?? (Object.keys(volume).length === 1 ? emptyDir : undefined);
       if (!plugin) throw new MountError(`MountVolume.SetUp failed for volume "${volume.name}" : this kind of volume is not supported on this node`);
       const directory = join(this.podDirectory(pod.metadata.uid!), "volumes", plugin.name, volume.name);
       try {
@@ -57,6 +57,7 @@ export class Volumes {
 
   /** Unmounts and deletes all of the pod: volumes, hosts file, termination logs. */
   tearDown(uid: string): void {
+    for (const plugin of this.#plugins) plugin.forget?.(uid);
     const directory = this.podDirectory(uid);
     if (!existsSync(directory)) return;
     unmountBelow(directory);

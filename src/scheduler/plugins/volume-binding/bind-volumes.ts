@@ -2,10 +2,10 @@ import { splitKey, type Frozen, type KubeObject } from "../../../apimachinery/me
 import type { ResourceCard } from "../../../apimachinery/resource.ts";
 import { persistentvolumeclaims, persistentvolumes, pods } from "../../../apis/builtins.ts";
 import { bindingAnnotations, isFullyBound } from "../../../apis/core/volume/binding.ts";
+import { isReached, reachOf } from "../../../apis/core/volume/node-affinity.ts";
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from "../../../apis/generated/core/v1.ts";
 import type { Handle } from "../../framework.ts";
 import type { PodInfo } from "../../pod-info.ts";
-import { isReached, reachOf } from "./pod-volumes.ts";
 
 /** What a pod's place asks to be written, as it is to be. */
 export interface Reservation {
@@ -88,7 +88,7 @@ function areBound({ key }: PodInfo, nodeName: string, { bindings, provisions }: 
   if (!podOf(key)) throw new Error(`pod does not exist any more: pod "${name}" not found`);
   const claimNamed = (claimName: string): Frozen<PersistentVolumeClaim> => claimOf(`${namespace}/${claimName}`) ?? missing(`failed to check binding: persistentvolumeclaim "${claimName}" not found`);
   const reached = (volume: Frozen<PersistentVolume>): void => {
-    if (!isReached(reachOf(volume), node)) throw new Error(`pv "${volume.metadata.name}" node affinity doesn't match node "${nodeName}": no matching NodeSelectorTerms`);
+    if (!isReached(reachOf(volume), node.labels)) throw new Error(`pv "${volume.metadata.name}" node affinity doesn't match node "${nodeName}": no matching NodeSelectorTerms`);
   };
   let all = true;
   for (const { volume: { metadata }, claim } of bindings) {

@@ -4,12 +4,12 @@ import { fromLabelSelector, matchesLabels } from "../../../apimachinery/selector
 import {
   bindingAnnotations, classOfClaim, classOfVolume, findMatchingVolume, isFullyBound, isVolumeBoundToClaim, noProvisioner, requestOf, waitsForConsumer,
 } from "../../../apis/core/volume/binding.ts";
+import { isReached, reachOf, type Reach } from "../../../apis/core/volume/node-affinity.ts";
 import { claimNameOf, notMadeForPod } from "../../../apis/core/volume/pod-claims.ts";
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from "../../../apis/generated/core/v1.ts";
 import type { CSIDriver, CSIStorageCapacity, StorageClass } from "../../../apis/generated/storage/v1.ts";
 import { unresolvable, type Status } from "../../framework.ts";
 import type { NodeInfo } from "../../node-info.ts";
-import { matchesNodeTerm, parseNodeTerm, type NodeTerm } from "../../node-selector.ts";
 
 type Claim = Frozen<PersistentVolumeClaim>;
 type Volume = Frozen<PersistentVolume>;
@@ -23,9 +23,6 @@ export interface VolumeWorld {
   csiDriver(name: string): Frozen<CSIDriver> | undefined;
   capacities(): readonly Frozen<CSIStorageCapacity>[];
 }
-
-/** Where a volume can be used; undefined for anywhere. */
-export type Reach = readonly NodeTerm[] | undefined;
 
 /** What a pod's claims ask of its node, worked out once for all nodes. */
 export interface PodVolumes {
@@ -52,9 +49,6 @@ interface Provisioning {
   /** Selectors of the nodes that reach enough room; undefined when room isn't counted. */
   readonly roomy: readonly ReturnType<typeof fromLabelSelector>[] | undefined;
 }
-
-export const reachOf = ({ spec }: Volume): Reach => spec?.nodeAffinity?.required?.nodeSelectorTerms.map(parseNodeTerm);
-export const isReached = (reach: Reach, node: NodeInfo): boolean => !reach || reach.some((term) => matchesNodeTerm(term, node));
 
 /** Undefined for pods without claims; a status when no node will do. Source: kube-scheduler's VolumeBinding (PreFilter). */
 export function podVolumes(pod: Frozen<Pod>, world: VolumeWorld): PodVolumes | Status | undefined {
@@ -143,7 +137,7 @@ export function placeVolumes(volumes: PodVolumes, node: NodeInfo): Placement | S
 function checkBound(bound: PodVolumes["bound"], node: NodeInfo): number {
   for (const reach of bound) {
     if (reach === "gone") return gone;
-    if (!isReached(reach, node)) return unreached;
+    if (!isReached(reach, node.labels)) return unreached;
   }
   return 0;
 }
@@ -155,7 +149,7 @@ function placeUnbound(unbound: readonly UnboundClaim[], node: NodeInfo): Placeme
   for (const one of unbound) if (one.selectedNode !== undefined && one.selectedNode !== node.name) return unmatched;
   for (const one of unbound) {
     const volume = one.selectedNode === undefined && one.candidates.length > 0
-      ? findMatchingVolume(one.claim, one.candidates, { taken, reachable: ({ metadata }) => isReached(one.reaches.get(metadata.name!), node) })
+      ? findMatchingVolume(one.claim, one.candidates, { taken, reachable: ({ metadata }) => isReached(one.reaches.get(metadata.name!), node.labels) })
       : undefined;
     if (!volume) {
       provision.push(one);
