@@ -27,6 +27,7 @@ import { nodeLifecycle } from "./node-lifecycle/node-lifecycle.ts";
 import { taintEviction } from "./node-lifecycle/taint-eviction.ts";
 import { persistentVolumeBinder } from "./persistentvolume-binder/persistentvolume-binder.ts";
 import { persistentVolumeExpander } from "./persistentvolume-expander/persistentvolume-expander.ts";
+import { PodsByNode } from "./pods-by-node.ts";
 import { podGc } from "./pod-gc/pod-gc.ts";
 import { replicaset } from "./replicaset/replicaset.ts";
 import { replicationcontroller } from "./replicaset/replicationcontroller.ts";
@@ -56,7 +57,7 @@ export interface ControllerOptions {
   issueLegacyToken?: IssueLegacyToken;
   /** IPv4 CIDR of the pod network. */
   clusterCidr: string;
-  /** How long a node may be silent, in milliseconds. Default 40 s. */
+  /** How long a node may be silent, in milliseconds. Default 50 s. */
   nodeMonitorGracePeriod?: number;
   /** Finished pods that are kept. Default 12,500. */
   terminatedPodThreshold?: number;
@@ -68,6 +69,7 @@ export interface ControllerOptions {
 
 /** All controllers. Some keep state between events: make a new list for every start. */
 export function controllers({ kinds, extensions = () => noExtensionApis, ca, sign, issueLegacyToken, clusterCidr, nodeMonitorGracePeriod, terminatedPodThreshold, storageDirectory = "/var/lib/skiff/storage", disable }: ControllerOptions): Controller[] {
+  const podsByNode = new PodsByNode();
   return [
     namespaceController({ kinds }),
     serviceaccount,
@@ -92,9 +94,9 @@ export function controllers({ kinds, extensions = () => noExtensionApis, ca, sig
     bootstrapSigner,
     garbageCollector({ kinds }),
     nodeIpam({ clusterCidr }),
-    nodeLifecycle({ gracePeriod: nodeMonitorGracePeriod }),
-    taintEviction,
-    podGc({ terminatedPodThreshold }),
+    nodeLifecycle({ podsByNode, gracePeriod: nodeMonitorGracePeriod }),
+    taintEviction({ podsByNode }),
+    podGc({ podsByNode, terminatedPodThreshold }),
     disruption({ kinds }),
     staleDisruptionTargets,
     horizontalPodAutoscaler({ kinds, extensions: extensions("horizontal-pod-autoscaler"), monotonic: systemClock.monotonic }),
@@ -107,7 +109,7 @@ export function controllers({ kinds, extensions = () => noExtensionApis, ca, sig
     ttlAfterFinished,
     daemonset(),
     statefulset(),
-    endpointslice(),
+    endpointslice({ podsByNode }),
     endpointslicemirroring,
     endpointsController(),
     ...(disable?.includes("servicelb") ? [] : [serviceLb()]),

@@ -1,7 +1,10 @@
 import { keyOf, type Frozen } from "../apimachinery/meta.ts";
 import type { Pod } from "../apis/generated/core/v1.ts";
 
-/** Keys of the pods of each node, kept up to date by a watch of pods: what a node's change concerns is found without looking at all pods. */
+/**
+ * Keys of the pods of each node: what a node's change concerns is found without looking at all pods. Kept up to date by every controller
+ * that reads it, from a watch of pods of its own; several may share one.
+ */
 export class PodsByNode {
   readonly #keys = new Map<string, Set<string>>();
 
@@ -18,5 +21,9 @@ export class PodsByNode {
 
   on(node: string): readonly string[] {
     return [...(this.#keys.get(node) ?? [])];
+  }
+
+  isEmpty(node: string): boolean {
+    return !this.#keys.has(node);
   }
 }

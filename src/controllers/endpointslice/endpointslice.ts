@@ -6,7 +6,7 @@ import type { EndpointSlice } from "../../apis/generated/discovery/v1.ts";
 import { defineController, watchOf, type Controller, type Listers, type ReconcileContext } from "../../client/controller.ts";
 import { isNamespaceTerminating } from "../namespace-terminating.ts";
 import { isNodeReady } from "../node-status.ts";
-import { PodsByNode } from "../pods-by-node.ts";
+import type { PodsByNode } from "../pods-by-node.ts";
 import { hasSelector, podsOf, servicesOf, watchPods } from "../service-endpoints.ts";
 import { TriggerTimes, withTriggerTime } from "../trigger-times.ts";
 import { zoneLabel } from "./endpoint.ts";
@@ -18,8 +18,7 @@ const isOurs = (slice: Frozen<EndpointSlice>): boolean => slice.metadata.labels?
 const zoneOf = (node: Frozen<Node> | undefined): string | undefined => node?.metadata.labels?.[zoneLabel];
 
 /** Tells the proxies and the DNS which pods stand behind a service. Make one for each start. */
-export function endpointslice(): Controller {
-  const podsByNode = new PodsByNode();
+export function endpointslice({ podsByNode }: { podsByNode: PodsByNode }): Controller {
   const triggerTimes = new TriggerTimes();
   let topology: TopologyState | undefined;
   const topologyOf = (lister: Listers): TopologyState => topology ??= new TopologyState(() => lister(nodes).list());

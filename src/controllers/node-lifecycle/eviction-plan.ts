@@ -1,7 +1,5 @@
 import type { Frozen } from "../../apimachinery/meta.ts";
-import type { Taint, Toleration } from "../../apis/generated/core/v1.ts";
-
-export type Eviction = { evict: "never" } | { evict: "now" } | { evict: "at"; time: number };
+import type { Node, Taint, Toleration } from "../../apis/generated/core/v1.ts";
 
 /** v1.Toleration.ToleratesTaint. */
 export function tolerates(toleration: Frozen<Toleration>, taint: Frozen<Taint>): boolean {
@@ -18,18 +16,19 @@ export function tolerates(toleration: Frozen<Toleration>, taint: Frozen<Taint>):
 
 const isInteger = (text: string): boolean => /^-?\d+$/.test(text);
 
-/** When a pod has to leave a node with these taints. Its shortest tolerated time counts, from when the last of the taints was added. Source: tainteviction. */
-export function planEviction(taints: readonly Frozen<Taint>[], tolerations: readonly Frozen<Toleration>[], now: number): Eviction {
-  const noExecute = taints.filter((taint) => taint.effect === "NoExecute");
-  if (noExecute.length === 0) return { evict: "never" };
-  let seconds = Infinity;
-  for (const taint of noExecute) {
-    const matching = tolerations.filter((toleration) => tolerates(toleration, taint));
-    if (matching.length === 0) return { evict: "now" };
-    for (const { tolerationSeconds } of matching) if (tolerationSeconds !== undefined && tolerationSeconds !== null) seconds = Math.min(seconds, Math.max(0, tolerationSeconds));
+export const noExecuteTaints = (node: Frozen<Node> | undefined): readonly Frozen<Taint>[] => (node?.spec.taints ?? []).filter((taint) => taint.effect === "NoExecute");
+
+/**
+ * For how many milliseconds a pod may stay on a node with these taints: 0 to leave at once, Infinity to stay. The first toleration that
+ * fits a taint is the one that counts, and the shortest of those. Source: tainteviction.
+ */
+export function toleratedFor(taints: readonly Frozen<Taint>[], tolerations: readonly Frozen<Toleration>[]): number {
+  let shortest = Infinity;
+  for (const taint of taints) {
+    const toleration = tolerations.find((one) => tolerates(one, taint));
+    if (!toleration) return 0;
+    const { tolerationSeconds } = toleration;
+    if (tolerationSeconds !== undefined && tolerationSeconds !== null) shortest = Math.min(shortest, Math.max(0, tolerationSeconds) * 1000);
   }
-  if (seconds === Infinity) return { evict: "never" };
-  const since = Math.max(...noExecute.map((taint) => (taint.timeAdded ? Date.parse(taint.timeAdded) : now)));
-  const time = since + seconds * 1000;
-  return time <= now ? { evict: "now" } : { evict: "at", time };
+  return shortest;
 }

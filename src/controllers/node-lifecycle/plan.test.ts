@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Node, NodeCondition, Taint, Toleration } from "../../apis/generated/core/v1.ts";
-import { planEviction, tolerates } from "./eviction-plan.ts";
-import { silentConditions, taintsFor } from "./plan.ts";
+import { tolerates, toleratedFor } from "./eviction-plan.ts";
+import { evictingTaint, labelsFor, silentConditions, taintsFor, zonedNode } from "./plan.ts";
 
 const now = Date.parse("2026-01-01T12:00:00Z");
 const condition = (type: string, status: string): NodeCondition => ({ type, status, lastTransitionTime: "2026-01-01T00:00:00Z" });
@@ -27,12 +27,12 @@ describe("taints", () => {
     { name: "recovered, keeping those of others", conditions: [condition("Ready", "True")], spec: { taints: [{ key: "node.kubernetes.io/unreachable", effect: "NoExecute" }, { key: "mine", effect: "NoExecute" }] }, expected: ["mine:NoExecute"] },
   ];
   for (const { name, conditions, spec, evict = true, expected } of table) {
-    test(name, () => expect(taintsFor(node(conditions, spec), conditions, evict, now)?.map((t) => `${t.key}:${t.effect}`)).toEqual(expected!));
+    test(name, () => expect(taintsFor(node(conditions, spec), conditions, evict ? evictingTaint(conditions) : undefined, now)?.map((t) => `${t.key}:${t.effect}`)).toEqual(expected!));
   }
   test("keep the time they were added", () => {
     const conditions = [condition("Ready", "Unknown")];
-    const taints = taintsFor(node(conditions), conditions, false, now)!;
-    expect(taintsFor(node(conditions, { taints }), conditions, true, now + 60_000)!.map((t) => t.timeAdded)).toEqual(["2026-01-01T12:00:00Z", "2026-01-01T12:01:00Z"]);
+    const taints = taintsFor(node(conditions), conditions, undefined, now)!;
+    expect(taintsFor(node(conditions, { taints }), conditions, evictingTaint(conditions), now + 60_000)!.map((t) => t.timeAdded)).toEqual(["2026-01-01T12:00:00Z", "2026-01-01T12:01:00Z"]);
   });
 });
 
@@ -45,19 +45,32 @@ describe("tolerations", () => {
   ] as [string, Toleration, boolean][]) test(name, () => expect(tolerates(toleration, taint)).toBe(expected));
 });
 
-describe("eviction", () => {
-  const taint = (key: string, secondsAgo = 0): Taint => ({ key, effect: "NoExecute", timeAdded: new Date(now - secondsAgo * 1000).toISOString() });
-  const bear = (key: string, tolerationSeconds?: number): Toleration => ({ key, operator: "Exists", tolerationSeconds });
-  const table: { name: string; taints: Taint[]; tolerations: Toleration[]; expected: object }[] = [
-    { name: "no taint", taints: [], tolerations: [], expected: { evict: "never" } },
-    { name: "only NoSchedule", taints: [{ key: "a", effect: "NoSchedule" }], tolerations: [], expected: { evict: "never" } },
-    { name: "not tolerated", taints: [taint("a")], tolerations: [], expected: { evict: "now" } },
-    { name: "tolerated for ever", taints: [taint("a")], tolerations: [bear("a")], expected: { evict: "never" } },
-    { name: "tolerated for a while", taints: [taint("a", 10)], tolerations: [bear("a", 300)], expected: { evict: "at", time: now + 290_000 } },
-    { name: "the while is over", taints: [taint("a", 301)], tolerations: [bear("a", 300)], expected: { evict: "now" } },
-    { name: "the shortest counts", taints: [taint("a"), taint("b")], tolerations: [bear("a", 300), bear("b", 60)], expected: { evict: "at", time: now + 60_000 } },
-    { name: "one of two is not tolerated", taints: [taint("a"), taint("b")], tolerations: [bear("a")], expected: { evict: "now" } },
-    { name: "less than nothing is at once", taints: [taint("a")], tolerations: [bear("a", -5)], expected: { evict: "now" } },
+describe("how long a pod may stay", () => {
+  const taint = (key: string): Taint => ({ key, effect: "NoExecute" });
+  const bear = (key: string, tolerationSeconds?: number): Toleration => ({ key, operator: "Exists", ...(tolerationSeconds !== undefined ? { tolerationSeconds } : {}) });
+  const table: { name: string; taints: Taint[]; tolerations: Toleration[]; expected: number }[] = [
+    { name: "no taint", taints: [], tolerations: [], expected: Infinity },
+    { name: "not tolerated", taints: [taint("a")], tolerations: [], expected: 0 },
+    { name: "one of two not tolerated", taints: [taint("a"), taint("b")], tolerations: [bear("a")], expected: 0 },
+    { name: "for ever", taints: [taint("a")], tolerations: [bear("a")], expected: Infinity },
+    { name: "for a while", taints: [taint("a")], tolerations: [bear("a", 300)], expected: 300_000 },
+    { name: "the shortest counts", taints: [taint("a"), taint("b"), taint("c")], tolerations: [bear("a", 300), bear("b", 60), bear("c")], expected: 60_000 },
+    { name: "of several for one taint, the first", taints: [taint("a")], tolerations: [bear("a", 300), { operator: "Exists", tolerationSeconds: 10 }], expected: 300_000 },
+    { name: "less than nothing is at once", taints: [taint("a")], tolerations: [bear("a", -5)], expected: 0 },
   ];
-  for (const { name, taints, tolerations, expected } of table) test(name, () => expect(planEviction(taints, tolerations, now)).toEqual(expected as never));
+  for (const { name, taints, tolerations, expected } of table) test(name, () => expect(toleratedFor(taints, tolerations)).toBe(expected));
+});
+
+test("labels of old follow those of today", () => {
+  const labelled = (labels: Record<string, string>): Node => ({ metadata: { name: "n", labels }, spec: {} });
+  expect(labelsFor(labelled({ "kubernetes.io/os": "linux", "kubernetes.io/arch": "arm64", "beta.kubernetes.io/arch": "amd64" }))).toEqual({ "beta.kubernetes.io/os": "linux", "beta.kubernetes.io/arch": "arm64" });
+  expect(labelsFor(labelled({ "kubernetes.io/os": "linux", "beta.kubernetes.io/os": "linux" }))).toBeUndefined();
+  expect(labelsFor(labelled({}))).toBeUndefined();
+});
+
+test("a node in its zone", () => {
+  const of = (labels: Record<string, string>, status: string): object => zonedNode({ metadata: { labels }, spec: {}, status: { conditions: [condition("Ready", status)] } });
+  expect(of({}, "True")).toEqual({ zone: "", ready: true, counts: true });
+  expect(of({ "topology.kubernetes.io/zone": "a", "topology.kubernetes.io/region": "eu" }, "False")).toEqual({ zone: "eu:a", ready: false, counts: true });
+  expect(of({ "topology.kubernetes.io/zone": "a", "failure-domain.beta.kubernetes.io/zone": "b", "node.kubernetes.io/exclude-disruption": "" }, "Unknown")).toEqual({ zone: ":b", ready: false, counts: false });
 });

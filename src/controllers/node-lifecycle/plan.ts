@@ -1,6 +1,7 @@
 import { formatTime } from "../../apimachinery/time.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import type { Node, NodeCondition, Taint } from "../../apis/generated/core/v1.ts";
+import type { ZonedNode } from "./zones.ts";
 
 export const notReadyTaint = "node.kubernetes.io/not-ready";
 export const unreachableTaint = "node.kubernetes.io/unreachable";
@@ -14,9 +15,18 @@ const noSchedule: readonly (readonly [condition: string, status: string, taint: 
   ["DiskPressure", "True", "node.kubernetes.io/disk-pressure"], ["PIDPressure", "True", "node.kubernetes.io/pid-pressure"], ["NetworkUnavailable", "True", "node.kubernetes.io/network-unavailable"],
 ];
 const unschedulableTaint = "node.kubernetes.io/unschedulable";
-const managed = new Set([...noSchedule.map(([, , taint]) => taint), unschedulableTaint]);
+const managedNoSchedule = new Set([...noSchedule.map(([, , taint]) => taint), unschedulableTaint]);
 
-export const readyStatus = (conditions: readonly Frozen<NodeCondition>[] | undefined): string => conditions?.find((c) => c.type === "Ready")?.status ?? "Unknown";
+type Conditions = readonly Frozen<NodeCondition>[] | undefined;
+
+export const readyCondition = (conditions: Conditions): Frozen<NodeCondition> | undefined => conditions?.find((c) => c.type === "Ready");
+
+/** The taint that a node's pods have to leave for, by what the node says of itself. */
+export const evictingTaint = (conditions: Conditions): string | undefined => ({ False: notReadyTaint, Unknown: unreachableTaint })[readyCondition(conditions)?.status ?? ""];
+
+/** Which of the taints that make pods leave a node has from us. */
+export const hasEvictingTaint = ({ spec }: Frozen<Node>): boolean => (spec.taints ?? []).some((taint) => isEvicting(taint));
+const isEvicting = ({ key, effect }: Frozen<Taint>): boolean => effect === "NoExecute" && (key === notReadyTaint || key === unreachableTaint);
 
 /** The conditions of a node whose kubelet has been silent for too long; undefined when they say so already. Source: node_lifecycle_controller.go. */
 export function silentConditions(node: Frozen<Node>, now: number): NodeCondition[] | undefined {
@@ -36,19 +46,31 @@ export function silentConditions(node: Frozen<Node>, now: number): NodeCondition
   return changed ? next : undefined;
 }
 
-/**
- * The taints a node is to have by these conditions; undefined when it has them. `evict` is false while no node answers: then the trouble is
- * more likely ours, and nothing is evicted.
- */
-export function taintsFor(node: Frozen<Node>, conditions: readonly Frozen<NodeCondition>[], evict: boolean, now: number): Taint[] | undefined {
+/** The taints a node is to have by these conditions, with `evicting` alone of those that make pods leave; undefined when it has them. */
+export function taintsFor(node: Frozen<Node>, conditions: Conditions, evicting: string | undefined, now: number): Taint[] | undefined {
   const old = (node.spec.taints ?? []) as readonly Taint[];
   const wanted: Taint[] = [];
-  for (const [type, status, key] of noSchedule) if (conditions.some((c) => c.type === type && c.status === status)) wanted.push({ key, effect: "NoSchedule" });
+  for (const [type, status, key] of noSchedule) if (conditions?.some((c) => c.type === type && c.status === status)) wanted.push({ key, effect: "NoSchedule" });
   if (node.spec.unschedulable) wanted.push({ key: unschedulableTaint, effect: "NoSchedule" });
-  const ready = conditions.find((c) => c.type === "Ready")?.status;
-  if (evict && (ready === "False" || ready === "Unknown")) wanted.push({ key: ready === "False" ? notReadyTaint : unreachableTaint, effect: "NoExecute" });
-  const others = old.filter((taint) => !managed.has(taint.key) || taint.effect === "PreferNoSchedule");
+  if (evicting) wanted.push({ key: evicting, effect: "NoExecute" });
+  const others = old.filter((taint) => !isEvicting(taint) && !(taint.effect === "NoSchedule" && managedNoSchedule.has(taint.key)));
   const next = [...others, ...wanted.map((taint) => old.find((t) => t.key === taint.key && t.effect === taint.effect) ?? { ...taint, timeAdded: formatTime(now) })];
   const name = (taint: Taint): string => `${taint.key}:${taint.effect}`;
   return next.length === old.length && next.every((taint) => old.some((t) => name(t) === name(taint))) ? undefined : next;
+}
+
+/** The labels that are to follow others, where they don't: those of old that clients may still select by. */
+export function labelsFor({ metadata: { labels } }: Frozen<Node>): Record<string, string> | undefined {
+  const stale = (["os", "arch"] as const).flatMap((name) => {
+    const value = labels?.[`kubernetes.io/${name}`];
+    return value !== undefined && labels?.[`beta.kubernetes.io/${name}`] !== value ? [[`beta.kubernetes.io/${name}`, value]] : [];
+  });
+  return stale.length > 0 ? Object.fromEntries(stale) : undefined;
+}
+
+/** A node as its zone counts it. */
+export function zonedNode({ metadata: { labels = {} }, status }: Frozen<Node>): ZonedNode {
+  const zone = labels["failure-domain.beta.kubernetes.io/zone"] ?? labels["topology.kubernetes.io/zone"] ?? "";
+  const region = labels["failure-domain.beta.kubernetes.io/region"] ?? labels["topology.kubernetes.io/region"] ?? "";
+  return { zone: zone || region ? `${region}:${zone}` : "", ready: readyCondition(status?.conditions)?.status === "True", counts: labels["node.kubernetes.io/exclude-disruption"] === undefined };
 }

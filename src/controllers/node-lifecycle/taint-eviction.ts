@@ -1,38 +1,71 @@
-import { keyOf, type Frozen } from "../../apimachinery/meta.ts";
+import { keyOf, splitKey, type Frozen } from "../../apimachinery/meta.ts";
 import { isNotFound } from "../../apimachinery/status.ts";
 import { formatTime } from "../../apimachinery/time.ts";
 import { nodes, pods } from "../../apis/builtins.ts";
-import type { Node, Pod, PodCondition } from "../../apis/generated/core/v1.ts";
-import { defineController, watchOf, type ReconcileContext } from "../../client/controller.ts";
-import { planEviction } from "./eviction-plan.ts";
+import type { Pod, PodCondition } from "../../apis/generated/core/v1.ts";
+import { defineController, watchOf, type Controller, type ReconcileContext } from "../../client/controller.ts";
+import { podCondition } from "../pod-status.ts";
+import type { PodsByNode } from "../pods-by-node.ts";
+import { noExecuteTaints, toleratedFor } from "./eviction-plan.ts";
 
-const noExecute = (node: Frozen<Node> | undefined): string => JSON.stringify((node?.spec.taints ?? []).filter((taint) => taint.effect === "NoExecute"));
+/**
+ * Deletes pods from nodes whose NoExecute taints they do not, or no longer, tolerate. The time they may stay counts from when we saw the
+ * taint, in time that passes: neither a clock that is set nor an outage of the server takes any of it. Make one for each start.
+ */
+export function taintEviction({ podsByNode }: { podsByNode: PodsByNode }): Controller {
+  /** Since when pods have been waiting to be evicted, by uid so that another pod of the name starts anew. */
+  const waiting = new Map<string, { uid: string; since: number }>();
 
-/** Deletes pods from nodes whose NoExecute taints they do not, or no longer, tolerate. A taint that goes in time takes the deletion with it. */
-export const taintEviction = defineController({
-  name: "taint-eviction-controller", for: pods, workers: 5, writes: [pods],
-  watches: [watchOf(nodes, (current, old, { lister }) => {
-    if (!current || noExecute(current) === noExecute(old)) return [];
-    return lister(pods).list().filter((pod) => pod.spec.nodeName === current.metadata.name).map(keyOf);
-  })],
-  async reconcile(key, context) {
-    const { lister, now } = context;
-    const pod = lister(pods).get(key);
-    const node = pod?.spec.nodeName && !pod.metadata.deletionTimestamp ? lister(nodes).get(pod.spec.nodeName) : undefined;
-    if (!pod || !node) return;
-    const eviction = planEviction(node.spec.taints ?? [], pod.spec.tolerations ?? [], now());
-    if (eviction.evict === "at") return { requeueAfter: eviction.time - now() };
-    if (eviction.evict === "now") await evict(pod, context);
-  },
-});
+  return defineController<Pod>({
+    name: "taint-eviction-controller", workers: 5, writes: [pods], reads: [nodes],
+    watches: [
+      watchOf(pods, (current, old, { lister }) => {
+        podsByNode.track(current, old);
+        const pod = current ?? old!;
+        if (waiting.has(keyOf(pod))) return [keyOf(pod)];
+        if (!current?.spec.nodeName || (old?.spec.nodeName === current.spec.nodeName && Bun.deepEquals(old.spec.tolerations, current.spec.tolerations))) return [];
+        return noExecuteTaints(lister(nodes).get(current.spec.nodeName)).length > 0 ? [keyOf(current)] : [];
+      }),
+      watchOf(nodes, (current, old) => (Bun.deepEquals(noExecuteTaints(current), noExecuteTaints(old)) ? [] : podsByNode.on((current ?? old!).metadata.name!))),
+    ],
+    async reconcile(key, context) {
+      const { lister, monotonic } = context;
+      const pod = lister(pods).get(key);
+      const node = pod?.spec.nodeName ? lister(nodes).get(pod.spec.nodeName) : undefined;
+      const taints = noExecuteTaints(node);
+      if (!pod || pod.metadata.deletionTimestamp || taints.length === 0) return cancel(key, context);
+      const stays = toleratedFor(taints, pod.spec.tolerations ?? []);
+      if (stays === Infinity) return cancel(key, context);
+      const last = waiting.get(key);
+      const since = last?.uid === pod.metadata.uid ? last!.since : monotonic();
+      const left = since + stays - monotonic();
+      if (left > 0) {
+        waiting.set(key, { uid: pod.metadata.uid!, since });
+        return { requeueAfter: left };
+      }
+      await evict(pod, context, () => waiting.delete(key));
+    },
+  });
 
-async function evict(pod: Frozen<Pod>, { client, recorder, now }: ReconcileContext): Promise<void> {
-  const { namespace, name, uid } = pod.metadata;
+  function cancel(key: string, { recorder }: ReconcileContext): void {
+    if (!waiting.delete(key)) return;
+    recorder.event({ apiVersion: "v1", kind: "Pod", ...splitKey(key) }, "Normal", "TaintManagerEviction", `Cancelling deletion of Pod ${key}`);
+  }
+}
+
+const conditionType = "DisruptionTarget";
+
+async function evict(pod: Frozen<Pod>, { client, recorder, now }: ReconcileContext, beforeDeletion: () => void): Promise<void> {
+  const { namespace, name, uid, generation } = pod.metadata;
   const key = { namespace, name: name! };
-  const target: PodCondition = { type: "DisruptionTarget", status: "True", reason: "DeletionByTaintManager", message: "Taint manager: deleting due to NoExecute taint", lastTransitionTime: formatTime(now()) };
+  const target: PodCondition = {
+    type: conditionType, status: "True", reason: "DeletionByTaintManager", message: "Taint manager: deleting due to NoExecute taint", lastTransitionTime: formatTime(now()),
+    ...(pod.status?.observedGeneration ? { observedGeneration: generation } : {}),
+  };
   recorder.event(pod, "Normal", "TaintManagerEviction", `Marking for deletion Pod ${namespace}/${name}`);
   try {
-    await client.patch(pods, key, { type: "application/strategic-merge-patch+json", body: { metadata: { uid }, status: { conditions: [target] } } }, { subresource: "status" });
+    if (podCondition(pod, conditionType)?.reason !== target.reason) await client.patch(pods, key, { type: "application/strategic-merge-patch+json", body: { metadata: { uid }, status: { conditions: [target] } } }, { subresource: "status" });
+    beforeDeletion();
     await client.delete(pods, key, { preconditions: { uid } });
   } catch (error) {
     if (!isNotFound(error)) throw error;

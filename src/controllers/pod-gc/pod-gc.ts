@@ -1,76 +1,79 @@
-import { keyOf, thaw, type Frozen } from "../../apimachinery/meta.ts";
+import { keyOf, type Frozen } from "../../apimachinery/meta.ts";
 import { isNotFound } from "../../apimachinery/status.ts";
 import { formatTime } from "../../apimachinery/time.ts";
 import { nodes, pods } from "../../apis/builtins.ts";
-import type { Pod, PodCondition } from "../../apis/generated/core/v1.ts";
+import type { Pod } from "../../apis/generated/core/v1.ts";
 import { defineController, watchOf, type Controller, type ReconcileContext } from "../../client/controller.ts";
 import { isPodTerminal } from "../pod-status.ts";
-import { planPod, surplusTerminated } from "./plan.ts";
+import type { PodsByNode } from "../pods-by-node.ts";
+import { finalStatus, isOutOfService, planPod, surplusTerminated, type Whereabouts } from "./plan.ts";
 
-/** Removes pods that no kubelet will: of nodes that are gone, deleted before they were scheduled, and finished ones beyond a number. Make one for each start. */
-export function podGc({ terminatedPodThreshold = 12_500 }: { terminatedPodThreshold?: number } = {}): Controller {
-  const goneSince = new Map<string, number>();
+export interface PodGcOptions {
+  /** Finished pods that are kept. */
+  terminatedPodThreshold?: number;
+  podsByNode: PodsByNode;
+}
+
+/**
+ * Removes pods that no kubelet will: of nodes that are gone or out of service, deleted before they were scheduled, and finished ones
+ * beyond a number. Make one for each start.
+ */
+export function podGc({ terminatedPodThreshold = 12_500, podsByNode }: PodGcOptions): Controller {
+  /** When nodes were first missed, in time that passes. */
+  const missing = new Map<string, number>();
   const terminated = new Set<string>();
 
-  function nodeGoneSince(name: string | undefined, { lister, now }: ReconcileContext): number | undefined {
+  function whereabouts(name: string | undefined, { lister, monotonic }: ReconcileContext): Whereabouts {
     if (!name) return undefined;
-    if (lister(nodes).get(name)) {
-      goneSince.delete(name);
-      return undefined;
-    }
-    const since = goneSince.get(name) ?? now();
-    goneSince.set(name, since);
-    return since;
+    const node = lister(nodes).get(name);
+    if (node) return { node };
+    const since = missing.get(name) ?? monotonic();
+    missing.set(name, since);
+    return { missingFor: monotonic() - since };
   }
 
-  return defineController({
-    name: "pod-garbage-collector", for: pods, writes: [pods],
+  return defineController<Pod>({
+    name: "pod-garbage-collector", writes: [pods], reads: [nodes], workers: 5,
     watches: [
-      watchOf(nodes, (current, old, { lister, now }) => {
-        const name = (current ?? old!).metadata.name!;
-        if (current && old) return [];
-        if (current) goneSince.delete(name);
-        else goneSince.set(name, now());
-        return current ? [] : lister(pods).list().filter((pod) => pod.spec.nodeName === name).map(keyOf);
-      }),
-      watchOf(pods, (current, old) => {
+      watchOf(pods, (current, old, { lister }) => {
+        podsByNode.track(current, old);
         const key = keyOf(current ?? old!);
-        if (current && isPodTerminal(current)) terminated.add(key);
+        const was = terminated.has(key), is = current !== undefined && isPodTerminal(current);
+        if (is) terminated.add(key);
         else terminated.delete(key);
-        return [];
+        if (old?.spec.nodeName && podsByNode.isEmpty(old.spec.nodeName)) missing.delete(old.spec.nodeName);
+        if (!current) return [];
+        const homeless = current.spec.nodeName !== undefined && current.spec.nodeName !== old?.spec.nodeName && !lister(nodes).get(current.spec.nodeName);
+        return homeless || current.metadata.deletionTimestamp || (is && !was && terminated.size > terminatedPodThreshold) ? [key] : [];
+      }),
+      watchOf(nodes, (current, old, { monotonic }) => {
+        const name = (current ?? old!).metadata.name!;
+        if (current) missing.delete(name);
+        else if (!podsByNode.isEmpty(name)) missing.set(name, monotonic());
+        const outOfService = current !== undefined && isOutOfService(current) && !(old && isOutOfService(old));
+        return outOfService || !current ? podsByNode.on(name) : [];
       }),
     ],
-    reads: [nodes],
     async reconcile(key, context) {
-      const { lister, now } = context;
+      const { lister } = context;
       const pod = lister(pods).get(key);
       if (!pod) return;
-      const fate = planPod(pod, nodeGoneSince(pod.spec.nodeName, context), now());
+      const fate = planPod(pod, whereabouts(pod.spec.nodeName, context));
       if (fate.action === "wait") return { requeueAfter: fate.for };
       if (fate.action === "delete") await remove(pod, fate.reason, context);
-      else if (terminated.has(key) && terminated.size > terminatedPodThreshold) {
+      else if (terminated.size > terminatedPodThreshold && terminatedPodThreshold > 0) {
         const finished = [...terminated].map((name) => lister(pods).get(name)).filter((p) => p !== undefined);
-        for (const surplus of surplusTerminated(finished, terminatedPodThreshold)) await forceDelete(surplus, context);
+        for (const surplus of surplusTerminated(finished, terminatedPodThreshold)) await remove(surplus, "surplus", context);
       }
     },
   });
 }
 
-async function remove(pod: Frozen<Pod>, reason: "unscheduled" | "orphaned", context: ReconcileContext): Promise<void> {
-  // Nobody else will ever say how the pod ended; controllers of Jobs need to know.
-  if (reason === "orphaned" && !isPodTerminal(pod)) await fail(pod, context);
-  await forceDelete(pod, context);
-}
-
-async function fail(pod: Frozen<Pod>, { client, now }: ReconcileContext): Promise<void> {
-  const target: PodCondition = { type: "DisruptionTarget", status: "True", reason: "DeletionByPodGC", message: "PodGC: node no longer exists", lastTransitionTime: formatTime(now()) };
-  const conditions = [...(thaw<Pod>(pod).status?.conditions ?? []).filter((c) => c.type !== target.type), target];
+async function remove(pod: Frozen<Pod>, reason: Parameters<typeof finalStatus>[1], { client, now }: ReconcileContext): Promise<void> {
   const { namespace, name, uid } = pod.metadata;
-  await client.patch(pods, { namespace, name: name! }, { type: "application/merge-patch+json", body: { metadata: { uid }, status: { phase: "Failed", conditions } } }, { subresource: "status" });
-}
-
-async function forceDelete({ metadata: { namespace, name, uid } }: Frozen<Pod>, { client }: ReconcileContext): Promise<void> {
+  const status = finalStatus(pod, reason, formatTime(now()));
   try {
+    if (status) await client.patch(pods, { namespace, name: name! }, { type: "application/strategic-merge-patch+json", body: { metadata: { uid }, status } }, { subresource: "status" });
     await client.delete(pods, { namespace, name: name! }, { gracePeriodSeconds: 0, preconditions: { uid } });
   } catch (error) {
     if (!isNotFound(error)) throw error;
