@@ -15,7 +15,7 @@ function web(image: string, spec: Partial<StatefulSet["spec"] & object> = {}): S
   };
 }
 
-const claimTemplate = { metadata: { name: "data" }, spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } };
+const claimTemplate = { metadata: { name: "data" }, spec: { accessModes: ["ReadWriteOnce" as const], resources: { requests: { storage: "1Gi" } } } };
 
 const set = (plane: ControlPlane): StatefulSet => plane.list<StatefulSet>(statefulsets, ns)[0]!;
 const named = (plane: ControlPlane): string[] => plane.pods(ns).map((pod) => `${pod.metadata.name}:${pod.spec.containers[0]!.image}`);

@@ -7,8 +7,10 @@ export const revisionHistoryAnnotation = "deployment.kubernetes.io/revision-hist
 export const desiredReplicasAnnotation = "deployment.kubernetes.io/desired-replicas";
 export const maxReplicasAnnotation = "deployment.kubernetes.io/max-replicas";
 
+export const rollbackAnnotation = "deprecated.deployment.rollback.rollback-to";
+
 /** What a ReplicaSet doesn't inherit from its Deployment's annotations. Everything else, such as kubernetes.io/change-cause, it does. */
-const notCopied = new Set(["kubectl.kubernetes.io/last-applied-configuration", revisionAnnotation, revisionHistoryAnnotation, desiredReplicasAnnotation, maxReplicasAnnotation, "deprecated.deployment.rollback.rollback-to"]);
+export const notCopied: ReadonlySet<string> = new Set(["kubectl.kubernetes.io/last-applied-configuration", revisionAnnotation, revisionHistoryAnnotation, desiredReplicasAnnotation, maxReplicasAnnotation, rollbackAnnotation]);
 
 /** An int64, of which users may set any; 0 when there is none. */
 export function revisionOf(object: Frozen<ReplicaSet> | Frozen<Deployment>): bigint {
@@ -32,9 +34,18 @@ export function annotateNew(d: Frozen<Deployment>, rs: ReplicaSet, revision: big
   if (revisionOf(rs) < revision) {
     annotations[revisionAnnotation] = String(revision);
     // A ReplicaSet that is rolled back to keeps the numbers it had.
-    if (old) annotations[revisionHistoryAnnotation] = [annotations[revisionHistoryAnnotation], old].filter((text) => text).join(",");
+    if (old) annotations[revisionHistoryAnnotation] = withRevision(annotations[revisionHistoryAnnotation], old);
   }
   if (created) annotateReplicas(d, rs);
+}
+
+const longestHistory = 2000;
+
+/** The list with one more, without the oldest where it would become too long. */
+function withRevision(history: string | undefined, revision: string): string {
+  const revisions = [...(history ? history.split(",") : []), revision];
+  while (revisions.length > 1 && revisions.join(",").length > longestHistory) revisions.shift();
+  return revisions.join(",");
 }
 
 /** Tells proportional scaling, the next time, what size this one was part of. */

@@ -1,3 +1,4 @@
+import { semanticEqual } from "../../apimachinery/equality.ts";
 import { thaw, type Frozen } from "../../apimachinery/meta.ts";
 import { isAlreadyExists, isNotFound, StatusError } from "../../apimachinery/status.ts";
 import { deployments, pods, replicasets } from "../../apis/builtins.ts";
@@ -9,9 +10,9 @@ import { isNamespaceTerminating } from "../pod-control.ts";
 import { selects } from "../selects.ts";
 import { revisionAnnotation } from "./annotations.ts";
 import { planDeployment, type DeploymentPlan } from "./plan.ts";
-import { replicasOf } from "./replicas.ts";
+import { isRolling, replicasOf } from "./replicas.ts";
+import { planRollback, type Rollback } from "./rollback.ts";
 import { setCondition } from "./status.ts";
-import { semanticEqual } from "./semantic-equal.ts";
 import { sameTemplate } from "./template.ts";
 
 export function deployment(): Controller {
@@ -24,8 +25,9 @@ export function deployment(): Controller {
       watchOf(pods, (current, old, { lister }) => {
         const owner = current ? undefined : controllerRef(old!);
         const rs = owner && lister(replicasets).get(`${old!.metadata.namespace}/${owner.name}`);
-        const d = rs && controllerRef(rs);
-        return d ? [`${old!.metadata.namespace}/${d.name}`] : [];
+        const key = rs && `${old!.metadata.namespace}/${controllerRef(rs)?.name}`;
+        const d = key && lister(deployments).get(key);
+        return d && !isRolling(d) ? [key] : [];
       }),
     ],
     async reconcile(key, context) {
@@ -34,11 +36,18 @@ export function deployment(): Controller {
       if (!d) return;
       const claim = planClaim<Frozen<ReplicaSet>>(d, orphans.claimable(d, lister), selects(d.spec.selector));
       const owned = await applyClaim({ client, card: deployments, object: d }, replicasets, claim);
-      const plan = planDeployment(d, owned, owned.flatMap((rs) => lister(pods).controlledBy(rs.metadata.uid!)), now());
+      const rollback = d.metadata.deletionTimestamp ? undefined : planRollback(d, owned);
+      if (rollback) return rollBack(d, rollback, context);
+      const plan = planDeployment(d, owned, (rs) => lister(pods).controlledBy(rs.metadata.uid!), now());
       await apply(d, plan, context);
       return { requeueAfter: plan.requeueAfter };
     },
   });
+}
+
+async function rollBack(d: Frozen<Deployment>, { deployment: restored, event }: Rollback, { client, recorder }: ReconcileContext): Promise<void> {
+  await client.update(deployments, restored);
+  recorder.event(d, event.type, event.reason, event.message);
 }
 
 async function apply(d: Frozen<Deployment>, plan: DeploymentPlan, context: ReconcileContext): Promise<void> {

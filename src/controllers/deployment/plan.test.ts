@@ -3,10 +3,13 @@ import type { Deployment, ReplicaSet } from "../../apis/generated/apps/v1.ts";
 import type { Pod } from "../../apis/generated/core/v1.ts";
 import { planDeployment, type DeploymentPlan } from "./plan.ts";
 import { fenceposts, newReplicas } from "./replicas.ts";
+import { planRollback } from "./rollback.ts";
 import { condition } from "./status.ts";
 import { sameTemplate, templateHash } from "./template.ts";
 
 const now = Date.parse("2026-01-01T12:00:00Z");
+
+const none = (): Pod[] => [];
 
 type Template = Deployment["spec"]["template"];
 const template = (image: string, labels: Record<string, string> = {}): Template => ({ metadata: { labels: { app: "web", ...labels } }, spec: { containers: [{ name: "c", image }] } });
@@ -60,7 +63,7 @@ test("the new ReplicaSet grows into the room that is left", () => {
 });
 
 describe("the first rollout", () => {
-  const plan = planDeployment(deployment({}, { metadata: { annotations: { "kubernetes.io/change-cause": "first", "kubectl.kubernetes.io/last-applied-configuration": "{}" } } }), [], [], now);
+  const plan = planDeployment(deployment({}, { metadata: { annotations: { "kubernetes.io/change-cause": "first", "kubectl.kubernetes.io/last-applied-configuration": "{}" } } }), [], none, now);
   test("makes a ReplicaSet with the hash in name, labels, selector and template", () => {
     const rs = plan.create!;
     const hash = templateHash(template("v1"));
@@ -100,21 +103,56 @@ describe("steps", () => {
   ];
   for (const { name, d, sets, pods = [], expected, created } of table) {
     test(name, () => {
-      const plan = planDeployment(d, sets, pods, now);
+      const plan = planDeployment(d, sets, (rs) => pods.filter((pod) => pod.metadata.ownerReferences?.[0]?.uid === rs.metadata.uid), now);
       expect({ sizes: Object.fromEntries(Object.entries(sizes(plan)).filter(([rs, size]) => size !== sets.find((s) => s.metadata.name === rs)!.spec.replicas)), created: plan.create?.spec.replicas }).toEqual({ sizes: expected, created });
     });
   }
 });
 
 test("a rollback keeps the history of revisions", () => {
-  const plan = planDeployment(deployment(), [set("v1", 0, { revision: 1 }), set("v2", 4, { revision: 2, age: 50 })], [], now);
+  const plan = planDeployment(deployment(), [set("v1", 0, { revision: 1 }), set("v2", 4, { revision: 2, age: 50 })], none, now);
   const back = plan.update.find(({ replicaSet }) => replicaSet.metadata.name === "web-v1")!.replicaSet;
   expect(back.metadata.annotations).toMatchObject({ "deployment.kubernetes.io/revision": "3", "deployment.kubernetes.io/revision-history": "1" });
   expect(plan.revision).toBe("3");
 });
 
+test("the history of revisions is kept to 2,000 characters", () => {
+  const history = Array.from({ length: 400 }, (_, i) => 1000 + i).join(",");
+  const back = planDeployment(deployment(), [set("v1", 0, { revision: 2000, history }), set("v2", 4, { revision: 2001, age: 50 })], none, now).update[0]!.replicaSet;
+  const kept = back.metadata.annotations!["deployment.kubernetes.io/revision-history"]!;
+  expect({ longest: kept.length <= 2000, first: kept.slice(0, 4), last: kept.slice(-9) }).toEqual({ longest: true, first: "1001", last: "1399,2000" });
+});
+
+describe("the annotation that asks for a rollback", () => {
+  const asking = (revision: string, rest: Partial<Deployment["spec"]> = {}): Deployment =>
+    deployment(rest, { metadata: { name: "web", annotations: { "deprecated.deployment.rollback.rollback-to": revision, "deployment.kubernetes.io/revision": "3", "kubernetes.io/change-cause": "now" } } });
+  const first = set("v0", 0, { revision: 1 });
+  first.metadata.annotations!["kubernetes.io/change-cause"] = "then";
+  const sets = [first, set("v0b", 0, { revision: 2 }), set("v1", 4, { revision: 3 })];
+  const table: { name: string; d: Deployment; image?: string; reason?: string; message?: string }[] = [
+    { name: "for a revision", d: asking("1"), image: "v0", reason: "DeploymentRollback", message: 'Rolled back deployment "web" to revision 1' },
+    { name: "for the last but one", d: asking("0"), image: "v0b", reason: "DeploymentRollback", message: 'Rolled back deployment "web" to revision 2' },
+    { name: "for the present one", d: asking("3"), image: "v1", reason: "DeploymentRollbackTemplateUnchanged", message: 'The rollback revision contains the same template as current deployment "web"' },
+    { name: "for one that is unknown", d: asking("7"), image: "v1", reason: "DeploymentRollbackRevisionNotFound", message: "Unable to find the revision to rollback to." },
+    { name: "for no number", d: asking("last") },
+    { name: "of one that is paused", d: asking("1", { paused: true }) },
+  ];
+  for (const { name, d, image, reason, message } of table) {
+    test(name, () => {
+      const rollback = planRollback(d, sets);
+      expect(rollback && { image: rollback.deployment.spec.template.spec!.containers[0]!.image, reason: rollback.event.reason, message: rollback.event.message }).toEqual(image ? { image, reason: reason!, message: message! } : undefined);
+      expect(rollback?.deployment.metadata.annotations?.["deprecated.deployment.rollback.rollback-to"]).toBeUndefined();
+    });
+  }
+  test("has the annotations of the revision come back, and no hash in the template", () => {
+    const { deployment: restored } = planRollback(asking("1"), sets)!;
+    expect(restored.metadata.annotations).toEqual({ "deployment.kubernetes.io/revision": "3", "kubernetes.io/change-cause": "then" });
+    expect(restored.spec.template.metadata!.labels).toEqual({ app: "web" });
+  });
+});
+
 test("revisions are 64-bit integers", () => {
-  const next = (revision: string): string | undefined => planDeployment(deployment(), [set("v2", 4, { revision })], [], now).create?.metadata.annotations?.["deployment.kubernetes.io/revision"];
+  const next = (revision: string): string | undefined => planDeployment(deployment(), [set("v2", 4, { revision })], none, now).create?.metadata.annotations?.["deployment.kubernetes.io/revision"];
   expect(next("3546343826724305832")).toBe("3546343826724305833");
   expect(next("9223372036854775808")).toBe("1");
 });
@@ -122,29 +160,29 @@ test("revisions are 64-bit integers", () => {
 test("a finished rollout says so and forgets old revisions", () => {
   const old = [1, 2, 3].map((n) => set(`v${n}`, 0, { revision: n, age: 1000 - n }));
   const d = deployment({ template: template("v4"), revisionHistoryLimit: 1 });
-  const plan = planDeployment(d, [...old, set("v4", 4, { revision: 4 })], [], now);
+  const plan = planDeployment(d, [...old, set("v4", 4, { revision: 4 })], none, now);
   expect(plan.delete).toEqual(["web-v1", "web-v2"]);
   expect(condition(plan.status.conditions, "Progressing")).toMatchObject({ status: "True", reason: "NewReplicaSetAvailable", message: 'ReplicaSet "web-v4" has successfully progressed.' });
   expect(plan.requeueAfter).toBeUndefined();
-  const again = planDeployment({ ...d, metadata: { ...d.metadata, annotations: { "deployment.kubernetes.io/revision": "4" } }, status: plan.status }, [set("v4", 4, { revision: 4 })], [], now + 60_000);
+  const again = planDeployment({ ...d, metadata: { ...d.metadata, annotations: { "deployment.kubernetes.io/revision": "4" } }, status: plan.status }, [set("v4", 4, { revision: 4 })], none, now + 60_000);
   expect({ ...again, status: 0 }).toEqual({ update: [], delete: [], status: 0 });
   expect(again.status).toEqual(plan.status);
 });
 
 test("a rollout that stands still passes its deadline", () => {
   const sets = [set("v1", 4, { available: 1 })];
-  const started = planDeployment(deployment(), sets, [], now);
+  const started = planDeployment(deployment(), sets, none, now);
   const d = deployment({}, { status: started.status });
-  expect(condition(planDeployment(d, sets, [], now + 599_000).status.conditions, "Progressing")?.status).toBe("True");
-  const late = planDeployment(d, sets, [], now + 602_000);
+  expect(condition(planDeployment(d, sets, none, now + 599_000).status.conditions, "Progressing")?.status).toBe("True");
+  const late = planDeployment(d, sets, none, now + 602_000);
   expect(condition(late.status.conditions, "Progressing")).toMatchObject({ status: "False", reason: "ProgressDeadlineExceeded", message: 'ReplicaSet "web-v1" has timed out progressing.' });
   expect(late.requeueAfter).toBeUndefined();
 });
 
 test("pausing stops the clock, resuming starts it", () => {
-  const paused = planDeployment(deployment({ paused: true }), [set("v1", 4, { available: 1 })], [], now);
+  const paused = planDeployment(deployment({ paused: true }), [set("v1", 4, { available: 1 })], none, now);
   expect(condition(paused.status.conditions, "Progressing")).toMatchObject({ status: "Unknown", reason: "DeploymentPaused" });
-  const resumed = planDeployment(deployment({}, { status: paused.status }), [set("v1", 4, { available: 1 })], [], now);
+  const resumed = planDeployment(deployment({}, { status: paused.status }), [set("v1", 4, { available: 1 })], none, now);
   expect(condition(resumed.status.conditions, "Progressing")?.reason).not.toBe("DeploymentPaused");
 });
 
@@ -156,7 +194,7 @@ describe("a whole rollout keeps its promises", () => {
       let sets = [set("v1", replicas, { desired: replicas, max: replicas + surge })];
       for (let step = 0; ; step++) {
         expect(step).toBeLessThan(60);
-        const plan = planDeployment(d, sets, [], now + step * 1000);
+        const plan = planDeployment(d, sets, none, now + step * 1000);
         if (plan.create) sets.push({ ...plan.create, metadata: { ...plan.create.metadata, uid: "new", creationTimestamp: new Date(now).toISOString() }, status: { replicas: 0 } });
         sets = sets.map((rs) => plan.update.find((u) => u.replicaSet.metadata.name === rs.metadata.name)?.replicaSet ?? rs);
         d = { ...d, status: plan.status };

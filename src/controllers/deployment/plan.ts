@@ -31,8 +31,10 @@ interface Sets {
   created: boolean;
 }
 
-/** Decides the next step of a Deployment from the ReplicaSets it owns; `pods` are theirs, looked at by Recreate alone. */
-export function planDeployment(d: Frozen<Deployment>, owned: readonly Frozen<ReplicaSet>[], pods: readonly Frozen<Pod>[], now: number): DeploymentPlan {
+type PodsOf = (rs: Frozen<ReplicaSet>) => readonly Frozen<Pod>[];
+
+/** Decides the next step of a Deployment from the ReplicaSets it owns; only Recreate looks at their pods. */
+export function planDeployment(d: Frozen<Deployment>, owned: readonly Frozen<ReplicaSet>[], podsOf: PodsOf, now: number): DeploymentPlan {
   const sets = split(d, owned, pausedConditions(d, now));
   let rollout = false;
   if (d.metadata.deletionTimestamp) return finish(d, owned, sets, [], rollout, now);
@@ -42,7 +44,7 @@ export function planDeployment(d: Frozen<Deployment>, owned: readonly Frozen<Rep
     return finish(d, owned, sets, d.spec.paused ? expired(d, sets.old) : [], rollout, now);
   }
   rollout = true;
-  const moved = isRolling(d) ? rollingUpdate(d, sets, now) : recreate(d, sets, pods, now);
+  const moved = isRolling(d) ? rollingUpdate(d, sets, now) : recreate(d, sets, podsOf, now);
   const done = !moved && isComplete(d, countStatus(d, sets.current, all(sets), [], now));
   return finish(d, owned, sets, done ? expired(d, sets.old) : [], rollout, now);
 }
@@ -68,6 +70,8 @@ function adoptCurrent(d: Frozen<Deployment>, sets: Sets, now: number): void {
   }
 }
 
+const longestName = 253;
+
 function createCurrent(d: Frozen<Deployment>, sets: Sets, now: number): void {
   const hash = templateHash(d.spec.template, d.status?.collisionCount);
   const template = thaw<Deployment["spec"]["template"]>(d.spec.template);
@@ -75,7 +79,7 @@ function createCurrent(d: Frozen<Deployment>, sets: Sets, now: number): void {
   const selector = thaw<NonNullable<Deployment["spec"]["selector"]>>(d.spec.selector!);
   const rs: ReplicaSet = {
     apiVersion: "apps/v1", kind: "ReplicaSet",
-    metadata: { name: `${d.metadata.name}-${hash}`, namespace: d.metadata.namespace, labels },
+    metadata: { name: `${d.metadata.name!.slice(0, longestName - 1 - hash.length)}-${hash}`, namespace: d.metadata.namespace, labels },
     spec: {
       replicas: newReplicas(d, sets.old, 0),
       ...(d.spec.minReadySeconds ? { minReadySeconds: d.spec.minReadySeconds } : {}),
@@ -94,11 +98,11 @@ function rollingUpdate(d: Frozen<Deployment>, sets: Sets, now: number): boolean 
   return sets.created || scaleNew(d, sets.current!, all(sets)) || scaleDownOld(d, sets.current, sets.old);
 }
 
-function recreate(d: Frozen<Deployment>, sets: Sets, pods: readonly Frozen<Pod>[], now: number): boolean {
+function recreate(d: Frozen<Deployment>, sets: Sets, podsOf: PodsOf, now: number): boolean {
   if (sets.current) adoptCurrent(d, sets, now);
   const running = active(sets.old);
   for (const rs of running) resize(d, rs, 0);
-  if (running.length > 0 || oldPodsRunning(sets, pods)) return true;
+  if (running.length > 0 || oldPodsRunning(sets, podsOf)) return true;
   if (!sets.current) {
     createCurrent(d, sets, now);
     return true;
@@ -106,11 +110,9 @@ function recreate(d: Frozen<Deployment>, sets: Sets, pods: readonly Frozen<Pod>[
   return scaleNew(d, sets.current, all(sets));
 }
 
-function oldPodsRunning(sets: Sets, pods: readonly Frozen<Pod>[]): boolean {
-  if (sets.old.some((rs) => (rs.status?.replicas ?? 0) > 0)) return true;
-  // Terminating pods still run: the new ones must not meet them.
-  return pods.some((pod) => !isPodTerminal(pod) && pod.metadata.ownerReferences?.find((ref) => ref.controller)?.uid !== sets.current?.metadata.uid);
-}
+/** Terminating pods still run: the new ones must not meet them. */
+const oldPodsRunning = ({ old }: Sets, podsOf: PodsOf): boolean =>
+  old.some((rs) => (rs.status?.replicas ?? 0) > 0 || podsOf(rs).some((pod) => !isPodTerminal(pod)));
 
 /** Old ReplicaSets beyond the history limit, lowest revision first, that have no pods left. */
 function expired(d: Frozen<Deployment>, old: readonly ReplicaSet[]): string[] {

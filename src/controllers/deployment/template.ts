@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import { semanticEqual } from "../../apimachinery/equality.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import type { PodTemplateSpec } from "../../apis/generated/core/v1.ts";
-import { semanticEqual } from "./semantic-equal.ts";
 
 export const podTemplateHash = "pod-template-hash";
 

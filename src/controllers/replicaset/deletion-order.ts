@@ -23,7 +23,7 @@ function compare(a: Frozen<Pod>, b: Frozen<Pod>, rank: (pod: Frozen<Pod>) => num
     || cost(a) - cost(b)
     || rank(b) - rank(a)
     || (isPodReady(a) && isPodReady(b) ? byAge(readySince(a), readySince(b), a, b, now) : 0)
-    || restarts(b) - restarts(a)
+    || restarts(b) - restarts(a) || sidecarRestarts(b) - sidecarRestarts(a)
     || byAge(time(a.metadata.creationTimestamp), time(b.metadata.creationTimestamp), a, b, now);
 }
 
@@ -31,6 +31,11 @@ const phase = (pod: Frozen<Pod>): number => phaseRank[pod.status?.phase ?? "Pend
 const time = (text: string | null | undefined): number | undefined => (text ? Date.parse(text) : undefined);
 const readySince = (pod: Frozen<Pod>): number | undefined => time(podCondition(pod, "Ready")?.lastTransitionTime);
 const restarts = (pod: Frozen<Pod>): number => Math.max(0, ...(pod.status?.containerStatuses ?? []).map((c) => c.restartCount));
+
+function sidecarRestarts({ spec, status }: Frozen<Pod>): number {
+  const sidecars = new Set((spec.initContainers ?? []).filter((c) => c.restartPolicy === "Always").map((c) => c.name));
+  return Math.max(0, ...(status?.initContainerStatuses ?? []).filter((c) => sidecars.has(c.name)).map((c) => c.restartCount));
+}
 
 function cost(pod: Frozen<Pod>): number {
   const value = Number(pod.metadata.annotations?.[deletionCost] ?? 0);

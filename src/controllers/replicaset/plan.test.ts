@@ -15,21 +15,23 @@ interface PodFacts {
   age?: number;
   cost?: string;
   restarts?: number;
+  sidecarRestarts?: number;
   deleting?: boolean;
   labels?: Record<string, string>;
 }
 
-function pod(name: string, { node = "n1", phase = "Running", readyFor, age = 1000, cost, restarts = 0, deleting, labels = { app: "web" } }: PodFacts = {}): Pod {
+function pod(name: string, { node = "n1", phase = "Running", readyFor, age = 1000, cost, restarts = 0, sidecarRestarts = 0, deleting, labels = { app: "web" } }: PodFacts = {}): Pod {
   return {
     metadata: {
       name, uid: name, labels, creationTimestamp: before(age),
       ...(deleting ? { deletionTimestamp: before(1) } : {}), ...(cost ? { annotations: { "controller.kubernetes.io/pod-deletion-cost": cost } } : {}),
     },
-    spec: { containers: [], ...(node ? { nodeName: node } : {}) },
+    spec: { containers: [], initContainers: [{ name: "s", restartPolicy: "Always" }, { name: "i" }], ...(node ? { nodeName: node } : {}) },
     status: {
       phase,
       conditions: [{ type: "Ready", status: readyFor === undefined ? "False" : "True", lastTransitionTime: before(readyFor ?? 0) }],
       containerStatuses: [{ name: "c", image: "", imageID: "", ready: readyFor !== undefined, restartCount: restarts }],
+      initContainerStatuses: [{ name: "s", image: "", imageID: "", ready: true, restartCount: sidecarRestarts }, { name: "i", image: "", imageID: "", ready: true, restartCount: 9 }],
     },
   };
 }
@@ -75,6 +77,7 @@ describe("the pod to delete first", () => {
     { name: "on the fuller node", first: ["a", { readyFor: 500, node: "full" }], last: ["b", { readyFor: 5, node: "free" }], neighbours: [pod("x", { node: "full" }), pod("y", { node: "full" })] },
     { name: "ready for less long", first: ["a", { readyFor: 5 }], last: ["b", { readyFor: 500 }] },
     { name: "restarted more often", first: ["a", { restarts: 3 }], last: ["b", { restarts: 1 }] },
+    { name: "whose sidecar restarted more often", first: ["a", { sidecarRestarts: 2 }], last: ["b", { sidecarRestarts: 1 }] },
     { name: "younger", first: ["a", { age: 10 }], last: ["b", { age: 1000 }] },
   ];
   for (const { name, first, last, neighbours = [] } of table) {

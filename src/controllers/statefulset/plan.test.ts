@@ -39,7 +39,8 @@ function pod(ordinal: number, state: State = "ready", revision = fresh): Pod {
   };
 }
 
-const claim = (name: string, owners: OwnerReference[] = [], rest: object = {}): PersistentVolumeClaim => ({ metadata: { name, namespace: "ns", ...(owners.length > 0 ? { ownerReferences: owners } : {}), ...rest } });
+const claimSpec = { accessModes: ["ReadWriteOnce" as const], resources: { requests: { storage: "1Gi" } } };
+const claim = (name: string, owners: OwnerReference[] = [], rest: object = {}): PersistentVolumeClaim => ({ metadata: { name, namespace: "ns", ...(owners.length > 0 ? { ownerReferences: owners } : {}), ...rest }, spec: claimSpec });
 
 function plan(of: StatefulSet, pods: Pod[], { claims = [], current = fresh }: { claims?: PersistentVolumeClaim[]; current?: typeof fresh } = {}): StatefulSetPlan {
   return planStatefulSet({ set: of, pods, claim: (name) => claims.find(({ metadata }) => metadata.name === name), revisions: { current, update: fresh }, now });
@@ -113,13 +114,13 @@ describe("the status", () => {
 });
 
 describe("claims", () => {
-  const data = { metadata: { name: "data", labels: { tier: "db" }, annotations: { note: "x" } }, spec: { accessModes: ["ReadWriteOnce"] } };
+  const data = { metadata: { name: "data", labels: { tier: "db" }, annotations: { note: "x" } }, spec: claimSpec };
   const withClaims = (replicas: number, spec: Partial<Spec> = {}): StatefulSet => set(replicas, { volumeClaimTemplates: [data], ...spec });
   const stored = (ordinal: number, state: State): Pod => ({ ...pod(ordinal, state), spec: { ...pod(ordinal).spec, volumes: [{ name: "data", persistentVolumeClaim: { claimName: `data-web-${ordinal}` } }] } });
 
   test("are made before the pod, with the set's labels", () => {
     const [step] = plan(withClaims(1), []).phases.flat();
-    expect(step!.create).toEqual([{ metadata: { name: "data-web-0", namespace: "ns", labels: { tier: "db", app: "web" }, annotations: { note: "x" } }, spec: { accessModes: ["ReadWriteOnce"] } }]);
+    expect(step!.create).toEqual([{ metadata: { name: "data-web-0", namespace: "ns", labels: { tier: "db", app: "web" }, annotations: { note: "x" } }, spec: claimSpec }]);
     expect(step!.pod.spec.volumes).toEqual([{ name: "data", persistentVolumeClaim: { claimName: "data-web-0" } }]);
   });
   test("that are there are taken, those that go are waited for", () => {
