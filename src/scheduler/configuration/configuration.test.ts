@@ -112,7 +112,7 @@ describe("arguments of plugins", () => {
     ["NodeAffinity", "{addedAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: pool, operator: Near}]}]}}}", `${at}.addedAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].operator: Unsupported value: "Near": supported values: "In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"`],
     ["InterPodAffinity", "{hardPodAffinityWeight: much}", "decoding .profiles[0].pluginConfig[0]: decoding args for plugin InterPodAffinity: json: cannot unmarshal string into Go struct field InterPodAffinityArgs.hardPodAffinityWeight of type int32"],
     ["InterPodAffinity", "{weight: 1}", 'strict decoding error: decoding .profiles[0].pluginConfig[0]: strict decoding error: decoding args for plugin InterPodAffinity: strict decoding error: unknown field "weight"'],
-    ["NodeAffinity", "{kind: InterPodAffinityArgs}", "decoding .profiles[0].pluginConfig[0]: args for plugin NodeAffinity were not of type NodeAffinityArgs.kubescheduler.config.k8s.io, got InterPodAffinityArgs"],
+    ["NodeAffinity", "{kind: InterPodAffinityArgs}", "decoding .profiles[0].pluginConfig[0]: args for plugin NodeAffinity were not of type NodeAffinityArgs.kubescheduler.config.k8s.io, got InterPodAffinityArgs.kubescheduler.config.k8s.io"],
   ];
   test.each(mistakes)("%s %s", (name, yaml, message) => expect(mistake(`profiles:\n- pluginConfig:\n  - name: ${name}\n    args: ${yaml}`)).toBe(message));
 });
@@ -120,6 +120,8 @@ describe("arguments of plugins", () => {
 describe("a file", () => {
   const mistakes: [yaml: string, message: string][] = [
     ["parallelism: many", "json: cannot unmarshal string into Go struct field KubeSchedulerConfiguration.parallelism of type int32"],
+    ["profiles: x", "json: cannot unmarshal string into Go struct field KubeSchedulerConfiguration.profiles of type []v1.KubeSchedulerProfile"],
+    ["profiles: [{plugins: {score: {enabled: [{name: 1}]}}}]", "json: cannot unmarshal number into Go struct field Plugin.profiles.plugins.score.enabled.name of type string"],
     ["parallelism: 0", "parallelism: Invalid value: 0: should be an integer value greater than zero"],
     ["percentageOfNodesToScore: 101", "percentageOfNodesToScore: Invalid value: 101: not in valid range [0-100]"],
     ["podInitialBackoffSeconds: 0", "podInitialBackoffSeconds: Invalid value: 0: must be greater than 0"],
@@ -138,7 +140,7 @@ describe("a file", () => {
     expect(other("")).toThrow("Object 'Kind' is missing");
     expect(other("kind: KubeSchedulerConfiguration")).toThrow("Object 'apiVersion' is missing");
     expect(other(header.replace("v1\n", "v1beta3\n"))).toThrow('no kind "KubeSchedulerConfiguration" is registered for version "kubescheduler.config.k8s.io/v1beta3"');
-    expect(other(`${header}parallelism: 1\nparallelism: 2`)).toThrow("parallelism");
+    expect(other(`${header}parallelism: 1\nparallelism: 2`)).toThrow(/^strict decoding error: yaml: unmarshal errors: line \d: key "parallelism" already set in map$/);
     expect(other(`${header}  x: [`)).toThrow();
   });
   test("may set what has no effect, with a warning", () => {

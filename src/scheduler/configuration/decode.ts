@@ -9,33 +9,36 @@ export class ConfigurationError extends Error {
   override readonly name = "ConfigurationError";
 }
 
-/** `unknown` gets a complaint for each field that the shape doesn't have. */
 interface Reader {
-  /** The Go type that is read, for errors. */
-  type: string;
+  /** The struct whose field is read, for errors. */
+  struct: string;
   unknown: string[];
 }
 
-/** Reads parsed YAML by a shape. Nulls are left out. Throws a `ConfigurationError` for a value of the wrong type, in encoding/json's words. */
-export function readShape<T>(value: unknown, shape: Shape, reader: Reader): T {
-  return readValue(value, shape, "", reader) as T;
+/**
+ * Reads parsed YAML by a shape. Nulls are left out; `unknown` gets a complaint for each field that the shape doesn't have.
+ * Throws a `ConfigurationError` for a value of the wrong type, in encoding/json's words.
+ */
+export function readShape<T>(value: unknown, shape: Shape, unknown: string[]): T {
+  return readValue(value, shape, "", { struct: "", unknown }) as T;
 }
 
 function readValue(value: unknown, shape: Shape, path: string, reader: Reader): unknown {
   if (shape === "any") return value;
   if (typeof shape === "string") return readScalar(value, shape, path, reader);
   if ("list" in shape) {
-    if (!Array.isArray(value)) throw mismatch(value, "[]", path, reader);
+    if (!Array.isArray(value)) throw mismatch(value, goType(shape), path, reader);
     return value.map((item, i) => readValue(item, shape.list, `${path}[${i}]`, reader));
   }
   if ("schema" in shape) return readApiType(value, shape.schema, path, reader);
-  if (!isObject(value)) throw mismatch(value, "struct", path, reader);
+  if (!isObject(value)) throw mismatch(value, goType(shape), path, reader);
+  const inside = { struct: shape.struct, unknown: reader.unknown };
   const object: Record<string, unknown> = {};
   for (const [name, given] of Object.entries(value)) {
     const field = path === "" ? name : `${path}.${name}`;
     const known = Object.hasOwn(shape.fields, name) ? shape.fields[name] : undefined;
     if (!known) reader.unknown.push(`unknown field ${JSON.stringify(field)}`);
-    else if (given !== null && given !== undefined) object[name] = readValue(given, known, field, reader);
+    else if (given !== null && given !== undefined) object[name] = readValue(given, known, field, inside);
   }
   return object;
 }
@@ -65,8 +68,14 @@ function readApiType(value: unknown, schema: string, path: string, reader: Reade
   }
 }
 
-function mismatch(value: unknown, go: string, path: string, { type }: Reader): ConfigurationError {
+function goType(shape: Shape): string {
+  if (typeof shape === "string") return shape;
+  if ("list" in shape) return `[]${goType(shape.list)}`;
+  return `v1.${"schema" in shape ? shape.schema.slice(shape.schema.lastIndexOf(".") + 1) : shape.struct}`;
+}
+
+function mismatch(value: unknown, go: string, path: string, { struct }: Reader): ConfigurationError {
   const given = Array.isArray(value) ? "array" : typeof value === "number" ? `number${go === "string" || go === "bool" ? "" : ` ${value}`}` : value === null ? "null" : typeof value === "boolean" ? "bool" : typeof value;
   const field = path.replace(/\[\d+\]/g, "");
-  return new ConfigurationError(`json: cannot unmarshal ${given} into Go ${field ? `struct field ${type}.${field}` : "value"} of type ${go}`);
+  return new ConfigurationError(`json: cannot unmarshal ${given} into Go ${field ? `struct field ${struct}.${field}` : "value"} of type ${go}`);
 }

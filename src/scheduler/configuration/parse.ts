@@ -45,9 +45,9 @@ function readFile(text: string): KubeSchedulerConfiguration {
   if (!value["apiVersion"]) throw new ConfigurationError("Object 'apiVersion' is missing");
   if (value["kind"] !== kind || value["apiVersion"] !== apiVersion) throw new ConfigurationError(`no kind ${JSON.stringify(value["kind"])} is registered for version ${JSON.stringify(value["apiVersion"])}: it must be ${kind} of ${apiVersion}`);
   const unknown = [...duplicates];
-  const content = readShape<KubeSchedulerConfiguration>(value, configurationShape, { type: kind, unknown });
+  const content = readShape<KubeSchedulerConfiguration>(value, configurationShape, unknown);
   for (const [i, profile] of (content.profiles ?? []).entries()) readPluginArgs(profile, i, unknown);
-  if (unknown.length > 0) throw new ConfigurationError(`strict decoding error: ${unknown.join(", ")}`);
+  if (unknown.length > 0) throw new ConfigurationError(`strict decoding error: ${unknown.join(", ").replace(/\n\s*/g, " ")}`);
   return content;
 }
 
@@ -56,7 +56,7 @@ function parse(text: string): { value: unknown; duplicates: readonly string[] } 
     const { value, duplicates = [] } = parseYaml(text, { duplicates: true });
     return { value, duplicates };
   } catch (error) {
-    throw new ConfigurationError((error as Error).message, { cause: error });
+    throw new ConfigurationError((error as Error).message.replace(/\n\s*/g, " "), { cause: error });
   }
 }
 
@@ -67,11 +67,11 @@ function readPluginArgs({ pluginConfig = [] }: KubeSchedulerProfile, index: numb
     const shape = Object.hasOwn(argsShapes, name) ? argsShapes[name] : undefined;
     if (!shape) continue;
     const at = `decoding .profiles[${index}].pluginConfig[${i}]: `, type = `${name}Args`;
-    if (isObject(args) && args["kind"] && args["kind"] !== type) throw new ConfigurationError(`${at}args for plugin ${name} were not of type ${type}.kubescheduler.config.k8s.io, got ${String(args["kind"])}`);
+    if (isObject(args) && args["kind"] && args["kind"] !== type) throw new ConfigurationError(`${at}args for plugin ${name} were not of type ${type}.kubescheduler.config.k8s.io, got ${String(args["kind"])}.kubescheduler.config.k8s.io`);
     if (isObject(args) && args["apiVersion"] && args["apiVersion"] !== apiVersion) throw new ConfigurationError(`${at}decoding args for plugin ${name}: no kind ${JSON.stringify(type)} is registered for version ${JSON.stringify(args["apiVersion"])}`);
     const complaints: string[] = [];
     try {
-      const { apiVersion: _, kind: __, ...given } = readShape<Record<string, unknown>>(args, shape, { type, unknown: complaints });
+      const { apiVersion: _, kind: __, ...given } = readShape<Record<string, unknown>>(args, shape, complaints);
       entry.args = withDefaults[name]?.(given) ?? given;
     } catch (error) {
       throw new ConfigurationError(`${at}decoding args for plugin ${name}: ${(error as Error).message}`, { cause: error });
