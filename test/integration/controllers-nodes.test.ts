@@ -1,0 +1,169 @@
+import { expect, test } from "bun:test";
+import { deployments, events, leases, nodes, pods } from "../../src/apis/builtins.ts";
+import type { Event, Node, Pod, Taint } from "../../src/apis/generated/core/v1.ts";
+import { eventually } from "../support/eventually.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { hollowCluster, type HollowCluster } from "../support/hollow-cluster.ts";
+
+const namespace = "default";
+const merge = "application/merge-patch+json";
+const unreachable = "node.kubernetes.io/unreachable";
+
+const node = (cluster: HollowCluster, name: string): Node => cluster.list<Node>(nodes).find(({ metadata }) => metadata.name === name)!;
+const taints = (cluster: HollowCluster, name: string): string[] => (node(cluster, name).spec.taints ?? []).map(({ key, effect }) => `${key}:${effect}`).toSorted();
+const both = [`${unreachable}:NoExecute`, `${unreachable}:NoSchedule`];
+const ready = (cluster: HollowCluster, name: string): string | undefined => node(cluster, name).status?.conditions?.find(({ type }) => type === "Ready")?.status;
+const eventsOf = (cluster: HollowCluster, name: string): string[] => cluster.list<Event>(events).filter(({ involvedObject }) => involvedObject.name === name).map(({ type, reason, message }) => `${type} ${reason}: ${message}`);
+const evicting = (cluster: HollowCluster): string[] => cluster.list<Node>(nodes).filter(({ spec }) => (spec.taints ?? []).some(({ effect }) => effect === "NoExecute")).map(({ metadata }) => metadata.name!).toSorted();
+const living = (cluster: HollowCluster): string[] => cluster.pods(namespace).filter(({ metadata }) => !metadata.deletionTimestamp).map(({ metadata }) => metadata.name!);
+
+const pod = (name: string, nodeName: string, seconds?: number, key = unreachable): Pod => ({
+  apiVersion: "v1", kind: "Pod", metadata: { name, namespace },
+  spec: { nodeName, containers: [{ name: "c", image: "i" }], ...(seconds !== undefined ? { tolerations: [{ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: seconds }] } : {}) },
+});
+
+/** A cluster whose time passes in steps, in each of which the nodes that are not stopped renew their leases. */
+async function timedCluster(options: { nodes: number; scheduler?: boolean }): Promise<HollowCluster & { clock: FakeClock; pass(seconds: number, ...stopped: string[]): Promise<void> }> {
+  const clock = new FakeClock();
+  const cluster = await hollowCluster({ clock, ...options });
+  const renewed = new Map<string, number>();
+  cluster.informers.informer(leases).onChange((_, current) => void (current && renewed.set(current.metadata.name!, clock.monotonic())));
+  return {
+    ...cluster, clock,
+    async pass(seconds, ...stopped) {
+      for (let left = seconds; left > 0; left -= 2) {
+        await clock.advance(Math.min(2, left) * 1000);
+        await eventually(() => {
+          for (const { metadata: { name } } of cluster.list<Node>(nodes)) if (!stopped.includes(name!)) expect(clock.monotonic() - (renewed.get(name!) ?? 0)).toBeLessThanOrEqual(12_000);
+        });
+      }
+    },
+  };
+}
+
+async function running(cluster: HollowCluster, ...names: string[]): Promise<void> {
+  for (const name of names) await cluster.podWhen(name, ({ status }) => status?.conditions?.some(({ type, status: state }) => type === "Ready" && state === "True"));
+}
+
+test("a node that falls silent is given up after its grace period, and its pods are evicted when their time is up", async () => {
+  await using cluster = await timedCluster({ nodes: 4, scheduler: false });
+  await cluster.client.create(pods, pod("hasty", "node-0", 0));
+  await cluster.client.create(pods, pod("patient", "node-0", 60));
+  await cluster.client.create(pods, pod("elsewhere", "node-1", 0));
+  await running(cluster, "hasty", "patient", "elsewhere");
+  expect(eventsOf(cluster, "node-0")).toContain("Normal RegisteredNode: Node node-0 event: Registered Node node-0 in Controller");
+  cluster.hollow.stopNode("node-0");
+  await cluster.pass(35, "node-0");
+  expect([ready(cluster, "node-0"), taints(cluster, "node-0")]).toEqual(["True", []]);
+  await cluster.pass(30, "node-0");
+  await eventually(() => {
+    expect([ready(cluster, "node-0"), taints(cluster, "node-0")]).toEqual(["Unknown", both]);
+    expect(living(cluster)).toEqual(["elsewhere", "patient"]);
+    expect(eventsOf(cluster, "node-0")).toContain("Normal NodeNotReady: Node node-0 status is now: NodeNotReady");
+    expect(eventsOf(cluster, "patient")).toContain("Warning NodeNotReady: Node is not ready");
+    expect(eventsOf(cluster, "hasty")).toContain("Normal TaintManagerEviction: Marking for deletion Pod default/hasty");
+    const hasty = cluster.pods(namespace).find(({ metadata }) => metadata.name === "hasty")!;
+    expect(hasty.status!.conditions!.find(({ type }) => type === "DisruptionTarget")).toMatchObject({ status: "True", reason: "DeletionByTaintManager", message: "Taint manager: deleting due to NoExecute taint" });
+  });
+  await cluster.pass(70, "node-0");
+  await eventually(() => expect(living(cluster)).toEqual(["elsewhere"]));
+});
+
+test("a node that comes back in time keeps its pods", async () => {
+  await using cluster = await timedCluster({ nodes: 3, scheduler: false });
+  await cluster.client.create(pods, pod("patient", "node-0", 120));
+  await running(cluster, "patient");
+  cluster.hollow.stopNode("node-0");
+  await cluster.pass(70, "node-0");
+  await eventually(() => expect(taints(cluster, "node-0")).toEqual(both));
+  cluster.hollow.startNode("node-0");
+  await cluster.pass(10);
+  await eventually(() => {
+    expect([ready(cluster, "node-0"), taints(cluster, "node-0")]).toEqual(["True", []]);
+    expect(eventsOf(cluster, "patient")).toContain("Normal TaintManagerEviction: Cancelling deletion of Pod default/patient");
+  });
+  await cluster.pass(200);
+  expect(living(cluster)).toEqual(["patient"]);
+});
+
+test("clocks that are set by an hour, forth or back, evict nobody", async () => {
+  await using cluster = await timedCluster({ nodes: 3, scheduler: false });
+  await cluster.client.create(pods, pod("hasty", "node-0", 0));
+  await cluster.client.create(pods, pod("waiting", "node-1", 300, "example.com/drain"));
+  await running(cluster, "hasty", "waiting");
+  await cluster.client.patch(nodes, { name: "node-1" }, { type: merge, body: { spec: { taints: [{ key: "example.com/drain", effect: "NoExecute" }] } } });
+  for (const hours of [1, -2, 1]) {
+    cluster.clock.jump(hours * 3600 * 1000);
+    await cluster.pass(60);
+    expect([cluster.list<Node>(nodes).map(({ metadata }) => ready(cluster, metadata.name!)), living(cluster)]).toEqual([["True", "True", "True"], ["hasty", "waiting"]]);
+  }
+  await cluster.pass(130);
+  await eventually(() => expect(living(cluster)).toEqual(["hasty"]));
+});
+
+test("a taint found when the server starts gives pods all the time they tolerate", async () => {
+  await using cluster = await timedCluster({ nodes: 2, scheduler: false });
+  const old: Taint = { key: "example.com/drain", effect: "NoExecute", timeAdded: new Date(cluster.clock.now() - 3_600_000).toISOString() };
+  await cluster.client.create(pods, pod("waiting", "node-0", 100, old.key));
+  await running(cluster, "waiting");
+  await cluster.client.patch(nodes, { name: "node-0" }, { type: merge, body: { spec: { taints: [old] } } });
+  await cluster.pass(90);
+  expect(living(cluster)).toEqual(["waiting"]);
+  await cluster.pass(15);
+  await eventually(() => expect(living(cluster)).toEqual([]));
+});
+
+test("where most nodes of a small zone are silent no more are evicted, until some are back", async () => {
+  await using cluster = await timedCluster({ nodes: 5, scheduler: false });
+  for (const name of ["node-0", "node-1", "node-2"]) cluster.hollow.stopNode(name);
+  await cluster.pass(70, "node-0", "node-1", "node-2");
+  await eventually(() => expect(["node-0", "node-1", "node-2"].map((name) => ready(cluster, name))).toEqual(["Unknown", "Unknown", "Unknown"]));
+  const before = evicting(cluster);
+  expect(before.length).toBeLessThan(3);
+  await cluster.pass(60, "node-0", "node-1", "node-2");
+  expect(evicting(cluster)).toEqual(before);
+  const back = ["node-0", "node-1", "node-2"].find((name) => !before.includes(name))!;
+  const last = ["node-0", "node-1", "node-2"].filter((name) => name !== back);
+  cluster.hollow.startNode(back);
+  await cluster.pass(40, ...last);
+  await eventually(() => expect(evicting(cluster)).toEqual(last));
+});
+
+test("when no node answers at all, nothing is evicted and what was begun is taken back", async () => {
+  await using cluster = await timedCluster({ nodes: 3, scheduler: false });
+  await cluster.client.create(pods, pod("patient", "node-0", 100));
+  await running(cluster, "patient");
+  cluster.hollow.stopNode("node-0");
+  await cluster.pass(65, "node-0");
+  await eventually(() => expect(evicting(cluster)).toEqual(["node-0"]));
+  for (const name of ["node-1", "node-2"]) cluster.hollow.stopNode(name);
+  await cluster.pass(65, "node-0", "node-1", "node-2");
+  await eventually(() => expect([evicting(cluster), taints(cluster, "node-2")]).toEqual([[], [`${unreachable}:NoSchedule`]]));
+  await cluster.pass(300, "node-0", "node-1", "node-2");
+  expect(living(cluster)).toEqual(["patient"]);
+});
+
+test("pods of a node that is gone, or out of service, are removed by force; a Deployment makes others", async () => {
+  await using cluster = await timedCluster({ nodes: 3 });
+  await cluster.client.create(deployments, { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "web", namespace }, spec: { replicas: 6, selector: { matchLabels: { app: "web" } }, template: { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "c", image: "i" }] } } } });
+  const on = (name: string): Pod[] => cluster.pods(namespace).filter(({ spec }) => spec.nodeName === name);
+  await eventually(() => expect(cluster.pods(namespace).filter(({ status }) => status?.phase === "Running").length).toBe(6));
+  await cluster.hollow.removeNode("node-0");
+  await cluster.client.delete(nodes, { name: "node-0" }).catch(() => undefined);
+  await cluster.pass(30);
+  expect(on("node-0").length).toBeGreaterThan(0);
+  await cluster.pass(20);
+  await eventually(() => {
+    expect(on("node-0")).toEqual([]);
+    expect(cluster.pods(namespace).filter(({ status }) => status?.phase === "Running").length).toBe(6);
+  });
+  expect(eventsOf(cluster, "node-0")).toContain("Normal RemovingNode: Node node-0 event: Removing Node node-0 from Controller");
+  cluster.hollow.stopNode("node-1");
+  await cluster.pass(70, "node-1");
+  await eventually(() => expect(ready(cluster, "node-1")).toBe("Unknown"));
+  await cluster.client.patch(nodes, { name: "node-1" }, { type: merge, body: { spec: { taints: [...node(cluster, "node-1").spec.taints!, { key: "node.kubernetes.io/out-of-service", value: "nodeshutdown", effect: "NoExecute" }] } } });
+  await eventually(() => {
+    expect(on("node-1")).toEqual([]);
+    expect(cluster.pods(namespace).filter(({ status }) => status?.phase === "Running").length).toBe(6);
+  });
+});
