@@ -71,7 +71,7 @@ export interface ControllerOptions {
 export function controllers({ kinds, extensions = () => noExtensionApis, ca, sign, issueLegacyToken, clusterCidr, nodeMonitorGracePeriod, terminatedPodThreshold, storageDirectory = "/var/lib/skiff/storage", disable }: ControllerOptions): Controller[] {
   const podsByNode = new PodsByNode();
   return [
-    namespaceController({ kinds }),
+    namespaceController({ kinds, extensions: extensions("namespace-controller") }),
     serviceaccount,
     serviceCidrs,
     flowSchemas,
