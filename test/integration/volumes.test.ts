@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { Frozen } from "../../src/apimachinery/meta.ts";
-import { events, nodes, persistentvolumeclaims, persistentvolumes, pods, storageclasses } from "../../src/apis/builtins.ts";
-import type { Event, Node, PersistentVolume, PersistentVolumeClaim, Pod } from "../../src/apis/generated/core/v1.ts";
+import { events, persistentvolumeclaims, persistentvolumes, storageclasses } from "../../src/apis/builtins.ts";
+import type { Event, PersistentVolume, PersistentVolumeClaim } from "../../src/apis/generated/core/v1.ts";
 import type { StorageClass } from "../../src/apis/generated/storage/v1.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { startControllers } from "../../src/client/run-controllers.ts";
@@ -106,5 +105,39 @@ describe("claims and volumes", () => {
     stop.abort();
     await running;
     expect(claimOf(plane, "data")).toMatchObject({ spec: { volumeName: "v" }, metadata: { annotations: { "pv.kubernetes.io/bind-completed": "yes" } }, status: { capacity: { storage: "1Gi" } } });
+  });
+
+  test("that came before there was a default class get it", async () => {
+    await using plane = await start();
+    const { client } = plane;
+    const { storageClassName: _, ...spec } = claim("x").spec!;
+    await client.create(persistentvolumeclaims, { ...claim("early"), spec });
+    await client.create(persistentvolumeclaims, claim("none"));
+    await eventually(() => expect(told(plane, "FailedBinding").length).toBeGreaterThanOrEqual(2));
+    await client.create(storageclasses, storageClass("plain"));
+    await client.create(storageclasses, storageClass("usual", { metadata: { name: "usual", annotations: { "storageclass.kubernetes.io/is-default-class": "true" } } }));
+    await eventually(() => expect(claimOf(plane, "early")).toMatchObject({ spec: { storageClassName: "usual" }, metadata: { annotations: { "volume.kubernetes.io/storage-provisioner": "example.com/disk", "volume.beta.kubernetes.io/storage-provisioner": "example.com/disk" } } }));
+    expect(claimOf(plane, "none")!.spec!.storageClassName).toBe("");
+    await eventually(() => expect(told(plane, "ExternalProvisioning")[0]).toStartWith("Waiting for a volume to be created either by the external provisioner 'example.com/disk' or manually"));
+    // What an external provisioner does.
+    const { uid } = claimOf(plane, "early")!.metadata;
+    await client.create(persistentvolumes, { ...volume("made", "1Gi", { storageClassName: "usual", persistentVolumeReclaimPolicy: "Delete", claimRef: { kind: "PersistentVolumeClaim", apiVersion: "v1", namespace, name: "early", uid } }), metadata: { name: "made", annotations: { "pv.kubernetes.io/provisioned-by": "example.com/disk" } } });
+    await eventually(() => expect(phases(plane, "early", "made")).toEqual(["Bound", "Bound"]));
+    await client.delete(persistentvolumeclaims, { namespace, name: "early" });
+    await eventually(() => expect(volumeOf(plane, "made")?.status?.phase).toBe("Released"));
+  });
+
+  test("that nobody can reclaim fail, and say why", async () => {
+    await using plane = await start();
+    const { client } = plane;
+    for (const [name, persistentVolumeReclaimPolicy] of [["deleted", "Delete"], ["recycled", "Recycle"]] as const) {
+      await client.create(persistentvolumes, volume(name, "1Gi", { persistentVolumeReclaimPolicy }));
+      await client.create(persistentvolumeclaims, claim(name, { volumeName: name }));
+      await eventually(() => expect(phases(plane, name, name)).toEqual(["Bound", "Bound"]));
+      await client.delete(persistentvolumeclaims, { namespace, name });
+    }
+    await eventually(() => expect(["deleted", "recycled"].map((name) => [volumeOf(plane, name)?.status?.phase, volumeOf(plane, name)?.status?.message])).toEqual([
+      ["Failed", 'error getting deleter volume plugin for volume "deleted": no deletable volume plugin matched'], ["Failed", "No recycler plugin found for the volume!"],
+    ]));
   });
 });
