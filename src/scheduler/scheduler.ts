@@ -14,7 +14,7 @@ import type { Handle, PluginFactory, SchedulerConfiguration } from "./framework.
 import { instrumented } from "./instrumented-plugin.ts";
 import { PodNominator } from "./nominator.ts";
 import { defaultProfile, pluginRegistry } from "./plugins/index.ts";
-import { createProfile, type Profile } from "./profile.ts";
+import { createProfile } from "./profile.ts";
 import { SchedulingQueue } from "./queue.ts";
 import { createSchedulerMetrics, PointDurations, type SchedulerMetrics } from "./scheduler-metrics.ts";
 import { ClusterState } from "./snapshot.ts";
@@ -63,13 +63,17 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const nominator = new PodNominator();
   const waitingPods = new WaitingPodsMap(clock);
   const preBinds = new PreBinds();
-  const handleFor = (profileName: string): Handle => ({
-    profileName, client, clock, recorder: recorderFor(profileName), log, metrics, lister, snapshot: state, nominator, waitingPods,
+  const handleFor = (profileName: string, recorder: EventRecorder): Handle => ({
+    profileName, client, clock, recorder, log, metrics, lister, snapshot: state, nominator, waitingPods,
     cancelPreBind: (uid, reason) => preBinds.cancel(uid, reason),
     activate: (pod) => queue.activate(pod),
     inBackground: (work) => attempts.inBackground(work),
   });
-  const profiles = new Map(configuration.profiles.map((profile) => [profile.schedulerName, runningProfile(createProfile(profile, plugins, handleFor(profile.schedulerName)), metrics, recorderFor)]));
+  const profiles = new Map(configuration.profiles.map((profile): [string, RunningProfile] => {
+    const recorder = recorderFor(profile.schedulerName);
+    const created = createProfile(profile, plugins, handleFor(profile.schedulerName, recorder));
+    return [created.name, { ...created, recorder, sampled: instrumented(created.plugins, metrics), durations: new PointDurations(metrics, created.name) }];
+  }));
   for (const resource of resourcesOf(profiles)) cards.add(eventCards[resource] as never);
 
   const { podInitialBackoffSeconds = 1, podMaxBackoffSeconds = 10, percentageOfNodesToScore = 0 } = configuration;
@@ -114,10 +118,6 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       }
     },
   };
-}
-
-function runningProfile(profile: Profile, metrics: SchedulerMetrics, recorderFor: SchedulerOptions["recorderFor"]): RunningProfile {
-  return { ...profile, sampled: instrumented(profile.plugins, metrics), durations: new PointDurations(metrics, profile.name), recorder: recorderFor(profile.name) };
 }
 
 /** The cluster, as plugins look at it beyond nodes and pods. */

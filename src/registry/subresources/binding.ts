@@ -29,7 +29,10 @@ export async function createBinding({ machinery, card, key, body, options }: Sub
 
 function bound(pod: Pod, { target, metadata }: Binding, now: string): Pod {
   pod.spec.nodeName = target.name;
+  // A promise of a node has served its purpose, or was broken.
+  delete pod.status?.nominatedNodeName;
   if (metadata?.annotations) pod.metadata.annotations = { ...pod.metadata.annotations, ...metadata.annotations };
+  if (metadata?.labels) pod.metadata.labels = { ...pod.metadata.labels, ...metadata.labels };
   const status = (pod.status ??= {});
   const conditions = (status.conditions ?? []).filter(({ type }) => type !== "PodScheduled");
   status.conditions = [...conditions, { type: "PodScheduled", status: "True", lastTransitionTime: now }];
