@@ -1,4 +1,8 @@
 import { expect, test } from "bun:test";
+import { systemClock } from "../../src/base/clock.ts";
+import { startControllers } from "../../src/client/run-controllers.ts";
+import { nodeIpam } from "../../src/controllers/node-ipam/node-ipam.ts";
+import { startRegistry } from "../../src/registry/testing/fixture.ts";
 import { deployments, events, leases, nodes, pods } from "../../src/apis/builtins.ts";
 import type { Event, Node, Pod, Taint } from "../../src/apis/generated/core/v1.ts";
 import { eventually } from "../support/eventually.ts";
@@ -166,4 +170,21 @@ test("pods of a node that is gone, or out of service, are removed by force; a De
     expect(on("node-1")).toEqual([]);
     expect(cluster.pods(namespace).filter(({ status }) => status?.phase === "Running").length).toBe(6);
   });
+});
+
+test("each node has a part of the pod network of each family, and waits for one while there is none", async () => {
+  await using fixture = await startRegistry();
+  const { client, informers } = fixture;
+  const stop = new AbortController(), told: string[] = [];
+  const recorder = { event: (_: unknown, type: string, reason: string, message: string) => void told.push(`${type} ${reason}: ${message}`) };
+  const controllers = startControllers([nodeIpam({ clusterCidr: "10.42.0.0/23,fd00:42::/63" })], { clientFor: () => client, recorderFor: () => recorder, informers, clock: systemClock }, stop.signal);
+  const cidrs = (): unknown => Object.fromEntries(informers.informer(nodes).lister.list().map(({ metadata, spec }) => [metadata.name, spec.podCIDRs ?? []]));
+  await client.create(nodes, { apiVersion: "v1", kind: "Node", metadata: { name: "a" }, spec: { podCIDR: "10.42.0.0/24", podCIDRs: ["10.42.0.0/24", "fd00:42::/64"] } });
+  for (const name of ["b", "c"]) await client.create(nodes, { apiVersion: "v1", kind: "Node", metadata: { name }, spec: {} });
+  await eventually(() => expect(told).toEqual(["Normal CIDRNotAvailable: Node c status is now: CIDRNotAvailable"]));
+  expect(cidrs()).toEqual({ a: ["10.42.0.0/24", "fd00:42::/64"], b: ["10.42.1.0/24", "fd00:42:0:1::/64"], c: [] });
+  await client.delete(nodes, { name: "a" });
+  await eventually(() => expect(cidrs()).toEqual({ b: ["10.42.1.0/24", "fd00:42:0:1::/64"], c: ["10.42.0.0/24", "fd00:42::/64"] }));
+  stop.abort();
+  await controllers;
 });

@@ -1,21 +1,42 @@
+import type { Frozen } from "../../apimachinery/meta.ts";
+import { isConflict, isNotFound } from "../../apimachinery/status.ts";
 import { nodes } from "../../apis/builtins.ts";
-import { defineController, TerminalError, type Controller } from "../../client/controller.ts";
-import { nextPodCidr } from "./plan.ts";
+import type { Node } from "../../apis/generated/core/v1.ts";
+import { defineController, watchOf, type Controller } from "../../client/controller.ts";
+import { nextPodCidr, parseClusterNetworks } from "./plan.ts";
 
-/** Gives every node a /24 of the cluster's pod network. One worker: two nodes never get the same. */
+const podCidrs = ({ spec }: Frozen<Node>): readonly string[] => spec.podCIDRs ?? (spec.podCIDR ? [spec.podCIDR] : []);
+
+/**
+ * Gives every node a part of each of the cluster's pod networks, of which there is one, or one of each family. One worker: two nodes
+ * never get the same. Make one for each start.
+ */
 export function nodeIpam({ clusterCidr }: { clusterCidr: string }): Controller {
-  return defineController({
+  const networks = parseClusterNetworks(clusterCidr).map((network) => ({ network, last: -1n }));
+  /** Nodes that nothing was left for. */
+  const wanting = new Set<string>();
+  return defineController<Node>({
     name: "node-ipam-controller", for: nodes, writes: [nodes], workers: 1,
+    watches: [watchOf(nodes, (current, old) => (!current && podCidrs(old!).length > 0 ? wanting : []))],
     async reconcile(name, { client, lister, recorder }) {
       const node = lister(nodes).get(name);
-      if (!node || node.spec.podCIDR) return;
-      const taken = lister(nodes).list().flatMap((other) => other.spec.podCIDRs ?? (other.spec.podCIDR ? [other.spec.podCIDR] : []));
-      const podCIDR = nextPodCidr(clusterCidr, taken.filter((cidr) => !cidr.includes(":")));
-      if (!podCIDR) {
-        recorder.event(node, "Normal", "CIDRNotAvailable", `Node ${name} status is now: CIDRNotAvailable`);
-        throw new TerminalError(`no free range is left in ${clusterCidr}`);
+      wanting.delete(name);
+      if (!node || node.metadata.deletionTimestamp || podCidrs(node).length > 0) return;
+      const tell = (status: string): void => recorder.event(node, "Normal", status, `Node ${name} status is now: ${status}`);
+      const taken = lister(nodes).list().flatMap(podCidrs);
+      const found = networks.map(({ network, last }) => nextPodCidr(network, taken, last));
+      if (found.some((one) => one === undefined)) {
+        wanting.add(name);
+        return tell("CIDRNotAvailable");
       }
-      await client.patch(nodes, { name }, { type: "application/merge-patch+json", body: { metadata: { uid: node.metadata.uid }, spec: { podCIDR, podCIDRs: [podCIDR] } } });
+      const podCIDRs = found.map((one) => one!.cidr);
+      try {
+        await client.patch(nodes, { name }, { type: "application/merge-patch+json", body: { metadata: { uid: node.metadata.uid }, spec: { podCIDR: podCIDRs[0], podCIDRs } } });
+      } catch (error) {
+        if (!isConflict(error) && !isNotFound(error)) tell("CIDRAssignmentFailed");
+        throw error;
+      }
+      for (const [i, one] of found.entries()) networks[i]!.last = one!.number;
     },
   });
 }
