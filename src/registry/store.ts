@@ -33,7 +33,8 @@ export interface Store {
   /** Whether the object is stored in a form that a write would bring up to date, even one that changes nothing. */
   isStale(card: AnyResource, key: ObjectKey): boolean;
   create<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey, object: T): Promise<Frozen<T>>;
-  update<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey, expectedRevision: number, object: T): Promise<Frozen<T>>;
+  /** A volatile update resolves before it is durable. */
+  update<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey, expectedRevision: number, object: T, options?: { volatile?: boolean }): Promise<Frozen<T>>;
   /** Resolves with the last state. */
   delete<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey, expectedRevision: number): Promise<Frozen<T>>;
 }
@@ -56,7 +57,7 @@ export function createStore(cacher: Cacher): Store {
       return entry ? card.stored!.isStale!(entry.object) : false;
     },
     create: async (card, key, object) => written(card, key, cacher.create(storageKey(card, key), await toStored(card, object))),
-    update: async (card, key, revision, object) => written(card, key, cacher.update(storageKey(card, key), revision, await toStored(card, object))),
+    update: async (card, key, revision, object, options) => written(card, key, cacher.update(storageKey(card, key), revision, await toStored(card, object), options)),
     delete: (card, key, revision) => written(card, key, cacher.delete(storageKey(card, key), revision)),
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Storage in etcd's model: keys with revisions. One decimal sequence of revisions for the whole store; each write takes the next.
  * Keys are `/registry/<group or "core">/<resource>/[<namespace>/]<name>`; values are opaque bytes (the object's JSON without resourceVersion).
- * A write resolves once it is durable, and after every watcher of this process has been handed its event.
+ * A write resolves once it is durable (but for volatile updates), and after every watcher of this process has been handed its event.
  */
 export interface Storage {
   /** The newest revision that watchers of this process have seen. */
@@ -13,8 +13,12 @@ export interface Storage {
   list(prefix: string, options?: { limit?: number; after?: string; revision?: number }): Promise<Listed>;
   /** Throws "exists" when the key is there. */
   create(key: string, value: Uint8Array): Promise<number>;
-  /** Throws "conflict" unless the key's revision is `expectedRevision`; "notFound" when the key is gone. */
-  update(key: string, expectedRevision: number, value: Uint8Array): Promise<number>;
+  /**
+   * Throws "conflict" unless the key's revision is `expectedRevision`; "notFound" when the key is gone. A volatile update resolves before it
+   * is durable: a crash may take it back (its revision is not given again), and history does not have it, so that watches and lists from
+   * before it throw "compacted".
+   */
+  update(key: string, expectedRevision: number, value: Uint8Array, options?: { volatile?: boolean }): Promise<number>;
   delete(key: string, expectedRevision: number): Promise<number>;
   /**
    * All events of `prefix` after `fromRevision`, in revision order, in batches that share a commit.

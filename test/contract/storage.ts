@@ -243,6 +243,33 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
       if (durable) expect((await (await subject.reopen!()).list(pods)).items).toHaveLength(100);
     });
 
+    test("a volatile update is seen, in its turn, like any other", async () => {
+      const watch = collect(storage, pods, storage.revision);
+      const a = await storage.create(pod("a"), bytes("1"));
+      const [a2, b] = await Promise.all([storage.update(pod("a"), a, bytes("2"), { volatile: true }), storage.create(pod("b"), bytes("1"))]);
+      expect(await refusal(storage.update(pod("a"), a, bytes("3"), { volatile: true }))).toBe("conflict");
+      expect(await refusal(storage.update(pod("c"), a, bytes("3"), { volatile: true }))).toBe("notFound");
+      expect(await storage.get(pod("a"))).toEqual({ key: pod("a"), value: bytes("2"), revision: a2 });
+      expect((await storage.list(pods)).items.map(({ key, value, revision }) => [key, text(value), revision])).toEqual([[pod("a"), "2", a2], [pod("b"), "1", b]]);
+      const a3 = await storage.update(pod("a"), a2, bytes("3"));
+      const a4 = await storage.update(pod("a"), a3, bytes("4"), { volatile: true });
+      await storage.delete(pod("a"), a4);
+      expect(await storage.get(pod("a"))).toBeUndefined();
+      expect(await refusal(storage.update(pod("a"), a4, bytes("5"), { volatile: true }))).toBe("notFound");
+      expect(watch.events.map(brief)).toEqual(["put a=1", "put a=2 was 1", "put b=1", "put a=3 was 2", "put a=4 was 3", "delete a=4 was 4"]);
+      expect(watch.events.map(({ revision }) => revision)).toEqual([a, a2, b, a3, a4, a4 + 1]);
+      await watch.stop();
+    });
+
+    if (durable) test("a volatile update is there after reopening", async () => {
+      const a = await storage.create(pod("a"), bytes("1"));
+      const a2 = await storage.update(pod("a"), a, bytes("2"), { volatile: true });
+      const again = await subject.reopen!();
+      expect(await again.get(pod("a"))).toEqual({ key: pod("a"), value: bytes("2"), revision: a2 });
+      expect(again.revision).toBe(a2);
+      expect(await again.update(pod("a"), a2, bytes("3"))).toBeGreaterThan(a2);
+    });
+
     if (durable) test("what was written is there after reopening, revisions go on, and watches resume", async () => {
       const a = await storage.create(pod("a"), bytes("1"));
       const a2 = await storage.update(pod("a"), a, bytes("2"));

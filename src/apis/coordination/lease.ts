@@ -1,4 +1,5 @@
 import { forbiddenField, invalidValue, type FieldError } from "../../apimachinery/field-errors.ts";
+import { semanticEqual } from "../../apimachinery/equality.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import type { Lease } from "../generated/coordination/v1.ts";
@@ -22,6 +23,7 @@ export const leases = defineResource<Lease>({
       if (old.preferredHolder === undefined) delete spec.preferredHolder;
     },
     validate, validateUpdate: (lease) => validate(lease),
+    isVolatile: onlyRenews,
     allowCreateOnUpdate: true, allowUnconditionalUpdate: false,
   },
   columns: [
@@ -31,6 +33,12 @@ export const leases = defineResource<Lease>({
   ],
   example: () => ({ apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name: "example", namespace: "default" }, spec: {} }),
 });
+
+/** Who holds the lease is known after a crash; that it was renewed is said again soon, or never. */
+function onlyRenews(lease: Frozen<Lease>, old: Frozen<Lease>): boolean {
+  const told = ({ metadata: { labels, annotations, ownerReferences, finalizers, deletionTimestamp }, spec }: Frozen<Lease>) => [{ ...spec, renewTime: "" }, labels, annotations, ownerReferences, finalizers, deletionTimestamp];
+  return semanticEqual(told(lease), told(old));
+}
 
 function validate({ spec }: Frozen<Lease>): FieldError[] {
   const errors: FieldError[] = [];

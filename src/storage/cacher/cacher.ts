@@ -137,9 +137,9 @@ export class Cacher {
     return this.#write(key, object, (value) => this.#storage.create(key, value));
   }
 
-  /** Resolves as `create` does. Throws "conflict" or "notFound". */
-  update<T extends KubeObject>(key: string, expectedRevision: number, object: T): Promise<Entry<T>> {
-    return this.#write(key, object, (value) => this.#storage.update(key, expectedRevision, value));
+  /** Resolves as `create` does, a volatile update before it is durable. Throws "conflict" or "notFound". */
+  update<T extends KubeObject>(key: string, expectedRevision: number, object: T, options?: { volatile?: boolean }): Promise<Entry<T>> {
+    return this.#write(key, object, (value) => this.#storage.update(key, expectedRevision, value, options));
   }
 
   /** Resolves with the last state, carrying the deletion's revision. */

@@ -8,8 +8,8 @@ export type WriteCommand =
 /** Requests to the writer thread, answered one by one in order. */
 export type WriterRequest =
   | { type: "open"; path: string; maxBytes?: number }
-  /** One transaction: all or nothing. */
-  | { type: "commit"; writes: WriteCommand[] }
+  /** One transaction: all or nothing. `revision`: the newest one given, here or to a volatile update; the file promises that it is not given again. */
+  | { type: "commit"; writes: WriteCommand[]; revision: number }
   /** Deletes some history up to `revision`, for a few milliseconds. */
   | { type: "compact"; revision: number }
   | { type: "close"; revision: number };

@@ -219,12 +219,37 @@ test("compaction gives way to writes and shrinks the file", async () => {
   expect(statSync(path).size).toBeLessThan(4 << 20);
 }, 30_000);
 
+test("volatile updates don't touch the disk, and a crash takes them back, but not their revisions", async () => {
+  const storage = await open();
+  const made = await storage.create(key("a"), value(1));
+  const other = await storage.create("/registry/core/other/b", value(1));
+  const size = (): number => statSync(`${path}-wal`).size;
+  const before = size();
+  let last = made;
+  for (let i = 2; i < 12_000; i++) last = await storage.update(key("a"), last, value((i % 100) + 1), { volatile: true });
+  expect(size() - before).toBeLessThan(40_000);
+  // The past of its kind is not known any more, that of others is.
+  expect(await failure(storage.list("/registry/core/pods/", { revision: other }))).toMatchObject({ code: "compacted" });
+  expect(await failure(storage.watch("/registry/core/pods/", other, () => {}, new AbortController().signal))).toMatchObject({ code: "compacted" });
+  expect((await storage.list("/registry/core/other/", { revision: other })).items.length).toBe(1);
+  const crashed = join(directory, "crashed.db");
+  for (const suffix of ["", "-wal"]) copyFileSync(path + suffix, crashed + suffix);
+  const again = await SqliteStorage.open({ path: crashed });
+  expect(await again.get(key("a"))).toMatchObject({ revision: made, value: value(1) });
+  expect(again.revision).toBeGreaterThan(last);
+  await again.close();
+  await storage.close();
+  const reopened = await open();
+  expect(await reopened.get(key("a"))).toMatchObject({ revision: last, value: value(100) });
+  expect(reopened.revision).toBe(last);
+}, 30_000);
+
 test("a death of the writer thread is told to everyone who waits", async () => {
   const told = Promise.withResolvers<StorageError>();
   const broken = URL.createObjectURL(new Blob(["onmessage = () => { throw new Error('broken') }"]));
   const writer = new Writer(told.resolve, broken);
-  const waiting = writer.call({ type: "commit", writes: [] });
+  const waiting = writer.call({ type: "commit", writes: [], revision: 0 });
   expect(await failure(waiting)).toMatchObject({ code: "io", message: expect.stringMatching(/broken[^]*nothing can be written until the server is restarted/) });
   expect((await told.promise).code).toBe("io");
-  expect(await failure(writer.call({ type: "commit", writes: [] }))).toMatchObject({ code: "io" });
+  expect(await failure(writer.call({ type: "commit", writes: [], revision: 0 }))).toMatchObject({ code: "io" });
 });

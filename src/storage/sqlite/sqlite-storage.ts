@@ -4,6 +4,8 @@ import { toStorageError } from "./errors.ts";
 import { lockFile, prepareFile } from "./open-file.ts";
 import type { WriteCommand } from "./protocol.ts";
 import { Reader } from "./reader.ts";
+import { revisionBlock } from "./schema.ts";
+import { VolatileStates } from "./volatile-states.ts";
 import { Writer } from "./writer.ts";
 
 /** Writes in one transaction at most; more wait for the next, so that no commit takes long. */
@@ -20,7 +22,8 @@ export interface SqliteOptions {
 
 /** A write that has been decided and waits for the disk. */
 interface Write {
-  command: WriteCommand;
+  /** None for a volatile update. */
+  command: WriteCommand | undefined;
   event: StorageEvent;
   resolve(revision: number): void;
   reject(error: unknown): void;
@@ -46,6 +49,9 @@ export class SqliteStorage implements Storage {
   #compacted: number;
   /** The last revision given to a write; `#revision` follows when it is durable. */
   #assigned: number;
+  /** Revisions up to here may be given without asking the file first. */
+  #promised: number;
+  readonly #volatile = new VolatileStates();
   #queue: Write[] = [];
   #committing: Promise<void> | undefined;
   #compacting: Promise<void> | undefined;
@@ -78,7 +84,7 @@ export class SqliteStorage implements Storage {
     this.#reader = reader;
     this.#writer = writer;
     this.#release = release;
-    this.#revision = this.#assigned = state.revision;
+    this.#revision = this.#assigned = this.#promised = state.revision;
     this.#compacted = state.compacted;
   }
 
@@ -92,13 +98,14 @@ export class SqliteStorage implements Storage {
 
   async get(key: string): Promise<Stored | undefined> {
     this.#mustBeOpen();
-    return this.#reader.get(key, this.#revision);
+    const state = this.#volatile.get(key);
+    return state ? { key, ...state } : this.#reader.get(key, this.#revision);
   }
 
   async list(prefix: string, { limit, after = "", revision = this.#revision }: { limit?: number; after?: string; revision?: number } = {}): Promise<Listed> {
     this.#mustBeOpen();
-    this.#mustBeKept(revision);
-    const items = this.#reader.list(prefix, after, Math.min(revision, this.#revision), limit === undefined ? -1 : limit + 1);
+    this.#mustBeKept(revision, prefix);
+    const items = this.#volatile.over(this.#reader.list(prefix, after, Math.min(revision, this.#revision), limit === undefined ? -1 : limit + 1));
     const more = limit !== undefined && items.length > limit;
     if (more) items.pop();
     return { items, revision, more };
@@ -111,10 +118,10 @@ export class SqliteStorage implements Storage {
     });
   }
 
-  update(key: string, expectedRevision: number, value: Uint8Array): Promise<number> {
+  update(key: string, expectedRevision: number, value: Uint8Array, { volatile = false }: { volatile?: boolean } = {}): Promise<number> {
     return this.#write(key, (state) => {
       mustBeAt(key, expectedRevision, state);
-      return { type: "update", value };
+      return { type: "update", value, volatile };
     });
   }
 
@@ -129,7 +136,7 @@ export class SqliteStorage implements Storage {
     this.#mustBeOpen();
     let from = fromRevision;
     do {
-      this.#mustBeKept(from);
+      this.#mustBeKept(from, prefix);
       // Between the last page of history and joining the live watchers nothing is awaited, so nothing can be missed.
       if (from >= this.#revision) break;
       const page = this.#reader.history(prefix, from, this.#revision);
@@ -156,7 +163,10 @@ export class SqliteStorage implements Storage {
     this.#watchers.fail(new StorageError("closed", "the storage has been closed"));
     this.#reader.close();
     try {
-      if (!this.#failure) await this.#writer.call({ type: "close", revision: this.#assigned });
+      if (!this.#failure) {
+        await this.#writer.call({ type: "commit", writes: this.#volatile.commands(), revision: this.#assigned });
+        await this.#writer.call({ type: "close", revision: this.#assigned });
+      }
     } finally {
       this.#writer.stop();
       this.#release();
@@ -168,8 +178,9 @@ export class SqliteStorage implements Storage {
     if (this.#closed) throw new StorageError("closed", "the storage has been closed");
   }
 
-  #mustBeKept(revision: number): void {
-    if (revision < this.#compacted) throw new StorageError("compacted", `revision ${revision} has been compacted; the oldest available is ${this.#compacted}`);
+  #mustBeKept(revision: number, prefix: string): void {
+    const lost = revision < this.#revision && this.#volatile.newest(prefix) > revision;
+    if (revision < this.#compacted || lost) throw new StorageError("compacted", `revision ${revision} has been compacted; the oldest available is ${lost ? this.#volatile.newest(prefix) : this.#compacted}`);
   }
 
   #fail(error: StorageError): void {
@@ -182,7 +193,7 @@ export class SqliteStorage implements Storage {
     for (;;) {
       this.#mustBeOpen();
       const ahead = this.#inFlight.get(key);
-      const state = ahead ? stateAfter(ahead) : this.#reader.head(key);
+      const state = ahead ? stateAfter(ahead) : this.#volatile.get(key) ?? this.#reader.head(key);
       let change: Change;
       try {
         change = decide(state);
@@ -201,7 +212,7 @@ export class SqliteStorage implements Storage {
     const event: StorageEvent = change.type === "delete"
       ? { type: "delete", key, revision, value: state!.value, ...before }
       : { type: "put", key, revision, value: change.value, ...before };
-    const command: WriteCommand = change.type === "delete" ? { type: "delete", key, revision } : { type: change.type, key, revision, value: tight(change.value) };
+    const command = commandOf(key, revision, change);
     return new Promise((resolve, reject) => {
       const write: Write = { command, event, resolve, reject };
       this.#inFlight.set(key, write);
@@ -215,8 +226,13 @@ export class SqliteStorage implements Storage {
     await Promise.resolve();
     while (this.#queue.length > 0) {
       const batch = this.#queue.splice(0, batchWrites);
+      const writes = batch.flatMap(({ command }) => command ?? []), revision = batch.at(-1)!.event.revision;
       try {
-        await this.#writer.call({ type: "commit", writes: batch.map(({ command }) => command) });
+        // Volatile updates alone cost the disk a promise now and then.
+        if (writes.length > 0 || revision > this.#promised) {
+          await this.#writer.call({ type: "commit", writes, revision });
+          this.#promised = revision + revisionBlock / 2;
+        }
         this.#committed(batch);
       } catch (error) {
         // Writes behind a failed one were decided as if it had happened; their callers try again.
@@ -228,6 +244,10 @@ export class SqliteStorage implements Storage {
 
   #committed(batch: readonly Write[]): void {
     this.#revision = batch.at(-1)!.event.revision;
+    for (const { command, event } of batch) {
+      if (command) this.#volatile.forget(event.key);
+      else this.#volatile.set(event);
+    }
     this.#watchers.publish(batch.map(({ event }) => event), this.#revision);
     for (const write of batch) this.#settle(write, true).resolve(write.event.revision);
   }
@@ -255,12 +275,17 @@ export class SqliteStorage implements Storage {
   }
 }
 
-type Change = { type: "create" | "update"; value: Uint8Array } | { type: "delete" };
+type Change = { type: "create" | "update"; value: Uint8Array; volatile?: boolean } | { type: "delete" };
 type Decide = (state: State | undefined) => Change;
 
 function mustBeAt(key: string, expectedRevision: number, state: State | undefined): void {
   if (!state) throw new StorageError("notFound", `${key} does not exist`);
   if (state.revision !== expectedRevision) throw new StorageError("conflict", `${key} is at revision ${state.revision}, not ${expectedRevision}`);
+}
+
+function commandOf(key: string, revision: number, change: Change): WriteCommand | undefined {
+  if (change.type === "delete") return { type: "delete", key, revision };
+  return change.volatile ? undefined : { type: change.type, key, revision, value: tight(change.value) };
 }
 
 const stateAfter = ({ event }: Write): State | undefined => (event.type === "delete" ? undefined : { revision: event.revision, value: event.value });

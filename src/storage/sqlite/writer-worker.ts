@@ -55,8 +55,7 @@ function transaction(body: () => void): void {
   }
 }
 
-function commit(writes: readonly WriteCommand[]): void {
-  const last = writes.at(-1)!.revision;
+function commit(writes: readonly WriteCommand[], last: number): void {
   const promise = last > reserved - revisionBlock / 2 ? last + revisionBlock : reserved;
   transaction(() => {
     for (const write of writes) apply(write);
@@ -103,7 +102,7 @@ function close(revision: number): void {
 function answer(request: WriterRequest): WriterReply {
   switch (request.type) {
     case "open": open(request); return { ok: true };
-    case "commit": commit(request.writes); return { ok: true };
+    case "commit": commit(request.writes, request.revision); return { ok: true };
     case "compact": return { ok: true, done: compact(request.revision) };
     case "close": close(request.revision); return { ok: true };
   }
