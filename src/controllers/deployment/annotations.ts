@@ -7,7 +7,7 @@ export const revisionHistoryAnnotation = "deployment.kubernetes.io/revision-hist
 export const desiredReplicasAnnotation = "deployment.kubernetes.io/desired-replicas";
 export const maxReplicasAnnotation = "deployment.kubernetes.io/max-replicas";
 
-export const rollbackAnnotation = "deprecated.deployment.rollback.rollback-to";
+export const rollbackAnnotation = "deprecated.deployment.rollback.to";
 
 /** What a ReplicaSet doesn't inherit from its Deployment's annotations. Everything else, such as kubernetes.io/change-cause, it does. */
 export const notCopied: ReadonlySet<string> = new Set(["kubectl.kubernetes.io/last-applied-configuration", revisionAnnotation, revisionHistoryAnnotation, desiredReplicasAnnotation, maxReplicasAnnotation, rollbackAnnotation]);

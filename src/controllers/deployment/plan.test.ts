@@ -125,7 +125,7 @@ test("the history of revisions is kept to 2,000 characters", () => {
 
 describe("the annotation that asks for a rollback", () => {
   const asking = (revision: string, rest: Partial<Deployment["spec"]> = {}): Deployment =>
-    deployment(rest, { metadata: { name: "web", annotations: { "deprecated.deployment.rollback.rollback-to": revision, "deployment.kubernetes.io/revision": "3", "kubernetes.io/change-cause": "now" } } });
+    deployment(rest, { metadata: { name: "web", annotations: { "deprecated.deployment.rollback.to": revision, "deployment.kubernetes.io/revision": "3", "kubernetes.io/change-cause": "now" } } });
   const first = set("v0", 0, { revision: 1 });
   first.metadata.annotations!["kubernetes.io/change-cause"] = "then";
   const sets = [first, set("v0b", 0, { revision: 2 }), set("v1", 4, { revision: 3 })];
@@ -141,7 +141,7 @@ describe("the annotation that asks for a rollback", () => {
     test(name, () => {
       const rollback = planRollback(d, sets);
       expect(rollback && { image: rollback.deployment.spec.template.spec!.containers[0]!.image, reason: rollback.event.reason, message: rollback.event.message }).toEqual(image ? { image, reason: reason!, message: message! } : undefined);
-      expect(rollback?.deployment.metadata.annotations?.["deprecated.deployment.rollback.rollback-to"]).toBeUndefined();
+      expect(rollback?.deployment.metadata.annotations?.["deprecated.deployment.rollback.to"]).toBeUndefined();
     });
   }
   test("has the annotations of the revision come back, and no hash in the template", () => {
