@@ -4,6 +4,7 @@ import { isNotFound } from "../apimachinery/status.ts";
 import type { Client } from "../client/client.ts";
 import type { EventRecorder } from "../client/recorder.ts";
 import { preBindsOf, runBind, runPermit, runPostBind, runPreBind, runReserve, runUnreserve, waitOnPermit, type Binding, type PreBinds } from "./binding-cycle.ts";
+import { assignedTo } from "./cluster-events.ts";
 import { fitError, noNodesAvailable } from "./failure-message.ts";
 import { failed, isRejected, messageOf, unresolvable, type Status } from "./framework.ts";
 import type { PodNominator } from "./nominator.ts";
@@ -146,7 +147,7 @@ export class Attempts {
     const freed = state.forget(entry.uid);
     this.#fail(attempt, { ...outcome, nominate: "" });
     // The pod itself was judged: its own going doesn't help it.
-    if (freed) queue.moveOn({ resource: "AssignedPod", action: "Delete", old: binding.pod.pod }, ({ metadata }) => metadata.uid !== entry.uid);
+    if (freed) queue.moveOn({ resource: "AssignedPod", action: "Delete", old: assignedTo(binding.pod.pod, binding.nodeName) }, ({ metadata }) => metadata.uid !== entry.uid);
   }
 
   /** Undefined when the pod is bound. */

@@ -112,5 +112,8 @@ const isTerminal = ({ status }: Frozen<Pod>): boolean => status?.phase === "Succ
 /** Takes up its node's room. */
 export const isAssigned = (pod: Frozen<Pod> | undefined): pod is Frozen<Pod> => pod !== undefined && Boolean(pod.spec.nodeName) && !isTerminal(pod);
 
+/** As it would be, had its binding been seen: hints look at where a pod was. */
+export const assignedTo = (pod: Frozen<Pod>, nodeName: string): Frozen<Pod> => ({ ...pod, spec: { ...pod.spec, nodeName } });
+
 /** Wants a node. */
 export const isPending = (pod: Frozen<Pod> | undefined): pod is Frozen<Pod> => pod !== undefined && !pod.spec.nodeName && !isTerminal(pod);

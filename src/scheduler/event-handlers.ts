@@ -2,7 +2,7 @@ import type { Frozen } from "../apimachinery/meta.ts";
 import { nodes, pods } from "../apis/builtins.ts";
 import type { Node, Pod } from "../apis/generated/core/v1.ts";
 import type { InformerFactory } from "../client/informer.ts";
-import { eventCards, isAssigned, isPending, nodeActions, podActions, type ClusterEvent } from "./cluster-events.ts";
+import { assignedTo, eventCards, isAssigned, isPending, nodeActions, podActions, type ClusterEvent } from "./cluster-events.ts";
 import type { Profile } from "./profile.ts";
 import type { SchedulingQueue } from "./queue.ts";
 import type { ClusterState } from "./snapshot.ts";
@@ -54,7 +54,7 @@ export function handleEvents({ informers, state, queue, waitingPods, profiles }:
   function onPending(old: Frozen<Pod> | undefined, current: Frozen<Pod>): void {
     if (!old) return queue.add(current);
     const { uid } = current.metadata;
-    if (state.isAssumed(uid!)) {
+    if (state.assumedNode(uid!) !== undefined) {
       const entry = queue.get(uid!);
       if (entry) entry.pod = current;
       if (current.metadata.deletionTimestamp && !old.metadata.deletionTimestamp) giveUpAssumed(old);
@@ -67,14 +67,16 @@ export function handleEvents({ informers, state, queue, waitingPods, profiles }:
 
   function onGone(old: Frozen<Pod>): void {
     queue.remove(old.metadata.uid!);
-    if (state.isAssumed(old.metadata.uid!)) giveUpAssumed(old);
+    if (state.assumedNode(old.metadata.uid!) !== undefined) giveUpAssumed(old);
     else if (old.status?.nominatedNodeName) roomPromisedTo(old);
   }
 
   /** A pod on its way to a node is being deleted: its room is free before its binding has failed. */
   function giveUpAssumed(old: Frozen<Pod>): void {
-    if (!waitingPods.reject(old.metadata.uid!, "", "removed")) state.forget(old.metadata.uid!);
-    queue.moveOn({ resource: "AssignedPod", action: "Delete", old });
+    const { uid } = old.metadata;
+    const assumed = assignedTo(old, state.assumedNode(uid!)!);
+    if (!waitingPods.reject(uid!, "", "removed")) state.forget(uid!);
+    queue.moveOn({ resource: "AssignedPod", action: "Delete", old: assumed });
   }
 
   /** Pods of its priority and below had to leave it alone. */

@@ -104,8 +104,9 @@ export class ClusterState implements Snapshot {
     this.#assumed.add(pod.uid);
   }
 
-  isAssumed(uid: string): boolean {
-    return this.#assumed.has(uid);
+  /** The node that a pod was put on here, while its binding hasn't been seen. */
+  assumedNode(uid: string): string | undefined {
+    return this.#assumed.has(uid) ? this.#places.get(uid) : undefined;
   }
 
   /** How many there are of what. */
