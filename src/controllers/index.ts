@@ -1,6 +1,7 @@
 import { systemClock } from "../base/clock.ts";
 import type { Controller, ServedKinds } from "../client/controller.ts";
 import { noExtensionApis, type ExtensionApis } from "../client/extension-apis.ts";
+import { attachDetach } from "./attachdetach/attachdetach.ts";
 import { bootstrapSigner } from "./bootstrap-signer/bootstrap-signer.ts";
 import { certificateApproving } from "./certificates/approving.ts";
 import { certificateCleaner } from "./certificates/cleaner.ts";
@@ -80,6 +81,7 @@ export function controllers({ kinds, extensions = () => noExtensionApis, ca, sig
     persistentVolumeProtection,
     persistentVolumeBinder,
     persistentVolumeExpander,
+    attachDetach(),
     ephemeralVolume,
     localPathProvisioner({ storageDirectory }),
     ...(issueLegacyToken ? [serviceAccountTokenController({ ca, issue: issueLegacyToken })] : []),

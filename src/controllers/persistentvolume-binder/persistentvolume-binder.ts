@@ -4,7 +4,7 @@ import { bindingAnnotations, bindVolumeToClaim, claimHasClass, classOfClaim, has
 import { claimNames } from "../../apis/core/volume/pod-claims.ts";
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from "../../apis/generated/core/v1.ts";
 import { defineController, watchOf, type Listers, type ReconcileContext } from "../../client/controller.ts";
-import { isPodTerminal, podCondition } from "../pod-status.ts";
+import { isPodActive, podCondition } from "../pod-status.ts";
 import { claimStatusIn, planClaim, type ClaimWorld, type Told } from "./claim-plan.ts";
 import { planVolume, unboundVolume } from "./volume-plan.ts";
 
@@ -92,7 +92,7 @@ function worldOf(claim: Claim, lister: Listers): ClaimWorld {
     volumes: () => lister(persistentvolumes).list(),
     storageClass: (storageClass) => lister(storageclasses).get(storageClass),
     defaultClass: () => newestDefaultClass(lister(storageclasses).list())?.metadata.name,
-    unscheduledPods: () => lister(pods).list(namespace).filter((pod) => !pod.spec.nodeName && !isPodTerminal(pod) && claimNames(pod).includes(name!)).map(({ metadata }) => metadata.name!),
+    unscheduledPods: () => lister(pods).list(namespace).filter((pod) => !pod.spec.nodeName && isPodActive(pod) && claimNames(pod).includes(name!)).map(({ metadata }) => metadata.name!),
   };
 }
 
