@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { systemClock } from "../../src/base/clock.ts";
-import { builtins, configmaps, events, pods } from "../../src/apis/builtins.ts";
+import { builtins, configmaps, daemonsets, events, nodes, pods, statefulsets } from "../../src/apis/builtins.ts";
+import type { DaemonSet, StatefulSet } from "../../src/apis/generated/apps/v1.ts";
 import type { UserInfo } from "../../src/registry/attributes.ts";
 import { fixedKinds, rulesOf } from "../../src/client/controller.ts";
 import { startControllers } from "../../src/client/run-controllers.ts";
@@ -72,6 +73,41 @@ test("kubectl rolls a deployment out, back and on, under RBAC", async () => {
   expect(await kubectl("get", "events", "--field-selector=reason=ScalingReplicaSet", "-o", "jsonpath={.items[0].source.component}")).toBe("deployment-controller");
   await kubectl("delete", "deployment", "web", "--cascade=foreground", "--timeout=20s");
   expect(await kubectl("get", "replicasets,pods", "-o", "name")).toBe("");
+}, 120_000);
+
+const selected = (name: string): object => ({ selector: { matchLabels: { app: name } }, template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: "c", image: "v1" }] } } });
+
+test("kubectl rolls stateful and daemon sets out, back and on, and tells their history", async () => {
+  await using cluster = await startCluster();
+  const client = cluster.client();
+  for (const name of ["a", "b"]) await client.create(nodes, { apiVersion: "v1", kind: "Node", metadata: { name }, spec: {} });
+  await client.create(statefulsets, { metadata: { name: "db", namespace: "default" }, spec: { replicas: 2, serviceName: "db", ...selected("db") } } as StatefulSet);
+  await client.create(daemonsets, { metadata: { name: "log", namespace: "default" }, spec: selected("log") } as DaemonSet);
+  const kubectl = async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await cluster.kubectl(...args);
+    expect({ args, code, stderr: code === 0 ? "" : stderr }).toEqual({ args, code: 0, stderr: "" });
+    return stdout.trim();
+  };
+  for (const [set, app, done] of [["statefulset/db", "db", "partitioned roll out complete: 2 new pods have been updated..."], ["daemonset/log", "log", 'daemon set "log" successfully rolled out']] as const) {
+    const rolledOut = async (image: string): Promise<void> => {
+      expect(await kubectl("rollout", "status", set, "--timeout=20s")).toEndWith(done);
+      expect(await kubectl("get", "pods", "-l", `app=${app}`, "-o", "jsonpath={.items[*].spec.containers[0].image}")).toBe(`${image} ${image}`);
+    };
+    const revisions = async (): Promise<string[]> => (await kubectl("rollout", "history", set)).split("\n").slice(2).map((line) => line.split(/\s+/)[0]!);
+    await rolledOut("v1");
+    await kubectl("set", "image", set, "c=v2");
+    await rolledOut("v2");
+    expect(await revisions()).toEqual(["1", "2"]);
+    expect(await kubectl("rollout", "history", set, "--revision=1")).toMatch(/Image:\s+v1/);
+    await kubectl("rollout", "undo", set);
+    await rolledOut("v1");
+    expect(await revisions()).toEqual(["2", "3"]);
+    await kubectl("rollout", "undo", set, "--to-revision=2");
+    await rolledOut("v2");
+    await kubectl("rollout", "restart", set);
+    await rolledOut("v2");
+    expect(await revisions()).toEqual(["3", "4", "5"]);
+  }
 }, 120_000);
 
 test("a namespace that is deleted with kubectl goes with all it has", async () => {
