@@ -129,6 +129,20 @@ describe("informers over a client", () => {
     await stop();
   });
 
+  test("a server that is lost again and again, and works between, is back as soon each time", async () => {
+    const server = new Server();
+    const { clock, stop } = await start(server, ["10", []]);
+    for (let round = 1; round <= 8; round++) {
+      if (round % 2) await clock.advance(15_000);
+      else await server.send("MODIFIED", object("a", String(10 + round)));
+      await server.end(serviceUnavailable("connection lost"));
+      expect(server.watched.length).toBe(round);
+      await clock.advance(1600);
+      expect(server.watched.length).toBe(round + 1);
+    }
+    await stop();
+  });
+
   test("long lists come in pages", async () => {
     const server = new Server();
     const { clock, informer, stop } = await start(server);

@@ -22,6 +22,9 @@ const pageSize = 500;
 /** A watch is renewed after five to ten minutes, so that many of them don't renew at once (client-go's minWatchTimeout). */
 const watchSeconds = (): number => Math.round(300 * (1 + Math.random()));
 
+/** A watch that has lasted so long, in milliseconds, was one, though nothing changed. */
+const wellAfter = 10_000;
+
 /** Keeps `store` like the server's: list, then watch from that resourceVersion on; lists again when the server forgot it (410). Ends with `signal`. */
 export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>, signal: AbortSignal): Promise<void> {
   const { clock, log, card, store } = options;
@@ -31,8 +34,15 @@ export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>
     try {
       if (!listed) await list(options);
       listed = true;
-      if (await watch(options, signal)) backoff.reset();
-      else await clock.sleep(backoff.next(), signal);
+      const opened = clock.monotonic();
+      let told = false;
+      try {
+        await watch(options, () => { told = true; }, signal);
+      } finally {
+        // The server was well, however it ended: the next watch may begin at once, or soon.
+        if (told || clock.monotonic() - opened > wellAfter) backoff.reset();
+      }
+      if (!told) await clock.sleep(backoff.next(), signal);
     } catch (error) {
       if (signal.aborted) return;
       if (listed && isExpired(error)) {
@@ -59,18 +69,15 @@ async function list<T extends KubeObject>({ client, card, scope, store, onListed
   onListed();
 }
 
-/** True when the watch told anything: only then is the server well, and the next may begin at once. */
-async function watch<T extends KubeObject>({ client, card, scope, store }: ReflectorOptions<T>, signal: AbortSignal): Promise<boolean> {
-  let told = false;
+async function watch<T extends KubeObject>({ client, card, scope, store }: ReflectorOptions<T>, onTold: () => void, signal: AbortSignal): Promise<void> {
   const options = { ...scope, resourceVersion: store.resourceVersion, allowWatchBookmarks: true, timeoutSeconds: watchSeconds() };
   for await (const event of client.watch(card, options, signal)) {
-    told = true;
+    onTold();
     const object = event.object as Frozen<KubeObject>;
     store.resourceVersion = object.metadata.resourceVersion ?? store.resourceVersion;
     if (event.type === "DELETED") store.delete(keyOf(object), event.object);
     else if (event.type !== "BOOKMARK") store.set(event.object);
   }
-  return told;
 }
 
 const isExpired = (error: unknown): boolean => error instanceof StatusError && error.code === 410;
