@@ -9,7 +9,7 @@ export type ResourceList = Frozen<Record<string, string | number>> | undefined;
 
 export const megabyte = 1024 * 1024;
 /** What a container that asks for nothing is taken to use when nodes are scored. Source: kubernetes pkg/scheduler/util/pod_resources.go. */
-const nonZeroDefaults: ReadonlyMap<string, number> = new Map([["cpu", 100], ["memory", 200 * megabyte]]);
+export const nonZeroDefaults: ReadonlyMap<string, number> = new Map([["cpu", 100], ["memory", 200 * megabyte]]);
 
 export function parseResources(list: ResourceList): Resources {
   const amounts: Resources = new Map();

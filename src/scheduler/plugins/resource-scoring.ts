@@ -2,6 +2,7 @@ import type { ResourceSpec, ScoringStrategy, UtilizationShapePoint } from "../co
 import { maxNodeScore } from "../framework.ts";
 import type { NodeInfo } from "../node-info.ts";
 import type { PodInfo } from "../pod-info.ts";
+import { nonZeroDefaults, podRequests } from "../resources.ts";
 
 /** What the pod asks of each of the resources, in their order. */
 export type RequestList = readonly number[];
@@ -9,8 +10,15 @@ export type RequestList = readonly number[];
 /** Counted in units, and left out of the scores of pods that ask for none. Source: kubernetes pkg/scheduler/util (IsScalarResourceName). */
 export const isScalar = (name: string): boolean => name.includes("/") || name.startsWith("hugepages-") || name.startsWith("attachable-volumes-");
 
-/** As they count in NodeResourcesFit's scores: cpu and memory of containers that ask for none count a little. */
-export const nonZeroRequestList = ({ requests, nonZero }: PodInfo, resources: readonly ResourceSpec[]): RequestList => resources.map(({ name }) => nonZero.get(name) ?? requests.get(name) ?? 0);
+/**
+ * As they count in NodeResourcesFit's scores: cpu and memory of containers that ask for none count a little, and what is asked for the pod as a
+ * whole doesn't count (upstream leaves enablePodLevelResources of its scorer unset).
+ */
+export function nonZeroRequestList({ pod, requests, nonZero }: PodInfo, resources: readonly ResourceSpec[]): RequestList {
+  if (!pod.spec.resources) return resources.map(({ name }) => nonZero.get(name) ?? requests.get(name) ?? 0);
+  const ofContainers = podRequests({ ...pod, spec: { ...pod.spec, resources: undefined } }, nonZeroDefaults);
+  return resources.map(({ name }) => ofContainers.get(name) ?? 0);
+}
 export const requestList = ({ requests }: PodInfo, resources: readonly ResourceSpec[]): RequestList => resources.map(({ name }) => requests.get(name) ?? 0);
 
 /** The score of a node for one strategy, from 0 to 100. Amounts are whole numbers and divided as such. */
