@@ -22,6 +22,7 @@ import { jobController } from "./job/job.ts";
 import { jobOrphanPods } from "./job/orphan-pods.ts";
 import { localPathProvisioner } from "./local-path-provisioner/local-path-provisioner.ts";
 import { horizontalPodAutoscaler } from "./horizontal-pod-autoscaler/horizontal-pod-autoscaler.ts";
+import { leaseGc } from "./lease-gc/lease-gc.ts";
 import { namespaceController } from "./namespace/namespace.ts";
 import { nodeIpam } from "./node-ipam/node-ipam.ts";
 import { nodeLifecycle } from "./node-lifecycle/node-lifecycle.ts";
@@ -98,6 +99,7 @@ export function controllers({ kinds, extensions = () => noExtensionApis, ca, sig
     nodeIpam({ clusterCidr }),
     nodeLifecycle({ podsByNode, gracePeriod: nodeMonitorGracePeriod }),
     taintEviction({ podsByNode }),
+    leaseGc(),
     podGc({ podsByNode, terminatedPodThreshold }),
     disruption({ kinds }),
     staleDisruptionTargets,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { KubeObject, OwnerReference } from "../../src/apimachinery/meta.ts";
-import { clusterroles, configmaps, deployments, leases, namespaces, nodes, pods, replicasets, secrets, serviceaccounts } from "../../src/apis/builtins.ts";
-import type { ConfigMap, Namespace, Node, Pod } from "../../src/apis/generated/core/v1.ts";
+import { clusterroles, configmaps, deployments, leases, namespaces, nodes, pods, replicasets, resourcequotas, secrets, serviceaccounts } from "../../src/apis/builtins.ts";
+import type { ConfigMap, Namespace, Node, Pod, ResourceQuota } from "../../src/apis/generated/core/v1.ts";
 import type { ClusterRole } from "../../src/apis/generated/rbac/v1.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
 import { eventually } from "../support/eventually.ts";
@@ -234,4 +234,39 @@ test("bootstrap tokens sign cluster-info as long as they are there", async () =>
   await eventually(async () => expect((await plane.client.get(configmaps, info)).data?.["jws-kubeconfig-abcdef"]).toStartWith("eyJ"));
   await plane.client.delete(secrets, token);
   await eventually(async () => expect((await plane.client.get(configmaps, info)).data).toEqual({ kubeconfig: "text" }));
+});
+
+test("Leases of API servers that are gone go, others stay", async () => {
+  const clock = new FakeClock();
+  await using plane = await startControlPlane({ clock, select: ({ name }) => name === "apiserver-lease-gc" });
+  const namespace = "kube-system", identity = { "apiserver.kubernetes.io/identity": "kube-apiserver" };
+  const lease = (name: string, labels: Record<string, string>): Promise<unknown> => plane.client.create(leases, {
+    apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name, namespace, labels }, spec: { holderIdentity: name, leaseDurationSeconds: 3600, renewTime: new Date(clock.now()).toISOString() },
+  });
+  await lease("gone", identity);
+  await lease("alive", identity);
+  await lease("other", {});
+  const left = (): string[] => plane.list(leases, namespace).map(({ metadata }) => metadata.name!).toSorted();
+  // Our clock is set by two hours: that says nothing of theirs.
+  clock.jump(7_200_000);
+  await clock.advance(1_800_000);
+  expect(left()).toEqual(["alive", "gone", "other"]);
+  await plane.client.patch(leases, { namespace, name: "alive" }, { type: "application/merge-patch+json", body: { spec: { renewTime: new Date(clock.now()).toISOString() } } });
+  await clock.advance(1_900_000);
+  await eventually(() => expect(left()).toEqual(["alive", "other"]));
+});
+
+test("a quota that was charged for what was never written is put right after a while", async () => {
+  const clock = new FakeClock();
+  await using plane = await startControlPlane({ clock, select: ({ name }) => name === "resourcequota-controller" });
+  await plane.client.create(resourcequotas, { apiVersion: "v1", kind: "ResourceQuota", metadata: { name: "q", namespace: ns }, spec: { hard: { configmaps: "5" } } });
+  const used = (): string | number | undefined => plane.list<ResourceQuota>(resourcequotas, ns)[0]!.status?.used?.["configmaps"];
+  await eventually(() => expect(used()).toBe("0"));
+  await plane.client.patch(resourcequotas, { namespace: ns, name: "q" }, { type: "application/merge-patch+json", body: { status: { used: { configmaps: "3" } } } }, { subresource: "status" });
+  await clock.advance(200_000);
+  expect(used()).toBe("3");
+  await clock.advance(101_000);
+  await eventually(() => expect(used()).toBe("0"));
+  await clock.advance(0);
+  expect(clock.sleeping).toBe(0);
 });

@@ -1,10 +1,11 @@
-import { thaw } from "../../apimachinery/meta.ts";
+import { thaw, type Frozen } from "../../apimachinery/meta.ts";
 import { subjectaccessreviews } from "../../apis/authorization/accessreviews.ts";
 import { certificatesigningrequests } from "../../apis/certificates/certificatesigningrequest.ts";
 import { parseCertificateRequest } from "../../apis/certificates/pkcs10.ts";
 import type { SubjectAccessReview } from "../../apis/generated/authorization/v1.ts";
 import type { CertificateSigningRequest, CertificateSigningRequestSpec } from "../../apis/generated/certificates/v1.ts";
-import { defineController, type ReconcileContext } from "../../client/controller.ts";
+import { defineController, watchOf, type Listers, type ReconcileContext } from "../../client/controller.ts";
+import { clusterrolebindings, clusterroles } from "../../apis/builtins.ts";
 import { kubeletClient } from "./signers.ts";
 
 const recognized = [
@@ -15,6 +16,8 @@ const recognized = [
 /** Approves client certificates of kubelets that may ask for one: their own to renew it, or any node's when joining. Source: kubernetes pkg/controller/certificates/approver. */
 export const certificateApproving = defineController({
   name: "csrapproving", for: certificatesigningrequests,
+  // Who may ask for what is asked again when that changes.
+  watches: [watchOf(clusterroles, (_current, _old, { lister }) => openRequests(lister)), watchOf(clusterrolebindings, (_current, _old, { lister }) => openRequests(lister))],
   writes: [
     { apiGroups: ["certificates.k8s.io"], resources: ["certificatesigningrequests/approval"], verbs: ["update"] },
     { apiGroups: ["certificates.k8s.io"], resources: ["signers"], resourceNames: ["kubernetes.io/kube-apiserver-client-kubelet"], verbs: ["approve"] },
@@ -22,8 +25,7 @@ export const certificateApproving = defineController({
   ],
   async reconcile(name, context) {
     const request = context.lister(certificatesigningrequests).get(name);
-    if (!request || request.status?.certificate || request.spec.signerName !== "kubernetes.io/kube-apiserver-client-kubelet") return;
-    if (request.status?.conditions?.some(({ type }) => type === "Approved" || type === "Denied")) return;
+    if (!request || !isOpen(request)) return;
     const parsed = parseCertificateRequest(request.spec.request);
     if (!parsed || kubeletClient(parsed, request.spec.usages ?? [])) return;
     for (const { subresource, own, message } of recognized) {
@@ -36,6 +38,12 @@ export const certificateApproving = defineController({
     }
   },
 });
+
+/** One for a kubelet's client certificate that nobody has decided on. */
+const isOpen = ({ spec, status }: Frozen<CertificateSigningRequest>): boolean =>
+  spec.signerName === "kubernetes.io/kube-apiserver-client-kubelet" && !status?.certificate && !(status?.conditions ?? []).some(({ type }) => type === "Approved" || type === "Denied");
+
+const openRequests = (lister: Listers): string[] => lister(certificatesigningrequests).list().filter(isOpen).map(({ metadata }) => metadata.name!);
 
 async function mayCreate({ client }: ReconcileContext, { username, uid, groups, extra }: CertificateSigningRequestSpec, subresource: string): Promise<boolean> {
   const review = await client.create<SubjectAccessReview>(subjectaccessreviews, {

@@ -16,7 +16,7 @@ export const certificateCleaner = defineController({
     if (!request) return;
     const ends = endOf(request);
     if (ends <= now()) return client.delete(certificatesigningrequests, { name }, { preconditions: { uid: request.metadata.uid } });
-    return { requeueAfter: Math.min(ends - now(), pendingKept) };
+    return ends === Infinity ? undefined : { requeueAt: ends };
   },
 });
 

@@ -1,6 +1,7 @@
 import { isAlreadyExists } from "../../apimachinery/status.ts";
 import { namespaces, serviceaccounts } from "../../apis/builtins.ts";
 import { defineController, watchOf } from "../../client/controller.ts";
+import { isNamespaceTerminating } from "../namespace-terminating.ts";
 
 /** Every namespace has a service account called default, also when somebody deletes it. */
 export const serviceaccount = defineController({
@@ -12,7 +13,7 @@ export const serviceaccount = defineController({
     try {
       await client.create(serviceaccounts, { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default", namespace } });
     } catch (error) {
-      if (!isAlreadyExists(error)) throw error;
+      if (!isAlreadyExists(error) && !isNamespaceTerminating(error)) throw error;
     }
   },
 });

@@ -3,9 +3,6 @@ import { secrets } from "../../apis/core/secret.ts";
 import type { Secret } from "../../apis/generated/core/v1.ts";
 import { defineController, watchOf } from "../../client/controller.ts";
 
-/** Timers don't reach further than this, in milliseconds; a later end is looked at again then. */
-const longestWait = 24 * 3_600_000;
-
 /** Deletes bootstrap tokens that have ended. Source: kubernetes pkg/controller/bootstrap/tokencleaner.go. */
 export const tokenCleaner = defineController({
   name: "token-cleaner",
@@ -15,7 +12,7 @@ export const tokenCleaner = defineController({
     const secret = lister(secrets).get(key);
     const end = secret && endOf(secret);
     if (!secret || end === undefined) return;
-    if (end > now()) return { requeueAfter: Math.min(end - now(), longestWait) };
+    if (end > now()) return { requeueAt: end };
     await client.delete(secrets, { namespace: "kube-system", name: secret.metadata.name! }, { preconditions: { uid: secret.metadata.uid } });
   },
 });
