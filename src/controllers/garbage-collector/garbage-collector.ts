@@ -1,13 +1,15 @@
 import { thaw, type Frozen, type KubeObject, type OwnerReference } from "../../apimachinery/meta.ts";
 import type { AnyResource } from "../../apimachinery/resource.ts";
-import { isNotFound } from "../../apimachinery/status.ts";
+import { isConflict, isNotFound, noSuchPath } from "../../apimachinery/status.ts";
+import type { DeleteOptions } from "../../apis/generated/meta/v1.ts";
 import { defineController, type Controller, type Listers, type ReconcileContext, type ServedKinds } from "../../client/controller.ts";
+import { GoneOwners } from "./gone-owners.ts";
 import { idOf, OwnerGraph, ownersOf, resourceName, splitId, type ObjectId } from "./graph.ts";
 import { blocking, foregroundFinalizer, isDeletingDependents, isOrphaning, orphanFinalizer, planObject, type Owner } from "./plan.ts";
 
 /** Deletes what has lost all its owners, and deletes or lets go of dependents as the deletion of an owner asks. Make one for each start. */
 export function garbageCollector({ kinds }: { kinds: ServedKinds }): Controller {
-  const graph = new OwnerGraph();
+  const graph = new OwnerGraph(), gone = new GoneOwners();
   let indexed: { cards: readonly AnyResource[]; byName: Map<string, AnyResource>; byKind: Map<string, AnyResource> } | undefined;
 
   function index(): NonNullable<typeof indexed> {
@@ -43,29 +45,35 @@ export function garbageCollector({ kinds }: { kinds: ServedKinds }): Controller 
     const { metadata } = (current ?? old)!;
     const id = idOf(card, metadata.namespace, metadata.name!);
     graph.change(id, old, current);
-    if (current && old && current.metadata.uid !== old.metadata.uid) yield* graph.dependentsOf(old.metadata.uid);
-    if (!current) yield* graph.dependentsOf(metadata.uid);
-    else if (isOrphaning(current) || isDeletingDependents(current) || (ownersOf(current).length > 0 && !Bun.deepEquals(ownersOf(current), ownersOf(old)))) yield id;
+    if (old && old.metadata.uid !== current?.metadata.uid) yield* bereft(old.metadata.uid!);
+    const changed = ownersOf(current) !== ownersOf(old) && !Bun.deepEquals(ownersOf(current), ownersOf(old));
+    if (current && (isOrphaning(current) || isDeletingDependents(current) || (changed && ownersOf(current).length > 0))) yield id;
     // Events run within the commit: other listers may be asked for the owner there.
-    if (old && ownersOf(old).length > 0 && (!current || !Bun.deepEquals(ownersOf(current), ownersOf(old)))) yield* waitingOwners(old, lister);
+    if (old && ownersOf(old).length > 0 && (!current || changed)) yield* waitingOwners(old, lister);
+  }
+
+  /** Those that depended on what has just gone. */
+  function bereft(uid: string): readonly ObjectId[] {
+    const ids = graph.dependentsOf(uid);
+    if (ids.length > 0) gone.add(uid);
+    return ids;
   }
 
   /** Asks the server itself before an owner is believed to be gone. */
   async function findOwner(object: Frozen<KubeObject>, ref: Frozen<OwnerReference>, context: ReconcileContext): Promise<Owner> {
+    if (gone.has(ref.uid)) return { ref, state: "absent" };
     const card = cardOfOwner(ref);
     if (!card) return { ref, state: "unknown" };
-    const { namespace } = object.metadata;
-    if (card.scope === "Namespaced" && !namespace) {
-      context.recorder.event(object, "Warning", "OwnerRefInvalidNamespace", `ownerRef ${describe(ref)} is namespaced, but its dependent is not`);
-      return { ref, state: "unknown" };
+    const { lister, client } = context, { namespace = "" } = object.metadata, namespaced = card.scope === "Namespaced";
+    if (!namespaced || namespace) {
+      const known = lister<KubeObject>(card).get(namespaced ? `${namespace}/${ref.name}` : ref.name);
+      const owner = known?.metadata.uid === ref.uid ? known : await client.get<KubeObject>(card, { ...(namespaced ? { namespace } : {}), name: ref.name }).catch(undefinedIfNotFound);
+      if (owner?.metadata.uid === ref.uid) return { ref, state: "present", object: owner };
     }
-    const key = card.scope === "Namespaced" ? { namespace, name: ref.name } : { name: ref.name };
-    const known = context.lister<KubeObject>(card).get(card.scope === "Namespaced" ? `${namespace}/${ref.name}` : ref.name);
-    const owner = known?.metadata.uid === ref.uid ? known : await context.client.get<KubeObject>(card, key).catch(undefinedIfNotFound);
-    if (owner?.metadata.uid === ref.uid) return { ref, state: "present", object: owner };
-    const elsewhere = card.scope === "Namespaced" && context.lister<KubeObject>(card).list().some((other) => other.metadata.uid === ref.uid);
-    if (elsewhere) context.recorder.event(object, "Warning", "OwnerRefInvalidNamespace", `ownerRef ${describe(ref)} does not exist in namespace ${JSON.stringify(namespace)}`);
-    return { ref, state: "absent" };
+    if (namespaced && lister<KubeObject>(card).list().some(({ metadata }) => metadata.uid === ref.uid)) {
+      context.recorder.event(object, "Warning", "OwnerRefInvalidNamespace", `ownerRef [${ref.apiVersion}/${ref.kind}, namespace: ${namespace}, name: ${ref.name}, uid: ${ref.uid}] does not exist in namespace ${JSON.stringify(namespace)}`);
+    }
+    return { ref, state: namespaced && !namespace ? "elsewhere" : "absent" };
   }
 
   async function collect(id: ObjectId, object: Frozen<KubeObject>, context: ReconcileContext): Promise<void> {
@@ -73,27 +81,27 @@ export function garbageCollector({ kinds }: { kinds: ServedKinds }): Controller 
     const owners = await Promise.all(ownersOf(object).map((ref) => findOwner(object, ref, context)));
     const decision = planObject(object, owners, dependentsOf(object, context.lister));
     if (decision.action === "drop-owners") await dropOwners(card, object, decision.uids, context);
-    if (decision.action !== "delete") return;
-    if (decision.unblock) await patchMetadata(card, object, { ownerReferences: ownersOf(object).map((ref) => ({ ...ref, blockOwnerDeletion: false })) }, context);
-    const { namespace, name, uid } = object.metadata;
-    // With the resourceVersion: if somebody changed the owners meanwhile, the decision is taken again.
-    const preconditions = decision.unblock ? { uid } : { uid, resourceVersion: object.metadata.resourceVersion };
-    await context.client.delete(card, { namespace, name: name! }, { propagationPolicy: decision.propagationPolicy, preconditions }).catch(undefinedIfNotFound);
+    if (decision.action === "delete") {
+      if (decision.unblock) await patchMetadata(card, object, { ownerReferences: ownersOf(object).map((ref) => ({ ...ref, blockOwnerDeletion: false })) }, context);
+      await remove(card, object, decision.propagationPolicy, decision.unblock, context);
+    }
+    // A kind that isn't served may come, and may have no such owner then: tried again, less and less often.
+    if (owners.some(({ state }) => state === "unknown")) throw noSuchPath();
   }
 
   async function orphan(id: ObjectId, object: Frozen<KubeObject>, context: ReconcileContext): Promise<void> {
-    for (const dependentId of graph.dependentsOf(object.metadata.uid)) {
+    await inParallel(graph.dependentsOf(object.metadata.uid), async (dependentId) => {
       const dependent = read(dependentId, context.lister);
       if (dependent) await dropOwners(cardOfId(dependentId)!, dependent, [object.metadata.uid!], context);
-    }
+    });
     await removeFinalizer(cardOfId(id)!, object, orphanFinalizer, context);
   }
 
   async function deleteDependents(id: ObjectId, object: Frozen<KubeObject>, context: ReconcileContext): Promise<void> {
-    for (const dependentId of graph.dependentsOf(object.metadata.uid)) {
+    await inParallel(graph.dependentsOf(object.metadata.uid), async (dependentId) => {
       const dependent = read(dependentId, context.lister);
-      if (dependent && blocking(object, [dependent]).length > 0) await collect(dependentId, dependent, context);
-    }
+      if (dependent) await collect(dependentId, dependent, context);
+    });
     // Those that were deleted at once are gone from the listers already.
     const left = blocking(object, dependentsOf(object, context.lister));
     const fresh = read(id, context.lister);
@@ -117,11 +125,37 @@ export function garbageCollector({ kinds }: { kinds: ServedKinds }): Controller 
 /** Events are many, have no owners that matter and go by themselves. */
 const isCollected = (card: AnyResource): boolean => card.resource !== "events" && ["list", "watch", "delete", "patch"].every((verb) => card.verbs.includes(verb as "list"));
 
-const describe = ({ apiVersion, kind, name, uid }: Frozen<OwnerReference>): string => `[${apiVersion}/${kind}, name: ${name}, uid: ${uid}]`;
-
 function undefinedIfNotFound(error: unknown): undefined {
   if (!isNotFound(error)) throw error;
   return undefined;
+}
+
+/** Deletes what has no owner any more: the very object, and only if its owners are still those that were looked at. */
+async function remove(card: AnyResource, object: Frozen<KubeObject>, propagationPolicy: DeleteOptions["propagationPolicy"], changed: boolean, context: ReconcileContext): Promise<void> {
+  const { client } = context, { namespace, name, uid, resourceVersion } = object.metadata, key = { namespace, name: name! };
+  const preconditions = changed ? { uid } : { uid, resourceVersion };
+  try {
+    await client.delete(card, key, { propagationPolicy, preconditions });
+  } catch (error) {
+    if (isNotFound(error)) return;
+    if (!isConflict(error) || changed) throw error;
+    const now = await client.get<KubeObject>(card, key).catch(undefinedIfNotFound);
+    if (!now) return;
+    if (now.metadata.uid !== uid || !Bun.deepEquals(ownersOf(now), ownersOf(object))) throw error;
+    // It changes often, but its owners don't.
+    await remove(card, object, propagationPolicy, true, context);
+  }
+}
+
+/** Enough at once for storage to commit them in groups. Goes on past errors, and throws the first. */
+const concurrency = 32;
+
+async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items.values(), errors: unknown[] = [];
+  await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, async () => {
+    for (const item of queue) await work(item).catch((error: unknown) => errors.push(error));
+  }));
+  if (errors.length > 0) throw errors[0];
 }
 
 const dropOwners = (card: AnyResource, object: Frozen<KubeObject>, uids: readonly string[], context: ReconcileContext): Promise<void> =>

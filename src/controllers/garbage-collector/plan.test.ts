@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { KubeObject } from "../../apimachinery/meta.ts";
+import { GoneOwners } from "./gone-owners.ts";
 import { OwnerGraph } from "./graph.ts";
 import { blocking, planObject, type Owner } from "./plan.ts";
 
@@ -15,6 +16,7 @@ describe("an object", () => {
     { name: "without owners stays", owners: [], expected: { action: "keep" } },
     { name: "with its owner stays", owners: [present("a")], expected: { action: "keep" } },
     { name: "with an owner of an unknown kind stays", owners: [{ ref: ref("a"), state: "unknown" }], expected: { action: "keep" } },
+    { name: "in no namespace with an owner in one stays", owners: [{ ref: ref("a"), state: "elsewhere" }], expected: { action: "keep" } },
     { name: "that has lost its owner goes", owners: [absent("a")], expected: { action: "delete", propagationPolicy: "Background", unblock: false } },
     { name: "that is being deleted already is left to it", object: deletingDependents, owners: [absent("a")], expected: { action: "keep" } },
     { name: "that has lost one of two lets go of it", owners: [absent("a"), present("b"), waiting("c")], expected: { action: "drop-owners", uids: ["a", "c"] } },
@@ -40,4 +42,10 @@ test("the graph follows owners as they change", () => {
   expect(["a", "b", "c"].map((uid) => graph.dependentsOf(uid))).toEqual([["y"], ["x"], ["x"]]);
   graph.change("x", owned("b", "c"), undefined);
   expect(graph.dependentsOf("b")).toEqual([]);
+});
+
+test("the latest owners that went are remembered", () => {
+  const gone = new GoneOwners(2);
+  for (const uid of ["a", "b", "a", "c"]) gone.add(uid);
+  expect(["a", "b", "c"].map((uid) => gone.has(uid))).toEqual([true, false, true]);
 });

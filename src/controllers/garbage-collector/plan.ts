@@ -11,9 +11,9 @@ export const isDeletingDependents = (object: Frozen<KubeObject>): boolean => isD
 
 /**
  * `absent`: the server has no such object with that uid, where the dependent may have its owners. `unknown`: its kind isn't served (a CRD that
- * is gone, or not here yet), or a cluster-scoped object names an owner in a namespace; such owners count as present, for safety.
+ * is gone, or not here yet); `elsewhere`: a cluster-scoped object names an owner in a namespace. These two count as present, for safety.
  */
-export type Owner = { ref: Frozen<OwnerReference>; state: "absent" | "unknown" } | { ref: Frozen<OwnerReference>; state: "present"; object: Frozen<KubeObject> };
+export type Owner = { ref: Frozen<OwnerReference>; state: "absent" | "unknown" | "elsewhere" } | { ref: Frozen<OwnerReference>; state: "present"; object: Frozen<KubeObject> };
 
 export type Decision =
   | { action: "keep" }
