@@ -1,7 +1,10 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
+import { keyOf } from "../apimachinery/meta.ts";
 import { isNotFound } from "../apimachinery/status.ts";
+import type { Pod } from "../apis/generated/core/v1.ts";
 import type { Client } from "../client/client.ts";
+import type { Lister } from "../client/informer.ts";
 import type { EventRecorder } from "../client/recorder.ts";
 import { preBindsOf, runBind, runPermit, runPostBind, runPreBind, runReserve, runUnreserve, waitOnPermit, type Binding, type PreBinds } from "./binding-cycle.ts";
 import { assignedTo } from "./cluster-events.ts";
@@ -33,6 +36,7 @@ export interface AttemptsOptions {
   metrics: SchedulerMetrics;
   profiles: ReadonlyMap<string, RunningProfile>;
   percentageOfNodesToScore: number;
+  pods: Lister<Pod>;
   state: ClusterState;
   queue: SchedulingQueue;
   nominator: PodNominator;
@@ -64,9 +68,15 @@ export class Attempts {
   readonly #underWay = new Set<Promise<void>>();
   readonly #writes = new Set<Promise<unknown>>();
   #start = 0;
+  #stopped = false;
 
   constructor(options: AttemptsOptions) {
     this.#options = options;
+  }
+
+  /** From now on nothing is said of pods that are given up: the next scheduler takes them on. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   /** Resolves as soon as fewer than `limit` writes are under way. */
@@ -195,7 +205,7 @@ export class Attempts {
     metrics.scheduleAttempts.inc([result, profile.name]);
     metrics.attemptDuration.observe(seconds, [result, profile.name]);
     const waits = rejectors && rejectors.size > 0 ? queue.reject(entry, rejectors, pending) : queue.retryLater(entry);
-    if (!waits) return;
+    if (!waits || this.#stopped) return;
     const { pod } = entry;
     if (failure.nominate || pod.status?.nominatedNodeName || nominator.nodeOf(entry.uid)) nominator.set(podInfo(pod), failure.nominate);
     if (isNotFound(cause)) return;
@@ -213,7 +223,11 @@ export class Attempts {
       entry.lastToldAt = now;
       recorder.event(pod, "Warning", "FailedScheduling", truncated(failure.message));
     }
-    const told = Promise.resolve(entry.told).then(() => reportFailure(pod, failure, { client, now: clock.now() }));
+    const told = Promise.resolve(entry.told).then(async () => {
+      // What was told last counts, and a pod that is gone or has a node by now needs nothing.
+      const latest = this.#options.pods.get(keyOf(pod));
+      if (latest?.metadata.uid === entry.uid && !latest.spec.nodeName) await reportFailure(latest, failure, { client, now: clock.now() });
+    });
     entry.told = told.catch(() => undefined);
     this.inBackground(this.#write(told));
   }

@@ -93,15 +93,24 @@ const conditionsOf = ({ status }: Frozen<Node>): Record<string, string> => Objec
 export function podActions(old: Frozen<Pod>, current: Frozen<Pod>): EventAction[] {
   const actions: EventAction[] = [];
   if (!semanticEqual(old.metadata.labels, current.metadata.labels)) actions.push("UpdatePodLabel");
-  if (scaledDown(old, current)) actions.push("UpdatePodScaleDown");
+  if (!needsTheSame(old, current) && scaledDown(old, current)) actions.push("UpdatePodScaleDown");
   if (old.spec.schedulingGates?.length && !current.spec.schedulingGates?.length) actions.push("UpdatePodSchedulingGatesEliminated");
   if ((old.spec.tolerations?.length ?? 0) !== (current.spec.tolerations?.length ?? 0)) actions.push("UpdatePodToleration");
   if (!semanticEqual(old.status?.resourceClaimStatuses, current.status?.resourceClaimStatuses)) actions.push("UpdatePodGeneratedResourceClaim");
   return actions.length > 0 ? actions : ["Update"];
 }
 
+/** Whether it takes as much as before of its node, and others see it as before: true for most of what a kubelet writes. */
+export const needsTheSame = (old: Frozen<Pod>, current: Frozen<Pod>): boolean =>
+  old.metadata.generation !== undefined && old.metadata.generation === current.metadata.generation && semanticEqual(old.metadata.labels, current.metadata.labels) && semanticEqual(sizesOf(old), sizesOf(current));
+
+/** What of its status says how much it takes, while it is being resized. */
+const sizesOf = ({ status }: Frozen<Pod>): unknown => [
+  status?.resources, status?.allocatedResources, status?.conditions?.filter(({ type }) => type.startsWith("PodResize")).map(({ type, reason }) => [type, reason]),
+  [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])].map(({ name, resources, allocatedResources }) => [name, resources, allocatedResources]),
+];
+
 function scaledDown(old: Frozen<Pod>, current: Frozen<Pod>): boolean {
-  if (old.spec === current.spec && old.status === current.status) return false;
   const now = podRequests(current);
   for (const [name, amount] of podRequests(old)) if (amount > (now.get(name) ?? -1)) return true;
   return false;

@@ -2,7 +2,7 @@ import type { Frozen } from "../apimachinery/meta.ts";
 import { nodes, pods } from "../apis/builtins.ts";
 import type { Node, Pod } from "../apis/generated/core/v1.ts";
 import type { InformerFactory } from "../client/informer.ts";
-import { assignedTo, eventCards, isAssigned, isPending, nodeActions, podActions, type ClusterEvent } from "./cluster-events.ts";
+import { assignedTo, eventCards, isAssigned, isPending, needsTheSame, nodeActions, podActions, type ClusterEvent } from "./cluster-events.ts";
 import type { Profile } from "./profile.ts";
 import type { SchedulingQueue } from "./queue.ts";
 import type { ClusterState } from "./snapshot.ts";
@@ -46,7 +46,7 @@ export function handleEvents({ informers, state, queue, waitingPods, profiles }:
   };
 
   function onAssigned(old: Frozen<Pod> | undefined, current: Frozen<Pod>): void {
-    state.setPod(current);
+    state.setPod(current, old !== undefined && needsTheSame(old, current));
     if (!old) queue.remove(current.metadata.uid!);
     for (const action of old ? podActions(old, current) : ["Add" as const]) queue.moveOn({ resource: "AssignedPod", action, ...(old ? { old } : {}), current });
   }

@@ -80,6 +80,12 @@ export class NodeSums implements MutableNodeInfo {
     }
   }
 
+  /** The pod has changed in nothing that counts here. */
+  replace(pod: PodInfo): void {
+    this.pods.set(pod.uid, pod);
+    if (pod.affinity) this.podsWithAffinity.set(pod.uid, pod);
+  }
+
   remove(uid: string): void {
     const pod = this.pods.get(uid);
     if (!pod) return;

@@ -3,6 +3,8 @@ import type { Pod } from "../apis/generated/core/v1.ts";
 import type { Nominator } from "./framework.ts";
 import { podInfo, type PodInfo } from "./pod-info.ts";
 
+const none: readonly PodInfo[] = [];
+
 /**
  * Which pods are promised which node. A nomination made here counts before the API has it: status.nominatedNodeName follows, and what the
  * informer shows meanwhile doesn't undo it. Source: kubernetes pkg/scheduler/backend/queue/nominator.go.
@@ -17,7 +19,7 @@ export class PodNominator implements Nominator {
 
   on(nodeName: string): readonly PodInfo[] {
     const pods = this.#nodes.get(nodeName);
-    return pods ? [...pods.values()] : [];
+    return pods ? [...pods.values()] : none;
   }
 
   nodeOf(uid: string): string | undefined {

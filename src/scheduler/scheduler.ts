@@ -81,7 +81,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const queue: SchedulingQueue = new SchedulingQueue({
     clock, profiles, nominator, metrics, sort: (a, b) => sorter!.queueSort!(a, b), backoff: { initial: podInitialBackoffSeconds * 1000, max: podMaxBackoffSeconds * 1000 },
   });
-  const attempts: Attempts = new Attempts({ client, clock, log, metrics, profiles, percentageOfNodesToScore, state, queue, nominator, waitingPods, preBinds, random });
+  const attempts: Attempts = new Attempts({ client, clock, log, metrics, profiles, percentageOfNodesToScore, pods: lister(pods), state, queue, nominator, waitingPods, preBinds, random });
   metrics.watch({ pending: () => pendingPods(queue), cache: () => Object.entries(state.sizes()).map(([type, size]) => [[type === "assumed" ? "assumed_pods" : type], size]) });
 
   async function work(): Promise<void> {
@@ -99,6 +99,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     name: "scheduler",
     async run(signal) {
       const close = (): void => {
+        attempts.stop();
         queue.close();
         waitingPods.close();
         preBinds.close();

@@ -81,9 +81,13 @@ export class ClusterState implements Snapshot {
     this.#drop(sums);
   }
 
-  /** A pod on a node, as the informer shows it. */
-  setPod(pod: Frozen<Pod>): void {
-    this.#assumed.delete(pod.metadata.uid!);
+  /** A pod on a node, as the informer shows it. `needsTheSame`: as it was shown before, in all that scheduling looks at (see `needsTheSame`). */
+  setPod(pod: Frozen<Pod>, needsTheSame = false): void {
+    const uid = pod.metadata.uid!;
+    const sums = needsTheSame && !this.#assumed.has(uid) ? this.#sums.get(pod.spec.nodeName!) : undefined;
+    const known = sums?.pods.get(uid);
+    if (known) return sums!.replace({ ...known, pod });
+    this.#assumed.delete(uid);
     this.#place(podInfo(pod), pod.spec.nodeName!);
   }
 
