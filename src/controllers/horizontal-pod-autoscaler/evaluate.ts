@@ -65,17 +65,18 @@ async function orFail<T>(reason: string, wrap: (detail: string) => string, work:
   }
 }
 
-async function asking<T>(what: string, fetch: () => Promise<T>, where = ""): Promise<T> {
+async function asking<T>(what: string, fetch: () => Promise<T>): Promise<T> {
   try {
     return await fetch();
   } catch (error) {
-    throw new Error(`unable to get ${what}: ${(error as Error).message}${where}`, { cause: error });
+    throw new Error(`unable to get ${what}${(error as Error).message}`, { cause: error });
   }
 }
 
 async function ofObject({ describedObject, metric, target }: Metric<NonNullable<MetricSpec["object"]>>, situation: Situation, metrics: Metrics): Promise<Evaluated> {
   const { namespace, specReplicas } = situation, reason = "FailedGetObjectMetric", outer = (detail: string): string => `failed to get object metric value: ${detail}`;
-  const use = (): Promise<bigint> => asking(`metric ${metric.name}`, () => metrics.object(metric.name, namespace, describedObject, fromLabelSelector(metric.selector)), ` on ${describedObject.kind} ${namespace}/${describedObject.name}`);
+  // Kubernetes puts these words in this order.
+  const use = (): Promise<bigint> => asking(`metric ${metric.name}: ${describedObject.kind} on ${namespace} ${describedObject.name}/`, () => metrics.object(metric.name, namespace, describedObject, fromLabelSelector(metric.selector)));
   const status = (current: MetricValueStatus): MetricStatus => ({ type: "Object", object: { describedObject: { ...describedObject }, metric: identifier(metric), current } });
   if (target.type === "Value" && target.value !== undefined) {
     const { replicas, usage } = await orFail(reason, outer, async () => replicasForValue({ ...situation, currentReplicas: specReplicas }, await use(), milli(target.value!)));
@@ -91,7 +92,7 @@ async function ofObject({ describedObject, metric, target }: Metric<NonNullable<
 async function ofPods({ metric, target }: Metric<NonNullable<MetricSpec["pods"]>>, situation: Situation, metrics: Metrics): Promise<Evaluated> {
   const { namespace, selector, specReplicas } = situation;
   const { replicas, usage } = await orFail("FailedGetPodsMetric", (detail) => `failed to get pods metric value: ${detail}`, async () => {
-    const found = await asking(`metric ${metric.name}`, () => metrics.pods(metric.name, namespace, selector, fromLabelSelector(metric.selector)));
+    const found = await asking(`metric ${metric.name}: `, () => metrics.pods(metric.name, namespace, selector, fromLabelSelector(metric.selector)));
     return replicasForAverage({ ...situation, currentReplicas: specReplicas, metrics: found, resource: "" }, milli(target.averageValue ?? 0));
   });
   return { replicas, name: `pods metric ${metric.name}`, status: { type: "Pods", pods: { metric: identifier(metric), current: { averageValue: quantity(usage) } } } };
@@ -112,7 +113,7 @@ async function byResource(resource: string, container: string, target: Metric<Me
   if (averageValue === undefined && averageUtilization === undefined) throw new Error("invalid resource metric source: neither an average utilization target nor an average value (usage) target was set");
   let proposal: Proposal;
   try {
-    const found: PodMetrics = await asking(`metrics for resource ${resource}`, () => metrics.resource(resource, namespace, selector, container));
+    const found: PodMetrics = await asking(`metrics for resource ${resource}: `, () => metrics.resource(resource, namespace, selector, container));
     const of = { ...situation, currentReplicas: specReplicas, metrics: found, resource };
     proposal = averageValue === undefined ? replicasForUtilization(of, averageUtilization!, container) : replicasForAverage(of, milli(averageValue));
   } catch (error) {
@@ -128,7 +129,7 @@ async function byResource(resource: string, container: string, target: Metric<Me
 async function ofExternal({ metric, target }: Metric<NonNullable<MetricSpec["external"]>>, situation: Situation, metrics: Metrics): Promise<Evaluated> {
   const { namespace, specReplicas } = situation, reason = "FailedGetExternalMetric", outer = (detail: string): string => `failed to get ${metric.name} external metric value: ${detail}`;
   const text = labelSelectorText(metric.selector);
-  const use = async (): Promise<bigint> => sumOf(await asking(`external metric ${namespace}/${metric.name}/${text}`, () => metrics.external(metric.name, namespace, fromLabelSelector(metric.selector))));
+  const use = async (): Promise<bigint> => sumOf(await asking(`external metric ${namespace}/${metric.name}/${text}: `, () => metrics.external(metric.name, namespace, fromLabelSelector(metric.selector))));
   const answer = (replicas: number, current: MetricValueStatus): Evaluated => ({ replicas, name: `external metric ${metric.name}(${text})`, status: { type: "External", external: { metric: identifier(metric), current } } });
   if (target.averageValue !== undefined) {
     const { replicas, usage } = await orFail(reason, (detail) => outer(`failed to get ${metric.name} external metric: ${detail}`), async () => replicasForValuePerPod(situation, await use(), milli(target.averageValue!)));
