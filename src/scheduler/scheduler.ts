@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { logger, type Logger } from "../base/log.ts";
-import { namespaces, nodes, pods, replicasets, services } from "../apis/builtins.ts";
+import { namespaces, nodes, pods } from "../apis/builtins.ts";
 import type { KubeObject } from "../apimachinery/meta.ts";
 import type { ResourceCard } from "../apimachinery/resource.ts";
 import type { Client } from "../client/client.ts";
@@ -123,12 +123,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
 /** The cluster, as plugins look at it beyond nodes and pods. */
 function clusterState(lister: Handle["lister"]): ClusterState {
-  const namespaceLister = lister(namespaces), serviceLister = lister(services), replicasetLister = lister(replicasets);
-  return new ClusterState({
-    namespaceLabels: (name) => namespaceLister.get(name)?.metadata.labels,
-    services: (namespace) => serviceLister.list(namespace),
-    replicaset: (namespace, name) => replicasetLister.get(`${namespace}/${name}`),
-  });
+  const namespaceLister = lister(namespaces);
+  return new ClusterState({ namespaceLabels: (name) => namespaceLister.get(name)?.metadata.labels });
 }
 
 function pendingPods(queue: SchedulingQueue): (readonly [string[], number])[] {

@@ -1,6 +1,5 @@
 import type { Frozen } from "../apimachinery/meta.ts";
-import type { Node, Pod, Service } from "../apis/generated/core/v1.ts";
-import type { ReplicaSet } from "../apis/generated/apps/v1.ts";
+import type { Node, Pod } from "../apis/generated/core/v1.ts";
 import { NodeSums, type NodeInfo } from "./node-info.ts";
 import { podInfo, type PodInfo } from "./pod-info.ts";
 
@@ -17,8 +16,6 @@ export interface Snapshot extends Related {
 /** Objects beside nodes and pods that decisions look at. */
 export interface Related {
   namespaceLabels(namespace: string): Readonly<Record<string, string>> | undefined;
-  services(namespace: string): readonly Frozen<Service>[];
-  replicaset(namespace: string, name: string): Frozen<ReplicaSet> | undefined;
 }
 
 /** The cluster as the informers and our own decisions have it, kept up to date one change at a time. */
@@ -56,14 +53,6 @@ export class ClusterState implements Snapshot {
 
   namespaceLabels(namespace: string): Readonly<Record<string, string>> | undefined {
     return this.#related.namespaceLabels(namespace);
-  }
-
-  services(namespace: string): readonly Frozen<Service>[] {
-    return this.#related.services(namespace);
-  }
-
-  replicaset(namespace: string, name: string): Frozen<ReplicaSet> | undefined {
-    return this.#related.replicaset(namespace, name);
   }
 
   setNode(node: Frozen<Node>): void {

@@ -1,8 +1,7 @@
 import { fakeInformer } from "../../../test/support/fake-informer.ts";
 import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
 import type { AnyResource } from "../../apimachinery/resource.ts";
-import type { ReplicaSet } from "../../apis/generated/apps/v1.ts";
-import type { Node, NodeSpec, NodeStatus, Pod, PodSpec, Service } from "../../apis/generated/core/v1.ts";
+import type { Node, NodeSpec, NodeStatus, Pod, PodSpec } from "../../apis/generated/core/v1.ts";
 import { isUnresolvable, messageOf, type AnyPlugin, type Handle } from "../framework.ts";
 import { PodNominator } from "../nominator.ts";
 import { defaultProfile, pluginRegistry } from "../plugins/index.ts";
@@ -29,34 +28,25 @@ export function node(name: string, { labels, allocatable, images, ...spec }: Nod
 export interface PodShape extends Partial<PodSpec> {
   namespace?: string;
   labels?: Record<string, string>;
-  /** The name of the ReplicaSet it belongs to. */
-  replicaset?: string;
   /** Of its one container. */
   requests?: Record<string, string>;
   hostPorts?: { hostPort: number; hostIP?: string; protocol?: "TCP" | "UDP" }[];
 }
 
-export function pod(name: string, { namespace = "default", labels, replicaset, requests, hostPorts = [], ...spec }: PodShape = {}): Frozen<Pod> {
+export function pod(name: string, { namespace = "default", labels, requests, hostPorts = [], ...spec }: PodShape = {}): Frozen<Pod> {
   const ports = hostPorts.map((port) => ({ containerPort: port.hostPort, ...port }));
-  const owners = replicaset ? { ownerReferences: [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: replicaset, uid: replicaset, controller: true }] } : {};
   return {
-    metadata: { name, namespace, uid: name, labels, ...owners },
+    metadata: { name, namespace, uid: name, labels },
     spec: { schedulerName: "default-scheduler", containers: [{ name: "main", image: "main:1", resources: { requests }, ports }], ...spec },
   };
 }
 
 /** A cluster of these objects; pods with a nodeName are on their node. */
-export function cluster(nodes: readonly Frozen<Node>[], pods: readonly Frozen<Pod>[] = [], { services = [], replicasets = [], namespaces = {} }: {
-  services?: readonly Frozen<Service>[]; replicasets?: readonly Frozen<ReplicaSet>[];
+export function cluster(nodes: readonly Frozen<Node>[], pods: readonly Frozen<Pod>[] = [], { namespaces = {} }: {
   /** Labels by name. */
   namespaces?: Record<string, Record<string, string>>;
 } = {}): ClusterState {
-  const inNamespace = <T extends { readonly metadata: { readonly namespace?: string } }>(objects: readonly T[], namespace: string): T[] => objects.filter(({ metadata }) => metadata.namespace === namespace);
-  const state = new ClusterState({
-    namespaceLabels: (name) => namespaces[name],
-    services: (namespace) => inNamespace(services, namespace),
-    replicaset: (namespace, name) => inNamespace(replicasets, namespace).find(({ metadata }) => metadata.name === name),
-  });
+  const state = new ClusterState({ namespaceLabels: (name) => namespaces[name] });
   for (const one of nodes) state.setNode(one);
   for (const one of pods) if (one.spec.nodeName) state.setPod(one);
   return state;
