@@ -146,6 +146,22 @@ describe("local-path", () => {
     await eventually(() => expect(plane.list<PersistentVolume>(persistentvolumes)[0]?.status?.phase).toBe("Released"));
   });
 
+  test("a volume grows where its class lets it", async () => {
+    await addNode("a");
+    await addClass("growing", { provisioner: "skiff.io/local-path", allowVolumeExpansion: true });
+    for (const [name, storageClassName] of [["fixed", "local-path"], ["data", "growing"]] as const) {
+      await addClaim(name, { storageClassName });
+      await addPod(name, [claimed(name)]);
+      await nodeOf(name);
+    }
+    const grow = (name: string): Promise<unknown> => plane.client.patch(persistentvolumeclaims, { namespace, name }, { type: merge, body: { spec: { resources: { requests: { storage: "3Gi" } } } } });
+    expect(grow("fixed")).rejects.toThrow("only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize");
+    await grow("data");
+    await eventually(() => expect(claimOf("data")!.status!.capacity).toEqual({ storage: "3Gi" }));
+    expect(plane.list<PersistentVolume>(persistentvolumes).find(({ metadata }) => metadata.name === claimOf("data")!.spec!.volumeName)!.spec!.capacity).toEqual({ storage: "3Gi" });
+    await eventually(() => expect([told("Resizing").length, told("VolumeResizeSuccessful")]).toEqual([1, ["Resize volume succeeded"]]));
+  });
+
   test("an ephemeral volume comes and goes with its pod", async () => {
     await addNode("a");
     const template = { metadata: { labels: { app: "x" } }, spec: { accessModes: ["ReadWriteOnce" as const], resources: { requests: { storage: "1Gi" } } } };

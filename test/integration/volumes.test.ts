@@ -48,9 +48,9 @@ describe("claims and volumes", () => {
     await eventually(() => expect(claimOf(plane, "next")?.status?.phase).toBe("Pending"));
     await client.patch(persistentvolumes, { name: "large" }, { type: merge, body: { spec: { claimRef: null } } });
     await eventually(() => expect(phases(plane, "next", "large")).toEqual(["Bound", "Bound"]));
-    // Deleted under its claim: the protection holds it only as long as it is bound.
-    await client.patch(persistentvolumes, { name: "large" }, { type: merge, body: { metadata: { finalizers: null } } });
+    // Its protection holds it as long as it is bound, unless somebody takes that from it.
     await client.delete(persistentvolumes, { name: "large" });
+    await client.patch(persistentvolumes, { name: "large" }, { type: merge, body: { metadata: { finalizers: null } } });
     await eventually(() => expect([claimOf(plane, "next")?.status?.phase, ...told(plane, "ClaimLost")]).toEqual(["Lost", "Bound claim has lost its PersistentVolume. Data on the volume is lost!"]));
   });
 

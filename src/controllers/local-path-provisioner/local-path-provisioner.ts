@@ -1,14 +1,15 @@
-import { thaw, type Frozen } from "../../apimachinery/meta.ts";
+import { splitKey, thaw, type Frozen } from "../../apimachinery/meta.ts";
 import { isAlreadyExists, isNotFound } from "../../apimachinery/status.ts";
 import { nodes, persistentvolumeclaims, persistentvolumes, storageclasses } from "../../apis/builtins.ts";
 import { bindingAnnotations, classOfClaim } from "../../apis/core/volume/binding.ts";
 import { isMadeLocally, releaseAnnotation, releases } from "../../apis/core/volume/local-path.ts";
-import type { Node, PersistentVolume, PersistentVolumeClaim } from "../../apis/generated/core/v1.ts";
+import type { Node, PersistentVolumeClaim } from "../../apis/generated/core/v1.ts";
 import { defineController, watchOf, type Controller, type Listers, type ReconcileContext } from "../../client/controller.ts";
-import { hostnameOf, hostnameOfNode, planProvision, planRelease } from "./plan.ts";
+import { finalizersPatch } from "../protection-finalizer.ts";
+import { growsTo, hostnameOf, hostnameOfNode, planProvision, planRelease } from "./plan.ts";
 
 /**
- * Makes volumes of the class `local-path`, and has their nodes delete the directories. Keys are `namespace/name` of claims and names of volumes;
+ * Makes volumes of the class `local-path`, lets them grow where their class does, and has their nodes delete the directories. Keys are `namespace/name` of claims and names of volumes;
  * a volume is named by its claim's uid, so that none is made twice.
  */
 export const localPathProvisioner = ({ storageDirectory }: { storageDirectory: string }): Controller => defineController<PersistentVolumeClaim>({
@@ -18,8 +19,9 @@ export const localPathProvisioner = ({ storageDirectory }: { storageDirectory: s
     watchOf(nodes, (node, old, { lister }) => (node ? volumesConcerned(node, old, lister) : [])),
   ],
   async reconcile(key, context) {
-    if (key.includes("/")) await provision(key, storageDirectory, context);
-    else await release(key, context);
+    if (!key.includes("/")) return release(key, context);
+    await provision(key, storageDirectory, context);
+    await expand(key, context);
   },
 });
 
@@ -62,6 +64,18 @@ async function provision(key: string, storageDirectory: string, { client, lister
   }
 }
 
+/** The volume is written first: a claim that has its size needs nothing more. */
+async function expand(key: string, { client, lister, recorder }: ReconcileContext): Promise<void> {
+  const claim = lister(persistentvolumeclaims).get(key);
+  const name = claim?.spec?.volumeName ?? "", volume = lister(persistentvolumes).get(name);
+  const storage = claim && growsTo(claim, volume);
+  if (storage === undefined) return;
+  recorder.event(claim!, "Normal", "Resizing", `External resizer is resizing volume ${name}`);
+  await client.patch(persistentvolumes, { name }, { type: "application/merge-patch+json", body: { spec: { capacity: { storage } } } });
+  await client.patch(persistentvolumeclaims, splitKey(key), { type: "application/merge-patch+json", body: { status: { capacity: { storage } } } }, { subresource: "status" });
+  recorder.event(claim!, "Normal", "VolumeResizeSuccessful", "Resize volume succeeded");
+}
+
 async function release(name: string, context: ReconcileContext): Promise<void> {
   const { client, lister } = context;
   const volume = lister(persistentvolumes).get(name);
@@ -73,18 +87,15 @@ async function release(name: string, context: ReconcileContext): Promise<void> {
   const plan = planRelease(volume, (hostname) => all().find((node) => hostnameOfNode(node) === hostname));
   switch (plan.action) {
     case "none": return;
-    case "finalizers": return writeFinalizers(volume, plan.finalizers, context);
+    case "finalizers":
+      await client.patch(persistentvolumes, { name }, finalizersPatch(volume, plan.finalizers));
+      return;
     case "delete": return client.delete(persistentvolumes, { name }, { preconditions: { uid: volume.metadata.uid } });
     case "ask": return annotate(plan.node, name, "release", context);
     case "finish":
-      await writeFinalizers(volume, plan.finalizers, context);
+      await client.patch(persistentvolumes, { name }, finalizersPatch(volume, plan.finalizers));
       return annotate(plan.node, name, null, context);
   }
-}
-
-async function writeFinalizers(volume: Frozen<PersistentVolume>, finalizers: string[], { client }: ReconcileContext): Promise<void> {
-  const { name, uid, resourceVersion } = volume.metadata;
-  await client.patch(persistentvolumes, { name: name! }, { type: "application/merge-patch+json", body: { metadata: { uid, resourceVersion, finalizers } } });
 }
 
 /** What a node that is gone would have to be told is told when it is back. */

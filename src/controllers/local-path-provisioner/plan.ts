@@ -1,4 +1,5 @@
 import type { Frozen } from "../../apimachinery/meta.ts";
+import { compareQuantities } from "../../apimachinery/quantity.ts";
 import { bindingAnnotations, claimReference, classOfClaim, requestOf } from "../../apis/core/volume/binding.ts";
 import { isMadeLocally, localPathProvisioner as provisioner, releaseAnnotation, volumeDirectory } from "../../apis/core/volume/local-path.ts";
 import type { Node, PersistentVolume, PersistentVolumeClaim } from "../../apis/generated/core/v1.ts";
@@ -64,6 +65,12 @@ function volumeFor(claim: Claim, storageClass: Frozen<StorageClass>, hostname: s
       nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [{ key: hostnameLabel, operator: "In", values: [hostname] }] }] } },
     },
   };
+}
+
+/** The size that a claim asks for and its volume of ours doesn't have yet: a directory has room for what its disk has. Admission has seen that the class lets it. */
+export function growsTo(claim: Claim, volume: Volume | undefined): string | undefined {
+  if (!volume || !isMadeLocally(volume) || volume.spec?.claimRef?.uid !== claim.metadata.uid || claim.status?.phase !== "Bound") return undefined;
+  return compareQuantities(requestOf(claim), claim.status.capacity?.["storage"] ?? "0") > 0 ? String(claim.spec!.resources!.requests!["storage"]) : undefined;
 }
 
 export type ReleasePlan =

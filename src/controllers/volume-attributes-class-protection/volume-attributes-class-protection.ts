@@ -3,10 +3,11 @@ import { persistentvolumeclaims, persistentvolumes, volumeattributesclasses } fr
 import type { PersistentVolume, PersistentVolumeClaim } from "../../apis/generated/core/v1.ts";
 import type { VolumeAttributesClass } from "../../apis/generated/storage/v1.ts";
 import { defineController, watchOf } from "../../client/controller.ts";
+import { isHeldBy, lacks, withFinalizer, withoutFinalizer } from "../protection-finalizer.ts";
 
 const finalizer = "kubernetes.io/vac-protection";
 
-/** Lets a VolumeAttributesClass that is deleted go once no volume and no claim uses it. Source: pkg/controller/storage/vacprotection. */
+/** Lets a VolumeAttributesClass that is deleted go once no volume and no claim uses it, and holds those that aren't. Source: pkg/controller/storage/vacprotection. */
 export const volumeAttributesClassProtection = defineController<VolumeAttributesClass>({
   name: "vac-protection-controller", for: volumeattributesclasses, writes: [volumeattributesclasses],
   watches: [
@@ -15,10 +16,11 @@ export const volumeAttributesClassProtection = defineController<VolumeAttributes
   ],
   async reconcile(name, { client, lister }) {
     const attributes = lister(volumeattributesclasses).get(name);
-    const { deletionTimestamp, uid, finalizers = [] } = attributes?.metadata ?? {};
-    if (!deletionTimestamp || !finalizers.includes(finalizer)) return;
+    if (!attributes) return;
+    if (lacks(attributes, finalizer)) await client.patch(volumeattributesclasses, { name }, withFinalizer(attributes, finalizer));
+    if (!isHeldBy(attributes, finalizer)) return;
     const used = lister(persistentvolumes).list().some((volume) => classesOfVolume(volume).includes(name)) || lister(persistentvolumeclaims).list().some((claim) => classesOfClaim(claim).includes(name));
-    if (!used) await client.patch(volumeattributesclasses, { name }, { type: "application/merge-patch+json", body: { metadata: { uid, finalizers: finalizers.filter((one) => one !== finalizer) } } });
+    if (!used) await client.patch(volumeattributesclasses, { name }, withoutFinalizer(attributes, finalizer));
   },
 });
 

@@ -45,3 +45,16 @@ test("a volume goes unless it is bound", async () => {
   await setPhase("bound", "Released");
   await eventually(() => expect(names(plane, persistentvolumes)).toEqual([]));
 });
+
+test("what lost its protection gets it again", async () => {
+  await using plane = await start();
+  const { client } = plane;
+  await client.create(persistentvolumes, { ...persistentvolumes.example!(), metadata: { name: "v" } });
+  await client.create(persistentvolumeclaims, { ...persistentvolumeclaims.example!(), metadata: { name: "c", namespace } });
+  const finalizers = (card: AnyResource): unknown => plane.list<KubeObject>(card)[0]!.metadata.finalizers;
+  for (const [card, key, expected] of [[persistentvolumes, { name: "v" }, "kubernetes.io/pv-protection"], [persistentvolumeclaims, { namespace, name: "c" }, "kubernetes.io/pvc-protection"]] as const) {
+    expect(finalizers(card)).toEqual([expected]);
+    await client.patch<any>(card, key, { type: merge, body: { metadata: { finalizers: ["example.com/other"] } } });
+    await eventually(() => expect(finalizers(card)).toEqual(["example.com/other", expected]));
+  }
+});
