@@ -41,6 +41,8 @@ export type Write = AnyResource | PolicyRule;
 
 export interface ControllerDefinition<T extends KubeObject> {
   name: string;
+  /** Where its Events come from, if Kubernetes has another name for that. */
+  eventSource?: string;
   /** The kind whose keys are worked on: every change adds its key. */
   for?: ResourceCard<T>;
   /** Kinds whose changes add the key of their controlling owner of kind `for`. */

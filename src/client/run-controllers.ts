@@ -12,7 +12,8 @@ import type { EventRecorder } from "./recorder.ts";
 
 export interface ControllerDependencies {
   clientFor(name: string): Client;
-  recorderFor(name: string): EventRecorder;
+  /** `source` is what its Events are said to come from. */
+  recorderFor(name: string, source: string): EventRecorder;
   informers: InformerFactory;
   clock: Clock;
   metrics?: ControllerMetrics;
@@ -56,7 +57,7 @@ async function runController(controller: Controller, dependencies: ControllerDep
   const queue = new Workqueue({ clock, metrics: metrics?.queue(controller.name) });
   const context: ReconcileContext = {
     client: dependencies.clientFor(controller.name),
-    recorder: dependencies.recorderFor(controller.name),
+    recorder: dependencies.recorderFor(controller.name, controller.eventSource ?? controller.name),
     lister: (card) => informers.informer(card).lister,
     now: () => clock.now(),
     monotonic: () => clock.monotonic(),

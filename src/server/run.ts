@@ -210,7 +210,7 @@ class Server {
     return startControllers(this.#controllers(), {
       informers, clock: this.#clock, metrics: createControllerMetrics(this.#metrics),
       clientFor: (name) => clientAs(serviceAccountUser(name)),
-      recorderFor: (name) => recorder(name, serviceAccountUser(name)),
+      recorderFor: (name, source) => recorder(source, serviceAccountUser(name)),
     }, signal);
   }
 

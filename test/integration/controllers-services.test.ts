@@ -81,6 +81,7 @@ describe("endpoints of a service", () => {
       expect(hints()).toEqual(expect.arrayContaining([{ forZones: [{ name: "a" }] }, { forZones: [{ name: "b" }] }]));
       expect(eventsOf(plane, "web")).toEqual(["Normal TopologyAwareHintsEnabled: Topology Aware Hints has been enabled, addressType: IPv4"]);
     });
+    expect(plane.list<Event>(events, namespace).map(({ source }) => source?.component)).toEqual(["endpoint-slice-controller"]);
     await addNode(plane, "n3", "c");
     await addNode(plane, "n4", "d");
     await addNode(plane, "n5", "e");

@@ -32,7 +32,7 @@ export async function startControlPlane({ clock = systemClock, select = () => tr
   const refused: string[] = [];
   const list = controllers({ kinds: fixedKinds(builtins), ca: "the ca", clusterCidr: "10.42.0.0/16" }).filter(select);
   const clients = new Map(list.map((controller) => [controller.name, createLocalClient({ registry: fixture.registry, authorizer: authorizerOf(controller, refused), user: admin })]));
-  const recorderFor = (component: string): EventRecorder => createEventRecorder({ client: clients.get(component)!, events, component, clock }, stop.signal);
+  const recorderFor = (name: string, component: string): EventRecorder => createEventRecorder({ client: clients.get(name)!, events, component, clock }, stop.signal);
   const running = startControllers(list, { clientFor: (name) => clients.get(name)!, recorderFor, informers, clock }, stop.signal);
   let nextAddress = 1;
 

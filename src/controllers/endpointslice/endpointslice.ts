@@ -24,7 +24,7 @@ export function endpointslice({ podsByNode }: { podsByNode: PodsByNode }): Contr
   const topologyOf = (lister: Listers): TopologyState => topology ??= new TopologyState(() => lister(nodes).list());
 
   return defineController<Service>({
-    name: "endpointslice-controller", for: services, workers: 5, writes: [endpointslices, { apiGroups: [""], resources: ["services/finalizers"], verbs: ["update"] }],
+    name: "endpointslice-controller", eventSource: "endpoint-slice-controller", for: services, workers: 5, writes: [endpointslices, { apiGroups: [""], resources: ["services/finalizers"], verbs: ["update"] }],
     watches: [
       watchPods,
       watchOf(pods, (current, old) => {

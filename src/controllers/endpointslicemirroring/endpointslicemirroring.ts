@@ -12,7 +12,7 @@ const hasSelector = ({ spec }: Frozen<Service>): boolean => Object.keys(spec?.se
 
 /** Makes slices of the Endpoints that users keep for services without a selector, so that proxies need to know slices only. */
 export const endpointslicemirroring = defineController<Endpoints>({
-  name: "endpointslicemirroring-controller", for: endpoints, workers: 5, writes: [endpointslices, { apiGroups: [""], resources: ["endpoints/finalizers"], verbs: ["update"] }],
+  name: "endpointslicemirroring-controller", eventSource: "endpoint-slice-mirroring-controller", for: endpoints, workers: 5, writes: [endpointslices, { apiGroups: [""], resources: ["endpoints/finalizers"], verbs: ["update"] }],
   watches: [
     watchOf(services, (current, old) => (current && old && hasSelector(current) === hasSelector(old) ? [] : [keyOf(current ?? old!)])),
     watchOf(endpointslices, (current, old) => [current, old].filter((slice) => slice !== undefined && isOurs(slice)).map((slice) => `${slice!.metadata.namespace}/${slice!.metadata.labels?.[serviceNameLabel]}`)),

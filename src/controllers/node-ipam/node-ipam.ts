@@ -16,7 +16,7 @@ export function nodeIpam({ clusterCidr }: { clusterCidr: string }): Controller {
   /** Nodes that nothing was left for. */
   const wanting = new Set<string>();
   return defineController<Node>({
-    name: "node-ipam-controller", for: nodes, writes: [nodes], workers: 1,
+    name: "node-ipam-controller", eventSource: "cidrAllocator", for: nodes, writes: [nodes], workers: 1,
     watches: [watchOf(nodes, (current, old) => (!current && podCidrs(old!).length > 0 ? wanting : []))],
     async reconcile(name, { client, lister, recorder }) {
       const node = lister(nodes).get(name);
