@@ -1,3 +1,4 @@
+import { cloneJson } from "./clone.ts";
 import type { ObjectMeta } from "../apis/generated/meta/v1.ts";
 export type { Condition, LabelSelector, LabelSelectorRequirement, ListMeta, ObjectMeta, OwnerReference } from "../apis/generated/meta/v1.ts";
 
@@ -8,12 +9,12 @@ export interface KubeObject {
   metadata: ObjectMeta;
 }
 
-/** Deeply read-only: what a lister or the cache returns is shared. `structuredClone` it to change it. */
+/** Deeply read-only: what a lister or the cache returns is shared. `thaw` it to change it. */
 export type Frozen<T> = T extends (infer U)[] ? readonly Frozen<U>[] : T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T;
 
 /** A changeable copy of a shared object. */
 export function thaw<T>(object: Frozen<T> | T): T {
-  return structuredClone(object) as T;
+  return cloneJson(object) as T;
 }
 
 /** `namespace/name`, or `name` for cluster-scoped objects: the key of queues and listers. */

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { cloneJson } from "../apimachinery/clone.ts";
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import type { AnyResource } from "../apimachinery/resource.ts";
 import { invalid, methodNotAllowed, notFound } from "../apimachinery/status.ts";
@@ -120,10 +121,10 @@ function reviewed(card: AnyResource, namespace: string | undefined, object: Kube
 
 /** An update that lost a race starts over from what the client sent, which the first try may have changed. */
 function onceThenCopies<T extends KubeObject>(object: T): (current: Frozen<T> | undefined) => T {
-  const original = structuredClone(object);
+  const original = cloneJson(object);
   let used = false;
   return () => {
-    if (used) return structuredClone(original);
+    if (used) return cloneJson(original);
     used = true;
     return object;
   };

@@ -1,3 +1,4 @@
+import { cloneJson } from "../apimachinery/clone.ts";
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import type { ResourceCard } from "../apimachinery/resource.ts";
 import { isNotFound } from "../apimachinery/status.ts";
@@ -25,7 +26,7 @@ export async function deleteCollection<T extends KubeObject>(machinery: Machiner
   async function deleteIfThere(object: Frozen<T>): Promise<void> {
     const { namespace, name } = (object as Frozen<KubeObject>).metadata;
     try {
-      await deleteObject(machinery, context, card, { namespace, name: name! }, structuredClone(deleteOptions));
+      await deleteObject(machinery, context, card, { namespace, name: name! }, cloneJson(deleteOptions));
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }

@@ -1,3 +1,4 @@
+import { cloneJson } from "../apimachinery/clone.ts";
 import type { KubeObject } from "../apimachinery/meta.ts";
 import type { AnyResource, ResourceCard } from "../apimachinery/resource.ts";
 import { objectSchemaOf } from "../apimachinery/object-schema.ts";
@@ -42,13 +43,13 @@ export function createLocalClient({ registry, authorizer, user }: LocalClientDep
     async createSubresource(card, key, subresource, body, options) {
       const of = card as AnyResource;
       allow("create", of, key, subresource);
-      return await registry.createSubresource(context, of, key, subresource, structuredClone(body), options) as never;
+      return await registry.createSubresource(context, of, key, subresource, cloneJson(body), options) as never;
     },
     async update(card, object, options = {}) {
       const { namespace, name = "" } = object.metadata;
       const { subresource } = options;
       allow("update", card, { namespace, name }, subresource);
-      if (subresource === "scale") return await registry.updateSubresource(context, card, { namespace, name }, subresource, structuredClone(object), options) as never;
+      if (subresource === "scale") return await registry.updateSubresource(context, card, { namespace, name }, subresource, cloneJson(object), options) as never;
       return (await registry.update(context, card, { namespace, name }, taken(card, object), options)).object;
     },
     async patch(card, key, patch, options = {}) {
@@ -59,11 +60,11 @@ export function createLocalClient({ registry, authorizer, user }: LocalClientDep
     },
     async delete(card, key, options) {
       allow("delete", card, key);
-      await registry.delete(context, card, key, structuredClone(options));
+      await registry.delete(context, card, key, cloneJson(options));
     },
     async deleteCollection(card, { delete: deleteOptions, ...options } = {}) {
       allow("deletecollection", card, selected(options));
-      await registry.deleteCollection(context, card, options, structuredClone(deleteOptions));
+      await registry.deleteCollection(context, card, options, cloneJson(deleteOptions));
     },
     watch<T extends KubeObject>(card: ResourceCard<T>, options: WatchOptions, signal: AbortSignal) {
       allow("watch", card, selected(options));

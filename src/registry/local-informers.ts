@@ -17,14 +17,22 @@ const controllerIndex = "controller";
 /** Informers straight on the cacher: its own objects, no copies, no store beside it. `onChange` runs within the commit. */
 export function createLocalInformers(cacher: Cacher): InformerFactory {
   const shared = new Map<string, Informer<never>>();
-  return {
-    informer<T extends KubeObject>(card: ResourceCard<T>, scope: Scope = {}): Informer<T> {
-      const id = JSON.stringify([prefixOf(card), scope.namespace, scope.fieldSelector, scope.labelSelector]);
-      let informer = shared.get(id) as Informer<T> | undefined;
-      if (!informer) shared.set(id, (informer = createInformer(cacher, card, scope)) as unknown as Informer<never>);
-      return informer;
-    },
+  /** Those of all objects of a kind: they are asked for with each event. */
+  const whole = new WeakMap<ResourceCard<never>, Informer<never>>();
+  const wholeOf = <T extends KubeObject>(card: ResourceCard<T>): Informer<T> => {
+    const known = whole.get(card as never) as Informer<T> | undefined;
+    if (known) return known;
+    const informer = informerOf(card, {});
+    whole.set(card as never, informer as unknown as Informer<never>);
+    return informer;
   };
+  const informerOf = <T extends KubeObject>(card: ResourceCard<T>, scope: Scope): Informer<T> => {
+    const id = JSON.stringify([prefixOf(card), scope.namespace, scope.fieldSelector, scope.labelSelector]);
+    let informer = shared.get(id) as Informer<T> | undefined;
+    if (!informer) shared.set(id, (informer = createInformer(cacher, card, scope)) as unknown as Informer<never>);
+    return informer;
+  };
+  return { informer: (card, scope) => (scope ? informerOf(card, scope) : wholeOf(card)) };
 }
 
 /** Listers by name, for admission and others that hold no cards. */

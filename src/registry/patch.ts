@@ -1,3 +1,4 @@
+import { cloneJson } from "../apimachinery/clone.ts";
 import { invalidValue } from "../apimachinery/field-errors.ts";
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import { applyConfiguration } from "../apimachinery/managedfields/field-manager.ts";
@@ -53,7 +54,7 @@ export function requireName({ metadata }: KubeObject, { name }: ObjectKey): void
 
 /** The configuration was checked against the type, so that what doesn't fit comes from elsewhere and goes. */
 function applied<T>(machinery: Machinery, context: RequestContext, card: AnyResource, current: Frozen<KubeObject> | undefined, patch: ApplyPatch, { subresource = "", fieldManager }: WriteRequest & { subresource?: string }): T {
-  const object = applyConfiguration(current, structuredClone(patch.body) as JsonObject, managedWrite(machinery, context, card, subresource, fieldManager), patch.force ?? false);
+  const object = applyConfiguration(current, cloneJson(patch.body) as JsonObject, managedWrite(machinery, context, card, subresource, fieldManager), patch.force ?? false);
   return objectSchemaOf(card).decode<T>(object).object;
 }
 

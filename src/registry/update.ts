@@ -1,3 +1,4 @@
+import { cloneJson } from "../apimachinery/clone.ts";
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import { invalidValue } from "../apimachinery/field-errors.ts";
 import { trackUpdate } from "../apimachinery/managedfields/field-manager.ts";
@@ -140,7 +141,7 @@ type WithStatus = { status?: unknown };
 /** The main resource leaves status alone. */
 function keepStatus(object: WithStatus, old: WithStatus): void {
   if (old.status === undefined) delete object.status;
-  else object.status = structuredClone(old.status);
+  else object.status = cloneJson(old.status);
 }
 
 function validateChange<T extends KubeObject>(card: ResourceCard<T>, object: T, old: Frozen<T>, subresource: string): void {

@@ -1,3 +1,4 @@
+import { cloneJson } from "../clone.ts";
 import { isObject, setOwn, type JsonObject } from "../own.ts";
 import { badRequest, requestEntityTooLarge } from "../status.ts";
 
@@ -26,7 +27,7 @@ export class PatchError extends Error {
  */
 export function applyJsonPatch(target: unknown, patch: unknown): unknown {
   const checked = checkPatch(patch);
-  const root: JsonObject = { document: structuredClone(target) };
+  const root: JsonObject = { document: cloneJson(target) };
   let copied = 0;
   for (const operation of checked) {
     const { op, path } = operation;
@@ -35,7 +36,7 @@ export function applyJsonPatch(target: unknown, patch: unknown): unknown {
       if (place) return place;
       throw new PatchError(`${op} operation does not apply: ${what}: ${op === "add" || op === "remove" ? JSON.stringify(pointer) : pointer}: missing value`);
     };
-    const value = (): unknown => structuredClone(operation.value ?? null);
+    const value = (): unknown => cloneJson(operation.value ?? null);
     const equal = (known: unknown): boolean => Bun.deepEquals(known ?? null, operation.value ?? null);
     switch (op) {
       case "add": add(at(path), value(), path); break;
@@ -64,7 +65,7 @@ export function applyJsonPatch(target: unknown, patch: unknown): unknown {
         const original = read(at(operation.from!, "doc is missing from path")) ?? null;
         copied += JSON.stringify(original).length;
         if (copied > mostCopied) throw new PatchError(`Unable to complete the copy, the accumulated size increase of copy is ${copied}, exceeding the limit ${mostCopied}`);
-        add(at(path, "doc is missing destination path"), structuredClone(original), path);
+        add(at(path, "doc is missing destination path"), cloneJson(original), path);
       }
     }
   }

@@ -1,3 +1,4 @@
+import { cloneJson } from "../clone.ts";
 import { isObject, setOwn, type JsonObject } from "../own.ts";
 import { structOf, type Type } from "../schema/schema.ts";
 import { badRequest, StatusError } from "../status.ts";
@@ -17,7 +18,7 @@ const deletePrefix = "$deleteFromPrimitiveList/";
  */
 export function applyStrategicMergePatch<T>(schemaName: string, target: unknown, patch: unknown): T {
   if (!isObject(patch)) throw badRequest("json: cannot unmarshal a patch that is no object");
-  return mergeMap(isObject(target) ? (structuredClone(target) as JsonObject) : {}, structuredClone(patch) as JsonObject, structOf(schemaName)) as T;
+  return mergeMap(isObject(target) ? (cloneJson(target) as JsonObject) : {}, cloneJson(patch) as JsonObject, structOf(schemaName)) as T;
 }
 
 const fault = (message: string): StatusError => new StatusError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, code: 500 });

@@ -1,3 +1,4 @@
+import { cloneJson } from "../../apimachinery/clone.ts";
 import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
 import type { AnyResource } from "../../apimachinery/resource.ts";
 import { methodNotAllowed } from "../../apimachinery/status.ts";
@@ -11,7 +12,7 @@ type Loose = KubeObject & { spec?: Record<string, unknown>; status?: unknown };
 const projections: Readonly<Record<string, (wanted: Loose, old: Loose) => Loose>> = {
   /** Labels, annotations and finalizers pass as well: Kubernetes' status strategies take over the spec alone. */
   status: (wanted, old) => {
-    const { metadata: oldMetadata, status: _, ...rest } = structuredClone(old);
+    const { metadata: oldMetadata, status: _, ...rest } = cloneJson(old);
     const metadata = { ...wanted.metadata };
     if (oldMetadata.ownerReferences) metadata.ownerReferences = oldMetadata.ownerReferences;
     else delete metadata.ownerReferences;
@@ -19,17 +20,17 @@ const projections: Readonly<Record<string, (wanted: Loose, old: Loose) => Loose>
   },
   /** Of namespaces: spec.finalizers alone. */
   finalize: (wanted, old) => {
-    const object = structuredClone(old);
+    const object = cloneJson(old);
     return { ...object, spec: { ...object.spec, finalizers: wanted.spec?.finalizers ?? [] } };
   },
   /** Of pods: added debug containers. */
   ephemeralcontainers: (wanted, old) => {
-    const object = structuredClone(old);
+    const object = cloneJson(old);
     return { ...object, spec: { ...object.spec, ephemeralContainers: wanted.spec?.ephemeralContainers } };
   },
   /** Of pods: what containers, and the pod as a whole, may use. Containers that don't match are left for validation to refuse. */
   resize: (wanted, old) => {
-    const object = structuredClone(old), spec: Record<string, unknown> = { ...object.spec };
+    const object = cloneJson(old), spec: Record<string, unknown> = { ...object.spec };
     for (const list of ["containers", "initContainers"]) {
       const now = (wanted.spec?.[list] ?? []) as Sized[], was = (spec[list] ?? []) as Sized[];
       const matching = now.length === was.length && now.every(({ name }, index) => name === was[index]!.name);
@@ -41,7 +42,7 @@ const projections: Readonly<Record<string, (wanted: Loose, old: Loose) => Loose>
   },
   /** Of certificate signing requests: the conditions alone. */
   approval: (wanted, old) => {
-    const object = structuredClone(old), { conditions } = (wanted.status ?? {}) as { conditions?: unknown };
+    const object = cloneJson(old), { conditions } = (wanted.status ?? {}) as { conditions?: unknown };
     const { conditions: _, ...status } = (object.status ?? {}) as Record<string, unknown>;
     return { ...object, metadata: wanted.metadata, status: { ...status, ...(conditions === undefined ? {} : { conditions }) } };
   },

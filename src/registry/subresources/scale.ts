@@ -1,3 +1,4 @@
+import { cloneJson } from "../../apimachinery/clone.ts";
 import { invalidValue } from "../../apimachinery/field-errors.ts";
 import { applyConfiguration, trackUpdate, type ManagedWrite } from "../../apimachinery/managedfields/field-manager.ts";
 import { emptySet } from "../../apimachinery/managedfields/field-set.ts";
@@ -35,7 +36,7 @@ export function scaleOf(card: AnyResource, object: Frozen<KubeObject>): Scale {
 /** PUT of scale. A resourceVersion in `wanted` must be the object's. */
 export function updateScale(machinery: Machinery, context: RequestContext, card: AnyResource, key: ObjectKey, wanted: Scale, options: WriteRequest = {}): Promise<Scale> {
   return changeScale(machinery, context, card, key, options, (live, write) => {
-    const scale = structuredClone(wanted);
+    const scale = cloneJson(wanted);
     checkNames(scale, key);
     trackUpdate(live as unknown as KubeObject, scale as unknown as KubeObject, write);
     return scale;
@@ -46,7 +47,7 @@ export function updateScale(machinery: Machinery, context: RequestContext, card:
 export function patchScale(machinery: Machinery, context: RequestContext, card: AnyResource, key: ObjectKey, patch: Patch, options: WriteRequest = {}): Promise<Scale> {
   return changeScale(machinery, context, card, key, options, (live, write) => {
     if (isApply(patch)) {
-      const applied = applyConfiguration(live as unknown as KubeObject, structuredClone(patch.body) as JsonObject, write, patch.force ?? false) as unknown as Scale;
+      const applied = applyConfiguration(live as unknown as KubeObject, cloneJson(patch.body) as JsonObject, write, patch.force ?? false) as unknown as Scale;
       checkNames(applied, key);
       return applied;
     }
