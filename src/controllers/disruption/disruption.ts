@@ -1,7 +1,7 @@
 import { keyOf, thaw, type Frozen, type KubeObject } from "../../apimachinery/meta.ts";
 import { fromLabelSelector, matchesLabels } from "../../apimachinery/selectors/labels.ts";
 import { isConflict } from "../../apimachinery/status.ts";
-import { deployments, poddisruptionbudgets, pods, replicasets, replicationcontrollers, statefulsets } from "../../apis/builtins.ts";
+import { deployments, namespaces, poddisruptionbudgets, pods, replicasets, replicationcontrollers, statefulsets } from "../../apis/builtins.ts";
 import type { Pod } from "../../apis/generated/core/v1.ts";
 import type { PodDisruptionBudget, PodDisruptionBudgetStatus } from "../../apis/generated/policy/v1.ts";
 import { defineController, watchOf, type Controller, type Listers, type ReconcileContext, type ReconcileResult, type ServedKinds } from "../../client/controller.ts";
@@ -20,6 +20,7 @@ export const disruption = ({ kinds }: { kinds: ServedKinds }): Controller => def
     ...[deployments, replicasets, statefulsets, replicationcontrollers].map((card) => watchOf<Scaled>(card as never, (current, old, { lister }) =>
       (current && old && current.spec.replicas !== old.spec.replicas ? lister(poddisruptionbudgets).list(current.metadata.namespace).map(keyOf) : []))),
   ],
+  reads: [namespaces],
   writes: [{ apiGroups: ["policy"], resources: ["poddisruptionbudgets/status"], verbs: ["update"] }, scaleRule("get")],
   async reconcile(key, context) {
     const budget = context.lister(poddisruptionbudgets).get(key);
@@ -57,7 +58,8 @@ function budgetsOf(states: readonly (Frozen<Pod> | undefined)[], lister: Listers
 async function sync(budget: Frozen<PodDisruptionBudget>, kinds: ServedKinds, context: ReconcileContext): Promise<ReconcileResult> {
   const { lister, recorder, now } = context;
   const selected = lister(pods).list(budget.metadata.namespace).filter(picks(budget));
-  if (selected.length === 0) recorder.event(budget, "Normal", "NoPods", "No matching pods found");
+  // The pods of a namespace that is going away go first, and no Event is taken there.
+  if (selected.length === 0 && !lister(namespaces).get(budget.metadata.namespace!)?.metadata.deletionTimestamp) recorder.event(budget, "Normal", "NoPods", "No matching pods found");
   warnOfSeveral(budget, selected, context);
   const expected = await expect(budget, selected, kinds, context);
   const { pending, overdue, nextOverdueAt } = planDisrupted(budget, selected, now());

@@ -54,6 +54,7 @@ describe("an eviction", () => {
   test("uses up the budget, and the next must wait", async () => {
     const name = await start({ statuses: [{ disruptionsAllowed: 1 }] });
     expect((await evict(name, {}, { dryRun: true })).code).toBe(201);
+    expect((await evict(name, { deleteOptions: { dryRun: ["All"] } })).code).toBe(201);
     expect((await budgetOf(name)).status?.disruptionsAllowed).toBe(1);
     expect((await evict(name)).code).toBe(201);
     const { status } = await budgetOf(name);
@@ -96,6 +97,8 @@ describe("an eviction", () => {
     expect(await evict(name)).toMatchObject({ code: 500, message: "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support." });
     expect(await evict(name, { metadata: { name: "other" } })).toMatchObject({ code: 400, message: "name in URL does not match name in Eviction object" });
     const other = await start({ statuses: [] });
+    expect(await evict(other, { deleteOptions: { dryRun: ["Some"] } }, { dryRun: true })).toMatchObject({ code: 500, message: "Non-matching dry-run options in request and content: [All] and [Some]" });
+    expect(await evict(other, { deleteOptions: { ignoreStoreReadErrorWithClusterBreakingPotential: true } })).toMatchObject({ code: 422, message: expect.stringContaining("can not be set for pod eviction, try after removing the option") });
     expect(await evict(other, { deleteOptions: { preconditions: { uid: "x" } } })).toMatchObject({ code: 409, message: expect.stringContaining(`Operation cannot be fulfilled on Pod "${other}": the UID in the precondition (x) does not match`) });
   });
 

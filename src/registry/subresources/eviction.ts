@@ -1,6 +1,7 @@
+import { invalidValue } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { thaw } from "../../apimachinery/meta.ts";
-import { badRequest, conflict, isConflict, StatusError } from "../../apimachinery/status.ts";
+import { badRequest, conflict, invalid, isConflict, StatusError } from "../../apimachinery/status.ts";
 import { formatTime } from "../../apimachinery/time.ts";
 import type { Pod } from "../../apis/generated/core/v1.ts";
 import type { DeleteOptions, Status } from "../../apis/generated/meta/v1.ts";
@@ -15,6 +16,9 @@ export async function createEviction(call: SubresourceCall): Promise<Status> {
   const { machinery, card, key, body, options } = call;
   const { metadata, deleteOptions = {} } = body as Eviction;
   if (metadata?.name !== key.name) throw badRequest("name in URL does not match name in Eviction object");
+  if (deleteOptions.ignoreStoreReadErrorWithClusterBreakingPotential) {
+    throw invalid({ group: "policy", kind: "Eviction" }, key.name, [invalidValue("deleteOptions.ignoreStoreReadErrorWithClusterBreakingPotential", true, "can not be set for pod eviction, try after removing the option")]);
+  }
   const asked = withDryRun(deleteOptions, options.dryRun ?? false);
   for (;;) {
     const { object: pod, revision } = await machinery.store.mustGet<Pod>(card, key);
@@ -32,8 +36,12 @@ export async function createEviction(call: SubresourceCall): Promise<Status> {
   }
 }
 
+/** The request may ask for a dry run in its URL or in its body; both must ask for the same. */
 function withDryRun(deleteOptions: DeleteOptions, dryRun: boolean): DeleteOptions {
-  return dryRun ? { ...deleteOptions, dryRun: ["All"] } : deleteOptions;
+  if (!dryRun) return deleteOptions;
+  const asked = deleteOptions.dryRun ?? [];
+  if (asked.length > 0 && (asked.length > 1 || asked[0] !== "All")) throw failed(`Non-matching dry-run options in request and content: [All] and [${asked.join(" ")}]`);
+  return { ...deleteOptions, dryRun: ["All"] };
 }
 
 /**
@@ -56,8 +64,8 @@ async function askBudget({ machinery, key }: SubresourceCall, pod: Frozen<Pod>, 
   }
 }
 
-const severalBudgets = (): StatusError =>
-  new StatusError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.", code: 500 });
+const failed = (message: string): StatusError => new StatusError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, code: 500 });
+const severalBudgets = (): StatusError => failed("This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
 
 const isReady = ({ status }: Frozen<Pod>): boolean => status?.conditions?.some(({ type, status: state }) => type === "Ready" && state === "True") ?? false;
 
