@@ -30,6 +30,8 @@ export interface PodVolumes {
   readonly bound: readonly (Reach | "gone")[];
   /** To be bound where the pod goes, smallest first. */
   readonly unbound: readonly UnboundClaim[];
+  /** What is to be done for those wherever the pod goes, when it doesn't depend on the node: as where every node can have new volumes. */
+  readonly anywhere: Placement | undefined;
 }
 
 export interface UnboundClaim {
@@ -57,14 +59,19 @@ export function podVolumes(pod: Frozen<Pod>, world: VolumeWorld): PodVolumes | S
   if (claims.length === 0) return undefined;
   const unbound = claims.filter((claim) => !isFullyBound(claim));
   if (unbound.some((claim) => claim.spec?.volumeName || !waitsForConsumer(world.storageClass(classOfClaim(claim))))) return unresolvable("pod has unbound immediate PersistentVolumeClaims");
+  const waiting = unbound.toSorted((a, b) => compareQuantities(requestOf(a), requestOf(b))).map((claim) => unboundClaim(claim, world));
   return {
     bound: claims.filter(isFullyBound).map((claim) => {
       const volume = world.volume(claim.spec!.volumeName!);
       return volume ? reachOf(volume) : "gone";
     }),
-    unbound: unbound.length > 0 ? unbound.toSorted((a, b) => compareQuantities(requestOf(a), requestOf(b))).map((claim) => unboundClaim(claim, world)) : [],
+    unbound: waiting,
+    anywhere: waiting.every(isProvisionedAnywhere) ? { bind: [], provision: waiting.map(({ claim }) => claim) } : undefined,
   };
 }
+
+const isProvisionedAnywhere = ({ selectedNode, candidates, provisioning }: UnboundClaim): boolean =>
+  selectedNode === undefined && candidates.length === 0 && provisioning !== undefined && !provisioning.topologies && !provisioning.roomy;
 
 export const isStatus = (result: PodVolumes | Status | undefined): result is Status => result !== undefined && "code" in result;
 
@@ -115,8 +122,6 @@ export interface Placement {
   readonly provision: readonly Claim[];
 }
 
-const nothing: Placement = { bind: [], provision: [] };
-
 const reasons = [
   "node(s) didn't match PersistentVolume's node affinity", "node(s) didn't find available persistent volumes to bind",
   "node(s) did not have enough free storage", "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)",
@@ -128,8 +133,7 @@ const statuses: readonly Status[] = Array.from({ length: 16 }, (_, wrong) => unr
 /** Source: kube-scheduler's FindPodVolumes. */
 export function placeVolumes(volumes: PodVolumes, node: NodeInfo): Placement | Status {
   const wrong = checkBound(volumes.bound, node);
-  if (volumes.unbound.length === 0) return wrong ? statuses[wrong]! : nothing;
-  const placed = placeUnbound(volumes.unbound, node);
+  const placed = volumes.anywhere ?? placeUnbound(volumes.unbound, node);
   if (typeof placed === "number") return statuses[wrong | placed]!;
   return wrong ? statuses[wrong]! : placed;
 }
