@@ -74,7 +74,8 @@ export async function createRevision({ client, card, object: owner }: Owner, { d
     const body: ControllerRevision = {
       apiVersion: "apps/v1", kind: "ControllerRevision",
       metadata: { name, namespace, labels: { ...labels, [hashLabel]: hash }, ...(Object.keys(annotations).length > 0 ? { annotations } : {}), ownerReferences: [newControllerRef(card, owner)] },
-      data: thaw(data), revision,
+      // In the order in which it was encoded: clients compare it byte by byte.
+      data: JSON.parse(encode(data)) as Record<string, unknown>, revision,
     };
     try {
       return { created: await client.create(controllerrevisions, body), collisionCount: collisions };

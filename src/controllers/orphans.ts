@@ -1,3 +1,4 @@
+import { semanticEqual } from "../apimachinery/equality.ts";
 import { keyOf, type Frozen, type KubeObject } from "../apimachinery/meta.ts";
 import type { ResourceCard } from "../apimachinery/resource.ts";
 import { watchOf, type Listers, type Watch } from "../client/controller.ts";
@@ -10,6 +11,10 @@ export interface Orphans<O extends KubeObject> {
   /** What `owner` controls and what nobody does, in its namespace. */
   claimable(owner: Frozen<KubeObject>, lister: Listers): Frozen<O>[];
 }
+
+/** Whether an orphan may have become somebody's. */
+const isNews = (current: Frozen<KubeObject>, old: Frozen<KubeObject> | undefined): boolean =>
+  !old || controllerRef(old) !== undefined || !semanticEqual(old.metadata.labels, current.metadata.labels);
 
 /** `adopters` are the keys of those that select an object which nobody controls. */
 export function followOrphans<O extends KubeObject>(card: ResourceCard<O>, adopters: (orphan: Frozen<O>, lister: Listers) => Iterable<string>): Orphans<O> {
@@ -26,7 +31,7 @@ export function followOrphans<O extends KubeObject>(card: ResourceCard<O>, adopt
     watch: watchOf(card, (current, old, { lister }) => {
       const orphaned = current !== undefined && !controllerRef(current as Frozen<KubeObject>);
       keep((current ?? old!) as Frozen<KubeObject>, orphaned);
-      return orphaned ? adopters(current, lister) : [];
+      return orphaned && isNews(current, old) ? adopters(current, lister) : [];
     }),
     claimable(owner, lister) {
       const all = lister(card);

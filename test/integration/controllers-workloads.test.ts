@@ -1,8 +1,16 @@
 import { describe, expect, test } from "bun:test";
-import { deployments, endpoints, endpointslices, events, pods, replicasets, replicationcontrollers, services } from "../../src/apis/builtins.ts";
-import type { Deployment, ReplicaSet } from "../../src/apis/generated/apps/v1.ts";
+import type { KubeObject } from "../../src/apimachinery/meta.ts";
+import type { AnyResource } from "../../src/apimachinery/resource.ts";
+import { builtins, controllerrevisions, daemonsets, deployments, endpoints, endpointslices, events, nodes, persistentvolumeclaims, pods, replicasets, replicationcontrollers, serviceaccounts, services, statefulsets } from "../../src/apis/builtins.ts";
+import type { ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet } from "../../src/apis/generated/apps/v1.ts";
 import type { Endpoints, Event, Pod, ReplicationController, Service } from "../../src/apis/generated/core/v1.ts";
 import type { EndpointSlice } from "../../src/apis/generated/discovery/v1.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import type { Client } from "../../src/client/client.ts";
+import { fixedKinds } from "../../src/client/controller.ts";
+import { startControllers } from "../../src/client/run-controllers.ts";
+import { controllers } from "../../src/controllers/index.ts";
+import { startRegistry } from "../../src/registry/testing/fixture.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
 import { eventually } from "../support/eventually.ts";
 
@@ -172,3 +180,77 @@ describe("a service", () => {
     expect(classic(plane)).toBeUndefined();
   });
 });
+
+/** A client that dies with a write: the write is done, but nobody hears of it, and nothing follows. */
+function dying(client: Client, after: number): { client: Client; died: Promise<void> } {
+  const { promise: died, resolve } = Promise.withResolvers<void>();
+  let left = after;
+  const deadly = <A extends unknown[], R>(work: (...args: A) => Promise<R>) => async (...args: A): Promise<R> => {
+    if (left <= 0) throw new Error("died before");
+    if (--left > 0) return work(...args);
+    await work(...args).catch(() => undefined);
+    resolve();
+    throw new Error("died");
+  };
+  const bound = { create: deadly(client.create.bind(client)), update: deadly(client.update.bind(client)), patch: deadly(client.patch.bind(client)), delete: deadly(client.delete.bind(client)) };
+  return { died, client: { ...bound, get: client.get.bind(client), list: client.list.bind(client), createSubresource: client.createSubresource.bind(client), deleteCollection: client.deleteCollection.bind(client), watch: client.watch.bind(client) } as Client };
+}
+
+test("controllers that die with any write are followed by others that end exactly where they should", async () => {
+  await using fixture = await startRegistry();
+  const { client, informers } = fixture;
+  const list = <T extends KubeObject>(card: AnyResource): T[] => informers.informer<any>(card).lister.list(ns) as T[];
+  const template = (app: string, image: string): Pick<Deployment["spec"], "selector" | "template"> => ({ selector: { matchLabels: { app } }, template: { metadata: { labels: { app } }, spec: { tolerations: [{ operator: "Exists" }], containers: [{ name: "c", image }] } } });
+  await client.create(serviceaccounts, { metadata: { name: "default", namespace: ns } });
+  for (const name of ["a", "b"]) await client.create(nodes, { metadata: { name }, spec: {} });
+  await client.create(deployments, { metadata: { name: "web", namespace: ns }, spec: { replicas: 3, ...template("web", "v1") } });
+  await client.create(statefulsets, { metadata: { name: "db", namespace: ns }, spec: { replicas: 2, serviceName: "db", volumeClaimTemplates: [{ metadata: { name: "data" }, spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } }], ...template("db", "v1") } });
+  await client.create(daemonsets, { metadata: { name: "log", namespace: ns }, spec: template("log", "v1") });
+
+  /** Runs the controllers until they have written so much, or have nothing more to write. */
+  async function live(writes: number): Promise<void> {
+    const stop = new AbortController();
+    const mortal = dying(client, writes);
+    const ours = controllers({ kinds: fixedKinds(builtins), ca: "", clusterCidr: "10.42.0.0/16" }).filter(({ name }) => ["deployment-controller", "replicaset-controller", "statefulset-controller", "daemonset-controller"].includes(name));
+    const running = startControllers(ours, { clientFor: () => mortal.client, recorderFor: () => ({ event: () => undefined }), informers, clock: systemClock }, stop.signal);
+    await Promise.race([mortal.died, new Promise((resolve) => setTimeout(resolve, 100))]);
+    stop.abort();
+    await running;
+  }
+  async function kubelets(): Promise<void> {
+    for (const { metadata: { name, deletionTimestamp }, status } of list<Pod>(pods)) {
+      const key = { namespace: ns, name: name! };
+      if (deletionTimestamp) await client.delete(pods, key, { gracePeriodSeconds: 0 });
+      else if (status?.phase !== "Running") await client.patch(pods, key, { type: "application/merge-patch+json", body: { status: { phase: "Running", conditions: [{ type: "Ready", status: "True", lastTransitionTime: "2026-01-01T00:00:00Z" }] } } }, { subresource: "status" });
+    }
+  }
+  const of = (app: string): string[] => list<Pod>(pods).filter(({ metadata }) => metadata.labels?.["app"] === app && !metadata.deletionTimestamp).map(({ spec }) => spec.containers[0]!.image!).toSorted();
+  const held = (): void => {
+    const asked = list<ReplicaSet>(replicasets).reduce((sum, { spec }) => sum + spec.replicas!, 0);
+    expect({ web: asked <= 4, log: of("log").length <= 2 }).toEqual({ web: true, log: true });
+  };
+  async function rolledOut(image: string): Promise<void> {
+    const settled = (): boolean => [deployments, statefulsets, daemonsets].every((card) => list<Deployment>(card)[0]!.status?.observedGeneration === list<Deployment>(card)[0]!.metadata.generation)
+      && list<StatefulSet>(statefulsets)[0]!.status!.updatedReplicas === 2 && list<Deployment>(deployments)[0]!.status!.availableReplicas === 3 && list<DaemonSet>(daemonsets)[0]!.status!.numberAvailable === 2
+      && JSON.stringify([of("web"), of("db"), of("log")]) === JSON.stringify([[image, image, image], [image, image], [image, image]]);
+    for (let round = 0; !settled(); round++) {
+      expect(round).toBeLessThan(200);
+      await live(1 + (round % 3));
+      held();
+      await kubelets();
+    }
+    // Undisturbed they find nothing more to do.
+    await live(100);
+    await kubelets();
+    await live(100);
+    expect([of("web"), of("db"), of("log")]).toEqual([[image, image, image], [image, image], [image, image]]);
+  }
+  await rolledOut("v1");
+  for (const [card, name] of [[deployments, "web"], [statefulsets, "db"], [daemonsets, "log"]] as const) {
+    await client.patch<any>(card, { namespace: ns, name }, { type: "application/merge-patch+json", body: { spec: { template: { spec: { containers: [{ name: "c", image: "v2" }] } } } } });
+  }
+  await rolledOut("v2");
+  expect(list<ReplicaSet>(replicasets).map(({ spec }) => spec.replicas!).toSorted()).toEqual([0, 3]);
+  expect(list<ControllerRevision>(controllerrevisions).map(({ metadata, revision }) => `${metadata.labels!["app"]} ${revision}`).toSorted()).toEqual(["db 1", "db 2", "log 1", "log 2"]);
+  expect(list<KubeObject>(persistentvolumeclaims).map(({ metadata }) => metadata.name!).toSorted()).toEqual(["data-db-0", "data-db-1"]);
+}, 60_000);

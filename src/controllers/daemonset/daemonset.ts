@@ -59,9 +59,10 @@ export function daemonset(): Controller {
       const claimed = async (): Promise<Frozen<Pod>[]> => applyClaim<Frozen<Pod>>(owner, pods, planClaim(ds, orphans.claimable(ds, lister), selects(ds.spec!.selector)));
       const revisions = await applyClaim<Revision>(owner, controllerrevisions, planClaim(ds, orphanedRevisions.claimable(ds, lister), selects(ds.spec!.selector)));
       const history = planHistory(ds, revisions);
-      const present = await currentRevision(owner, ds, history, await claimed());
+      const owned = await claimed();
+      const present = await currentRevision(owner, ds, history, owned);
       const view: DaemonSetView = {
-        ds, nodes: lister(nodes).list(), pods: await claimed(), eligible: remembered(eligibility(ds)), hash: present.hash, now: context.now(),
+        ds, nodes: lister(nodes).list(), pods: history.duplicates.length > 0 ? await claimed() : owned, eligible: remembered(eligibility(ds)), hash: present.hash, now: context.now(),
         heldBack: (node) => backoff.remaining(backoffKey(ds, node), context.now()),
       };
       const plan = planDaemonSet(view);
