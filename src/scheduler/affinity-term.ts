@@ -2,6 +2,7 @@ import type { Frozen } from "../apimachinery/meta.ts";
 import { fromLabelSelector, matchesLabels, nothing, type Selector } from "../apimachinery/selectors/labels.ts";
 import type { LabelSelector } from "../apis/generated/meta/v1.ts";
 import type { Pod, PodAffinityTerm } from "../apis/generated/core/v1.ts";
+import { podQuery, type PodQuery } from "./match-counts.ts";
 
 type Labels = Readonly<Record<string, string>> | undefined;
 
@@ -12,6 +13,8 @@ export interface AffinityTerm {
   readonly namespaces: ReadonlySet<string>;
   /** `nothing` when the term names namespaces alone. */
   readonly namespaceSelector: Selector;
+  /** The same pods, of terms that speak of one namespace alone. */
+  readonly query: PodQuery | undefined;
   /** Of preferred terms; 1 of required ones. */
   readonly weight: number;
 }
@@ -19,13 +22,10 @@ export interface AffinityTerm {
 /** A term without namespaces means the namespace of the pod that has it. (Its matchLabelKeys became part of the selector when the pod was created.) */
 export function parseAffinityTerm(term: Frozen<PodAffinityTerm>, { metadata }: Frozen<Pod>, weight = 1): AffinityTerm {
   const own = !term.namespaces?.length && !term.namespaceSelector;
-  return {
-    topologyKey: term.topologyKey,
-    selector: parseSelector(term.labelSelector),
-    namespaces: new Set(own ? [metadata.namespace!] : term.namespaces),
-    namespaceSelector: parseSelector(term.namespaceSelector),
-    weight,
-  };
+  const selector = parseSelector(term.labelSelector), namespaceSelector = parseSelector(term.namespaceSelector);
+  const namespaces = new Set(own ? [metadata.namespace!] : term.namespaces);
+  const query = namespaces.size === 1 && namespaceSelector === "nothing" ? podQuery([...namespaces][0]!, selector) : undefined;
+  return { topologyKey: term.topologyKey, selector, namespaces, namespaceSelector, query, weight };
 }
 
 /** A selector that isn't valid matches nothing; the API lets none in. */

@@ -1,7 +1,8 @@
 import type { Frozen } from "../apimachinery/meta.ts";
-import { formatSelector, fromSet, matchesLabels, type Selector } from "../apimachinery/selectors/labels.ts";
+import { fromSet, type Selector } from "../apimachinery/selectors/labels.ts";
 import type { Pod, TopologySpreadConstraint } from "../apis/generated/core/v1.ts";
 import { parseSelector } from "./affinity-term.ts";
+import { countPods, podQuery, type PodQuery } from "./match-counts.ts";
 import type { NodeInfo } from "./node-info.ts";
 import { matchesRequiredNodes, requiredNodes } from "./node-selector.ts";
 import type { PodInfo } from "./pod-info.ts";
@@ -23,8 +24,7 @@ export interface SpreadConstraint {
   readonly maxSkew: number;
   readonly minDomains: number;
   readonly selector: Selector;
-  /** The pods that are counted: the same text, the same pods. */
-  readonly countKey: string;
+  readonly query: PodQuery;
   /** Nodes where the pod could not run don't count as places. */
   readonly honorsAffinity: boolean;
   readonly honorsTaints: boolean;
@@ -36,7 +36,7 @@ export function parseConstraints(constraints: readonly Frozen<TopologySpreadCons
     const selects = selector ?? withLabelsOf(metadata.labels, constraint.matchLabelKeys, parseSelector(constraint.labelSelector));
     return {
       topologyKey: constraint.topologyKey, maxSkew: constraint.maxSkew, minDomains: constraint.minDomains ?? 1,
-      selector: selects, countKey: `${metadata.namespace}/${formatSelector(selects)}`,
+      selector: selects, query: podQuery(metadata.namespace!, selects, { staying: true }),
       honorsAffinity: (constraint.nodeAffinityPolicy ?? "Honor") === "Honor", honorsTaints: constraint.nodeTaintsPolicy === "Honor",
     };
   });
@@ -55,26 +55,8 @@ export function placesFor({ pod }: PodInfo): (constraint: SpreadConstraint, node
     (!honorsAffinity || matchesRequiredNodes(required, node)) && (!honorsTaints || !untoleratedTaint(node.node.spec?.taints, pod.spec.tolerations));
 }
 
-/** Counts kept for a node; more than a few kinds of pods at a time are rare. */
-const keptCounts = 32;
-const kept = new WeakMap<NodeInfo, { version: number; counts: Map<string, number> }>();
-
-/**
- * Pods of the namespace on the node that the constraint's selector matches and that are to stay. An empty selector counts none.
- * Pods of one set come one after the other, each asking the same of nodes of which few have changed.
- */
-export function countMatching(node: NodeInfo, { selector, countKey }: SpreadConstraint, namespace: string): number {
-  if (selector === "nothing" || selector.length === 0) return 0;
-  let known = kept.get(node);
-  if (!known || known.version !== node.podsVersion || known.counts.size > keptCounts) kept.set(node, (known = { version: node.podsVersion, counts: new Map() }));
-  let count = known.counts.get(countKey);
-  if (count === undefined) {
-    count = 0;
-    for (const { pod, namespace: its } of node.pods.values()) if (its === namespace && !pod.metadata.deletionTimestamp && matchesLabels(selector, pod.metadata.labels)) count++;
-    known.counts.set(countKey, count);
-  }
-  return count;
-}
+/** Pods of the namespace on the node that the constraint's selector matches and that are to stay. An empty selector counts none. */
+export const countMatching = (node: NodeInfo, { selector, query }: SpreadConstraint): number => (selector.length === 0 ? 0 : countPods(node, query));
 
 export function hasAllKeys({ labels }: Pick<NodeInfo, "labels">, constraints: readonly SpreadConstraint[]): boolean {
   for (const { topologyKey } of constraints) if (labels[topologyKey] === undefined) return false;

@@ -4,6 +4,7 @@ import { createNodeNetwork, type NodeNetwork } from "../support/node-network.ts"
 import { skiffExecutable } from "../support/skiff.ts";
 import type { Measure } from "./measure.ts";
 import { measureCustomResources } from "./custom-resources.ts";
+import { measureDecisions } from "./decisions.ts";
 import { measureIdle } from "./idle.ts";
 import { measureMemory } from "./memory.ts";
 import { measureObjects } from "./objects.ts";
@@ -14,7 +15,7 @@ import { measureStart } from "./start.ts";
 import { printTable } from "./table.ts";
 import { measureWatch } from "./watch.ts";
 
-const measures: Record<string, Measure> = { start: measureStart, memory: measureMemory, idle: measureIdle, requests: measureRequests, watch: measureWatch, objects: measureObjects, definitions: measureCustomResources, pods: measurePods, scale: measureScale };
+const measures: Record<string, Measure> = { start: measureStart, memory: measureMemory, idle: measureIdle, requests: measureRequests, watch: measureWatch, objects: measureObjects, definitions: measureCustomResources, pods: measurePods, decisions: measureDecisions, scale: measureScale };
 const inside = "SKIFF_BENCH_NODE_IP";
 
 if (process.env[inside]) await measureAll(process.env[inside]);

@@ -3,6 +3,7 @@ import type { Pod } from "../../apis/generated/core/v1.ts";
 import { matchesTerm, type AffinityTerm } from "../affinity-term.ts";
 import { interPodAffinityArgs, type InterPodAffinityArgs } from "../configuration/plugin-args.ts";
 import { definePlugin, maxNodeScore, unresolvable, unschedulable, type AnyPlugin, type Handle, type PreFilterResult, type PreScoreResult } from "../framework.ts";
+import { countPods } from "../match-counts.ts";
 import type { NodeInfo } from "../node-info.ts";
 import type { PodInfo } from "../pod-info.ts";
 import type { Snapshot } from "../snapshot.ts";
@@ -67,7 +68,7 @@ function preFilter(info: PodInfo, snapshot: Snapshot): PreFilterResult<Required>
   const state: Required = { refusing: new TopologySums(), wanted: new TopologySums(), unwanted: new TopologySums(), matchesItself: matchesAll(required, pod, speaksOf), speaksOf };
   for (const node of snapshot.nodesWithAffinity()) for (const other of node.podsWithAffinity.values()) countRefusing(pod, other, node, state, 1);
   if (required.length === 0 && requiredAnti.length === 0) return state.refusing.empty ? { skip: true } : { state };
-  for (const node of snapshot.nodes) for (const other of node.pods.values()) countWanted(info, other, node, state, 1);
+  for (const node of snapshot.nodes) if (node.pods.size > 0) countWantedOn(node, info, state);
   return { state };
 }
 
@@ -87,6 +88,23 @@ function countWanted({ affinity }: PodInfo, { pod: other }: PodInfo, node: NodeI
   for (const term of affinity.requiredAnti) if (speaksOf(term, other)) unwanted.add(term.topologyKey, node, amount);
 }
 
+/** As `countWanted` for each pod of the node. */
+function countWantedOn(node: NodeInfo, { affinity }: PodInfo, { wanted, unwanted, speaksOf }: Required): void {
+  const { required, requiredAnti } = affinity!;
+  const all = countSpokenOf(node, required, speaksOf);
+  if (all > 0) for (const { topologyKey } of required) wanted.add(topologyKey, node, all);
+  for (const term of requiredAnti) unwanted.add(term.topologyKey, node, countSpokenOf(node, [term], speaksOf));
+}
+
+/** Pods of the node that all the terms speak of; none when there are no terms. */
+function countSpokenOf(node: NodeInfo, terms: readonly AffinityTerm[], speaksOf: SpeaksOf): number {
+  const query = terms.length === 1 ? terms[0]!.query : undefined;
+  if (query) return countPods(node, query);
+  let count = 0;
+  if (terms.length > 0) for (const { pod } of node.pods.values()) if (matchesAll(terms, pod, speaksOf)) count++;
+  return count;
+}
+
 const matchesAll = (terms: readonly AffinityTerm[], pod: Frozen<Pod>, speaksOf: SpeaksOf): boolean => terms.length > 0 && terms.every((term) => speaksOf(term, pod));
 
 function findsWanted(terms: readonly AffinityTerm[], node: NodeInfo, wanted: TopologySums, matchesItself: boolean): boolean {
@@ -104,19 +122,21 @@ function preScore({ pod, affinity }: PodInfo, snapshot: Snapshot, { hardPodAffin
   if (ignorePreferredTermsOfExistingPods && !own) return { skip: true };
   const sums = new TopologySums();
   const speaksOf = speakerIn(snapshot);
-  const weigh = (terms: readonly AffinityTerm[], about: Frozen<Pod>, node: NodeInfo, factor: number): void => {
-    for (const term of terms) if (speaksOf(term, about)) sums.add(term.topologyKey, node, factor * term.weight);
+  const weighOwn = (terms: readonly AffinityTerm[], node: NodeInfo, factor: number): void => {
+    for (const term of terms) sums.add(term.topologyKey, node, factor * term.weight * countSpokenOf(node, [term], speaksOf));
+  };
+  const weigh = (terms: readonly AffinityTerm[], node: NodeInfo, factor: number): void => {
+    for (const term of terms) if (speaksOf(term, pod)) sums.add(term.topologyKey, node, factor * term.weight);
   };
   for (const node of own ? snapshot.nodes : snapshot.nodesWithAffinity()) {
-    for (const other of own ? node.pods.values() : node.podsWithAffinity.values()) {
-      if (own) {
-        weigh(affinity.preferred, other.pod, node, 1);
-        weigh(affinity.preferredAnti, other.pod, node, -1);
-      }
-      if (!other.affinity) continue;
-      if (hardPodAffinityWeight > 0) weigh(other.affinity.required, pod, node, hardPodAffinityWeight);
-      weigh(other.affinity.preferred, pod, node, 1);
-      weigh(other.affinity.preferredAnti, pod, node, -1);
+    if (own && node.pods.size > 0) {
+      weighOwn(affinity.preferred, node, 1);
+      weighOwn(affinity.preferredAnti, node, -1);
+    }
+    for (const { affinity: others } of node.podsWithAffinity.values()) {
+      if (hardPodAffinityWeight > 0) weigh(others!.required, node, hardPodAffinityWeight);
+      weigh(others!.preferred, node, 1);
+      weigh(others!.preferredAnti, node, -1);
     }
   }
   return sums.empty ? { skip: true } : { state: sums };

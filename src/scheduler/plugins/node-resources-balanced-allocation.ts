@@ -1,4 +1,4 @@
-import { nodeResourcesBalancedAllocationArgs, type NodeResourcesBalancedAllocationArgs, type ResourceSpec } from "../configuration/plugin-args.ts";
+import { nodeResourcesBalancedAllocationArgs, type NodeResourcesBalancedAllocationArgs } from "../configuration/plugin-args.ts";
 import { definePlugin, maxNodeScore, type AnyPlugin } from "../framework.ts";
 import type { NodeInfo } from "../node-info.ts";
 import { isScalar, requestList, type RequestList } from "./resource-scoring.ts";
@@ -8,7 +8,7 @@ import { isScalar, requestList, type RequestList } from "./resource-scoring.ts";
  * Source: kubernetes plugins/noderesources/balanced_allocation.go.
  */
 export function balancedAllocation({ resources }: NodeResourcesBalancedAllocationArgs = nodeResourcesBalancedAllocationArgs()): AnyPlugin {
-  const scalar = resources.map(({ name }) => isScalar(name));
+  const looks = resources.map(({ name }) => ({ name, scalar: isScalar(name) }));
   const nothing: RequestList = resources.map(() => 0);
   return definePlugin<undefined, RequestList>({
     name: "NodeResourcesBalancedAllocation",
@@ -17,34 +17,36 @@ export function balancedAllocation({ resources }: NodeResourcesBalancedAllocatio
       return requests.every((amount) => amount === 0) ? { skip: true } : { state: requests };
     },
     score(pod, node, requests = requestList(pod, resources)) {
-      const counts = (i: number): boolean => requests[i] !== 0 || !scalar[i];
-      const before = balance(node, resources, nothing, counts);
-      const after = balance(node, resources, requests, counts);
-      return maxNodeScore / 2 + Math.trunc((maxNodeScore / 2 + after - before) / 2);
+      const change = balance(node, looks, requests, requests) - balance(node, looks, requests, nothing);
+      return maxNodeScore / 2 + Math.trunc((maxNodeScore / 2 + change) / 2);
     },
   });
 }
 
-/** 100 where all resources are used in like shares, less by the standard deviation. */
-function balance(node: NodeInfo, resources: readonly ResourceSpec[], requests: RequestList, counts: (i: number) => boolean): number {
-  const share = (i: number): number | undefined => {
-    const name = resources[i]!.name, allocatable = counts(i) ? node.allocatable.get(name) : undefined;
-    return allocatable ? Math.min(1, ((node.requested.get(name) ?? 0) + requests[i]!) / allocatable) : undefined;
-  };
+interface Look { readonly name: string; readonly scalar: boolean }
+
+/** 100 where all resources are used in like shares once `added` is, less by the standard deviation. */
+function balance(node: NodeInfo, looks: readonly Look[], wanted: RequestList, added: RequestList): number {
   let counted = 0, total = 0, first = 0, last = 0;
-  for (let i = 0; i < resources.length; i++) {
-    const one = share(i);
-    if (one === undefined) continue;
-    if (counted++ === 0) first = one;
-    last = one;
-    total += one;
+  for (let i = 0; i < looks.length; i++) {
+    const share = shareOf(node, looks[i]!, wanted[i]!, added[i]!);
+    if (share === undefined) continue;
+    if (counted++ === 0) first = share;
+    last = share;
+    total += share;
   }
   if (counted < 2) return maxNodeScore;
   if (counted === 2) return Math.trunc((1 - Math.abs((first - last) / 2)) * maxNodeScore);
   let squares = 0;
-  for (let i = 0; i < resources.length; i++) {
-    const one = share(i);
-    if (one !== undefined) squares += (one - total / counted) ** 2;
+  for (let i = 0; i < looks.length; i++) {
+    const share = shareOf(node, looks[i]!, wanted[i]!, added[i]!);
+    if (share !== undefined) squares += (share - total / counted) ** 2;
   }
   return Math.trunc((1 - Math.sqrt(squares / counted)) * maxNodeScore);
+}
+
+/** Undefined for what the node doesn't have, and for devices and the like that the pod doesn't want. */
+function shareOf({ allocatable, requested }: NodeInfo, { name, scalar }: Look, wanted: number, added: number): number | undefined {
+  const capacity = wanted === 0 && scalar ? undefined : allocatable.get(name);
+  return capacity ? Math.min(1, ((requested.get(name) ?? 0) + added) / capacity) : undefined;
 }

@@ -46,17 +46,17 @@ function countSoft(pod: PodInfo, soft: readonly Soft[], nodes: readonly NodeInfo
     for (const node of nodes) {
       const value = node.labels[constraint.topologyKey];
       const known = value === undefined ? undefined : counts.get(value);
-      if (known !== undefined && hasAllKeys(node, needed) && isPlace(constraint, node)) counts.set(value!, known + countMatching(node, constraint, pod.namespace));
+      if (known !== undefined && hasAllKeys(node, needed) && isPlace(constraint, node)) counts.set(value!, known + countMatching(node, constraint));
     }
   }
 }
 
-export function spreadScore({ namespace }: PodInfo, node: NodeInfo, { soft, ignored }: SoftState): number {
+export function spreadScore(_: PodInfo, node: NodeInfo, { soft, ignored }: SoftState): number {
   if (ignored.has(node.name)) return 0;
   let score = 0;
   for (const { constraint, counts, weight } of soft) {
     const value = node.labels[constraint.topologyKey];
-    if (value !== undefined) score += (counts ? counts.get(value) ?? 0 : countMatching(node, constraint, namespace)) * weight + (constraint.maxSkew - 1);
+    if (value !== undefined) score += (counts ? counts.get(value) ?? 0 : countMatching(node, constraint)) * weight + (constraint.maxSkew - 1);
   }
   return Math.round(score);
 }

@@ -78,7 +78,7 @@ function prepareHard(pod: PodInfo, constraints: readonly SpreadConstraint[], sna
     for (const { constraint, counts } of hard) {
       if (!isPlace(constraint, node)) continue;
       const value = node.labels[constraint.topologyKey]!;
-      counts.set(value, (counts.get(value) ?? 0) + countMatching(node, constraint, pod.namespace));
+      counts.set(value, (counts.get(value) ?? 0) + countMatching(node, constraint));
     }
   }
   return { state: { hard, constraints, isPlace } };

@@ -10,7 +10,7 @@ export class TopologySums {
 
   /** Nodes without the label aren't in any place. */
   add(topologyKey: string, { labels }: Pick<NodeInfo, "labels">, amount: number): void {
-    const value = labels[topologyKey];
+    const value = amount === 0 ? undefined : labels[topologyKey];
     if (value === undefined) return;
     let sums = this.#sums.get(topologyKey);
     if (!sums) this.#sums.set(topologyKey, (sums = new Map()));

@@ -10,10 +10,10 @@ type Objects = readonly (readonly [card: AnyResource, objects: readonly Frozen<K
 export function handleOf(objects: Objects = [], labelsOfNamespaces: Record<string, Record<string, string>> = {}): Pick<Handle, "lister" | "snapshot"> {
   const all = new Map<unknown, readonly Frozen<KubeObject>[]>(objects);
   all.set(namespaces, Object.entries(labelsOfNamespaces).map(([name, labels]) => ({ metadata: { name, labels } })));
-  return { lister: (card) => listerOf(all.get(card) ?? [], card), snapshot: {} as Handle["snapshot"] };
+  return { lister: <T extends KubeObject>(card: ResourceCard<T>) => listerOf<T>(all.get(card) ?? []), snapshot: {} as Handle["snapshot"] };
 }
 
-function listerOf<T extends KubeObject>(objects: readonly Frozen<KubeObject>[], _: ResourceCard<T>): Lister<T> {
+function listerOf<T extends KubeObject>(objects: readonly Frozen<KubeObject>[]): Lister<T> {
   const typed = objects as readonly Frozen<T>[];
   return {
     get: (key) => typed.find(({ metadata: { namespace, name } }) => key === (namespace ? `${namespace}/${name}` : name)),
