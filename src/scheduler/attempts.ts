@@ -95,14 +95,23 @@ export class Attempts {
 
   /** Decides. What follows is done in the background. */
   begin(entry: QueuedPod): void {
-    const { profiles, queue, random } = this.#options;
+    const { profiles, queue, random, state, log } = this.#options;
     const profile = profiles.get(entry.pod.spec.schedulerName!)!;
     const { metadata } = entry.pod;
     if (metadata.deletionTimestamp) {
       profile.recorder.event(entry.pod, "Warning", "FailedScheduling", `skip schedule deleting pod: ${metadata.namespace}/${metadata.name}`);
       return queue.remove(entry.uid);
     }
-    const attempt = new Attempt(entry, profile, random() < sampleShare ? profile.sampled : profile.plugins);
+    try {
+      this.#attempt(new Attempt(entry, profile, random() < sampleShare ? profile.sampled : profile.plugins));
+    } catch (error) {
+      log.error("An attempt to schedule a pod failed in an unexpected way", { pod: keyOf(entry.pod), error });
+      state.forget(entry.uid);
+      queue.retryLater(entry);
+    }
+  }
+
+  #attempt(attempt: Attempt): void {
     try {
       this.#decide(attempt);
     } catch (error) {
@@ -209,7 +218,7 @@ export class Attempts {
     const { pod } = entry;
     if (failure.nominate || pod.status?.nominatedNodeName || nominator.nodeOf(entry.uid)) nominator.set(podInfo(pod), failure.nominate);
     if (isNotFound(cause)) return;
-    if (cause !== undefined) log.warn("Scheduling a pod failed, will try again", { pod: `${pod.metadata.namespace}/${pod.metadata.name}`, error: cause });
+    if (cause !== undefined) log.warn("Scheduling a pod failed, will try again", { pod: keyOf(pod), error: cause });
     this.#tell(entry, profile, failure);
   }
 

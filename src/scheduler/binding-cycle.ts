@@ -58,7 +58,12 @@ export function runReserve({ pod, nodeName, plugins, states, durations }: Bindin
 
 export function runUnreserve({ pod, nodeName, plugins, states, durations }: Binding): void {
   durations.during("Unreserve", () => {
-    for (const plugin of plugins.reserve.toReversed()) plugin.unreserve?.(pod, nodeName, states.get(plugin));
+    for (const plugin of plugins.reserve.toReversed()) {
+      attempt(() => {
+        plugin.unreserve?.(pod, nodeName, states.get(plugin));
+        return undefined;
+      });
+    }
     return undefined;
   });
 }

@@ -3,7 +3,7 @@ import { DelayHeap } from "../base/delay-heap.ts";
 import type { Frozen } from "../apimachinery/meta.ts";
 import type { Pod } from "../apis/generated/core/v1.ts";
 import { labelOf, podActions, type ClusterEvent } from "./cluster-events.ts";
-import type { QueuedPodInfo, Status } from "./framework.ts";
+import type { AnyPlugin, QueuedPodInfo } from "./framework.ts";
 import type { PodNominator } from "./nominator.ts";
 import { podInfo } from "./pod-info.ts";
 import { PriorityHeap } from "./priority-heap.ts";
@@ -255,7 +255,7 @@ export class SchedulingQueue {
     const plugins = this.#options.profiles.get(entry.pod.spec.schedulerName!)?.plugins.preEnqueue ?? [];
     const gated = plugins.find(({ name }) => name === entry.gate);
     for (const plugin of gated ? [gated, ...plugins] : plugins) {
-      if (!keepsOut(plugin.preEnqueue!(entry.pod))) continue;
+      if (!keepsOut(plugin, entry.pod)) continue;
       if (!entry.rejectors.has(plugin.name)) this.#options.metrics.unschedulablePods.add(1, [plugin.name, entry.pod.spec.schedulerName!]);
       entry.gateBy(plugin.name);
       return false;
@@ -325,4 +325,12 @@ export class SchedulingQueue {
 /** Back-offs that end in the same second go by queueSort. */
 const window = (until: number): number => Math.floor(until / 1000);
 
-const keepsOut = (status: Status | undefined): boolean => status !== undefined && status.code !== "Success";
+/** One that fails says nothing good of the pod. */
+function keepsOut(plugin: AnyPlugin, pod: Frozen<Pod>): boolean {
+  try {
+    const status = plugin.preEnqueue!(pod);
+    return status !== undefined && status.code !== "Success";
+  } catch {
+    return true;
+  }
+}

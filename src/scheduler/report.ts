@@ -1,9 +1,9 @@
 import type { Frozen } from "../apimachinery/meta.ts";
 import { isNotFound } from "../apimachinery/status.ts";
-import { formatTime } from "../apimachinery/time.ts";
 import { pods } from "../apis/core/pod/pod.ts";
-import type { Pod, PodCondition } from "../apis/generated/core/v1.ts";
+import type { Pod } from "../apis/generated/core/v1.ts";
 import type { Client } from "../client/client.ts";
+import { conditionPatch } from "./pod-condition.ts";
 
 export type FailureReason = "Unschedulable" | "SchedulerError";
 
@@ -16,7 +16,7 @@ export interface Failure {
 
 /** Tells users why a pod has no node, by its PodScheduled condition, and which it may get, when that isn't what the pod says already. */
 export async function reportFailure(pod: Frozen<Pod>, failure: Failure, { client, now }: { client: Client; now: number }): Promise<void> {
-  const status = { ...conditionPatch(pod, failure, now), ...nominationPatch(pod, failure.nominate) };
+  const status = { ...unscheduledPatch(pod, failure, now), ...nominationPatch(pod, failure.nominate) };
   if (Object.keys(status).length > 0) await patchStatus(pod, status, client);
 }
 
@@ -26,16 +26,10 @@ export async function reportNomination(pod: Frozen<Pod>, nodeName: string, clien
   if (Object.keys(status).length > 0) await patchStatus(pod, status, client);
 }
 
-function conditionPatch({ metadata, status }: Frozen<Pod>, { reason, message }: Failure, now: number): { conditions?: PodCondition[] } {
-  const known = status?.conditions?.find(({ type }) => type === "PodScheduled");
-  if (known?.status === "False" && known.reason === reason && known.message === message) return {};
-  return {
-    conditions: [{
-      type: "PodScheduled", status: "False", reason, message, lastProbeTime: null,
-      lastTransitionTime: known?.status === "False" && known.lastTransitionTime ? known.lastTransitionTime : formatTime(now),
-      ...(metadata.generation !== undefined ? { observedGeneration: metadata.generation } : {}),
-    }],
-  };
+function unscheduledPatch(pod: Frozen<Pod>, { reason, message }: Failure, now: number): Record<string, unknown> {
+  const known = pod.status?.conditions?.find(({ type }) => type === "PodScheduled");
+  const told = known?.status === "False" && known.reason === reason && known.message === message;
+  return told ? {} : conditionPatch(pod, { type: "PodScheduled", status: "False", reason, message }, now);
 }
 
 const nominationPatch = ({ status }: Frozen<Pod>, nominate: string | undefined): { nominatedNodeName?: string | null } =>

@@ -35,6 +35,7 @@ describe("preemption", () => {
     expect(victim.status?.conditions?.find(({ type }) => type === "DisruptionTarget")).toMatchObject({
       status: "True", reason: "PreemptionByScheduler", message: "default-scheduler: preempting to accommodate a higher priority pod",
     });
+    expect(victim.status?.conditions?.map(({ type }) => type)).toEqual(["PodScheduled", "DisruptionTarget"]);
     expect(victim.metadata.deletionGracePeriodSeconds).toBe(30);
     await eventually(async () => expect(await cluster.eventsOf("low")).toContainEqual(expect.objectContaining({ type: "Normal", reason: "Preempted", message: `Preempted by pod ${uid} on node only` })));
     await nominated("high", "only");

@@ -1,10 +1,10 @@
 import { keyOf, type Frozen } from "../../apimachinery/meta.ts";
 import { isNotFound } from "../../apimachinery/status.ts";
-import { formatTime } from "../../apimachinery/time.ts";
 import { pods } from "../../apis/core/pod/pod.ts";
-import type { Pod, PodCondition } from "../../apis/generated/core/v1.ts";
+import type { Pod } from "../../apis/generated/core/v1.ts";
 import type { Lister } from "../../client/informer.ts";
 import type { Handle } from "../framework.ts";
+import { conditionPatch } from "../pod-condition.ts";
 import type { PodInfo } from "../pod-info.ts";
 import type { Candidate } from "./candidates.ts";
 
@@ -68,7 +68,7 @@ export class PreemptionExecutor {
     const message = `Preempted by pod ${preemptor.uid} on node ${nodeName}`;
     if (this.#stopBinding(victim)) return recorder.event(victim.pod, "Normal", "Preempted", `${message} (in kube-scheduler memory).`);
     try {
-      await this.#patch(victim.pod, { conditions: [this.#disruption(victim.pod, preemptor.pod)] });
+      await this.#patch(victim.pod, conditionPatch(victim.pod, { type: "DisruptionTarget", status: "True", reason: "PreemptionByScheduler", message: `${preemptor.pod.spec.schedulerName}: preempting to accommodate a higher priority pod` }, this.#handle.clock.now()));
       await this.#handle.client.delete(pods, keysOf(victim.pod), { preconditions: { uid: victim.uid } });
     } catch (error) {
       if (isNotFound(error)) return;
@@ -81,15 +81,6 @@ export class PreemptionExecutor {
   #stopBinding({ uid }: PodInfo): boolean {
     const waiting = this.#handle.waitingPods.get(uid);
     return waiting ? waiting.preempt(this.#plugin, "preempted") : this.#handle.cancelPreBind(uid, `preempted by ${this.#plugin}`);
-  }
-
-  #disruption({ metadata, status }: Frozen<Pod>, preemptor: Frozen<Pod>): PodCondition {
-    const known = status?.conditions?.find(({ type }) => type === "DisruptionTarget");
-    return {
-      type: "DisruptionTarget", status: "True", reason: "PreemptionByScheduler", message: `${preemptor.spec.schedulerName}: preempting to accommodate a higher priority pod`, lastProbeTime: null,
-      lastTransitionTime: known?.status === "True" && known.lastTransitionTime ? known.lastTransitionTime : formatTime(this.#handle.clock.now()),
-      ...(metadata.generation !== undefined ? { observedGeneration: metadata.generation } : {}),
-    };
   }
 
   async #patch(pod: Frozen<Pod>, status: Record<string, unknown>): Promise<void> {
