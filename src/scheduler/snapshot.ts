@@ -1,6 +1,7 @@
 import type { Frozen } from "../apimachinery/meta.ts";
 import type { Node, Pod } from "../apis/generated/core/v1.ts";
 import { NodeSums, type NodeInfo } from "./node-info.ts";
+import { zoneByZone, zoneOf } from "./node-order.ts";
 import { podInfo, type PodInfo } from "./pod-info.ts";
 
 /** What a decision is made from. It doesn't change while one is made. */
@@ -33,9 +34,9 @@ export class ClusterState implements Snapshot {
     this.#related = related;
   }
 
-  /** In the order in which they were seen, for a stable round. */
+  /** Zone by zone, within one in the order in which they were seen, for a stable round. */
   get nodes(): readonly NodeInfo[] {
-    return (this.#nodes ??= [...this.#sums.values()].filter((sums) => sums.known));
+    return (this.#nodes ??= zoneByZone([...this.#sums.values()].filter((sums) => sums.known)));
   }
 
   node(name: string): NodeInfo | undefined {
@@ -58,7 +59,7 @@ export class ClusterState implements Snapshot {
   setNode(node: Frozen<Node>): void {
     const name = node.metadata.name!;
     const sums = this.#sumsOf(name);
-    if (!sums.known) this.#nodes = undefined;
+    if (!sums.known || zoneOf(sums.labels) !== zoneOf(node.metadata.labels ?? {})) this.#nodes = undefined;
     sums.setNode(node);
   }
 
