@@ -87,6 +87,17 @@ test("drivers that need no attaching are left alone, and nodes that see to it th
   await attachedTo("b");
 });
 
+test("attachments that others made are theirs", async () => {
+  await addVolume();
+  await plane.client.create(volumeattachments, { metadata: { name: "by-hand" }, spec: { attacher: "disk.example.com", nodeName: "a", source: { persistentVolumeName: "v" } } });
+  await addPod("p", "b");
+  await attachedTo("a", "b");
+  await driverSays("a", { attached: true });
+  await removePod("p");
+  await attachedTo("a");
+  expect([attachments()[0]!.metadata.name, reported("a")]).toEqual(["by-hand", []]);
+});
+
 test("who is to grow a volume is told", async () => {
   await addVolume();
   // What admission of a class that allows it lets through.

@@ -8,7 +8,7 @@ import type { VolumeAttachment } from "../../apis/generated/storage/v1.ts";
 import { defineController, watchOf, type Controller, type Listers, type ReconcileContext } from "../../client/controller.ts";
 import { isNodeReady } from "../node-status.ts";
 import { isPodTerminal } from "../pod-status.ts";
-import { planAttach, uniqueName, type AttachPlan } from "./plan.ts";
+import { isOurs, planAttach, uniqueName, type AttachPlan } from "./plan.ts";
 
 /** Marks nodes whose kubelet leaves attaching to us. */
 const managed = "volumes.kubernetes.io/controller-managed-attach-detach";
@@ -79,7 +79,7 @@ function volumesOfNode({ metadata: { name } }: Frozen<Node>, nowManaged: boolean
 
 async function syncVolume(name: string, memory: Memory, context: ReconcileContext): Promise<{ requeueAfter?: number }> {
   const { lister, monotonic } = context;
-  const attachments = lister(volumeattachments).list().filter(({ spec }) => spec.source.persistentVolumeName === name);
+  const attachments = lister(volumeattachments).list().filter((attachment) => attachment.spec.source.persistentVolumeName === name && isOurs(attachment));
   const volume = attachable(name, lister);
   if (!volume && attachments.length === 0) return {};
   const podsByNode = volume ? podsOf(volume, lister) : new Map<string, Frozen<Pod>[]>();
@@ -146,7 +146,10 @@ async function apply(volume: string, { attach, detach }: AttachPlan, context: Re
 async function reportAttached(nodeName: string, { client, lister, recorder }: ReconcileContext, detaching?: string): Promise<void> {
   const node = lister(nodes).get(nodeName);
   if (!node) return;
-  const attached = lister(volumeattachments).list().filter(({ metadata, spec, status }) => spec.nodeName === nodeName && status?.attached && !metadata.deletionTimestamp && metadata.name !== detaching);
+  const attached = lister(volumeattachments).list().filter((attachment) => {
+    const { metadata, spec, status } = attachment;
+    return spec.nodeName === nodeName && status?.attached && !metadata.deletionTimestamp && metadata.name !== detaching && isOurs(attachment);
+  });
   const volumes = attached.map(({ spec }) => lister(persistentvolumes).get(spec.source.persistentVolumeName ?? "")).filter((volume) => volume?.spec?.csi) as Frozen<PersistentVolume>[];
   const wanted: AttachedVolume[] = volumes.map((volume) => ({ name: uniqueName(volume), devicePath: "" })).sort((a, b) => (a.name < b.name ? -1 : 1));
   const reported = node.status?.volumesAttached ?? [];

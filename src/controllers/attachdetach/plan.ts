@@ -9,6 +9,8 @@ type Attachment = Frozen<VolumeAttachment>;
 
 /** Of CSI volumes, which are the only ones that are attached by objects. Source: k8s.io/kubernetes/pkg/volume/csi. */
 export const attachmentName = (handle: string, driver: string, node: string): string => `csi-${createHash("sha256").update(`${handle}${driver}${node}`).digest("hex")}`;
+/** Others may make attachments too, under other names: those are theirs to delete. */
+export const isOurs = ({ metadata }: Frozen<VolumeAttachment>): boolean => /^csi-[0-9a-f]{64}$/.test(metadata.name ?? "");
 /** As nodes name volumes in their status. */
 export const uniqueName = ({ spec }: Volume): string => `kubernetes.io/csi/${spec!.csi!.driver}^${spec!.csi!.volumeHandle}`;
 
@@ -18,7 +20,7 @@ const isShared = ({ spec }: Volume): boolean => !spec?.accessModes?.length || sp
 export interface AttachWorld {
   /** Undefined when the volume's object has gone, or says that it needs no attaching: what is attached goes then. */
   volume: Volume | undefined;
-  /** All that name the volume. */
+  /** Those of ours that name the volume. */
   attachments: readonly Attachment[];
   /** The pods that need the volume, by the nodes they are on. */
   pods: ReadonlyMap<string, readonly Frozen<Pod>[]>;
