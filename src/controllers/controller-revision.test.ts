@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { byRevision, encode, holds, revisionHash, revisionName, templateOf, templatePatch } from "./controller-revision.ts";
+import { byRevision, holds, revisionHash, revisionName, templateOf, templatePatch } from "./controller-revision.ts";
+import { encode } from "./name-hash.ts";
 
 const template = { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "c", image: "v1", args: ["a<b>&c"] }] } };
 

@@ -5,6 +5,7 @@ import type { ControllerRevision } from "../apis/generated/apps/v1.ts";
 import type { PodTemplateSpec } from "../apis/generated/core/v1.ts";
 import type { Client } from "../client/client.ts";
 import { newControllerRef, type Owner } from "./controller-ref.ts";
+import { encode, letters } from "./name-hash.ts";
 
 /** The history that StatefulSets and DaemonSets keep. Source: k8s.io/kubernetes/pkg/controller/history. */
 
@@ -19,32 +20,13 @@ export function templateOf({ data }: Revision): PodTemplateSpec {
   return thaw<PodTemplateSpec>(template as PodTemplateSpec);
 }
 
-const encoded = new WeakMap<object, string>();
-
-/** As Go encodes a map: sorted keys, and escapes of what HTML would read. Absent members and null are the same. */
-export function encode(data: object): string {
-  let text = encoded.get(data);
-  if (text === undefined) encoded.set(data, (text = canonical(data)));
-  return text;
-}
-
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value !== "object" || value === null) return (JSON.stringify(value) ?? "null").replace(/[<>&\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
-  const members = Object.entries(value).filter(([, member]) => member !== undefined && member !== null);
-  return `{${members.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, member]) => `${canonical(name)}:${canonical(member)}`).join(",")}}`;
-}
-
 export const holds = (revision: Revision, data: object): boolean => encode(revision.data ?? {}) === encode(data);
-
-/** No vowels and nothing that looks alike. Source: k8s.io/apimachinery/pkg/util/rand. */
-const alphabet = "bcdfghjklmnpqrstvwxz2456789";
 
 /** FNV-1 over the data and the number of collisions so far, in letters that make no words. */
 export function revisionHash(data: object, collisionCount: number): string {
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(encode(data) + collisionCount)) hash = (Math.imul(hash, 0x01000193) ^ byte) >>> 0;
-  return [...String(hash)].map((digit) => alphabet[digit.charCodeAt(0) % alphabet.length]).join("");
+  return letters(new TextEncoder().encode(String(hash)));
 }
 
 /** Names may have 253 characters. */

@@ -2,24 +2,14 @@ import { createHash } from "node:crypto";
 import { semanticEqual } from "../../apimachinery/equality.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import type { PodTemplateSpec } from "../../apis/generated/core/v1.ts";
+import { encode, letters } from "../name-hash.ts";
 
 export const podTemplateHash = "pod-template-hash";
 
-/** No vowels and nothing that looks alike, so that no words come out. Source: k8s.io/apimachinery/pkg/util/rand. */
-const alphabet = "bcdfghjklmnpqrstvwxz2456789";
-
 /** Ten characters that depend on the template and on how many such names were taken already. Stable over releases: names of ReplicaSets hang on it. */
 export function templateHash(template: Frozen<PodTemplateSpec>, collisionCount = 0): string {
-  const digest = createHash("sha256").update(canonical(template)).update(`#${collisionCount}`).digest();
-  return [...digest.subarray(0, 10)].map((byte) => alphabet[byte % alphabet.length]).join("");
-}
-
-/** JSON with sorted keys and without what is absent. */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined && item !== null);
-  return `{${entries.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, item]) => `${JSON.stringify(name)}:${canonical(item)}`).join(",")}}`;
+  const digest = createHash("sha256").update(encode(template)).update(`#${collisionCount}`).digest();
+  return letters(digest.subarray(0, 10));
 }
 
 /** Whether two templates ask for the same pods; the hash label, which the controller adds, doesn't count. */

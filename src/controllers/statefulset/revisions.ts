@@ -2,7 +2,8 @@ import { thaw, type Frozen } from "../../apimachinery/meta.ts";
 import { statefulsets } from "../../apis/builtins.ts";
 import type { ControllerRevision, StatefulSet } from "../../apis/generated/apps/v1.ts";
 import type { Pod } from "../../apis/generated/core/v1.ts";
-import { encode, holds, templateOf, templatePatch } from "../controller-revision.ts";
+import { holds, templateOf, templatePatch } from "../controller-revision.ts";
+import { encode } from "../name-hash.ts";
 import { revisionOf } from "./identity.ts";
 
 type Revision = Frozen<ControllerRevision>;
