@@ -18,7 +18,7 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return this.#epoch + this.#passed;
+    return Math.floor(this.#epoch + this.#passed);
   }
 
   monotonic(): number {

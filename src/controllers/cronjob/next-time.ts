@@ -89,8 +89,9 @@ function dayFits({ dayOfMonth, dayOfWeek }: FieldSchedule, at: Moment): boolean 
   return dayOfMonth.any || dayOfWeek.any ? ofMonth && ofWeek : ofMonth || ofWeek;
 }
 
-/** Midnight, or where clocks leave it out whole hours from there. */
+/** Midnight, or where clocks leave it out whole hours from there. Where the calendar leaves out the day it is the one after: robfig/cron never gets past it. */
 function nextDay(at: Moment, zone: Zone): number {
-  const time = timeOf({ ...at, day: at.day + 1 }, zone), shown = wallTime(time, zone).hour;
+  const midnight = timeOf({ ...at, day: at.day + 1 }, zone), time = midnight > at.time ? midnight : timeOf({ ...at, day: at.day + 2 }, zone);
+  const shown = wallTime(time, zone).hour;
   return time + (shown > 12 ? 24 - shown : -shown) * hour;
 }
