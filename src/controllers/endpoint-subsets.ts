@@ -19,25 +19,30 @@ export function repackSubsets(subsets: readonly Frozen<EndpointSubset>[]): Endpo
   for (const subset of subsets) {
     const keys = (subset.ports ?? []).map((port) => {
       const key = JSON.stringify([port.name ?? "", port.port, port.protocol ?? "TCP", port.appProtocol ?? ""]);
-      ports.set(key, thaw<EndpointPort>(port));
+      if (!ports.has(key)) ports.set(key, thaw<EndpointPort>(port));
       return key;
     });
     for (const key of keys.length > 0 ? keys : [portless]) {
       const addresses = offered.get(key) ?? new Map<string, Offered>();
       offered.set(key, addresses);
       for (const address of subset.addresses ?? []) addresses.set(identityOf(address), { address, ready: true });
-      for (const address of subset.notReadyAddresses ?? []) if (!addresses.has(identityOf(address))) addresses.set(identityOf(address), { address, ready: false });
+      for (const address of subset.notReadyAddresses ?? []) {
+        const id = identityOf(address);
+        if (!addresses.has(id)) addresses.set(id, { address, ready: false });
+      }
     }
   }
   const byAddresses = Map.groupBy([...offered].filter(([, addresses]) => addresses.size > 0).toSorted(([a], [b]) => (a < b ? -1 : 1)), ([, addresses]) =>
     [...addresses].map(([id, { ready }]) => `${id} ${ready}`).toSorted().join("\n"));
   return [...byAddresses.values()].map((group) => {
     const all = [...group[0]![1].values()].toSorted((a, b) => (a.address.ip < b.address.ip ? -1 : 1));
-    const ready = all.filter((one) => one.ready).map(({ address }) => thaw<EndpointAddress>(address));
-    const notReady = all.filter((one) => !one.ready).map(({ address }) => thaw<EndpointAddress>(address));
+    const ready = all.filter((one) => one.ready).map(({ address }) => copy(address));
+    const notReady = all.filter((one) => !one.ready).map(({ address }) => copy(address));
     const own = group.flatMap(([key]) => ports.get(key) ?? []);
     return { ...(ready.length > 0 ? { addresses: ready } : {}), ...(notReady.length > 0 ? { notReadyAddresses: notReady } : {}), ...(own.length > 0 ? { ports: own } : {}) };
   });
 }
+
+const copy = ({ targetRef, ...address }: Frozen<EndpointAddress>): EndpointAddress => ({ ...address, ...(targetRef ? { targetRef: { ...targetRef } } : {}) });
 
 const identityOf = ({ ip, targetRef }: Frozen<EndpointAddress>): string => `${ip} ${targetRef?.uid ?? ""}`;

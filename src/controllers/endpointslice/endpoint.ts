@@ -31,13 +31,16 @@ export function portsOf(service: Frozen<Service>, pod: Frozen<Pod>): EndpointPor
   return ports.toSorted((a, b) => (a.name! < b.name! ? -1 : 1));
 }
 
+/** Whether ports are to be looked for on each pod; otherwise all pods have the same. */
+export const hasNamedTargets = ({ spec }: Frozen<Service>): boolean => (spec?.ports ?? []).some(({ targetPort }) => typeof targetPort === "string");
+
 /** Equal for ports that mean the same, in whatever order and with whatever defaults left out. */
 export const portKey = (ports: Frozen<EndpointPort[]> | undefined): string =>
   JSON.stringify([...(ports ?? [])].map(({ name = "", port, protocol = "TCP", appProtocol }) => ({ name, port, protocol, ...(appProtocol ? { appProtocol } : {}) })).toSorted((a, b) => (a.name < b.name ? -1 : 1)));
 
 /** What makes an endpoint the same one when the rest of it changes. Source: hashEndpoint of k8s.io/endpointslice. */
 export const identityOf = ({ addresses, hostname, targetRef }: Frozen<Endpoint>): string =>
-  `${addresses.toSorted().join(",")}/${hostname ?? ""}/${targetRef?.namespace ?? ""}/${targetRef?.name ?? ""}`;
+  `${addresses.length === 1 ? addresses[0] : addresses.toSorted().join(",")}/${hostname ?? ""}/${targetRef?.namespace ?? ""}/${targetRef?.name ?? ""}`;
 
 /** Whether two endpoints of one identity say the same, whatever their hints. */
 export function sameEndpoint(a: Frozen<Endpoint>, b: Frozen<Endpoint>): boolean {

@@ -5,7 +5,7 @@ import type { Endpoint, EndpointPort, EndpointSlice } from "../../apis/generated
 import { newControllerRef } from "../controller-ref.ts";
 import { isPodTerminal } from "../pod-status.ts";
 import { addressesOf, familiesOf, headlessLabel, isHeadless, type IpFamily } from "../service-endpoints.ts";
-import { endpointOf, identityOf, portKey, portsOf, sameEndpoint } from "./endpoint.ts";
+import { endpointOf, hasNamedTargets, identityOf, portKey, portsOf, sameEndpoint } from "./endpoint.ts";
 
 export const serviceNameLabel = "kubernetes.io/service-name";
 export const managedByLabel = "endpointslice.kubernetes.io/managed-by";
@@ -57,11 +57,13 @@ const mayBeEndpoint = (pod: Frozen<Pod>): boolean => !isPodTerminal(pod) && addr
 
 function groupPods(service: Frozen<Service>, family: IpFamily, pods: readonly Frozen<Pod>[], nodeOf: (name: string) => Frozen<Node> | undefined): Map<string, Group> {
   const groups = new Map<string, Group>();
+  const same = hasNamedTargets(service) || pods.length === 0 ? undefined : portsOf(service, pods[0]!);
+  const sameKey = same && portKey(same);
   for (const pod of pods) {
     const endpoint = endpointOf(service, family, pod, pod.spec.nodeName ? nodeOf(pod.spec.nodeName) : undefined);
     if (!endpoint) continue;
-    const ports = portsOf(service, pod);
-    const key = portKey(ports);
+    const ports = same ?? portsOf(service, pod);
+    const key = sameKey ?? portKey(ports);
     const group = groups.get(key) ?? { ports, endpoints: new Map() };
     groups.set(key, group);
     group.endpoints.set(identityOf(endpoint), endpoint);
@@ -105,10 +107,15 @@ interface Filled {
 function planGroup(service: Frozen<Service>, family: IpFamily, labels: Record<string, string>, { ports, endpoints }: Group, existing: readonly Frozen<EndpointSlice>[], plan: SlicePlan): void {
   const missing = new Map(endpoints);
   const slices = existing.map((slice): Filled => {
-    const kept = slice.endpoints.filter((endpoint) => missing.has(identityOf(endpoint)));
-    const next = kept.map((endpoint) => endpoints.get(identityOf(endpoint))!);
-    for (const endpoint of kept) missing.delete(identityOf(endpoint));
-    return { slice, next, changed: next.length !== slice.endpoints.length || kept.some((endpoint, i) => !sameEndpoint(endpoint, next[i]!)) || !sameLabels(slice, labels) };
+    const next: Endpoint[] = [];
+    let changed = !sameLabels(slice, labels);
+    for (const endpoint of slice.endpoints) {
+      const id = identityOf(endpoint), wanted = missing.get(id);
+      if (wanted) next.push(wanted);
+      if (!wanted || !sameEndpoint(endpoint, wanted)) changed = true;
+      missing.delete(id);
+    }
+    return { slice, next, changed };
   });
   const created = fill(slices, [...missing.values()]);
   for (const { slice, next, changed } of slices) {
