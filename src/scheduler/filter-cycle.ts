@@ -1,4 +1,4 @@
-import type { AnyPlugin, FilterCycle, Nominator, Status } from "./framework.ts";
+import { failed, messageOf, type AnyPlugin, type FilterCycle, type Nominator, type Status } from "./framework.ts";
 import type { NodeInfo } from "./node-info.ts";
 import type { PodInfo } from "./pod-info.ts";
 
@@ -42,13 +42,19 @@ export class Filters implements FilterCycle {
   }
 
   #run(node: NodeInfo): Status | undefined {
-    for (const { plugin, state } of this.#active) {
-      const status = plugin.filter!(this.#pod, node, state);
-      if (status === undefined || status.code === "Success") continue;
-      this.rejector = plugin.name;
-      return status;
+    let running: AnyPlugin | undefined;
+    try {
+      for (const { plugin, state } of this.#active) {
+        running = plugin;
+        const status = plugin.filter!(this.#pod, node, state);
+        if (status === undefined || status.code === "Success") continue;
+        this.rejector = plugin.name;
+        return status;
+      }
+      return undefined;
+    } catch (error) {
+      throw new Error(`running ${JSON.stringify(running!.name)} filter plugin: ${messageOf(failed(error))}`, { cause: error });
     }
-    return undefined;
   }
 
   #withNominated(node: NodeInfo): Status | undefined {

@@ -1,5 +1,5 @@
 import { Filters } from "./filter-cycle.ts";
-import { isRejected, maxNodeScore, messageOf, unresolvable, unschedulable, type AnyPlugin, type Nominator, type Status } from "./framework.ts";
+import { during, isRejected, maxNodeScore, messageOf, unresolvable, unschedulable, type AnyPlugin, type Nominator, type Status } from "./framework.ts";
 import type { NodeInfo } from "./node-info.ts";
 import type { PodInfo } from "./pod-info.ts";
 import type { PluginSet, WeightedPlugin } from "./profile.ts";
@@ -113,12 +113,13 @@ function runPreFilters(pod: PodInfo, snapshot: Snapshot, plugins: readonly AnyPl
   const narrowedBy = new Set<string>();
   const prepared: Prepared = { states, skipped, narrowedBy, nodeNames: undefined };
   for (const plugin of plugins) {
-    const result = plugin.preFilter!(pod, snapshot);
+    const running = `running PreFilter plugin ${JSON.stringify(plugin.name)}`;
+    const result = during(running, () => plugin.preFilter!(pod, snapshot));
     if ("skip" in result) {
       skipped.add(plugin);
     } else if ("rejected" in result) {
       const { rejected } = result;
-      if (!isRejected(rejected)) throw new Error(`running PreFilter plugin ${JSON.stringify(plugin.name)}: ${messageOf(rejected)}`, { cause: rejected.cause });
+      if (!isRejected(rejected)) throw new Error(`${running}: ${messageOf(rejected)}`, { cause: rejected.cause });
       if (result.state !== undefined) states.set(plugin, result.state);
       const final = rejected.code !== "Unschedulable";
       Object.assign(prepared, { rejected, rejectedBy: plugin.name }, final ? { narrowedBy: new Set() } : {});
@@ -166,12 +167,12 @@ export function feasibleNodesToFind(nodes: number, percentageOfNodesToScore = 0)
 export function scoreAll(pod: PodInfo, nodes: readonly NodeInfo[], snapshot: Snapshot, { preScore, score }: Pick<PluginSet, "preScore" | "score">, prefiltered: PluginStates, durations?: PointDurations): number[] {
   let since = performance.now();
   const totals: number[] = Array.from({ length: nodes.length }, () => 0);
-  const prepared = new Map(preScore.map((plugin) => [plugin, plugin.preScore!(pod, nodes, snapshot, prefiltered.get(plugin))]));
+  const prepared = new Map(preScore.map((plugin) => [plugin, during(`running PreScore plugin ${JSON.stringify(plugin.name)}`, () => plugin.preScore!(pod, nodes, snapshot, prefiltered.get(plugin)))]));
   durations?.observe("PreScore", since);
   since = performance.now();
   for (const weighted of score) {
     const result = prepared.get(weighted.plugin) ?? { state: undefined };
-    if (!("skip" in result)) addScores(totals, pod, nodes, weighted, result.state);
+    if (!("skip" in result)) during(`running Score plugins: plugin ${JSON.stringify(weighted.plugin.name)} failed with`, () => addScores(totals, pod, nodes, weighted, result.state));
   }
   durations?.observe("Score", since);
   return totals;

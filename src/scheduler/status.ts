@@ -22,6 +22,15 @@ export const skip: Status = { code: "Skip", reasons: [] };
 /** Something went wrong that says nothing of the pod. */
 export const failed = (cause: unknown): Status => ({ code: "Error", reasons: [cause instanceof Error ? cause.message : String(cause)], cause });
 
+/** Runs a plugin's code; what it throws is thrown on with the words kube-scheduler has for it. */
+export function during<T>(words: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new Error(`${words}: ${messageOf(failed(error))}`, { cause: error });
+  }
+}
+
 /** The pod was judged, rather than something gone wrong. */
 export const isRejected = ({ code }: Status): boolean => code === "Unschedulable" || code === "UnschedulableAndUnresolvable" || code === "Pending";
 export const isUnresolvable = ({ code }: Status): boolean => code === "UnschedulableAndUnresolvable";

@@ -159,7 +159,10 @@ describe("before binding", () => {
 });
 
 describe("plugins that fail", () => {
-  test.each(["preFilter", "filter", "score", "reserve", "permit"] as const)("%s throws: that pod's attempt is an error, others go on", async (point) => {
+  test.each([
+    ["preFilter", 'running PreFilter plugin "Broken": a bug'], ["filter", 'running "Broken" filter plugin: a bug'], ["score", 'running Score plugins: plugin "Broken" failed with: a bug'],
+    ["reserve", 'running Reserve plugin "Broken": a bug'], ["permit", 'running Permit plugin "Broken": a bug'],
+  ] as const)("%s throws: that pod's attempt is an error, others go on", async (point, message) => {
     await start(withPlugin("Broken", () => definePlugin({
       name: "Broken",
       [point]: (given: { pod: { metadata: { name?: string } } }) => {
@@ -170,7 +173,7 @@ describe("plugins that fail", () => {
     await cluster.addPod("bad", {}, { cpu: "100m" });
     await cluster.addPod("good", {}, { cpu: "100m" });
     await cluster.nodeOf("good");
-    await eventually(async () => expect(await cluster.scheduled("bad")).toMatchObject({ status: "False", reason: "SchedulerError", message: expect.stringContaining("a bug") }));
+    await eventually(async () => expect(await cluster.scheduled("bad")).toMatchObject({ status: "False", reason: "SchedulerError", message }));
     expect(cluster.metrics().render()).toContain('scheduler_schedule_attempts_total{result="error",profile="default-scheduler"}');
   });
 });
