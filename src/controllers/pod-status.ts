@@ -11,15 +11,28 @@ export const isPodTerminal = (pod: Frozen<Pod>): boolean => pod.status?.phase ==
 /** Counts towards its controller's replicas. */
 export const isPodActive = (pod: Frozen<Pod>): boolean => !isPodTerminal(pod) && !pod.metadata.deletionTimestamp;
 
-/** When a ready pod counts as available, in milliseconds; undefined when it isn't ready. */
-export function podAvailableAt(pod: Frozen<Pod>, minReadySeconds: number): number | undefined {
+/** A time so far ahead was written by a clock that goes wrong, or before ours was set back: it doesn't tell for how long something is so. */
+const believable = 60_000;
+
+/** Milliseconds until a ready pod counts as available, 0 when it does; undefined when it isn't ready. */
+function untilAvailable(pod: Frozen<Pod>, minReadySeconds: number, now: number): number | undefined {
   const ready = podCondition(pod, "Ready");
   if (ready?.status !== "True") return undefined;
   if (minReadySeconds === 0) return 0;
-  return ready.lastTransitionTime ? Date.parse(ready.lastTransitionTime) + minReadySeconds * 1000 : undefined;
+  if (!ready.lastTransitionTime) return undefined;
+  const since = Date.parse(ready.lastTransitionTime);
+  return since > now + believable ? 0 : Math.max(0, since + minReadySeconds * 1000 - now);
 }
 
-export function isPodAvailable(pod: Frozen<Pod>, minReadySeconds: number, now: number): boolean {
-  const at = podAvailableAt(pod, minReadySeconds);
-  return at !== undefined && at <= now;
+export const isPodAvailable = (pod: Frozen<Pod>, minReadySeconds: number, now: number): boolean => untilAvailable(pod, minReadySeconds, now) === 0;
+
+/** Milliseconds until the next of the ready pods counts as available; undefined when none waits for it. */
+export function untilNextAvailable(pods: readonly Frozen<Pod>[], minReadySeconds: number, now: number): number | undefined {
+  if (minReadySeconds === 0) return undefined;
+  let next: number | undefined;
+  for (const pod of pods) {
+    const wait = untilAvailable(pod, minReadySeconds, now);
+    if (wait) next = Math.min(wait, next ?? Infinity);
+  }
+  return next;
 }

@@ -1,6 +1,6 @@
 import type { Frozen } from "../../apimachinery/meta.ts";
 import type { DaemonSetStatus } from "../../apis/generated/apps/v1.ts";
-import { isPodAvailable, isPodReady, podAvailableAt } from "../pod-status.ts";
+import { isPodAvailable, isPodReady, untilNextAvailable } from "../pod-status.ts";
 import { isUpdated } from "./daemon-pod.ts";
 import { podsByNode, scheduledAndOldestFirst, type DaemonSetView } from "./plan.ts";
 
@@ -16,7 +16,6 @@ export interface CountedStatus {
 export function statusOf({ ds, nodes, pods, eligible, hash, now }: Pick<DaemonSetView, "ds" | "nodes" | "pods" | "eligible" | "hash" | "now">, collisionCount: number): CountedStatus {
   const byNode = podsByNode(pods), updated = isUpdated(ds, hash), minReadySeconds = ds.spec?.minReadySeconds ?? 0;
   const count = { desiredNumberScheduled: 0, currentNumberScheduled: 0, numberMisscheduled: 0, numberReady: 0, updatedNumberScheduled: 0, numberAvailable: 0 };
-  let nextAvailable = Infinity;
   for (const node of nodes) {
     const [pod] = (byNode.get(node.metadata.name!) ?? []).toSorted(scheduledAndOldestFirst);
     const { run } = eligible(node);
@@ -31,12 +30,9 @@ export function statusOf({ ds, nodes, pods, eligible, hash, now }: Pick<DaemonSe
     if (isPodAvailable(pod, minReadySeconds, now)) count.numberAvailable++;
     if (updated(pod)) count.updatedNumberScheduled++;
   }
-  for (const pod of pods) {
-    const at = podAvailableAt(pod, minReadySeconds);
-    if (at !== undefined && at > now) nextAvailable = Math.min(nextAvailable, at);
-  }
   const status = { ...count, numberUnavailable: count.desiredNumberScheduled - count.numberAvailable, observedGeneration: ds.metadata.generation, ...(collisionCount > 0 ? { collisionCount } : {}) };
-  return { status, ...(nextAvailable < Infinity ? { requeueAfter: nextAvailable - now } : {}) };
+  const wait = untilNextAvailable(pods, minReadySeconds, now);
+  return { status, ...(wait === undefined ? {} : { requeueAfter: wait }) };
 }
 
 /** True when writing `status` would change nothing. */

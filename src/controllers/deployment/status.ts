@@ -102,6 +102,6 @@ export function untilDeadline(d: Frozen<Deployment>, status: DeploymentStatus, n
   const deadline = deadlineOf(d);
   const progressing = condition(status.conditions, "Progressing");
   if (deadline === undefined || !progressing || isComplete(d, status) || progressing.reason === "ProgressDeadlineExceeded" || progressing.reason === "NewReplicaSetAvailable" || d.spec.paused) return undefined;
-  // A second more, because times are written without fractions.
-  return Math.max(1000, Date.parse(progressing.lastUpdateTime ?? "") + deadline - now + 1000);
+  // A second more, because times are written without fractions; not longer than that from now, also when the clock was set back.
+  return Math.min(Math.max(0, Date.parse(progressing.lastUpdateTime ?? "") + deadline - now), deadline) + 1000;
 }

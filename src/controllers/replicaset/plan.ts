@@ -2,7 +2,7 @@ import { formatTime } from "../../apimachinery/time.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import type { ReplicaSet, ReplicaSetCondition, ReplicaSetStatus } from "../../apis/generated/apps/v1.ts";
 import type { Pod } from "../../apis/generated/core/v1.ts";
-import { isPodActive, isPodAvailable, isPodReady, isPodTerminal, podAvailableAt } from "../pod-status.ts";
+import { isPodActive, isPodAvailable, isPodReady, isPodTerminal, untilNextAvailable } from "../pod-status.ts";
 import { deletionOrder } from "./deletion-order.ts";
 
 /** At most so many pods are made or deleted in one go. */
@@ -16,7 +16,7 @@ export interface ReplicaSetPlan {
   /** What the pods show now; without the ReplicaFailure condition, which depends on how the writes go. */
   status: ReplicaSetStatus;
   /** Milliseconds until a ready pod becomes available. */
-  requeueAfter?: number;
+  requeueAfter: number | undefined;
 }
 
 /** Decides from the pods a ReplicaSet owns. `related` finds the active pods of all ReplicaSets of the same owner, when there is something to delete. */
@@ -29,7 +29,7 @@ export function planReplicaSet(rs: Frozen<ReplicaSet>, pods: readonly Frozen<Pod
     create: managed && diff < 0 ? Math.min(-diff, burstReplicas) : 0,
     delete: surplus,
     status: statusOf(rs, pods, active, now),
-    ...nextAvailable(rs, active, now),
+    requeueAfter: untilNextAvailable(active, rs.spec.minReadySeconds ?? 0, now),
   };
 }
 
@@ -44,11 +44,6 @@ function statusOf(rs: Frozen<ReplicaSet>, pods: readonly Frozen<Pod>[], active: 
     terminatingReplicas: pods.filter((pod) => pod.metadata.deletionTimestamp && !isPodTerminal(pod)).length,
     observedGeneration: rs.metadata.generation,
   };
-}
-
-function nextAvailable(rs: Frozen<ReplicaSet>, active: readonly Frozen<Pod>[], now: number): { requeueAfter?: number } {
-  const times = active.map((pod) => podAvailableAt(pod, rs.spec.minReadySeconds ?? 0)).filter((at) => at !== undefined && at > now) as number[];
-  return times.length > 0 ? { requeueAfter: Math.min(...times) - now } : {};
 }
 
 /** The conditions after writes that failed with `failure`, or went well. */

@@ -8,7 +8,6 @@ import { claimsOf, corrected, newPod, ordinalOf, ownsClaimNamed } from "./identi
 import { planStatefulSet, type StatefulSetPlan } from "./plan.ts";
 import { retained } from "./retention.ts";
 import { expiredRevisions, planRevision } from "./revisions.ts";
-import { untilAvailable } from "./status.ts";
 
 const now = Date.parse("2026-01-01T12:00:00Z");
 const before = (seconds: number): string => new Date(now - seconds * 1000).toISOString();
@@ -106,10 +105,6 @@ describe("the status", () => {
     expect(plan(set(2), [pod(0), pod(1)], { current: old }).status).toMatchObject({ currentRevision: "web-new", currentReplicas: 2, updatedReplicas: 2 });
     expect(plan(set(2), [pod(0), pod(1, "unready")], { current: old }).status).toMatchObject({ currentRevision: "web-old", currentReplicas: 0 });
     expect(plan(set(2, { updateStrategy: { type: "OnDelete" } }), [pod(0), pod(1)], { current: old }).status.currentRevision).toBe("web-old");
-  });
-  test("is looked at again when the next pod becomes available", () => {
-    expect(untilAvailable(set(2, { minReadySeconds: 10 }), [pod(0), pod(1, "fresh")], now)).toBe(8000);
-    expect(untilAvailable(set(2), [pod(1, "fresh")], now)).toBeUndefined();
   });
 });
 

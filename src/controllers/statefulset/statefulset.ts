@@ -7,12 +7,13 @@ import { defineController, watchOf, type Controller, type ReconcileContext } fro
 import { applyClaim, planClaim, possibleOwners } from "../controller-ref.ts";
 import { byRevision, createRevision, renumber, templateOf } from "../controller-revision.ts";
 import { followOrphans } from "../orphans.ts";
+import { untilNextAvailable } from "../pod-status.ts";
 import { selects } from "../selects.ts";
 import { slowStart } from "../slow-start.ts";
 import { isMember, ownsClaimNamed } from "./identity.ts";
 import { planStatefulSet, type Revisions } from "./plan.ts";
 import { expiredRevisions, planRevision } from "./revisions.ts";
-import { sameStatus, untilAvailable } from "./status.ts";
+import { sameStatus } from "./status.ts";
 import { takeStep } from "./steps.ts";
 
 /** A parallel set makes or deletes at most so many pods at once. */
@@ -46,7 +47,7 @@ export function statefulset(): Controller {
       const owned = await applyClaim<Frozen<Pod>>(owner, pods, planClaim(set, orphans.claimable(set, lister), (pod) => picked(pod) && isMember(set, pod as Frozen<Pod>)));
       const history = await applyClaim<Revision>(owner, controllerrevisions, planClaim(set, oldRevisions.claimable(set, lister), picked));
       await sync(set, owned, history.toSorted(byRevision), context);
-      const wait = untilAvailable(set, owned, now());
+      const wait = untilNextAvailable(owned, set.spec?.minReadySeconds ?? 0, now());
       return wait === undefined ? undefined : { requeueAfter: wait };
     },
   });

@@ -1,7 +1,7 @@
 import type { Frozen } from "../../apimachinery/meta.ts";
 import type { StatefulSet, StatefulSetStatus } from "../../apis/generated/apps/v1.ts";
 import type { Pod } from "../../apis/generated/core/v1.ts";
-import { isPodAvailable, isPodReady, podAvailableAt } from "../pod-status.ts";
+import { isPodAvailable, isPodReady } from "../pod-status.ts";
 import { ordinalOf, revisionOf, wanted } from "./identity.ts";
 
 /** Counts all pods of the set, also those that are about to go. `collisionCount` is carried over. */
@@ -36,10 +36,3 @@ const numbers = ["replicas", "readyReplicas", "availableReplicas", "currentRepli
 export const sameStatus = (old: Frozen<StatefulSetStatus> | undefined, status: StatefulSetStatus): boolean =>
   numbers.every((name) => (old?.[name] ?? 0) === (status[name] ?? 0)) && (status.observedGeneration ?? 0) <= (old?.observedGeneration ?? 0)
   && old?.currentRevision === status.currentRevision && old?.updateRevision === status.updateRevision;
-
-/** Milliseconds until the next ready pod counts as available; undefined when none waits for it. */
-export function untilAvailable(set: Frozen<StatefulSet>, pods: readonly Frozen<Pod>[], now: number): number | undefined {
-  const minReadySeconds = set.spec?.minReadySeconds ?? 0;
-  const times = pods.map((pod) => podAvailableAt(pod, minReadySeconds)).filter((at) => at !== undefined && at > now) as number[];
-  return times.length > 0 ? Math.min(...times) - now : undefined;
-}
