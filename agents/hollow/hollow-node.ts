@@ -3,6 +3,7 @@ import type { Frozen } from "../../src/apimachinery/meta.ts";
 import { isAlreadyExists, isNotFound } from "../../src/apimachinery/status.ts";
 import { leases } from "../../src/apis/coordination/lease.ts";
 import { nodes } from "../../src/apis/core/node.ts";
+import { releaseAnnotation, volumesToRelease } from "../../src/apis/core/volume/local-path.ts";
 import type { Node } from "../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../src/client/client.ts";
 import { NodeLease } from "../kubelet/node/node-lease.ts";
@@ -60,7 +61,7 @@ export class HollowNode {
     // The node controller took it for dead meanwhile, say.
     if (lost || this.#contradicts(node)) this.#reportedAt = -Infinity;
     if (lost) this.#renewedAt = -Infinity;
-    return this.#reportedAt === -Infinity;
+    return this.#reportedAt === -Infinity || volumesToRelease(node).length > 0;
   }
 
   /** Registers it, tells its status and renews its Lease, each when it is due. Returns when the next is, in milliseconds. */
@@ -85,6 +86,7 @@ export class HollowNode {
         throw error;
       }
     }
+    await this.#releaseVolumes();
     return Math.max(0, this.#renewedAt + renewMs - clock.monotonic());
   }
 
@@ -95,6 +97,13 @@ export class HollowNode {
     };
     await client.delete(nodes, { name: this.name }).catch(ignoreMissing);
     await client.delete(leases, { namespace: "kube-node-lease", name: this.name }).catch(ignoreMissing);
+  }
+
+  /** It has no directories of volumes: those that are to go are gone. */
+  async #releaseVolumes(): Promise<void> {
+    const released = volumesToRelease(this.#node).map((name) => [releaseAnnotation(name), "released"]);
+    if (released.length === 0) return;
+    this.#node = await this.options.client.patch(nodes, { name: this.name }, { type: "application/merge-patch+json", body: { metadata: { annotations: Object.fromEntries(released) } } });
   }
 
   #contradicts(node: Frozen<Node>): boolean {

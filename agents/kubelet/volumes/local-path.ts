@@ -5,7 +5,7 @@ import type { Clock } from "../../../src/base/clock.ts";
 import type { Logger } from "../../../src/base/log.ts";
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import { nodes } from "../../../src/apis/core/node.ts";
-import { isVolumeName, releaseAnnotation, releases } from "../../../src/apis/core/volume/local-path.ts";
+import { releaseAnnotation, volumesToRelease } from "../../../src/apis/core/volume/local-path.ts";
 import type { Node, PersistentVolume } from "../../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../../src/client/client.ts";
 import type { Informer } from "../../../src/client/informer.ts";
@@ -46,14 +46,14 @@ export async function releaseVolumes({ own, client, clock, log, nodeName, storag
   let woken = Promise.withResolvers<void>();
   const wake = (): void => woken.resolve();
   const unsubscribe = own.onChange((_, node) => {
-    if (asked(node).length > 0) wake();
+    if (volumesToRelease(node).length > 0) wake();
   });
   signal.addEventListener("abort", wake, { once: true });
   while (!signal.aborted) {
     await woken.promise;
     woken = Promise.withResolvers<void>();
     try {
-      for (const name of asked(own.lister.get(nodeName))) {
+      for (const name of volumesToRelease(own.lister.get(nodeName))) {
         await deleteVolumeDirectory(storageDirectory, name);
         await client.patch(nodes, { name: nodeName }, { type: "application/merge-patch+json", body: { metadata: { annotations: { [releaseAnnotation(name)]: "released" } } } });
         log.info("Volume deleted", { volume: name });
@@ -66,9 +66,6 @@ export async function releaseVolumes({ own, client, clock, log, nodeName, storag
   }
   unsubscribe();
 }
-
-const asked = (node: Frozen<Node> | undefined): string[] =>
-  releases(node?.metadata.annotations).filter(([name, state]) => state === "release" && isVolumeName(name)).map(([name]) => name);
 
 /** Deletes what lies in the storage directory under the volume's name. What is mounted there is left alone, and links are not followed. */
 export async function deleteVolumeDirectory(storageDirectory: string, volumeName: string): Promise<void> {

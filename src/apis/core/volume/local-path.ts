@@ -1,5 +1,5 @@
 import type { Frozen } from "../../../apimachinery/meta.ts";
-import type { PersistentVolume } from "../../generated/core/v1.ts";
+import type { Node, PersistentVolume } from "../../generated/core/v1.ts";
 import { bindingAnnotations } from "./binding.ts";
 
 /**
@@ -17,6 +17,10 @@ export const releaseAnnotation = (volumeName: string): string => `${releasePrefi
 /** Names of the volumes that a node's annotations speak of, with what they say. */
 export const releases = (annotations: Readonly<Record<string, string>> = {}): [volumeName: string, state: string][] =>
   Object.entries(annotations).filter(([key]) => key.startsWith(releasePrefix)).map(([key, state]) => [key.slice(releasePrefix.length), state]);
+
+/** Names of the volumes that a node is asked to delete. */
+export const volumesToRelease = (node: Frozen<Node> | undefined): string[] =>
+  releases(node?.metadata.annotations).filter(([name, state]) => state === "release" && isVolumeName(name)).map(([name]) => name);
 
 const longestFileName = 255;
 
