@@ -118,6 +118,37 @@ describe("preemption", () => {
     expect((await cluster.getPod("mid")).spec.nodeName).toBeUndefined();
   });
 
+  describe("a node that somebody else has named", () => {
+    /** Gated until it has been named. */
+    async function named(name: string, nodeName: string, requests: Record<string, string>): Promise<void> {
+      await cluster.addPod(name, { schedulingGates: [{ name: "example.com/wait" }] }, requests);
+      await cluster.patchPod(name, { status: { nominatedNodeName: nodeName } }, "status");
+      await cluster.client.patch(pods, { namespace, name }, { type: "application/json-patch+json", body: [{ op: "remove", path: "/spec/schedulingGates" }] });
+    }
+    test("is taken where it fits, even if others are better", async () => {
+      for (const name of ["busy", "idle"]) await cluster.addNode(name);
+      await cluster.addPod("there", { nodeName: "busy" }, { cpu: "1" });
+      await named("p", "busy", { cpu: "500m" });
+      expect(await cluster.nodeOf("p")).toBe("busy");
+      expect((await cluster.getPod("p")).status?.nominatedNodeName).toBeUndefined();
+    });
+    test("is forgotten where nothing fits, and others have the room", async () => {
+      await cluster.addNode("only");
+      await named("big", "only", { cpu: "3" });
+      await cluster.says("big", "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.");
+      await eventually(async () => expect((await cluster.getPod("big")).status?.nominatedNodeName).toBeUndefined());
+      await running("small", "low", {}, { cpu: "2" });
+    });
+    test("gives way to a pod of more priority", async () => {
+      await cluster.addNode("only");
+      await cluster.addPod("first", { priorityClassName: "high" }, { cpu: "2" });
+      expect(await cluster.nodeOf("first")).toBe("only");
+      await named("second", "only", { cpu: "1" });
+      await cluster.says("second", "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.");
+      await eventually(async () => expect((await cluster.getPod("second")).status?.nominatedNodeName).toBeUndefined());
+    });
+  });
+
   test("a victim that a finalizer holds keeps its condition, and its room", async () => {
     await cluster.addNode("only");
     await cluster.client.create(pods, { metadata: { name: "held", namespace, finalizers: ["example.com/hold"] }, spec: { nodeName: "only", priorityClassName: "low", containers: [{ name: "main", image: "web:1", resources: { requests: { cpu: "2" } } }] } });
