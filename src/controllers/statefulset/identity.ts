@@ -33,21 +33,22 @@ export function isInRange(set: Set, pod: Frozen<Pod>): boolean {
 
 export const revisionOf = (pod: Frozen<Pod>): string => pod.metadata.labels?.[revisionLabel] ?? "";
 
-const claimName = (template: Frozen<PersistentVolumeClaim>, set: Set, ordinal: number): string => `${template.metadata.name}-${set.metadata.name}-${ordinal}`;
+type ClaimTemplate = Frozen<PersistentVolumeClaim>;
 
-/** The claims of a pod as they are made, by the names of their templates. */
-export function claimsOf(set: Set, pod: Frozen<Pod>): { volume: string; claim: PersistentVolumeClaim }[] {
-  return (set.spec?.volumeClaimTemplates ?? []).map((template) => {
-    const claim = thaw<PersistentVolumeClaim>(template);
-    const labels = { ...claim.metadata.labels, ...set.spec?.selector?.matchLabels };
-    claim.metadata = { ...claim.metadata, name: claimName(template, set, ordinalOf(pod)), namespace: set.metadata.namespace, ...(Object.keys(labels).length > 0 ? { labels } : {}) };
-    return { volume: template.metadata.name!, claim };
-  });
+export const claimTemplates = (set: Set): readonly ClaimTemplate[] => set.spec?.volumeClaimTemplates ?? [];
+export const claimName = (template: ClaimTemplate, set: Set, ordinal: number): string => `${template.metadata.name}-${set.metadata.name}-${ordinal}`;
+
+/** The claim of one pod, as it is made. */
+export function newClaim(template: ClaimTemplate, set: Set, ordinal: number): PersistentVolumeClaim {
+  const claim = thaw<PersistentVolumeClaim>(template);
+  const labels = { ...claim.metadata.labels, ...set.spec?.selector?.matchLabels };
+  claim.metadata = { ...claim.metadata, name: claimName(template, set, ordinal), namespace: set.metadata.namespace, ...(Object.keys(labels).length > 0 ? { labels } : {}) };
+  return claim;
 }
 
 /** Whether a claim of this name belongs to a pod of the set. */
 export const ownsClaimNamed = (set: Set, name: string): boolean =>
-  (set.spec?.volumeClaimTemplates ?? []).some((template) => {
+  claimTemplates(set).some((template) => {
     const prefix = `${template.metadata.name}-${set.metadata.name}-`;
     return name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length));
   });
@@ -74,15 +75,15 @@ export function newPod(set: Set, template: Frozen<PodTemplateSpec>, revision: st
 const identityLabels = (name: string, ordinal: number): Record<string, string> => ({ [podNameLabel]: name, [podIndexLabel]: String(ordinal) });
 
 function withStorage(set: Set, pod: Pod): void {
-  const claims = claimsOf(set, pod);
-  if (claims.length === 0) return;
-  const taken = new Set(claims.map(({ volume }) => volume));
-  const volumes: Volume[] = claims.map(({ volume, claim }) => ({ name: volume, persistentVolumeClaim: { claimName: claim.metadata.name! } }));
+  const templates = claimTemplates(set);
+  if (templates.length === 0) return;
+  const taken = new Set(templates.map(({ metadata }) => metadata.name!));
+  const volumes: Volume[] = templates.map((template) => ({ name: template.metadata.name!, persistentVolumeClaim: { claimName: claimName(template, set, ordinalOf(pod)) } }));
   pod.spec.volumes = [...volumes, ...(pod.spec.volumes ?? []).filter(({ name }) => !taken.has(name))];
 }
 
 const storageMatches = (set: Set, pod: Frozen<Pod>): boolean =>
-  (set.spec?.volumeClaimTemplates ?? []).every((template) => pod.spec.volumes?.find(({ name }) => name === template.metadata.name)?.persistentVolumeClaim?.claimName === claimName(template, set, ordinalOf(pod)));
+  claimTemplates(set).every((template) => pod.spec.volumes?.find(({ name }) => name === template.metadata.name)?.persistentVolumeClaim?.claimName === claimName(template, set, ordinalOf(pod)));
 
 /** The pod with the labels and volumes it should have, when it lacks some. */
 export function corrected(set: Set, pod: Frozen<Pod>): Pod | undefined {

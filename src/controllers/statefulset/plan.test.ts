@@ -4,7 +4,7 @@ import type { StatefulSet } from "../../apis/generated/apps/v1.ts";
 import type { PersistentVolumeClaim, Pod } from "../../apis/generated/core/v1.ts";
 import type { OwnerReference } from "../../apis/generated/meta/v1.ts";
 import { templatePatch } from "../controller-revision.ts";
-import { claimsOf, corrected, newPod, ordinalOf, ownsClaimNamed } from "./identity.ts";
+import { claimTemplates, corrected, newClaim, newPod, ordinalOf, ownsClaimNamed } from "./identity.ts";
 import { planStatefulSet, type StatefulSetPlan } from "./plan.ts";
 import { retained } from "./retention.ts";
 import { expiredRevisions, planRevision } from "./revisions.ts";
@@ -164,7 +164,7 @@ describe("claims", () => {
 
   test("are known by their names", () => {
     const of = withClaims(2);
-    expect(claimsOf(of, pod(3)).map((made) => made.claim.metadata.name)).toEqual(["data-web-3"]);
+    expect(newClaim(claimTemplates(of)[0]!, of, 3).metadata.name).toBe("data-web-3");
     expect(["data-web-0", "data-web-x", "data-web2-0", "logs-web-0"].map((name) => ownsClaimNamed(of, name))).toEqual([true, false, false, false]);
   });
 });

@@ -3,8 +3,8 @@ import { pods as podCard } from "../../apis/builtins.ts";
 import type { StatefulSet, StatefulSetStatus } from "../../apis/generated/apps/v1.ts";
 import type { PersistentVolumeClaim, Pod, PodTemplateSpec } from "../../apis/generated/core/v1.ts";
 import { isPodAvailable, isPodReady, isPodTerminal } from "../pod-status.ts";
-import { claimsOf, corrected, isInRange, newPod, ordinalOf, revisionOf, startOf, wanted } from "./identity.ts";
-import { deletesScaled, hasOtherController, initialOwners, isStale, retained } from "./retention.ts";
+import { claimName, claimTemplates, corrected, isInRange, newClaim, newPod, ordinalOf, revisionOf, startOf, wanted } from "./identity.ts";
+import { deletesScaled, hasOtherController, isStale, retained, withOwners } from "./retention.ts";
 import { completed, statusOf } from "./status.ts";
 
 /** Source: stateful_set_control.go of Kubernetes' StatefulSet controller. */
@@ -56,21 +56,21 @@ export function planStatefulSet(view: StatefulSetView): StatefulSetPlan {
   const plan: StatefulSetPlan = { phases: [], parallel: !ordered, status };
   if (set.metadata.deletionTimestamp) return { ...plan, status: completed(set, status) };
   const members = membersOf(view);
-  const go = (targets: readonly Frozen<Pod>[], look: (pod: Frozen<Pod>) => Look): boolean => {
+  const go = <T>(targets: readonly T[], look: (target: T) => Look): boolean => {
     const steps: Step[] = [];
     plan.phases.push(steps);
-    for (const pod of targets) {
-      const { step, wait } = look(pod);
+    for (const target of targets) {
+      const { step, wait } = look(target);
       if (step) steps.push(step);
       if (wait && ordered) return false;
     }
     return true;
   };
-  const through = go(members.replicas, (pod) => lookAtReplica(view, pod, ordered))
+  const through = go(members.places, ({ pod, ordinal }) => (pod ? lookAtReplica(view, pod, ordered) : lookAtGap(view, ordinal)))
     && go(members.condemned, (pod) => ({ step: claimStep(view, pod, "claims") }))
     && go(members.condemned, (pod) => lookAtCondemned(view, pod, ordered, members.firstUnavailable));
   if (through && set.spec?.updateStrategy?.type !== "OnDelete") {
-    const outdated = nextOutdated(view, members.replicas);
+    const outdated = nextOutdated(view, members.places);
     if (outdated) {
       plan.phases.push([{ pod: outdated, act: "delete" }]);
       if (revisionOf(outdated) === revisions.current.name) status.currentReplicas!--;
@@ -85,21 +85,31 @@ interface Look {
   wait?: boolean;
 }
 
+/** Where a pod of the set belongs, and the pod that is there. */
+interface Place {
+  ordinal: number;
+  pod?: Frozen<Pod>;
+}
+
 interface Members {
-  /** By ordinal, with pods in the gaps that are not made yet. */
-  replicas: Frozen<Pod>[];
+  /** By ordinal. */
+  places: Place[];
   /** Beyond the set's size, highest ordinal first. */
   condemned: Frozen<Pod>[];
+  /** A gap in the places comes before any that is condemned, too. */
   firstUnavailable: Frozen<Pod> | undefined;
 }
 
 function membersOf(view: StatefulSetView): Members {
   const { set, pods } = view;
   const byOrdinal = new Map(pods.filter((pod) => isInRange(set, pod)).map((pod) => [ordinalOf(pod), pod]));
-  const replicas = Array.from({ length: wanted(set) }, (_, index) => byOrdinal.get(startOf(set) + index) ?? missing(view, startOf(set) + index));
+  const places = Array.from({ length: wanted(set) }, (_, index): Place => {
+    const ordinal = startOf(set) + index, pod = byOrdinal.get(ordinal);
+    return { ordinal, ...(pod ? { pod } : {}) };
+  });
   const condemned = pods.filter((pod) => ordinalOf(pod) >= 0 && !isInRange(set, pod)).toSorted((a, b) => ordinalOf(b) - ordinalOf(a));
-  const firstUnavailable = [...replicas, ...condemned.toReversed()].find((pod) => isUnavailable(view, pod));
-  return { replicas, condemned, firstUnavailable };
+  const first = places.find(({ pod }) => !pod || isUnavailable(view, pod)) ?? { pod: condemned.findLast((pod) => isUnavailable(view, pod)) };
+  return { places, condemned, firstUnavailable: first.pod };
 }
 
 /** Below the partition a pod comes back as it was. */
@@ -110,7 +120,6 @@ function missing({ set, revisions }: StatefulSetView, ordinal: number): Pod {
   return newPod(set, template, name, ordinal);
 }
 
-const isMade = (pod: Frozen<Pod>): boolean => pod.metadata.uid !== undefined;
 const isRunningAndReady = (pod: Frozen<Pod>): boolean => pod.status?.phase === "Running" && isPodReady(pod);
 const isAvailable = ({ set, now }: StatefulSetView, pod: Frozen<Pod>): boolean => isPodAvailable(pod, set.spec?.minReadySeconds ?? 0, now);
 const isUnavailable = (view: StatefulSetView, pod: Frozen<Pod>): boolean => !isAvailable(view, pod) || !!pod.metadata.deletionTimestamp;
@@ -118,7 +127,6 @@ const isUnavailable = (view: StatefulSetView, pod: Frozen<Pod>): boolean => !isA
 function lookAtReplica(view: StatefulSetView, pod: Frozen<Pod>, ordered: boolean): Look {
   // Whatever the exit code: an evicted pod, or one whose node was restarted, may have succeeded.
   if (isPodTerminal(pod)) return { ...(pod.metadata.deletionTimestamp ? {} : { step: { pod, act: "delete" } }), wait: true };
-  if (!isMade(pod)) return isBlockedByClaim(view, pod) ? { wait: true } : { step: creation(view, pod), wait: true };
   const pending = pod.status?.phase === "Pending";
   if (ordered && (pod.metadata.deletionTimestamp || !isRunningAndReady(pod) || !isAvailable(view, pod))) {
     return { ...(pending ? { step: claimStep(view, pod, "claims") } : {}), wait: true };
@@ -129,23 +137,25 @@ function lookAtReplica(view: StatefulSetView, pod: Frozen<Pod>, ordered: boolean
   return claims ? { step: pending ? { ...claims, act: "claims" } : claims } : {};
 }
 
+function lookAtGap(view: StatefulSetView, ordinal: number): Look {
+  const pod = missing(view, ordinal);
+  return isBlockedByClaim(view, pod) ? { wait: true } : { step: { ...claimStep(view, pod, "create", true), pod, act: "create" }, wait: true };
+}
+
 /** A claim that still belongs to the pod that had this name before, and goes with it. */
 const isBlockedByClaim = ({ set, claim }: StatefulSetView, pod: Frozen<Pod>): boolean =>
-  deletesScaled(set) && claimsOf(set, pod).some(({ claim: { metadata } }) => {
-    const present = claim(metadata.name!);
+  deletesScaled(set) && claimTemplates(set).some((template) => {
+    const present = claim(claimName(template, set, ordinalOf(pod)));
     return present !== undefined && isStale(present, podCard, pod);
   });
-
-const creation = (view: StatefulSetView, pod: Frozen<Pod>): Step => ({ ...claimStep(view, pod, "create", true), pod, act: "create" });
 
 /** What is to be done about a pod's claims; undefined when nothing. Missing ones are made only where asked. */
 function claimStep({ set, claim }: StatefulSetView, pod: Frozen<Pod>, act: Step["act"], make = act === "claims" && isInRange(set, pod)): Step | undefined {
   const create: PersistentVolumeClaim[] = [], retain: PersistentVolumeClaim[] = [], leaving: string[] = [], conflicting: string[] = [];
-  for (const { claim: wantedClaim } of claimsOf(set, pod)) {
-    const name = wantedClaim.metadata.name!, present = claim(name);
+  for (const template of claimTemplates(set)) {
+    const ordinal = ordinalOf(pod), name = claimName(template, set, ordinal), present = claim(name);
     if (!present) {
-      const ownerReferences = initialOwners(set, pod);
-      if (make) create.push(ownerReferences.length > 0 ? { ...wantedClaim, metadata: { ...wantedClaim.metadata, ownerReferences } } : wantedClaim);
+      if (make) create.push(withOwners(newClaim(template, set, ordinal), set, pod));
       continue;
     }
     if (make && present.metadata.deletionTimestamp) leaving.push(name);
@@ -168,10 +178,11 @@ function lookAtCondemned(view: StatefulSetView, pod: Frozen<Pod>, ordered: boole
 }
 
 /** From the highest ordinal down: the first pod of another revision, unless one above it is not available yet. */
-function nextOutdated(view: StatefulSetView, replicas: readonly Frozen<Pod>[]): Frozen<Pod> | undefined {
+function nextOutdated(view: StatefulSetView, places: readonly Place[]): Frozen<Pod> | undefined {
   const { set, revisions } = view;
-  for (const pod of replicas.slice(set.spec?.updateStrategy?.rollingUpdate?.partition ?? 0).toReversed()) {
-    if (revisionOf(pod) !== revisions.update.name && !pod.metadata.deletionTimestamp) return isMade(pod) ? pod : undefined;
+  for (const { pod } of places.slice(set.spec?.updateStrategy?.rollingUpdate?.partition ?? 0).toReversed()) {
+    if (!pod) return undefined;
+    if (revisionOf(pod) !== revisions.update.name && !pod.metadata.deletionTimestamp) return pod;
     if (isUnavailable(view, pod)) return undefined;
   }
   return undefined;

@@ -59,8 +59,8 @@ export function retained(claim: Claim, set: Frozen<StatefulSet>, pod: Frozen<Pod
   return copy;
 }
 
-/** The owners of a claim that is made now. */
-export function initialOwners(set: Frozen<StatefulSet>, pod: Frozen<Pod>): OwnerReference[] {
+/** A claim that is made now, with its owner if it is to have one. */
+export function withOwners(claim: PersistentVolumeClaim, set: Frozen<StatefulSet>, pod: Frozen<Pod>): PersistentVolumeClaim {
   const target = owner(set, pod);
-  return target ? [target] : [];
+  return target ? { ...claim, metadata: { ...claim.metadata, ownerReferences: [target] } } : claim;
 }
