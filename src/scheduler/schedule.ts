@@ -76,7 +76,8 @@ export function schedule(pod: PodInfo, snapshot: Snapshot, plugins: PluginSet, o
     blame(status, filters.rejector);
     return false;
   };
-  const nominated = pod.pod.status?.nominatedNodeName;
+  // Ours counts before the pod's status tells it.
+  const nominated = options.nominator.nodeOf(pod.uid) ?? pod.pod.status?.nominatedNodeName;
   const promised = nominated ? snapshot.node(nominated) : undefined;
   if (promised && accepts(promised)) return { fits: true, nodeName: promised.name, evaluated: 1 + statuses.size, feasible: 1, states };
 

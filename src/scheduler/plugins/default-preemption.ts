@@ -22,7 +22,7 @@ export function defaultPreemption(args: DefaultPreemptionArgs = defaultPreemptio
   const executor = new PreemptionExecutor(handle, name);
 
   function preempt(pod: PodInfo, cycle: FailedCycle): PostFilterResult {
-    const ineligible = whyIneligible(pod, cycle);
+    const ineligible = whyIneligible(pod, cycle, handle.nominator.nodeOf(pod.uid) ?? pod.pod.status?.nominatedNodeName);
     if (ineligible) return { status: unschedulable(`preemption: ${ineligible}`) };
     const { nodes } = cycle.snapshot;
     const promising = nodes.filter((node) => cycle.statusOf(node.name).code === "Unschedulable");
@@ -55,9 +55,8 @@ export function defaultPreemption(args: DefaultPreemptionArgs = defaultPreemptio
 }
 
 /** A pod that has been promised a node waits for the pods there that were told to go. */
-function whyIneligible({ pod, priority }: PodInfo, { snapshot, statusOf }: FailedCycle): string | undefined {
+function whyIneligible({ pod, priority }: PodInfo, { snapshot, statusOf }: FailedCycle, nominated: string | undefined): string | undefined {
   if (pod.spec.preemptionPolicy === "Never") return neverPreempts;
-  const nominated = pod.status?.nominatedNodeName;
   if (!nominated || isUnresolvable(statusOf(nominated))) return undefined;
   for (const other of snapshot.node(nominated)?.pods.values() ?? []) if (other.priority < priority && isGoing(other.pod)) return victimsAreGoing;
   return undefined;
