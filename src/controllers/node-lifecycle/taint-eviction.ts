@@ -33,9 +33,11 @@ export function taintEviction({ podsByNode }: { podsByNode: PodsByNode }): Contr
       const pod = lister(pods).get(key);
       const node = pod?.spec.nodeName ? lister(nodes).get(pod.spec.nodeName) : undefined;
       const taints = noExecuteTaints(node);
-      if (!pod || pod.metadata.deletionTimestamp || taints.length === 0) return cancel(key, context);
+      if (!pod || taints.length === 0) return cancel(key, context);
       const stays = toleratedFor(taints, pod.spec.tolerations ?? []);
-      if (stays === Infinity) return cancel(key, context);
+      // Also what is to go at once instead of later is told as Kubernetes does: the later deletion is cancelled.
+      if (stays === Infinity || stays === 0) cancel(key, context);
+      if (stays === Infinity) return;
       const last = waiting.get(key);
       const since = last?.uid === pod.metadata.uid ? last!.since : monotonic();
       const left = since + stays - monotonic();
@@ -43,7 +45,14 @@ export function taintEviction({ podsByNode }: { podsByNode: PodsByNode }): Contr
         waiting.set(key, { uid: pod.metadata.uid!, since });
         return { requeueAfter: left };
       }
-      await evict(pod, context, () => waiting.delete(key));
+      waiting.delete(key);
+      try {
+        await evict(pod, context);
+      } catch (error) {
+        // Its time stays up.
+        if (last) waiting.set(key, last);
+        throw error;
+      }
     },
   });
 
@@ -55,17 +64,15 @@ export function taintEviction({ podsByNode }: { podsByNode: PodsByNode }): Contr
 
 const conditionType = "DisruptionTarget";
 
-async function evict(pod: Frozen<Pod>, { client, recorder, now }: ReconcileContext, beforeDeletion: () => void): Promise<void> {
+async function evict(pod: Frozen<Pod>, { client, recorder, now }: ReconcileContext): Promise<void> {
   const { namespace, name, uid, generation } = pod.metadata;
   const key = { namespace, name: name! };
   const target: PodCondition = {
-    type: conditionType, status: "True", reason: "DeletionByTaintManager", message: "Taint manager: deleting due to NoExecute taint", lastTransitionTime: formatTime(now()),
-    ...(pod.status?.observedGeneration ? { observedGeneration: generation } : {}),
+    type: conditionType, status: "True", reason: "DeletionByTaintManager", message: "Taint manager: deleting due to NoExecute taint", lastTransitionTime: formatTime(now()), observedGeneration: generation,
   };
   recorder.event(pod, "Normal", "TaintManagerEviction", `Marking for deletion Pod ${namespace}/${name}`);
   try {
     if (podCondition(pod, conditionType)?.reason !== target.reason) await client.patch(pods, key, { type: "application/strategic-merge-patch+json", body: { metadata: { uid }, status: { conditions: [target] } } }, { subresource: "status" });
-    beforeDeletion();
     await client.delete(pods, key, { preconditions: { uid } });
   } catch (error) {
     if (!isNotFound(error)) throw error;

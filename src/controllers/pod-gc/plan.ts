@@ -26,7 +26,7 @@ export function planPod(pod: Frozen<Pod>, where: Whereabouts): PodFate {
 export function finalStatus(pod: Frozen<Pod>, reason: "unscheduled" | "orphaned" | "out-of-service" | "surplus", now: string): object | undefined {
   const { status, metadata: { generation } } = pod;
   if (status?.phase === "Succeeded" || status?.phase === "Failed") return undefined;
-  const observed = status?.observedGeneration ? { observedGeneration: generation } : {};
+  const observed = { observedGeneration: generation };
   const target: PodCondition = { type: "DisruptionTarget", status: "True", reason: "DeletionByPodGC", message: "PodGC: node no longer exists", lastTransitionTime: now, ...observed };
   return { phase: "Failed", ...observed, ...(reason === "orphaned" ? { conditions: [target] } : {}) };
 }
