@@ -3,6 +3,11 @@ import { deployments, events, namespaces, poddisruptionbudgets, pods, replicatio
 import { StatusError } from "../../src/apimachinery/status.ts";
 import type { Event, Pod } from "../../src/apis/generated/core/v1.ts";
 import type { PodDisruptionBudget, PodDisruptionBudgetSpec } from "../../src/apis/generated/policy/v1.ts";
+import type { KubeObject } from "../../src/apimachinery/meta.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { startControllers } from "../../src/client/run-controllers.ts";
+import { disruption } from "../../src/controllers/disruption/disruption.ts";
+import { startApiServer } from "../support/apiserver.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -149,4 +154,29 @@ describe("evictions", () => {
     await eventually(async () => expect(await condition()).toMatchObject({ status: "False" }));
     expect(await condition()).not.toHaveProperty("reason");
   });
+});
+
+test("a budget counts what custom resources want, by their own paths", async () => {
+  const server = await startApiServer(), client = server.client(), stop = new AbortController();
+  const running = startControllers([disruption({ kinds: server.registry.resources })], { clientFor: () => client, recorderFor: () => ({ event: () => undefined }), informers: server.informers, clock: systemClock }, stop.signal);
+  try {
+    await client.create(server.registry.find("apiextensions.k8s.io", "v1", "customresourcedefinitions")!, {
+      apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", metadata: { name: "fleets.scaled.example.com" },
+      spec: { group: "scaled.example.com", scope: "Namespaced", names: { plural: "fleets", singular: "fleet", kind: "Fleet" }, versions: [{ name: "v1", served: true, storage: true, subresources: { scale: { specReplicasPath: ".spec.size", statusReplicasPath: ".status.size" } }, schema: { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } } }] },
+    } as KubeObject);
+    const fleets = await eventually(() => server.registry.find("scaled.example.com", "v1", "fleets") ?? Promise.reject(new Error("not served")));
+    const fleet = await client.create<KubeObject>(fleets, { metadata: { name: "f", namespace: "default" }, spec: { size: 3 } } as KubeObject);
+    await client.create(serviceaccounts, { metadata: { name: "default", namespace: "default" } });
+    const owner = { apiVersion: "scaled.example.com/v1", kind: "Fleet", name: "f", uid: fleet.metadata.uid!, controller: true };
+    for (const name of ["f-0", "f-1"]) {
+      await client.create(pods, { metadata: { name, namespace: "default", labels: { app: "web" }, ownerReferences: [owner] }, spec: template.spec } as never);
+      await client.patch(pods, { namespace: "default", name }, { type: "application/merge-patch+json", body: { status: { phase: "Running", conditions: [{ type: "Ready", status: "True" }] } } }, { subresource: "status" });
+    }
+    await client.create<PodDisruptionBudget>(poddisruptionbudgets, { metadata: { name: "budget", namespace: "default" }, spec: { selector, maxUnavailable: 2 } });
+    await eventually(async () => expect(structuredClone(await client.get(poddisruptionbudgets, { namespace: "default", name: "budget" })).status).toMatchObject({ expectedPods: 3, desiredHealthy: 1, currentHealthy: 2, disruptionsAllowed: 1 }));
+  } finally {
+    stop.abort();
+    await running;
+    await server.stop();
+  }
 });
