@@ -2,7 +2,7 @@ import { thaw, type Frozen } from "../../apimachinery/meta.ts";
 import { formatTime } from "../../apimachinery/time.ts";
 import { ipaddresses, servicecidrs } from "../../apis/builtins.ts";
 import type { Condition } from "../../apis/generated/meta/v1.ts";
-import type { ServiceCIDR } from "../../apis/generated/networking/v1.ts";
+import type { IPAddress, ServiceCIDR } from "../../apis/generated/networking/v1.ts";
 import { defineController, watchOf, type ReconcileContext } from "../../client/controller.ts";
 import { mayGo } from "./plan.ts";
 
@@ -24,13 +24,16 @@ export const serviceCidrs = defineController<ServiceCIDR>({
     if (!range.metadata.deletionTimestamp) {
       if (!finalizers.includes(finalizer)) await client.patch(servicecidrs, { name }, { type: "application/merge-patch+json", body: { metadata: { uid: range.metadata.uid, finalizers: [...finalizers, finalizer] } } });
       await sayReady(context, name, { status: "True", reason: "", message: "Kubernetes Service CIDR is ready" });
-    } else if (!mayGo(range, lister(servicecidrs).list(), lister(ipaddresses).list().map(({ metadata }) => metadata.name!))) {
+    } else if (!mayGo(range, lister(servicecidrs).list(), lister(ipaddresses).list().filter(isAllocated).map(({ metadata }) => metadata.name!))) {
       await sayReady(context, name, { status: "False", reason: "Terminating", message: "There are still IPAddresses referencing the ServiceCIDR, please remove them or create a new ServiceCIDR" });
     } else if (finalizers.includes(finalizer)) {
       await client.patch(servicecidrs, { name }, { type: "application/merge-patch+json", body: { metadata: { uid: range.metadata.uid, finalizers: finalizers.filter((one) => one !== finalizer) } } });
     }
   },
 });
+
+/** Addresses that users write down by themselves hold nothing back. */
+const isAllocated = ({ metadata: { labels } }: Frozen<IPAddress>): boolean => labels?.["ipaddress.kubernetes.io/managed-by"] === "ipallocator.k8s.io";
 
 const waiting = (ranges: readonly Frozen<ServiceCIDR>[]): string[] => ranges.filter(({ metadata }) => metadata.deletionTimestamp).map(({ metadata }) => metadata.name!);
 
