@@ -3,6 +3,7 @@ import { controllerrevisions, daemonsets, events, nodes, pods } from "../../src/
 import type { ControllerRevision, DaemonSet } from "../../src/apis/generated/apps/v1.ts";
 import type { Event, Node, Pod } from "../../src/apis/generated/core/v1.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
+import { hollowCluster } from "../support/hollow-cluster.ts";
 import { eventually } from "../support/eventually.ts";
 
 const ns = "default";
@@ -133,4 +134,26 @@ describe("a daemon set", () => {
     });
     await eventually(() => expect(plane.list<Event>(events, ns).filter(({ reason }) => reason === "FailedDaemonPod").map(({ message }) => message!)).toEqual([`Found failed daemon pod default/${onA.metadata.name} on node a, will try to kill it`]));
   });
+});
+
+test("on nodes, a daemon set whose new image is broken stops at the first, and goes back without touching the others", async () => {
+  await using cluster = await hollowCluster({ nodes: 3 });
+  await cluster.client.create(daemonsets, log("v1"));
+  const running = (image: string): Promise<void> => eventually(() => {
+    expect(live(cluster).map((pod) => `${pod.spec.nodeName}:${pod.spec.containers[0]!.image}`).toSorted()).toEqual([`node-0:${image}`, `node-1:${image}`, `node-2:${image}`]);
+    expect(set(cluster).status).toMatchObject({ numberAvailable: 3, updatedNumberScheduled: 3, observedGeneration: set(cluster).metadata.generation! });
+  }, { timeout: 20_000 });
+  await running("v1");
+  await useImage(cluster, "nonexistent");
+  await eventually(() => expect(cluster.pods(ns).filter(({ status }) => status?.containerStatuses?.[0]?.state?.waiting?.reason === "ImagePullBackOff")).toHaveLength(1));
+  const good = live(cluster).filter((pod) => pod.spec.containers[0]!.image === "v1").map(({ metadata }) => metadata.uid!);
+  expect(good).toHaveLength(2);
+  expect(set(cluster).status).toMatchObject({ numberUnavailable: 1, updatedNumberScheduled: 1 });
+  await useImage(cluster, "v1");
+  await running("v1");
+  expect(live(cluster).map(({ metadata }) => metadata.uid)).toEqual(expect.arrayContaining(good));
+  await cluster.hollow.addNode({ name: "node-3" });
+  await eventually(() => expect(set(cluster).status).toMatchObject({ desiredNumberScheduled: 4, numberAvailable: 4 }));
+  await cluster.hollow.removeNode("node-3");
+  await eventually(() => expect(set(cluster).status).toMatchObject({ desiredNumberScheduled: 3 }));
 });

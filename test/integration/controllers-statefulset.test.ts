@@ -3,6 +3,7 @@ import { controllerrevisions, events, persistentvolumeclaims, pods, statefulsets
 import type { ControllerRevision, StatefulSet } from "../../src/apis/generated/apps/v1.ts";
 import type { Event, PersistentVolumeClaim, Pod } from "../../src/apis/generated/core/v1.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
+import { hollowCluster } from "../support/hollow-cluster.ts";
 import { eventually } from "../support/eventually.ts";
 
 const ns = "default";
@@ -150,5 +151,46 @@ describe("a stateful set", () => {
     const [after] = plane.pods(ns) as [Pod];
     expect({ uid: after.metadata.uid, owner: after.metadata.ownerReferences?.[0]?.uid }).toEqual({ uid: before.metadata.uid!, owner: set(plane).metadata.uid! });
     expect(plane.list<ControllerRevision>(controllerrevisions, ns).map(({ metadata, revision }) => [metadata.ownerReferences?.[0]?.uid, revision])).toEqual([[set(plane).metadata.uid, 1]]);
+  });
+});
+
+describe("a stateful set on nodes", () => {
+  const template = (image: string, annotations: Record<string, string> = {}): object => ({ template: { metadata: { labels: { app: "web" }, annotations }, spec: { terminationGracePeriodSeconds: 1, containers: [{ name: "c", image }] } } });
+  const running = (cluster: ControlPlane, expected: string[]): Promise<void> => eventually(() => {
+    expect(named(cluster)).toEqual(expected);
+    expect(set(cluster).status).toMatchObject({ availableReplicas: expected.length, observedGeneration: set(cluster).metadata.generation! });
+  }, { timeout: 20_000 });
+
+  test("makes an evicted pod anew", async () => {
+    await using cluster = await hollowCluster({ nodes: 2 });
+    await cluster.client.create(statefulsets, web("v1", { replicas: 2, ...template("v1") }));
+    await running(cluster, ["web-0:v1", "web-1:v1"]);
+    const [before] = cluster.pods(ns);
+    cluster.hollow.failPod("default/web-0", { reason: "Evicted", message: "The node was low on resource: memory." });
+    await cluster.podWhen("web-0", ({ metadata, status }) => metadata.uid !== before!.metadata.uid && status?.phase === "Running");
+    await running(cluster, ["web-0:v1", "web-1:v1"]);
+  });
+
+  test("stands at a broken revision until users help: the pod that never was ready goes by hand", async () => {
+    await using cluster = await hollowCluster({ nodes: 2 });
+    await cluster.client.create(statefulsets, web("v1", { replicas: 2, ...template("v1") }));
+    await running(cluster, ["web-0:v1", "web-1:v1"]);
+    await patch(cluster, template("nonexistent"));
+    await cluster.podWhen("web-1", ({ status }) => status?.containerStatuses?.[0]?.state?.waiting?.reason === "ImagePullBackOff");
+    expect(named(cluster)).toEqual(["web-0:v1", "web-1:nonexistent"]);
+    await patch(cluster, template("v1"));
+    await eventually(() => expect(set(cluster).status).toMatchObject({ observedGeneration: set(cluster).metadata.generation!, currentReplicas: 1, updatedReplicas: 1, readyReplicas: 1 }));
+    expect(named(cluster)).toEqual(["web-0:v1", "web-1:nonexistent"]);
+    await cluster.client.delete(pods, { namespace: ns, name: "web-1" });
+    await running(cluster, ["web-0:v1", "web-1:v1"]);
+  });
+
+  test("minReadySeconds: the next comes when the one before has been ready for so long", async () => {
+    await using cluster = await hollowCluster({ nodes: 2 });
+    await cluster.client.create(statefulsets, web("v1", { replicas: 2, minReadySeconds: 1, ...template("v1") }));
+    await running(cluster, ["web-0:v1", "web-1:v1"]);
+    const [first, second] = cluster.pods(ns);
+    const ready = first!.status!.conditions!.find(({ type }) => type === "Ready")!.lastTransitionTime!;
+    expect(Date.parse(second!.metadata.creationTimestamp!) - Date.parse(ready)).toBeGreaterThanOrEqual(1000);
   });
 });
