@@ -239,6 +239,19 @@ describe("what wakes a pod", () => {
   });
 });
 
+test("a bound pod has the labels of its node's place, and keeps the order of its conditions", async () => {
+  await start();
+  const place = { "topology.kubernetes.io/zone": "z1", "topology.kubernetes.io/region": "r1" };
+  await cluster.addPod("p", { nodeSelector: place });
+  await eventually(async () => expect(await cluster.scheduled("p")).toMatchObject({ status: "False" }));
+  await cluster.patchPod("p", { status: { conditions: [await cluster.scheduled("p"), { type: "example.com/other", status: "True" }] } }, "status");
+  await cluster.client.patch(nodes, { name: "only" }, { type: "application/merge-patch+json", body: { metadata: { labels: place } } });
+  await cluster.nodeOf("p");
+  const { metadata, status } = await cluster.getPod("p");
+  expect(metadata.labels).toEqual({ app: "web", ...place });
+  expect(status?.conditions?.map(({ type, status: value }) => [type, value])).toEqual([["PodScheduled", "True"], ["example.com/other", "True"]]);
+});
+
 test("metrics have kube-scheduler's names", async () => {
   await start({ random: () => 0 });
   await cluster.addPod("p");

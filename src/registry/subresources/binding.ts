@@ -34,7 +34,8 @@ function bound(pod: Pod, { target, metadata }: Binding, now: string): Pod {
   if (metadata?.annotations) pod.metadata.annotations = { ...pod.metadata.annotations, ...metadata.annotations };
   if (metadata?.labels) pod.metadata.labels = { ...pod.metadata.labels, ...metadata.labels };
   const status = (pod.status ??= {});
-  const conditions = (status.conditions ?? []).filter(({ type }) => type !== "PodScheduled");
-  status.conditions = [...conditions, { type: "PodScheduled", status: "True", lastTransitionTime: now }];
+  const conditions = (status.conditions ??= []);
+  const known = conditions.findIndex(({ type }) => type === "PodScheduled");
+  conditions.splice(known < 0 ? conditions.length : known, 1, { type: "PodScheduled", status: "True", lastTransitionTime: now });
   return pod;
 }
