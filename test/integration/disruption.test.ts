@@ -89,7 +89,7 @@ describe("a budget", () => {
     await plane.runPods(ns);
     await budget(ns, { maxUnavailable: 1 });
     await eventually(() => expect(told(ns, "UnmanagedPods")[0]?.message).toStartWith("Pods selected by this PodDisruptionBudget (selector: &LabelSelector{MatchLabels:map[string]string{app: web,},MatchExpressions:[]LabelSelectorRequirement{},}) were found to be unmanaged."));
-    expect(await statusOf(ns)).toMatchObject({ expectedPods: 0, disruptionsAllowed: 0, currentHealthy: 1 });
+    await eventually(async () => expect(await statusOf(ns)).toMatchObject({ expectedPods: 0, disruptionsAllowed: 0, currentHealthy: 1 }));
     const owner = { apiVersion: "batch/v1", kind: "Job", name: "job", uid: "u", controller: true };
     await plane.client.create(pods, { metadata: { name: "of-job", namespace: ns, labels: { app: "web" }, ownerReferences: [owner] }, spec: template.spec } as never);
     await eventually(async () => expect(await statusOf(ns)).toMatchObject({ disruptionsAllowed: 0, conditions: [{ status: "False", reason: "SyncFailed", message: "jobs.batch does not implement the scale subresource" }] }));

@@ -83,15 +83,16 @@ async function expect(budget: Frozen<PodDisruptionBudget>, selected: readonly Fr
   }
 }
 
-/** Evictions of such pods are refused, so their owner should know. Told once for all budgets of a pod, by the first. */
+/** Evictions of such pods are refused, so their owner should know. */
 function warnOfSeveral(budget: Frozen<PodDisruptionBudget>, selected: readonly Frozen<Pod>[], { lister, recorder }: ReconcileContext): void {
   const { namespace, name } = budget.metadata;
-  const others = lister(poddisruptionbudgets).list(namespace).filter((other) => other.metadata.name !== name).map((other) => ({ first: other.metadata.name! < name!, picks: picks(other) }));
+  const others = lister(poddisruptionbudgets).list(namespace).filter((other) => other.metadata.name !== name).map((other) => ({ name: other.metadata.name!, picks: picks(other) }));
   if (others.length === 0) return;
   for (const pod of selected) {
-    const also = others.filter((other) => other.picks(pod));
-    if (also.length === 0 || also.some(({ first }) => first)) continue;
-    recorder.event(pod, "Warning", "MultiplePodDisruptionBudgets", `Pod ${JSON.stringify(namespace)}/${JSON.stringify(pod.metadata.name)} matches multiple PodDisruptionBudgets.  Chose ${JSON.stringify(name)} arbitrarily.`);
+    const also = others.filter((other) => other.picks(pod)).map((other) => other.name);
+    if (also.length === 0) continue;
+    const [first] = [name!, ...also].toSorted();
+    recorder.event(pod, "Warning", "MultiplePodDisruptionBudgets", `Pod ${JSON.stringify(namespace)}/${JSON.stringify(pod.metadata.name)} matches multiple PodDisruptionBudgets.  Chose ${JSON.stringify(first)} arbitrarily.`);
   }
 }
 
