@@ -1,0 +1,125 @@
+import { expect, test } from "bun:test";
+import { cronjobs, events, jobs } from "../../src/apis/builtins.ts";
+import type { CronJob, CronJobSpec, Job } from "../../src/apis/generated/batch/v1.ts";
+import type { Event } from "../../src/apis/generated/core/v1.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { hollowCluster, type HollowCluster } from "../support/hollow-cluster.ts";
+
+const ns = "default";
+
+const cronjob = (exit: string, spec: Partial<CronJobSpec> = {}): CronJob => ({
+  apiVersion: "batch/v1", kind: "CronJob", metadata: { name: "tick", namespace: ns },
+  spec: { schedule: "*/10 * * * *", jobTemplate: { spec: { backoffLimit: 0, template: { metadata: { annotations: { "hollow.skiff/exit": exit } }, spec: { restartPolicy: "Never", containers: [{ name: "c", image: "busybox:1.36" }] } } } }, ...spec },
+});
+
+interface Cluster extends HollowCluster {
+  clock: FakeClock;
+  pass(minutes: number): Promise<void>;
+  cron(): CronJob;
+  /** Scheduled times of the jobs there are. */
+  times(): string[];
+  /** Scheduled times of all jobs there ever were. */
+  started: string[];
+  told(): string[];
+}
+
+const scheduled = ({ metadata }: Job): string => metadata.annotations!["batch.kubernetes.io/cronjob-scheduled-timestamp"]!.slice(11, 16);
+
+async function startCluster(start = "2026-01-01T00:00:00Z"): Promise<Cluster> {
+  const clock = new FakeClock(Date.parse(start));
+  const cluster = await hollowCluster({ clock, nodes: 1, select: ({ name }) => !name.startsWith("root-ca") && name !== "resourcequota-controller" });
+  const started: string[] = [];
+  cluster.informers.informer(jobs).onChange((old, current) => {
+    if (!old && current) started.push(scheduled(current as Job));
+  });
+  return {
+    ...cluster, clock, started,
+    async pass(minutes) {
+      for (let step = 0; step < minutes * 6; step++) {
+        await clock.advance(10_000);
+        // What was woken writes to a real store.
+        await Bun.sleep(4);
+      }
+    },
+    cron: () => cluster.list<CronJob>(cronjobs, ns)[0]!,
+    times: () => cluster.list<Job>(jobs, ns).map(scheduled).toSorted(),
+    told: () => cluster.list<Event>(events, ns).filter(({ involvedObject }) => involvedObject.kind === "CronJob").map(({ reason, message }) => `${reason}: ${message!.replace(/-\d+/, "")}`),
+  };
+}
+
+const patch = (cluster: Cluster, spec: Partial<CronJobSpec>): Promise<unknown> => cluster.client.patch(cronjobs, { namespace: ns, name: "tick" }, { type: "application/merge-patch+json", body: { spec } });
+
+test("jobs start by the clock, are kept up to the limits, and told of", async () => {
+  await using cluster = await startCluster();
+  await cluster.client.create(cronjobs, cronjob("0 after 30s", { successfulJobsHistoryLimit: 2 }));
+  await cluster.pass(9);
+  expect(cluster.started).toEqual([]);
+  await cluster.pass(1.5);
+  expect(cluster.cron().status).toMatchObject({ active: [{ kind: "Job", name: `tick-${Date.parse("2026-01-01T00:10:00Z") / 60_000}`, apiVersion: "batch/v1" }], lastScheduleTime: "2026-01-01T00:10:00Z" });
+  await cluster.pass(32);
+  expect(cluster.started).toEqual(["00:10", "00:20", "00:30", "00:40"]);
+  expect(cluster.times()).toEqual(["00:30", "00:40"]);
+  const { status } = cluster.cron();
+  expect({ active: status!.active, last: status!.lastScheduleTime }).toEqual({ active: undefined, last: "2026-01-01T00:40:00Z" });
+  expect(Date.parse(status!.lastSuccessfulTime!) - Date.parse(status!.lastScheduleTime!)).toBeGreaterThanOrEqual(30_000);
+  expect([...new Set(cluster.told())].toSorted()).toEqual(["SawCompletedJob: Saw completed job: tick, condition: Complete", "SuccessfulCreate: Created job tick", "SuccessfulDelete: Deleted job tick"]);
+}, 30_000);
+
+test.each<[CronJobSpec["concurrencyPolicy"] & string, string[]]>([["Allow", ["00:10", "00:20"]], ["Forbid", ["00:10"]], ["Replace", ["00:20"]]])("%s jobs at once", async (concurrencyPolicy, expected) => {
+  await using cluster = await startCluster();
+  await cluster.client.create(cronjobs, cronjob("running", { concurrencyPolicy }));
+  await cluster.pass(22);
+  expect(cluster.times()).toEqual(expected);
+  expect(cluster.cron().status?.active).toHaveLength(expected.length);
+  expect(cluster.told().includes("JobAlreadyActive: Not starting job because prior execution is running and concurrency policy is Forbid")).toBe(concurrencyPolicy === "Forbid");
+}, 30_000);
+
+test("a clock that is set on makes up for one start, one that is set back repeats none", async () => {
+  await using cluster = await startCluster();
+  await cluster.client.create(cronjobs, cronjob("0", { schedule: "0 * * * *" }));
+  await cluster.pass(61);
+  expect(cluster.started).toEqual(["01:00"]);
+  cluster.clock.jump(-3_600_000);
+  await cluster.pass(61);
+  expect(cluster.started).toEqual(["01:00"]);
+  cluster.clock.jump(3 * 3_600_000);
+  await cluster.pass(1);
+  expect(cluster.started).toEqual(["01:00", "04:00"]);
+  await cluster.pass(60);
+  expect(cluster.started).toEqual(["01:00", "04:00", "05:00"]);
+}, 60_000);
+
+test("a suspended one starts nothing; a new schedule counts from its next time", async () => {
+  await using cluster = await startCluster();
+  await cluster.client.create(cronjobs, cronjob("0", { suspend: true }));
+  await cluster.pass(15);
+  expect(cluster.started).toEqual([]);
+  await patch(cluster, { suspend: false, startingDeadlineSeconds: 60 });
+  await cluster.pass(1);
+  expect(cluster.started).toEqual([]);
+  await patch(cluster, { schedule: "5,25 * * * *", startingDeadlineSeconds: null as never });
+  await cluster.pass(8);
+  expect(cluster.started).toEqual([]);
+  await cluster.pass(2);
+  expect(cluster.started).toEqual(["00:25"]);
+}, 30_000);
+
+test("a job that is deleted is missed in the list of active ones", async () => {
+  await using cluster = await startCluster();
+  await cluster.client.create(cronjobs, cronjob("running", { concurrencyPolicy: "Forbid" }));
+  await cluster.pass(11);
+  const [active] = cluster.cron().status!.active!;
+  await cluster.client.delete(jobs, { namespace: ns, name: active!.name! }, { propagationPolicy: "Background" });
+  await cluster.pass(1);
+  expect(cluster.cron().status?.active).toBeUndefined();
+  expect(cluster.told()).toContain("MissingJob: Active job went missing: tick");
+}, 30_000);
+
+test("a finished job goes with its pods when its time to live is over", async () => {
+  await using cluster = await startCluster();
+  await cluster.client.create(jobs, { apiVersion: "batch/v1", kind: "Job", metadata: { name: "brief", namespace: ns, annotations: { "batch.kubernetes.io/cronjob-scheduled-timestamp": "" } }, spec: { ...cronjob("0").spec.jobTemplate.spec!, ttlSecondsAfterFinished: 300 } });
+  await cluster.pass(4);
+  expect(cluster.list<Job>(jobs, ns)[0]!.status?.conditions?.map(({ type }) => type)).toEqual(["SuccessCriteriaMet", "Complete"]);
+  await cluster.pass(2);
+  expect([cluster.list(jobs, ns), cluster.pods(ns)]).toEqual([[], []]);
+}, 30_000);
