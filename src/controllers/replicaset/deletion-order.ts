@@ -37,9 +37,11 @@ function sidecarRestarts({ spec, status }: Frozen<Pod>): number {
   return Math.max(0, ...(status?.initContainerStatuses ?? []).filter((c) => sidecars.has(c.name)).map((c) => c.restartCount));
 }
 
+/** A 32-bit integer without a plus sign or leading zeros; anything else counts as 0. */
 function cost(pod: Frozen<Pod>): number {
-  const value = Number(pod.metadata.annotations?.[deletionCost] ?? 0);
-  return Number.isInteger(value) ? value : 0;
+  const text = pod.metadata.annotations?.[deletionCost] ?? "";
+  const value = /^(0|-\d+|[1-9]\d*)$/.test(text) ? Number(text) : 0;
+  return Math.abs(value) < 2 ** 31 ? value : 0;
 }
 
 /** Younger first, by powers of two of the age; among alike ages by uid, so that the oldest don't always survive together. */

@@ -74,6 +74,7 @@ describe("the pod to delete first", () => {
     { name: "pending", first: ["a", { phase: "Pending" }], last: ["b", {}] },
     { name: "not ready", first: ["a", {}], last: ["b", { readyFor: 5 }] },
     { name: "cheaper", first: ["a", { readyFor: 500, cost: "-5" }], last: ["b", { readyFor: 5 }] },
+    { name: "cheaper by a number, not by what looks like one", first: ["a", { readyFor: 5, cost: "-1" }], last: ["b", { readyFor: 500, cost: "-1e3" }] },
     { name: "on the fuller node", first: ["a", { readyFor: 500, node: "full" }], last: ["b", { readyFor: 5, node: "free" }], neighbours: [pod("x", { node: "full" }), pod("y", { node: "full" })] },
     { name: "ready for less long", first: ["a", { readyFor: 5 }], last: ["b", { readyFor: 500 }] },
     { name: "restarted more often", first: ["a", { restarts: 3 }], last: ["b", { restarts: 1 }] },

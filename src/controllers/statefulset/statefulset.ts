@@ -7,6 +7,7 @@ import { defineController, watchOf, type Controller, type ReconcileContext } fro
 import { applyClaim, planClaim, possibleOwners } from "../controller-ref.ts";
 import { byRevision, createRevision, renumber, templateOf } from "../controller-revision.ts";
 import { followOrphans } from "../orphans.ts";
+import { isNamespaceTerminating } from "../pod-control.ts";
 import { untilNextAvailable } from "../pod-status.ts";
 import { selects } from "../selects.ts";
 import { slowStart } from "../slow-start.ts";
@@ -70,7 +71,10 @@ async function sync(set: Set, owned: readonly Frozen<Pod>[], history: readonly R
   if (!sameStatus(set.status, status)) {
     await client.patch(statefulsets, { namespace, name: set.metadata.name! }, { type: "application/merge-patch+json", body: { metadata: { uid: set.metadata.uid }, status } }, { subresource: "status" });
   }
-  if (failure) throw failure.error;
+  if (failure) {
+    if (isNamespaceTerminating(failure.error)) return;
+    throw failure.error;
+  }
   for (const name of expiredRevisions(set, owned, history, [revisions.current.name, revisions.update.name])) {
     await client.delete(controllerrevisions, { namespace, name }).catch(unlessNotFound);
   }

@@ -35,4 +35,4 @@ const numbers = ["replicas", "readyReplicas", "availableReplicas", "currentRepli
 /** True when writing `status` would change nothing. */
 export const sameStatus = (old: Frozen<StatefulSetStatus> | undefined, status: StatefulSetStatus): boolean =>
   numbers.every((name) => (old?.[name] ?? 0) === (status[name] ?? 0)) && (status.observedGeneration ?? 0) <= (old?.observedGeneration ?? 0)
-  && old?.currentRevision === status.currentRevision && old?.updateRevision === status.updateRevision;
+  && (old?.currentRevision ?? "") === status.currentRevision && (old?.updateRevision ?? "") === status.updateRevision;

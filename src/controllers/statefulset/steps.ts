@@ -4,6 +4,7 @@ import { persistentvolumeclaims, pods } from "../../apis/builtins.ts";
 import type { StatefulSet } from "../../apis/generated/apps/v1.ts";
 import type { PersistentVolumeClaim, Pod } from "../../apis/generated/core/v1.ts";
 import type { ReconcileContext } from "../../client/controller.ts";
+import { isNamespaceTerminating } from "../pod-control.ts";
 import type { Step } from "./plan.ts";
 
 /** Takes one step and tells what came of it, in the words of stateful_pod_control.go. */
@@ -46,7 +47,7 @@ function teller(set: Frozen<StatefulSet>, pod: Frozen<Pod>, { recorder }: Reconc
       try {
         await work();
       } catch (error) {
-        failed(verb, error);
+        if (!isNamespaceTerminating(error)) failed(verb, error);
         throw error;
       }
     },
@@ -59,8 +60,8 @@ function teller(set: Frozen<StatefulSet>, pod: Frozen<Pod>, { recorder }: Reconc
 
 async function create(set: Frozen<StatefulSet>, step: Step, tell: Teller, context: ReconcileContext): Promise<void> {
   await tell.failureOf("Create", () => makeClaims(step, tell, context));
-  // Where somebody else's pod has the name, it may yet give it up.
-  await tell.of("Create", () => context.client.create(pods, step.pod as Pod), isAlreadyExists);
+  // Somebody else's pod that has the name may yet give it up; in a namespace that ends nobody is left to be told.
+  await tell.of("Create", () => context.client.create(pods, step.pod as Pod), (error) => isAlreadyExists(error) || isNamespaceTerminating(error));
   await tell.failureOf("Update", () => retain(set, step, context));
 }
 
@@ -98,7 +99,7 @@ async function makeClaim(claim: PersistentVolumeClaim, tell: Teller, { client }:
     return undefined;
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
-    if (!isAlreadyExists(error)) tell.claim(name, error);
+    if (!isAlreadyExists(error) && !isNamespaceTerminating(error)) tell.claim(name, error);
     return error;
   }
 }
