@@ -80,7 +80,7 @@ export function controllers({ kinds, extensions = () => noExtensionApis, ca, sig
     volumeAttributesClassProtection,
     persistentVolumeClaimProtection,
     persistentVolumeProtection,
-    persistentVolumeBinder,
+    persistentVolumeBinder(),
     persistentVolumeExpander,
     attachDetach(),
     ephemeralVolume,

@@ -100,7 +100,7 @@ describe("claims and volumes", () => {
     const half = leftClaim({ ...structuredClone(c) as PersistentVolumeClaim, metadata: { ...structuredClone(c).metadata as object, annotations: { ...annotations, "pv.kubernetes.io/bind-completed": "yes" } }, spec: { ...claim("x").spec, volumeName: "v" }, status: { phase: "Bound" } });
     await client.update(persistentvolumeclaims, half);
     const stop = new AbortController();
-    const running = startControllers([persistentVolumeBinder], { informers, clock: systemClock, clientFor: () => client, recorderFor: () => ({ event: () => undefined }) }, stop.signal);
+    const running = startControllers([persistentVolumeBinder()], { informers, clock: systemClock, clientFor: () => client, recorderFor: () => ({ event: () => undefined }) }, stop.signal);
     await eventually(() => expect(phases(plane, "data", "v")).toEqual(["Bound", "Bound"]));
     stop.abort();
     await running;

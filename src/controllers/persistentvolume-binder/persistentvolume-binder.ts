@@ -1,9 +1,9 @@
 import { keyOf, thaw, type Frozen } from "../../apimachinery/meta.ts";
 import { persistentvolumeclaims, persistentvolumes, pods, storageclasses } from "../../apis/builtins.ts";
-import { bindingAnnotations, bindVolumeToClaim, claimHasClass, classOfClaim, hasAnnotation, newestDefaultClass } from "../../apis/core/volume/binding.ts";
+import { bindingAnnotations, bindVolumeToClaim, claimHasClass, classOfClaim, classOfVolume, hasAnnotation, newestDefaultClass } from "../../apis/core/volume/binding.ts";
 import { claimNames } from "../../apis/core/volume/pod-claims.ts";
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from "../../apis/generated/core/v1.ts";
-import { defineController, watchOf, type Listers, type ReconcileContext } from "../../client/controller.ts";
+import { defineController, watchOf, type Controller, type Listers, type ReconcileContext } from "../../client/controller.ts";
 import { isPodActive, podCondition } from "../pod-status.ts";
 import { claimStatusIn, planClaim, type ClaimWorld, type Told } from "./claim-plan.ts";
 import { planVolume, unboundVolume } from "./volume-plan.ts";
@@ -16,27 +16,33 @@ type Volume = Frozen<PersistentVolume>;
  * no two claims then choose the same volume. A bond is four writes, volume first; each is repeated for as long as it is missing, so that the
  * process may end between any two. Source: k8s.io/kubernetes/pkg/controller/volume/persistentvolume.
  */
-export const persistentVolumeBinder = defineController<PersistentVolumeClaim>({
-  name: "persistent-volume-binder", for: persistentvolumeclaims, writes: [persistentvolumes, persistentvolumeclaims],
-  watches: [
-    watchOf(persistentvolumeclaims, (claim, old, { lister }) => volumesConcerned(claim, old, lister)),
-    watchOf(persistentvolumes, (volume, old, { lister }) => [(volume ?? old!).metadata.name!, ...claimsConcerned(volume, old, lister)]),
-    watchOf(storageclasses, (storageClass, _, { lister }) => {
-      if (!storageClass) return [];
-      return unboundClaims(lister).filter((claim) => !claimHasClass(claim) || classOfClaim(claim) === storageClass.metadata.name).map(keyOf);
-    }),
-    // A pod that waits for its node is what a claim that waits for its consumer says it waits for.
-    watchOf(pods, (pod, old) => (pod && hasNoFittingNode(pod) && !(old && hasNoFittingNode(old)) ? claimNames(pod).map((name) => `${pod.metadata.namespace}/${name}`) : [])),
-  ],
-  async reconcile(key, context) {
-    if (key.includes("/")) await syncClaim(key, context);
-    else await syncVolume(key, context);
-  },
-});
+export function persistentVolumeBinder(): Controller {
+  /** Claims that have yet to be bound, by key: those that a free volume or a class may concern. */
+  const unbound = new Map<string, Claim>();
+  return defineController<PersistentVolumeClaim>({
+    name: "persistent-volume-binder", for: persistentvolumeclaims, writes: [persistentvolumes, persistentvolumeclaims],
+    watches: [
+      watchOf(persistentvolumeclaims, (claim, old, { lister }) => {
+        if (claim && !hasAnnotation(claim, bindingAnnotations.bindCompleted)) unbound.set(keyOf(claim), claim);
+        else unbound.delete(keyOf((claim ?? old)!));
+        return volumesConcerned(claim, old, lister);
+      }),
+      watchOf(persistentvolumes, (volume, old) => [(volume ?? old!).metadata.name!, ...claimsConcerned(volume, old, unbound)]),
+      watchOf(storageclasses, (storageClass) => {
+        if (!storageClass) return [];
+        return [...unbound].filter(([, claim]) => !claimHasClass(claim) || classOfClaim(claim) === storageClass.metadata.name).map(([key]) => key);
+      }),
+      // A pod that waits for its node is what a claim that waits for its consumer says it waits for.
+      watchOf(pods, (pod, old) => (pod && hasNoFittingNode(pod) && !(old && hasNoFittingNode(old)) ? claimNames(pod).map((name) => `${pod.metadata.namespace}/${name}`) : [])),
+    ],
+    async reconcile(key, context) {
+      if (key.includes("/")) await syncClaim(key, context);
+      else await syncVolume(key, context);
+    },
+  });
+}
 
 const hasNoFittingNode = (pod: Frozen<Pod>): boolean => !pod.spec.nodeName && podCondition(pod, "PodScheduled")?.reason === "Unschedulable";
-
-const unboundClaims = (lister: Listers): Claim[] => lister(persistentvolumeclaims).list().filter((claim) => !hasAnnotation(claim, bindingAnnotations.bindCompleted));
 
 /** Volumes whose bond may end, or be completed, by the change of a claim. */
 function volumesConcerned(claim: Claim | undefined, old: Claim | undefined, lister: Listers): string[] {
@@ -48,12 +54,13 @@ function volumesConcerned(claim: Claim | undefined, old: Claim | undefined, list
 }
 
 /** Claims that a volume is bound to, or may be from now on. */
-function claimsConcerned(volume: Volume | undefined, old: Volume | undefined, lister: Listers): string[] {
+function claimsConcerned(volume: Volume | undefined, old: Volume | undefined, unbound: ReadonlyMap<string, Claim>): string[] {
   const refs = [volume?.spec?.claimRef, old?.spec?.claimRef].filter((ref) => ref !== undefined).map(({ namespace, name }) => `${namespace}/${name}`);
-  const name = (volume ?? old!).metadata.name;
   const free = volume !== undefined && !volume.spec?.claimRef && volume.status?.phase === "Available";
-  const claims = free || !old ? unboundClaims(lister).filter((claim) => (claim.spec?.volumeName ? claim.spec.volumeName === name : free)) : [];
-  return [...new Set([...refs, ...claims.map(keyOf)])];
+  if (!volume || !(free || !old)) return [...new Set(refs)];
+  const { name } = volume.metadata, storageClass = classOfVolume(volume);
+  const wanting = [...unbound].filter(([, claim]) => (claim.spec?.volumeName ? claim.spec.volumeName === name : free && classOfClaim(claim) === storageClass));
+  return [...new Set([...refs, ...wanting.map(([key]) => key)])];
 }
 
 async function syncClaim(key: string, context: ReconcileContext): Promise<void> {
