@@ -10,6 +10,7 @@ import { preBindsOf, runBind, runPermit, runPostBind, runPreBind, runReserve, ru
 import { assignedTo } from "./cluster-events.ts";
 import { fitError, noNodesAvailable } from "./failure-message.ts";
 import { failed, isRejected, messageOf, unresolvable, type Status } from "./framework.ts";
+import { KnownFailures } from "./known-failures.ts";
 import type { PodNominator } from "./nominator.ts";
 import { podInfo, type PodInfo } from "./pod-info.ts";
 import type { PluginSet, Profile } from "./profile.ts";
@@ -67,6 +68,7 @@ export class Attempts {
   /** All that is under way, and of it what is being written. */
   readonly #underWay = new Set<Promise<void>>();
   readonly #writes = new Set<Promise<unknown>>();
+  readonly #known = new KnownFailures<Outcome>();
   #start = 0;
   #stopped = false;
 
@@ -124,6 +126,10 @@ export class Attempts {
     const { pod, plugins, profile } = attempt;
     const { durations } = profile;
     if (state.nodes.length === 0) return this.#fail(attempt, { reason: "Unschedulable", message: noNodesAvailable, rejectors: anyone, nominate: "" });
+    // A pod that has been promised a node isn't like the others.
+    const signature = nominator.nodeOf(pod.uid) === undefined ? attempt.entry.signature : undefined;
+    const known = this.#known.get(signature, this.#version);
+    if (known) return this.#fail(attempt, known);
     const decision = schedule(pod, state, plugins, { nominator, start: this.#start, random, durations, percentageOfNodesToScore: profile.percentageOfNodesToScore || percentageOfNodesToScore });
     this.#start = (this.#start + decision.evaluated) % state.nodes.length;
     if (decision.fits) {
@@ -135,10 +141,18 @@ export class Attempts {
     const said = plugins.postFilter.length > 0 ? runPostFilters(pod, state, decision, plugins.postFilter) : { nominate: "", message: "" };
     durations.observe("PostFilter", since, said.nominate ? "Success" : "Unschedulable");
     metrics.algorithmDuration.observe(attempt.seconds);
-    this.#fail(attempt, {
+    const outcome: Outcome = {
       reason: "Unschedulable", message: fitError({ ...diagnosis, postFilter: said.message }), rejectors: diagnosis.rejectors, pending: diagnosis.pending,
       ...(said.nominate !== undefined ? { nominate: said.nominate } : {}),
-    });
+    };
+    if (!said.nominate) this.#known.add(signature, outcome);
+    this.#fail(attempt, outcome);
+  }
+
+  /** Of all that decisions depend on: what plugins read beyond nodes, pods and promises comes with events. */
+  get #version(): number {
+    const { state, nominator, queue } = this.#options;
+    return state.version + nominator.version + queue.version;
   }
 
   /** Counts the pod on the node from now on. */

@@ -12,6 +12,8 @@ const none: readonly PodInfo[] = [];
 export class PodNominator implements Nominator {
   readonly #nodes = new Map<string, Map<string, PodInfo>>();
   readonly #nodeOf = new Map<string, string>();
+  /** Grows with every change. */
+  version = 0;
 
   get size(): number {
     return this.#nodeOf.size;
@@ -30,6 +32,7 @@ export class PodNominator implements Nominator {
   set(pod: PodInfo, nodeName = pod.pod.status?.nominatedNodeName ?? ""): void {
     this.delete(pod.uid);
     if (!nodeName) return;
+    this.version++;
     this.#nodeOf.set(pod.uid, nodeName);
     let pods = this.#nodes.get(nodeName);
     if (!pods) this.#nodes.set(nodeName, (pods = new Map()));
@@ -47,6 +50,7 @@ export class PodNominator implements Nominator {
   delete(uid: string): void {
     const nodeName = this.#nodeOf.get(uid);
     if (nodeName === undefined) return;
+    this.version++;
     this.#nodeOf.delete(uid);
     const pods = this.#nodes.get(nodeName)!;
     pods.delete(uid);

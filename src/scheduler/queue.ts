@@ -53,6 +53,8 @@ export class SchedulingQueue {
   readonly #inFlight = new Map<string, QueuedPod>();
   #logStart = 0;
   #order = 0;
+  /** Grows with every change of the cluster that it was told of. */
+  version = 0;
   #wake: (() => void) | undefined;
   #timer: { at: number; cancel: AbortController } | undefined;
   #closed = false;
@@ -110,6 +112,7 @@ export class SchedulingQueue {
 
   /** Moves on the pods that may fit after such a change; with `which`, of those alone. */
   moveOn(event: ClusterEvent, which?: (pod: Frozen<Pod>) => boolean): void {
+    this.version++;
     if (!this.#judge.matters(event)) return;
     for (const entry of Array.from(this.#waiting)) {
       if (which && !which(entry.pod)) continue;

@@ -1,6 +1,7 @@
 import type { Frozen } from "../apimachinery/meta.ts";
 import type { Pod } from "../apis/generated/core/v1.ts";
 import type { QueuedPodInfo } from "./framework.ts";
+import { signatureOf } from "./known-failures.ts";
 
 /** active: to be tried next · taken: being tried or bound · backoff: to be tried at `until` · unschedulable: until something changes · gated: until a plugin lets it in. */
 export type QueueState = "active" | "taken" | "backoff" | "unschedulable" | "gated";
@@ -10,7 +11,8 @@ const nobody: ReadonlySet<string> = new Set();
 /** A pod in the queue. Times are monotonic milliseconds. */
 export class QueuedPod implements QueuedPodInfo {
   readonly uid: string;
-  pod: Frozen<Pod>;
+  #pod: Frozen<Pod>;
+  #signature: { of: number | bigint | undefined } | undefined;
   state: QueueState = "gated";
   timestamp: number;
   /** When it could be tried first; undefined while it never could. */
@@ -39,8 +41,22 @@ export class QueuedPod implements QueuedPodInfo {
 
   constructor(pod: Frozen<Pod>, now: number) {
     this.uid = pod.metadata.uid!;
-    this.pod = pod;
+    this.#pod = pod;
     this.timestamp = now;
+  }
+
+  get pod(): Frozen<Pod> {
+    return this.#pod;
+  }
+
+  set pod(pod: Frozen<Pod>) {
+    this.#pod = pod;
+    this.#signature = undefined;
+  }
+
+  /** Worked out once, when it is asked for. */
+  get signature(): number | bigint | undefined {
+    return (this.#signature ??= { of: signatureOf(this.#pod) }).of;
   }
 
   /** Keeps the plugin's name among the rejectors: its events count. */

@@ -27,6 +27,8 @@ export class ClusterState implements Snapshot {
   /** Pods put on a node here whose binding the informer hasn't shown yet. */
   readonly #assumed = new Set<string>();
   readonly #claimUsers = new Map<string, number>();
+  /** Grows with every change. */
+  version = 0;
   readonly #related: Related;
   #nodes: readonly NodeInfo[] | undefined;
 
@@ -57,6 +59,7 @@ export class ClusterState implements Snapshot {
   }
 
   setNode(node: Frozen<Node>): void {
+    this.version++;
     const name = node.metadata.name!;
     const sums = this.#sumsOf(name);
     if (!sums.known || zoneOf(sums.labels) !== zoneOf(node.metadata.labels ?? {})) this.#nodes = undefined;
@@ -64,6 +67,7 @@ export class ClusterState implements Snapshot {
   }
 
   removeNode(name: string): void {
+    this.version++;
     const sums = this.#sums.get(name);
     if (!sums) return;
     sums.setNode(undefined);
@@ -82,6 +86,7 @@ export class ClusterState implements Snapshot {
   }
 
   removePod(uid: string): void {
+    this.version++;
     this.#assumed.delete(uid);
     const name = this.#places.get(uid);
     const sums = name === undefined ? undefined : this.#sums.get(name);
