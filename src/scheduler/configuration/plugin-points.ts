@@ -27,5 +27,5 @@ export const pointsOf: Readonly<Record<string, readonly ExtensionPoint[]>> = {
   NodeDeclaredFeatures: both,
 };
 
-/** Enabled where a plugin comes that has no such entry. */
+/** The type that a plugin of the point has upstream, as errors name it. */
 export const typeNameOf = (point: ExtensionPoint): string => `${point[0]!.toUpperCase()}${point.slice(1)}Plugin`;
