@@ -64,10 +64,23 @@ const freesAny = (wanted: Resources, before: Resources, after: Resources): boole
 /** Only a node that would have room when empty, and has more of something the pod wants than it had. */
 function afterNodeChange(pod: Frozen<Pod>, old: Frozen<Node> | undefined, current: Frozen<Node> | undefined): Hint {
   const { requests } = podInfo(pod);
-  const now = parseResources(current?.status?.allocatable);
-  if ((now.get("pods") ?? 0) < 1 || [...requests].some(([name, amount]) => amount > (now.get(name) ?? 0))) return "Skip";
+  const now = current ? allocatableOf(current) : nothing;
+  if ((now.get("pods") ?? 0) < 1) return "Skip";
+  for (const [name, amount] of requests) if (amount > (now.get(name) ?? 0)) return "Skip";
   if (!old) return "Queue";
-  const before = parseResources(old.status?.allocatable);
+  const before = allocatableOf(old);
   const grew = (name: string): boolean => (now.get(name) ?? 0) > (before.get(name) ?? 0);
-  return grew("pods") || [...requests].some(([name, amount]) => amount > 0 && grew(name)) ? "Queue" : "Skip";
+  if (grew("pods")) return "Queue";
+  for (const [name, amount] of requests) if (amount > 0 && grew(name)) return "Queue";
+  return "Skip";
+}
+
+const nothing: Resources = new Map();
+const parsed = new WeakMap<Frozen<Node>, Resources>();
+
+/** Read once for each object: every waiting pod asks. */
+function allocatableOf(node: Frozen<Node>): Resources {
+  let known = parsed.get(node);
+  if (!known) parsed.set(node, (known = parseResources(node.status?.allocatable)));
+  return known;
 }
