@@ -26,6 +26,8 @@ export const servicesOf = (pod: Frozen<Pod>, lister: Listers): string[] => liste
 
 /** The service's own watch of pods: keys of services that select a pod, or did before it changed. */
 export const watchPods: Watch<Pod> = watchOf(pods, (current, old, { lister }) => {
+  // Without an address it is nobody's endpoint: half of what happens to a pod happens before it has one.
+  if (![current, old].some((pod) => pod && addressesOf(pod).length > 0)) return [];
   if (!current || !old) return servicesOf((current ?? old)!, lister);
   const moved = !Bun.deepEquals(current.metadata.labels, old.metadata.labels);
   if (!moved && Bun.deepEquals(endpointFacts(current), endpointFacts(old))) return [];
