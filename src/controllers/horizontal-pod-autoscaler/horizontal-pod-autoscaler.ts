@@ -13,7 +13,7 @@ import { metricsOf } from "./metrics.ts";
 import { propose } from "./proposal.ts";
 import { SelectorClaims } from "./selector-claims.ts";
 
-/** An autoscaler is looked at again this often. */
+/** A new autoscaler is first looked at after so long, when what was made with it has begun to run; then again this often. */
 const period = 15_000;
 /** How often a scale that changes meanwhile is tried. */
 const updateAttempts = 5;
@@ -40,15 +40,16 @@ interface Pass {
  */
 export function horizontalPodAutoscaler({ kinds, extensions, monotonic }: HorizontalPodAutoscalerOptions): Controller {
   const metrics = metricsOf(extensions, kinds), claims = new SelectorClaims();
-  const histories = new Map<string, { uid: string; history: History }>();
+  /** By the key of an autoscaler; a history begins when its target has first been seen. */
+  const known = new Map<string, { uid: string; history?: History }>();
 
-  function historyOf({ autoscaler, key }: Pass, currentReplicas: number): History {
-    const known = histories.get(key);
-    if (known && known.uid === autoscaler.metadata.uid) return known.history;
+  function historyOf({ key }: Pass, currentReplicas: number): History {
+    const { history } = known.get(key)!;
+    if (history) return history;
     // What there is holds against scaling down at once, as a recommendation would.
     return { recommendations: [{ replicas: currentReplicas, at: monotonic() }], ups: [], downs: [] };
   }
-  const keep = ({ autoscaler, key }: Pass, history: History): void => void histories.set(key, { uid: autoscaler.metadata.uid!, history });
+  const keep = ({ autoscaler, key }: Pass, history: History): void => void known.set(key, { uid: autoscaler.metadata.uid!, history });
 
   /** Undefined when there is no scale: the draft says why. */
   async function findScale({ autoscaler, context, draft }: Pass): Promise<{ card: AnyResource; scale: Frozen<Scale> } | undefined> {
@@ -109,7 +110,7 @@ export function horizontalPodAutoscaler({ kinds, extensions, monotonic }: Horizo
     }
     draft.set("AbleToScale", true, "SucceededRescale", `the HPA controller was able to update the target scale to ${replicas}`);
     context.recorder.event(autoscaler, "Normal", "SuccessfulRescale", `New size: ${replicas}; reason: ${reason}`);
-    keep(pass, remember(histories.get(key)!.history, autoscaler.spec.behavior, by, monotonic()));
+    keep(pass, remember(known.get(key)!.history!, autoscaler.spec.behavior, by, monotonic()));
     return true;
   }
 
@@ -135,9 +136,14 @@ export function horizontalPodAutoscaler({ kinds, extensions, monotonic }: Horizo
     async reconcile(key, context) {
       const autoscaler = context.lister(horizontalpodautoscalers).get(key);
       if (!autoscaler) {
-        histories.delete(key);
+        known.delete(key);
         claims.forget(splitKey(key));
         return undefined;
+      }
+      const { uid = "" } = autoscaler.metadata;
+      if (known.get(key)?.uid !== uid) {
+        known.set(key, { uid });
+        return { requeueAfter: period };
       }
       const pass = { autoscaler, key, context, draft: draftOf(autoscaler.status, context.now()) };
       await autoscale(pass);
