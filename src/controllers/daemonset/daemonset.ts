@@ -1,12 +1,12 @@
-import { splitKey, thaw, type Frozen } from "../../apimachinery/meta.ts";
+import { keyOf, thaw, type Frozen } from "../../apimachinery/meta.ts";
 import { isNotFound } from "../../apimachinery/status.ts";
 import { controllerrevisions, daemonsets, nodes, pods } from "../../apis/builtins.ts";
 import type { ControllerRevision, DaemonSet } from "../../apis/generated/apps/v1.ts";
-import type { Pod } from "../../apis/generated/core/v1.ts";
-import { defineController, watchOf, type Controller, type Listers, type ReconcileContext } from "../../client/controller.ts";
+import type { Node, Pod } from "../../apis/generated/core/v1.ts";
+import { defineController, watchOf, type Controller, type Listers, type ReconcileContext, type ReconcileResult } from "../../client/controller.ts";
 import { applyClaim, controllerRef, planClaim, possibleOwners, type Owner } from "../controller-ref.ts";
 import { createRevision, renumber } from "../controller-revision.ts";
-import { followOrphans } from "../orphans.ts";
+import { followOrphans, type Orphans } from "../orphans.ts";
 import { createPod, deletePod, isNamespaceTerminating } from "../pod-control.ts";
 import { selects } from "../selects.ts";
 import { slowStart } from "../slow-start.ts";
@@ -22,62 +22,70 @@ const burst = 250;
 
 type Revision = Frozen<ControllerRevision>;
 
+/** What the controller remembers between reconciles. */
+interface Memory {
+  orphans: Orphans<Pod>;
+  orphanedRevisions: Orphans<ControllerRevision>;
+  backoff: FailedPodBackoff;
+}
+
 /** Source: kubernetes pkg/controller/daemon. */
 export function daemonset(): Controller {
   const adopters = (object: Frozen<Pod> | Revision, lister: Listers): string[] => possibleOwners(object, (namespace) => lister(daemonsets).list(namespace), (ds) => selects(ds.spec?.selector));
-  const orphans = followOrphans<Pod>(pods, adopters);
-  const orphanedRevisions = followOrphans<ControllerRevision>(controllerrevisions, adopters);
-  const backoff = new FailedPodBackoff();
+  const memory: Memory = { orphans: followOrphans(pods, adopters), orphanedRevisions: followOrphans(controllerrevisions, adopters), backoff: new FailedPodBackoff() };
   return defineController({
     name: "daemonset-controller", for: daemonsets, owns: [pods], workers: 2, writes: [pods, daemonsets, controllerrevisions],
     watches: [
-      orphans.watch, orphanedRevisions.watch,
+      memory.orphans.watch, memory.orphanedRevisions.watch,
       // A revision that is added says nothing new: the controller made it itself.
       watchOf(controllerrevisions, (_current, old) => {
         const owner = old && controllerRef(old);
         return owner?.kind === "DaemonSet" ? [`${old!.metadata.namespace}/${owner.name}`] : [];
       }),
-      watchOf(nodes, (current, old, { lister }) => {
-        if (current && old && sameToDaemons(current, old)) return [];
-        return lister(daemonsets).list().filter((ds) => {
-          const eligible = eligibility(ds);
-          const before = old && eligible(old), after = current && eligible(current);
-          return !before || !after ? (before ?? after)!.stay : before.run !== after.run || before.stay !== after.stay;
-        }).map(({ metadata: { namespace, name } }) => `${namespace}/${name}`);
-      }),
+      watchOf(nodes, (current, old, { lister }) =>
+        (current && old && sameToDaemons(current, old) ? [] : lister(daemonsets).list().filter((ds) => isConcerned(ds, current, old)).map(keyOf))),
     ],
     async reconcile(key, context) {
-      const { client, lister } = context;
-      const ds = lister(daemonsets).get(key);
+      const ds = context.lister(daemonsets).get(key);
       // While it is deleted its revisions may be gone or orphaned already: nothing more can be said of it.
       if (!ds || ds.metadata.deletionTimestamp) return;
       const { matchLabels = {}, matchExpressions = [] } = ds.spec?.selector ?? {};
-      if (Object.keys(matchLabels).length + matchExpressions.length === 0) {
-        return context.recorder.event(ds, "Warning", "SelectingAll", "This daemon set is selecting all pods. A non-empty selector is required.");
-      }
-      const owner = { client, card: daemonsets, object: ds };
-      const claimed = async (): Promise<Frozen<Pod>[]> => applyClaim<Frozen<Pod>>(owner, pods, planClaim(ds, orphans.claimable(ds, lister), selects(ds.spec!.selector)));
-      const revisions = await applyClaim<Revision>(owner, controllerrevisions, planClaim(ds, orphanedRevisions.claimable(ds, lister), selects(ds.spec!.selector)));
-      const history = planHistory(ds, revisions);
-      const owned = await claimed();
-      const present = await currentRevision(owner, ds, history, owned);
-      const view: DaemonSetView = {
-        ds, nodes: lister(nodes).list(), pods: history.duplicates.length > 0 ? await claimed() : owned, eligible: remembered(eligibility(ds)), hash: present.hash, now: context.now(),
-        heldBack: (node) => backoff.remaining(backoffKey(ds, node), context.now()),
-      };
-      const plan = planDaemonSet(view);
-      const error = await carryOut(view, plan, backoff, context);
-      const after = { ...view, pods: lister(pods).controlledBy(ds.metadata.uid!), now: context.now() };
-      const counted = statusOf(after, present.collisionCount);
-      if (!sameStatus(ds.status, counted.status)) await writeStatus(ds, counted.status, context);
-      if (error !== undefined) throw error;
-      for (const name of expiredRevisions(ds, history.old, after.pods)) {
-        await client.delete(controllerrevisions, { namespace: splitKey(key).namespace, name }).catch(unlessNotFound);
-      }
-      const wait = Math.min(plan.requeueAfter ?? Infinity, counted.requeueAfter ?? Infinity);
-      return wait < Infinity ? { requeueAfter: wait } : undefined;
+      if (Object.keys(matchLabels).length + matchExpressions.length > 0) return sync(ds, memory, context);
+      context.recorder.event(ds, "Warning", "SelectingAll", "This daemon set is selecting all pods. A non-empty selector is required.");
     },
   });
+}
+
+/** Whether a node that came, changed or went matters to the DaemonSet. */
+function isConcerned(ds: Frozen<DaemonSet>, current: Frozen<Node> | undefined, old: Frozen<Node> | undefined): boolean {
+  const eligible = eligibility(ds);
+  const before = old && eligible(old), after = current && eligible(current);
+  return !before || !after ? (before ?? after)!.stay : before.run !== after.run || before.stay !== after.stay;
+}
+
+async function sync(ds: Frozen<DaemonSet>, { orphans, orphanedRevisions, backoff }: Memory, context: ReconcileContext): Promise<ReconcileResult> {
+  const { client, lister, now } = context;
+  const owner = { client, card: daemonsets, object: ds };
+  const picked = selects(ds.spec!.selector);
+  const claimed = async (): Promise<Frozen<Pod>[]> => applyClaim<Frozen<Pod>>(owner, pods, planClaim(ds, orphans.claimable(ds, lister), picked));
+  const history = planHistory(ds, await applyClaim<Revision>(owner, controllerrevisions, planClaim(ds, orphanedRevisions.claimable(ds, lister), picked)));
+  const owned = await claimed();
+  const present = await currentRevision(owner, ds, history, owned);
+  const view: DaemonSetView = {
+    ds, nodes: lister(nodes).list(), pods: history.duplicates.length > 0 ? await claimed() : owned, eligible: remembered(eligibility(ds)), hash: present.hash, now: now(),
+    heldBack: (node) => backoff.remaining(backoffKey(ds, node), now()),
+  };
+  const plan = planDaemonSet(view);
+  const error = await carryOut(view, plan, backoff, context);
+  const after = { ...view, pods: lister(pods).controlledBy(ds.metadata.uid!), now: now() };
+  const counted = statusOf(after, present.collisionCount);
+  if (!sameStatus(ds.status, counted.status)) await writeStatus(ds, counted.status, context);
+  if (error !== undefined) throw error;
+  for (const name of expiredRevisions(ds, history.old, after.pods)) {
+    await client.delete(controllerrevisions, { namespace: ds.metadata.namespace, name }).catch(unlessNotFound);
+  }
+  const wait = Math.min(plan.requeueAfter ?? Infinity, counted.requeueAfter ?? Infinity);
+  return wait < Infinity ? { requeueAfter: wait } : undefined;
 }
 
 /** One answer per node, for as long as a reconcile takes. */

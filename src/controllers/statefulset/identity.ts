@@ -10,7 +10,7 @@ export const revisionLabel = "controller-revision-hash";
 const podNameLabel = "statefulset.kubernetes.io/pod-name";
 const podIndexLabel = "apps.kubernetes.io/pod-index";
 
-type Set = Frozen<StatefulSet>;
+type FrozenSet = Frozen<StatefulSet>;
 
 const numbered = /^(.*)-([0-9]+)$/;
 
@@ -20,13 +20,13 @@ export function ordinalOf(pod: Frozen<Pod>): number {
   return ordinal < 2 ** 31 ? ordinal : -1;
 }
 
-export const isMember = (set: Set, pod: Frozen<Pod>): boolean => numbered.exec(pod.metadata.name ?? "")?.[1] === set.metadata.name;
+export const isMember = (set: FrozenSet, pod: Frozen<Pod>): boolean => numbered.exec(pod.metadata.name ?? "")?.[1] === set.metadata.name;
 
-export const wanted = (set: Set): number => set.spec?.replicas ?? 1;
-export const startOf = (set: Set): number => set.spec?.ordinals?.start ?? 0;
+export const wanted = (set: FrozenSet): number => set.spec?.replicas ?? 1;
+export const startOf = (set: FrozenSet): number => set.spec?.ordinals?.start ?? 0;
 
 /** Whether the pod is one that the set's size asks for. */
-export function isInRange(set: Set, pod: Frozen<Pod>): boolean {
+export function isInRange(set: FrozenSet, pod: Frozen<Pod>): boolean {
   const ordinal = ordinalOf(pod);
   return ordinal >= startOf(set) && ordinal < startOf(set) + wanted(set);
 }
@@ -35,11 +35,11 @@ export const revisionOf = (pod: Frozen<Pod>): string => pod.metadata.labels?.[re
 
 type ClaimTemplate = Frozen<PersistentVolumeClaim>;
 
-export const claimTemplates = (set: Set): readonly ClaimTemplate[] => set.spec?.volumeClaimTemplates ?? [];
-export const claimName = (template: ClaimTemplate, set: Set, ordinal: number): string => `${template.metadata.name}-${set.metadata.name}-${ordinal}`;
+export const claimTemplates = (set: FrozenSet): readonly ClaimTemplate[] => set.spec?.volumeClaimTemplates ?? [];
+export const claimName = (template: ClaimTemplate, set: FrozenSet, ordinal: number): string => `${template.metadata.name}-${set.metadata.name}-${ordinal}`;
 
 /** The claim of one pod, as it is made. */
-export function newClaim(template: ClaimTemplate, set: Set, ordinal: number): PersistentVolumeClaim {
+export function newClaim(template: ClaimTemplate, set: FrozenSet, ordinal: number): PersistentVolumeClaim {
   const claim = thaw<PersistentVolumeClaim>(template);
   const labels = { ...claim.metadata.labels, ...set.spec?.selector?.matchLabels };
   claim.metadata = { ...claim.metadata, name: claimName(template, set, ordinal), namespace: set.metadata.namespace, ...(Object.keys(labels).length > 0 ? { labels } : {}) };
@@ -47,14 +47,14 @@ export function newClaim(template: ClaimTemplate, set: Set, ordinal: number): Pe
 }
 
 /** Whether a claim of this name belongs to a pod of the set. */
-export const ownsClaimNamed = (set: Set, name: string): boolean =>
+export const ownsClaimNamed = (set: FrozenSet, name: string): boolean =>
   claimTemplates(set).some((template) => {
     const prefix = `${template.metadata.name}-${set.metadata.name}-`;
     return name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length));
   });
 
 /** A new pod of the given template and revision. */
-export function newPod(set: Set, template: Frozen<PodTemplateSpec>, revision: string, ordinal: number): Pod {
+export function newPod(set: FrozenSet, template: Frozen<PodTemplateSpec>, revision: string, ordinal: number): Pod {
   const { metadata, spec } = thaw<PodTemplateSpec>(template);
   const name = `${set.metadata.name}-${ordinal}`;
   const pod: Pod = {
@@ -74,7 +74,7 @@ export function newPod(set: Set, template: Frozen<PodTemplateSpec>, revision: st
 
 const identityLabels = (name: string, ordinal: number): Record<string, string> => ({ [podNameLabel]: name, [podIndexLabel]: String(ordinal) });
 
-function withStorage(set: Set, pod: Pod): void {
+function withStorage(set: FrozenSet, pod: Pod): void {
   const templates = claimTemplates(set);
   if (templates.length === 0) return;
   const taken = new Set(templates.map(({ metadata }) => metadata.name!));
@@ -82,11 +82,11 @@ function withStorage(set: Set, pod: Pod): void {
   pod.spec.volumes = [...volumes, ...(pod.spec.volumes ?? []).filter(({ name }) => !taken.has(name))];
 }
 
-const storageMatches = (set: Set, pod: Frozen<Pod>): boolean =>
+const storageMatches = (set: FrozenSet, pod: Frozen<Pod>): boolean =>
   claimTemplates(set).every((template) => pod.spec.volumes?.find(({ name }) => name === template.metadata.name)?.persistentVolumeClaim?.claimName === claimName(template, set, ordinalOf(pod)));
 
 /** The pod with the labels and volumes it should have, when it lacks some. */
-export function corrected(set: Set, pod: Frozen<Pod>): Pod | undefined {
+export function corrected(set: FrozenSet, pod: Frozen<Pod>): Pod | undefined {
   const { name } = pod.metadata;
   const named = pod.metadata.labels?.[podNameLabel] === name, stored = storageMatches(set, pod);
   if (named && stored) return undefined;

@@ -3,7 +3,7 @@ import { isNotFound } from "../../apimachinery/status.ts";
 import { controllerrevisions, persistentvolumeclaims, pods, statefulsets } from "../../apis/builtins.ts";
 import type { ControllerRevision, StatefulSet } from "../../apis/generated/apps/v1.ts";
 import type { Pod } from "../../apis/generated/core/v1.ts";
-import { defineController, watchOf, type Controller, type ReconcileContext } from "../../client/controller.ts";
+import { defineController, watchOf, type Controller, type Listers, type ReconcileContext } from "../../client/controller.ts";
 import { applyClaim, planClaim, possibleOwners } from "../controller-ref.ts";
 import { byRevision, createRevision, renumber, templateOf } from "../controller-revision.ts";
 import { followOrphans } from "../orphans.ts";
@@ -21,17 +21,18 @@ import { takeStep } from "./steps.ts";
 const burst = 500;
 
 type Revision = Frozen<ControllerRevision>;
-type Set = Frozen<StatefulSet>;
+type FrozenSet = Frozen<StatefulSet>;
 
 /** Source: kubernetes pkg/controller/statefulset. */
 export function statefulset(): Controller {
-  const orphans = followOrphans<Pod>(pods, (pod, lister) => possibleOwners(pod, (namespace) => lister(statefulsets).list(namespace), (set) => selects(set.spec?.selector)));
-  const oldRevisions = followOrphans<ControllerRevision>(controllerrevisions, (revision, lister) => possibleOwners(revision, (namespace) => lister(statefulsets).list(namespace), (set) => selects(set.spec?.selector)));
+  const adopters = (object: Frozen<Pod> | Revision, lister: Listers): string[] => possibleOwners(object, (namespace) => lister(statefulsets).list(namespace), (set) => selects(set.spec?.selector));
+  const orphans = followOrphans<Pod>(pods, adopters);
+  const orphanedRevisions = followOrphans<ControllerRevision>(controllerrevisions, adopters);
   return defineController({
     name: "statefulset-controller", for: statefulsets, owns: [pods], workers: 5,
     writes: [pods, statefulsets, controllerrevisions, persistentvolumeclaims],
     watches: [
-      orphans.watch, oldRevisions.watch,
+      orphans.watch, orphanedRevisions.watch,
       // A pod may wait for the last one's claim to go.
       watchOf(persistentvolumeclaims, (current, old, { lister }) => {
         if (current) return [];
@@ -46,7 +47,7 @@ export function statefulset(): Controller {
       const owner = { client, card: statefulsets, object: set };
       const picked = selects(set.spec?.selector);
       const owned = await applyClaim<Frozen<Pod>>(owner, pods, planClaim(set, orphans.claimable(set, lister), (pod) => picked(pod) && isMember(set, pod as Frozen<Pod>)));
-      const history = await applyClaim<Revision>(owner, controllerrevisions, planClaim(set, oldRevisions.claimable(set, lister), picked));
+      const history = await applyClaim<Revision>(owner, controllerrevisions, planClaim(set, orphanedRevisions.claimable(set, lister), picked));
       await sync(set, owned, history.toSorted(byRevision), context);
       const wait = untilNextAvailable(owned, set.spec?.minReadySeconds ?? 0, now());
       return wait === undefined ? undefined : { requeueAfter: wait };
@@ -54,7 +55,7 @@ export function statefulset(): Controller {
   });
 }
 
-async function sync(set: Set, owned: readonly Frozen<Pod>[], history: readonly Revision[], context: ReconcileContext): Promise<void> {
+async function sync(set: FrozenSet, owned: readonly Frozen<Pod>[], history: readonly Revision[], context: ReconcileContext): Promise<void> {
   const { client, lister, now } = context;
   const { revisions, collisionCount } = await revisionsOf(set, history, context);
   const { namespace } = set.metadata;
@@ -84,7 +85,7 @@ function unlessNotFound(error: unknown): void {
   if (!isNotFound(error)) throw error;
 }
 
-async function revisionsOf(set: Set, history: readonly Revision[], context: ReconcileContext): Promise<{ revisions: Revisions; collisionCount: number }> {
+async function revisionsOf(set: FrozenSet, history: readonly Revision[], context: ReconcileContext): Promise<{ revisions: Revisions; collisionCount: number }> {
   const collisionCount = set.status?.collisionCount ?? 0;
   const { currentRevision, updateRevision } = set.status ?? {};
   const template = set.spec!.template!;
@@ -96,7 +97,7 @@ async function revisionsOf(set: Set, history: readonly Revision[], context: Reco
   return { collisionCount: newest.collisionCount, revisions: { current: view(current), update: view(newest.revision) } };
 }
 
-async function newestRevision(set: Set, history: readonly Revision[], collisionCount: number, { client }: ReconcileContext): Promise<{ revision: Revision; collisionCount: number }> {
+async function newestRevision(set: FrozenSet, history: readonly Revision[], collisionCount: number, { client }: ReconcileContext): Promise<{ revision: Revision; collisionCount: number }> {
   const plan = planRevision(set, history);
   if (plan.is === "newest") return { revision: plan.revision, collisionCount };
   if (plan.is === "old") return { revision: await renumber(client, plan.revision, plan.next), collisionCount };

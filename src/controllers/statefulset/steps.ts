@@ -22,46 +22,44 @@ export async function takeStep(set: Frozen<StatefulSet>, step: Step, context: Re
 }
 
 interface Teller {
-  /** Does something for the pod and tells how it went, except for errors that are nobody's business. */
-  of(verb: string, work: () => Promise<unknown>, untold?: (error: unknown) => boolean): Promise<void>;
-  failureOf(verb: string, work: () => Promise<void>): Promise<void>;
+  /** Does something for the pod, and tells how it went. */
+  of(verb: string, work: () => Promise<unknown>): Promise<void>;
+  /** Tells only when it goes wrong. */
+  failureOf(verb: string, work: () => Promise<unknown>): Promise<void>;
   claim(name: string, error?: unknown): void;
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** Somebody else's object that has the name may yet give it up; in a namespace that ends nobody is left to be told. */
+const isUntold = (error: unknown): boolean => isAlreadyExists(error) || isNamespaceTerminating(error);
+
 function teller(set: Frozen<StatefulSet>, pod: Frozen<Pod>, { recorder }: ReconcileContext): Teller {
   const member = `Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name}`;
-  const failed = (verb: string, error: unknown): void => recorder.event(set, "Warning", `Failed${verb}`, `${verb} ${member} failed error: ${messageOf(error)}`);
+  const failureOf: Teller["failureOf"] = async (verb, work) => {
+    try {
+      await work();
+    } catch (error) {
+      if (!isUntold(error)) recorder.event(set, "Warning", `Failed${verb}`, `${verb} ${member} failed error: ${messageOf(error)}`);
+      throw error;
+    }
+  };
   return {
-    async of(verb, work, untold = () => false) {
-      try {
-        await work();
-      } catch (error) {
-        if (!untold(error)) failed(verb, error);
-        throw error;
-      }
+    failureOf,
+    async of(verb, work) {
+      await failureOf(verb, work);
       recorder.event(set, "Normal", `Successful${verb}`, `${verb} ${member} successful`);
-    },
-    async failureOf(verb, work) {
-      try {
-        await work();
-      } catch (error) {
-        if (!isNamespaceTerminating(error)) failed(verb, error);
-        throw error;
-      }
     },
     claim(name, error) {
       if (error === undefined) recorder.event(set, "Normal", "SuccessfulCreate", `Create Claim ${name} ${member} success`);
-      else recorder.event(set, "Warning", "FailedCreate", `Create Claim ${name} for ${member} failed error: ${messageOf(error)}`);
+      else if (!isUntold(error)) recorder.event(set, "Warning", "FailedCreate", `Create Claim ${name} for ${member} failed error: ${messageOf(error)}`);
     },
   };
 }
 
 async function create(set: Frozen<StatefulSet>, step: Step, tell: Teller, context: ReconcileContext): Promise<void> {
   await tell.failureOf("Create", () => makeClaims(step, tell, context));
-  // Somebody else's pod that has the name may yet give it up; in a namespace that ends nobody is left to be told.
-  await tell.of("Create", () => context.client.create(pods, step.pod as Pod), (error) => isAlreadyExists(error) || isNamespaceTerminating(error));
+  await tell.of("Create", () => context.client.create(pods, step.pod as Pod));
   await tell.failureOf("Update", () => retain(set, step, context));
 }
 
@@ -99,7 +97,7 @@ async function makeClaim(claim: PersistentVolumeClaim, tell: Teller, { client }:
     return undefined;
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
-    if (!isAlreadyExists(error) && !isNamespaceTerminating(error)) tell.claim(name, error);
+    tell.claim(name, error);
     return error;
   }
 }
