@@ -2,7 +2,11 @@ import { expect, test } from "bun:test";
 import { cronjobs, events, jobs } from "../../src/apis/builtins.ts";
 import type { CronJob, CronJobSpec, Job } from "../../src/apis/generated/batch/v1.ts";
 import type { Event } from "../../src/apis/generated/core/v1.ts";
+import { startControllers } from "../../src/client/run-controllers.ts";
+import { cronjobController } from "../../src/controllers/cronjob/cronjob.ts";
+import { startControlPlane } from "../support/control-plane.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { mortalClient } from "../support/mortal-client.ts";
 import { hollowCluster, type HollowCluster } from "../support/hollow-cluster.ts";
 
 const ns = "default";
@@ -123,3 +127,50 @@ test("a finished job goes with its pods when its time to live is over", async ()
   await cluster.pass(2);
   expect([cluster.list(jobs, ns), cluster.pods(ns)]).toEqual([[], []]);
 }, 30_000);
+
+/** Runs three hours of a cron job that keeps no jobs; each life of the controller has so many writes, the last one has all it wants. Returns how many there were. */
+async function threeHours(lives: readonly number[], concurrencyPolicy: CronJobSpec["concurrencyPolicy"] & string): Promise<number> {
+  const clock = new FakeClock();
+  await using plane = await startControlPlane({ clock, select: () => false });
+  const started: string[] = [];
+  plane.informers.informer(jobs).onChange((old, current) => {
+    if (!old && current) started.push(scheduled(current as Job));
+  });
+  await plane.client.create(cronjobs, cronjob("0", { schedule: "0 * * * *", concurrencyPolicy, successfulJobsHistoryLimit: 0 }));
+  const finishJobs = async (): Promise<void> => {
+    const time = new Date(clock.now()).toISOString(), condition = (type: string): object => ({ type, status: "True", lastTransitionTime: time });
+    for (const job of plane.list<Job>(jobs, ns)) {
+      if (job.status?.completionTime) continue;
+      const status = { startTime: time, completionTime: time, conditions: [condition("SuccessCriteriaMet"), condition("Complete")] };
+      await plane.client.patch(jobs, { namespace: ns, name: job.metadata.name! }, { type: "application/merge-patch+json", body: { status } }, { subresource: "status" });
+    }
+  };
+  const end = clock.now() + 3.5 * 3_600_000;
+  let written = 0;
+  for (const life of [...lives, Infinity]) {
+    const stop = new AbortController(), mortal = mortalClient(plane.client, life, () => stop.abort());
+    const running = startControllers([cronjobController()], { clientFor: () => mortal.client, recorderFor: () => ({ event: () => undefined }), informers: plane.informers, clock }, stop.signal);
+    while (!stop.signal.aborted && clock.now() < end) {
+      await clock.advance(300_000);
+      await Bun.sleep(2);
+      await finishJobs();
+    }
+    const died = stop.signal.aborted;
+    stop.abort();
+    // A write that never ends keeps its worker: only who lives on drains.
+    await (died ? mortal.settled() : running);
+    written += mortal.written;
+    // The job has ended before the next one looks.
+    await finishJobs();
+  }
+  expect({ lives, started }).toEqual({ lives, started: ["01:00", "02:00", "03:00"] });
+  expect({ lives, left: plane.list(jobs, ns), status: plane.list<CronJob>(cronjobs, ns)[0]!.status }).toEqual({ lives, left: [], status: { lastScheduleTime: "2026-01-01T03:00:00Z", lastSuccessfulTime: expect.any(String) } });
+  return written;
+}
+
+test.each<CronJobSpec["concurrencyPolicy"] & string>(["Forbid", "Replace"])("each time starts one job whatever write the controller dies before (%s)", async (policy) => {
+  const total = await threeHours([], policy);
+  expect(total).toBe(12);
+  for (let life = 0; life < total; life++) await threeHours([life], policy);
+  await threeHours(Array.from({ length: total }, () => 1), policy);
+}, 60_000);

@@ -2,12 +2,12 @@ import { expect, test } from "bun:test";
 import { jobs, pods, serviceaccounts } from "../../src/apis/builtins.ts";
 import type { Job, JobSpec } from "../../src/apis/generated/batch/v1.ts";
 import type { Pod } from "../../src/apis/generated/core/v1.ts";
-import type { Client } from "../../src/client/client.ts";
 import { startControllers } from "../../src/client/run-controllers.ts";
 import { jobController } from "../../src/controllers/job/job.ts";
 import { jobOrphanPods } from "../../src/controllers/job/orphan-pods.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { mortalClient } from "../support/mortal-client.ts";
 
 /**
  * The controllers die before a write, for each of their writes in turn, and before every second one: others that know nothing take over. Whatever
@@ -47,24 +47,6 @@ const scenarios: Record<string, Scenario> = {
   },
 };
 
-const writes = new Set(["create", "update", "patch", "delete"]);
-
-/** A client that dies when `mayWrite` says so; `underWay` are the writes that it had begun. */
-function mortal(client: Client, mayWrite: () => boolean, underWay: Promise<unknown>[]): Client {
-  return new Proxy(client, {
-    get(target, name) {
-      const method = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
-      if (!writes.has(name as string)) return method.bind(target);
-      return (...args: unknown[]) => {
-        if (!mayWrite()) return new Promise(() => undefined);
-        const written = method.apply(target, args);
-        underWay.push(written);
-        return written;
-      };
-    },
-  });
-}
-
 /** Runs a scenario; each life of the controllers has so many writes, the last one has all it wants. Returns how many there were in all. */
 async function run(plane: ControlPlane, clock: FakeClock, name: string, { spec, end, user = [], expected }: Scenario, lives: readonly number[]): Promise<number> {
   let written = 0;
@@ -93,24 +75,19 @@ async function run(plane: ControlPlane, clock: FakeClock, name: string, { spec, 
   };
   for (const life of [...lives, Infinity]) {
     if (finished(jobNow())) break;
-    const stop = new AbortController();
-    const underWay: Promise<unknown>[] = [];
-    let left = life;
-    const client = mortal(plane.client, () => {
-      if (left-- <= 0) stop.abort();
-      else written++;
-      return left >= 0;
-    }, underWay);
-    const running = startControllers([jobController(), jobOrphanPods], { clientFor: () => client, recorderFor: () => ({ event: () => undefined }), informers: plane.informers, clock }, stop.signal);
+    const stop = new AbortController(), mortal = mortalClient(plane.client, life, () => stop.abort());
+    const running = startControllers([jobController(), jobOrphanPods], { clientFor: () => mortal.client, recorderFor: () => ({ event: () => undefined }), informers: plane.informers, clock }, stop.signal);
     for (let look = 0; !stop.signal.aborted && !finished(jobNow()); look++) {
       if (look > 500) throw new Error(`not finished after ${lives.join(", ")} writes: ${JSON.stringify(jobNow().status)}`);
       await play();
       await clock.advance(2000);
       await Bun.sleep(1);
     }
+    const died = stop.signal.aborted;
     stop.abort();
     // A write that never ends keeps its worker: only who lives on drains.
-    await (left >= 0 ? running : Promise.allSettled(underWay));
+    await (died ? mortal.settled() : running);
+    written += mortal.written;
   }
   const { status } = jobNow(), { reason, pods: count, ...numbers } = expected;
   const { succeeded, failed, completedIndexes, failedIndexes, uncountedTerminatedPods, terminating } = status!;
