@@ -17,7 +17,7 @@ export const measureScale: Measure = async (options) => {
 };
 
 async function measureCluster(nodes: number, podsEach: number, { network, quick }: BenchOptions): Promise<Row[]> {
-  const skiff = new TestSkiff({ network, flags: ["--disable-agent"] });
+  const skiff = new TestSkiff({ network, flags: ["--disable-agent", "--cluster-cidr", "10.32.0.0/13"] });
   let hollow: Subprocess | undefined;
   const rows: Row[] = [];
   const row = (what: string, values: readonly number[], unit: string, note?: string): void => void rows.push({ what: `${what}, ${nodes} nodes`, values, unit, ...(note ? { note } : {}) });
