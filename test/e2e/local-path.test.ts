@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { skiffForThisFile } from "../support/e2e.ts";
 import { eventually } from "../support/eventually.ts";
@@ -73,4 +73,28 @@ test("a StatefulSet has a volume for each of its pods, and finds it again", asyn
   await kubectl("delete", "pod", "db-0", "db-1");
   await kubectl("rollout", "status", "statefulset/db", "--timeout=90s");
   for (const name of ["db-0", "db-1"]) expect(await inside(name, "cat /data/who")).toBe(`${name}\n`);
+});
+
+test("volumes that users made: directories of the node, which must be there", async () => {
+  const made = join(skiff.directory, "made");
+  mkdirSync(made);
+  writeFileSync(join(made, "file"), "of the host");
+  const volume = (name: string, source: object): object => ({ apiVersion: "v1", kind: "PersistentVolume", metadata: { name }, spec: { accessModes: ["ReadWriteOnce"], capacity: { storage: "16Mi" }, storageClassName: "by-hand", claimRef: { namespace: "default", name }, ...source } });
+  const nodeAffinity = { required: { nodeSelectorTerms: [{ matchExpressions: [{ key: "kubernetes.io/hostname", operator: "In", values: ["node-1"] }] }] } };
+  const by = (name: string): object => ({ ...claim(name), spec: { ...(claim(name) as { spec: object }).spec, storageClassName: "by-hand" } });
+  await kubectl.apply(
+    volume("host", { hostPath: { path: made, type: "Directory" } }), volume("local", { local: { path: made }, nodeAffinity }), volume("missing", { local: { path: join(made, "missing") }, nodeAffinity }),
+    ...["host", "local", "missing"].flatMap((name) => [by(name), user(name, name)]),
+  );
+  for (const name of ["host", "local"]) {
+    await ready(name);
+    expect(await inside(name, "cat /data/file")).toBe("of the host");
+  }
+  await eventually(async () => expect(await kubectl.eventsOf("missing")).toMatch(/Warning +FailedMount .*path ".*missing" does not exist/), { timeout: 20_000, interval: 200 });
+  mkdirSync(join(made, "missing"));
+  await ready("missing");
+  await kubectl("delete", "pod", "host", "local", "missing");
+  await kubectl("delete", "pvc", "host", "local", "missing");
+  await eventually(async () => expect((await kubectl.items("persistentvolumes")).filter(({ metadata }) => ["host", "local", "missing"].includes(metadata.name)).map(({ status }) => status.phase)).toEqual(["Released", "Released", "Released"]), { timeout: 20_000, interval: 200 });
+  expect(readFileSync(join(made, "file"), "utf8")).toBe("of the host");
 });

@@ -1,11 +1,11 @@
-import { splitKey, type Frozen, type KubeObject } from "../../../apimachinery/meta.ts";
-import type { ResourceCard } from "../../../apimachinery/resource.ts";
-import { persistentvolumeclaims, persistentvolumes, pods } from "../../../apis/builtins.ts";
+import { keyOf, splitKey, type Frozen, type KubeObject } from "../../../apimachinery/meta.ts";
+import { persistentvolumeclaims, persistentvolumes } from "../../../apis/builtins.ts";
 import { bindingAnnotations, isFullyBound } from "../../../apis/core/volume/binding.ts";
 import { isReached, reachOf } from "../../../apis/core/volume/node-affinity.ts";
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from "../../../apis/generated/core/v1.ts";
 import type { Handle } from "../../framework.ts";
 import type { PodInfo } from "../../pod-info.ts";
+import type { Changes } from "./changes.ts";
 
 /** What a pod's place asks to be written, as it is to be. */
 export interface Reservation {
@@ -20,6 +20,7 @@ export interface BindContext {
   claim(key: string): Frozen<PersistentVolumeClaim> | undefined;
   volume(name: string): Frozen<PersistentVolume> | undefined;
   pod(key: string): Frozen<Pod> | undefined;
+  changes: { claims: Changes; volumes: Changes; pods: Changes };
   /** In milliseconds. */
   timeout: number;
 }
@@ -39,19 +40,21 @@ export async function bindVolumes(pod: PodInfo, nodeName: string, { bindings, pr
 
 /** Looks again after each change of an object that has a say. */
 async function untilBound(pod: PodInfo, nodeName: string, reservation: Reservation, context: BindContext, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
   const { handle } = context;
   const isBound = (): boolean => areBound(pod, nodeName, reservation, context);
   if (isBound()) return;
-  const stop = new AbortController();
-  const ends = AbortSignal.any([signal, stop.signal]);
   let late = false;
   let changed = Promise.withResolvers<void>();
   const wake = (): void => changed.resolve();
-  const timer = handle.clock.sleep(context.timeout, ends).then(() => (late = true), () => undefined).then(wake);
-  const claims = [...reservation.bindings.map(({ claim }) => claim), ...reservation.provisions];
-  const watches = [
-    watchOne(pods, pod.pod, handle, wake, ends), ...claims.map((claim) => watchOne(persistentvolumeclaims, claim, handle, wake, ends)),
-    ...reservation.bindings.map(({ volume }) => watchOne(persistentvolumes, volume, handle, wake, ends)),
+  const over = new AbortController();
+  const timer = handle.clock.sleep(context.timeout, over.signal).then(() => (late = true), () => undefined).then(wake);
+  signal.addEventListener("abort", wake, { once: true });
+  const { claims, volumes, pods } = context.changes;
+  const follow = (changes: Changes, object: Frozen<KubeObject>): (() => void) => changes.follow(keyOf(object), wake);
+  const unfollow = [
+    follow(pods, pod.pod), ...[...reservation.bindings.map(({ claim }) => claim), ...reservation.provisions].map((claim) => follow(claims, claim)),
+    ...reservation.bindings.map(({ volume }) => follow(volumes, volume)),
   ];
   try {
     while (!isBound()) {
@@ -61,22 +64,10 @@ async function untilBound(pod: PodInfo, nodeName: string, reservation: Reservati
       changed = Promise.withResolvers<void>();
     }
   } finally {
-    stop.abort();
-    await Promise.all([timer, ...watches]);
-  }
-}
-
-const watchAgainAfter = 1000;
-
-/** Calls `wake` for each change of the object until `signal` aborts. */
-async function watchOne<T extends KubeObject>(card: ResourceCard<T>, { metadata: { namespace, name } }: Frozen<KubeObject>, { client, clock }: Handle, wake: () => void, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      for await (const _ of client.watch(card, { ...(namespace ? { namespace } : {}), fieldSelector: `metadata.name=${name}` }, signal)) wake();
-    } catch {
-      await clock.sleep(watchAgainAfter, signal).catch(() => undefined);
-    }
-    wake();
+    signal.removeEventListener("abort", wake);
+    for (const end of unfollow) end();
+    over.abort();
+    await timer;
   }
 }
 

@@ -5,6 +5,7 @@ import type { PersistentVolume, PersistentVolumeClaim } from "../../../apis/gene
 import { definePlugin, skip, type AnyPlugin, type Handle, type Status } from "../../framework.ts";
 import { Assumed } from "./assumed.ts";
 import { bindVolumes, type Reservation } from "./bind-volumes.ts";
+import { Changes } from "./changes.ts";
 import { volumeBindingEvents } from "./events.ts";
 import { isStatus, placeVolumes, podVolumes, type Placement, type PodVolumes, type VolumeWorld } from "./pod-volumes.ts";
 
@@ -24,6 +25,7 @@ interface VolumeState {
  */
 export function volumeBinding({ bindTimeoutSeconds }: VolumeBindingArgs = { bindTimeoutSeconds: 600 }, handle: Handle): AnyPlugin {
   const { claims, volumes: allVolumes, world, written } = sourcesOf(handle);
+  const changes = { claims: new Changes(persistentvolumeclaims, handle), volumes: new Changes(persistentvolumes, handle), pods: new Changes(pods, handle) };
   function forget(state: VolumeState | undefined): void {
     for (const { volume } of state?.reserved?.bindings ?? []) allVolumes.restore(volume as Frozen<PersistentVolume>);
     for (const claim of state?.reserved?.provisions ?? []) claims.restore(claim as Frozen<PersistentVolumeClaim>);
@@ -53,7 +55,7 @@ export function volumeBinding({ bindTimeoutSeconds }: VolumeBindingArgs = { bind
     preBindPreFlight: (_, __, state) => (state?.reserved ? undefined : skip),
     async preBind(pod, nodeName, state, signal): Promise<Status | undefined> {
       if (!state?.reserved) return undefined;
-      await bindVolumes(pod, nodeName, state.reserved, { handle, timeout: bindTimeoutSeconds * 1000, ...written }, signal);
+      await bindVolumes(pod, nodeName, state.reserved, { handle, changes, timeout: bindTimeoutSeconds * 1000, ...written }, signal);
       forget(state);
       return undefined;
     },
