@@ -1,5 +1,5 @@
 import type { Clock } from "../base/clock.ts";
-import { failed, isRejected, messageOf, type AnyPlugin, type Status } from "./framework.ts";
+import { during, failed, isRejected, messageOf, type AnyPlugin, type Status } from "./framework.ts";
 import type { PodInfo } from "./pod-info.ts";
 import type { PluginSet } from "./profile.ts";
 import type { PluginStates } from "./schedule.ts";
@@ -95,7 +95,14 @@ export async function waitOnPermit({ pod, nodeName, durations }: Binding, waits:
 }
 
 /** The plugins whose preBind will do something. Throws what they throw. */
-export const preBindsOf = ({ pod, nodeName, plugins, states }: Binding): AnyPlugin[] => plugins.preBind.filter((plugin) => plugin.preBindPreFlight?.(pod, nodeName, states.get(plugin))?.code !== "Skip");
+export function preBindsOf({ pod, nodeName, plugins, states }: Binding): AnyPlugin[] {
+  return plugins.preBind.filter((plugin) => {
+    const running = `running PreBindPreFlight ${JSON.stringify(plugin.name)}`;
+    const status = during(running, () => plugin.preBindPreFlight?.(pod, nodeName, states.get(plugin)));
+    if (status && status.code !== "Success" && status.code !== "Skip") throw new Error(`${running}: ${messageOf(status)}`, { cause: status.cause });
+    return status?.code !== "Skip";
+  });
+}
 
 export function runPreBind({ pod, nodeName, states, durations }: Binding, plugins: readonly AnyPlugin[], signal: AbortSignal): Promise<Status | undefined> {
   return durations.duringAsync("PreBind", async () => {
