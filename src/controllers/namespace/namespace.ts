@@ -79,9 +79,9 @@ export function namespaceController({ kinds, extensions = noExtensionApis, monot
       const written = await writeConditions(namespace, obstacles, context);
       const { left, failures, undiscovered, slow } = obstacles, remaining = left.reduce((sum, { objects }) => sum + objects.length, 0);
       if (remaining === 0 && failures.length === 0 && undiscovered.length === 0) return finalize(written, context);
-      resting.set(name, monotonic() + pauseFor(remaining));
       const overdueAt = podsOverdueAt(namespace, left), overdue = overdueAt !== undefined && overdueAt <= context.now();
       if (failures.length > (overdue ? 1 : 0) || (remaining === 0 && undiscovered.length > 0)) throw serviceUnavailable(`namespace ${name} can't be emptied: ${[...failures, ...undiscovered].join(", ")}`);
+      resting.set(name, monotonic() + pauseFor(remaining));
       return { ...(slow ? { requeueAfter: lookAgain } : {}), ...(overdueAt !== undefined && !overdue ? { requeueAt: overdueAt } : {}) };
     },
   });
