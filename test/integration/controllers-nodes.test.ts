@@ -2,8 +2,11 @@ import { expect, test } from "bun:test";
 import { systemClock } from "../../src/base/clock.ts";
 import { startControllers } from "../../src/client/run-controllers.ts";
 import { nodeIpam } from "../../src/controllers/node-ipam/node-ipam.ts";
+import { nodeLifecycle } from "../../src/controllers/node-lifecycle/node-lifecycle.ts";
+import { taintEviction } from "../../src/controllers/node-lifecycle/taint-eviction.ts";
+import { PodsByNode } from "../../src/controllers/pods-by-node.ts";
 import { startRegistry } from "../../src/registry/testing/fixture.ts";
-import { deployments, events, leases, nodes, pods } from "../../src/apis/builtins.ts";
+import { deployments, events, leases, nodes, pods, serviceaccounts } from "../../src/apis/builtins.ts";
 import type { Event, Node, Pod, Taint } from "../../src/apis/generated/core/v1.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -194,4 +197,49 @@ test("each node has a part of the pod network of each family, and waits for one 
   await eventually(() => expect(cidrs()).toEqual({ b: ["10.42.1.0/24", "fd00:42:0:1::/64"], c: ["10.42.0.0/24", "fd00:42::/64"] }));
   stop.abort();
   await controllers;
+});
+
+test("a server that was away for hours gives every node its grace period, and pods of those given up before all their time", async () => {
+  const clock = new FakeClock();
+  await using fixture = await startRegistry({ clock });
+  const { client, informers } = fixture;
+  const ago = new Date(clock.now() - 4 * 3_600_000).toISOString();
+  const addNode = async (name: string, status: string, taint?: Taint): Promise<void> => {
+    await client.create(nodes, { apiVersion: "v1", kind: "Node", metadata: { name }, spec: {} });
+    await client.patch(nodes, { name }, { type: merge, body: { status: { conditions: [{ type: "Ready", status, lastHeartbeatTime: ago, lastTransitionTime: ago }] } } }, { subresource: "status" });
+    await client.patch(nodes, { name }, { type: merge, body: { spec: { taints: taint ? [taint] : [] } } });
+  };
+  const renew = (name: string): Promise<unknown> => client.patch(nodes, { name }, { type: "application/strategic-merge-patch+json", body: { status: { conditions: [{ type: "Ready", status: "True", lastHeartbeatTime: new Date(clock.now()).toISOString() }] } } }, { subresource: "status" });
+  await addNode("well", "True");
+  await addNode("quiet", "True");
+  await addNode("lost", "Unknown", { key: unreachable, effect: "NoExecute", timeAdded: ago });
+  await client.create(serviceaccounts, { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default", namespace } });
+  await client.create(pods, pod("hasty", "quiet", 0));
+  await client.create(pods, pod("patient", "lost", 300));
+
+  const podsByNode = new PodsByNode(), stop = new AbortController();
+  const running = startControllers([nodeLifecycle({ podsByNode }), taintEviction({ podsByNode })], { clientFor: () => client, recorderFor: () => ({ event: () => undefined }), informers, clock }, stop.signal);
+  const stays = (): string[] => informers.informer(pods).lister.list(namespace).filter(({ metadata }) => !metadata.deletionTimestamp).map(({ metadata }) => metadata.name!);
+  const passes = async (seconds: number): Promise<void> => {
+    for (let left = seconds; left > 0; left -= 10) {
+      await clock.advance(Math.min(left, 10) * 1000);
+      await renew("well");
+    }
+  };
+  await passes(45);
+  expect(stays()).toEqual(["hasty", "patient"]);
+  await passes(15);
+  await eventually(async () => {
+    await clock.advance(5);
+    expect(stays()).toEqual(["patient"]);
+  });
+  await passes(220);
+  expect(stays()).toEqual(["patient"]);
+  await passes(40);
+  await eventually(async () => {
+    await clock.advance(5);
+    expect(stays()).toEqual([]);
+  });
+  stop.abort();
+  await running;
 });
