@@ -71,8 +71,8 @@ function updated(managers: Managers, comparison: ReturnType<typeof compare>, wri
   disown(managers, withoutReset(comparison, write.reset), undefined, true);
   const { added, modified } = comparison;
   const set = difference(difference(union(modified, added), write.reset, true), stripped);
-  const id = identify(self);
-  if (!isEmpty(set)) managers.set(id, { ...self, set: union(managers.get(id)?.set ?? emptySet, set) });
+  const id = identify(self), before = managers.get(id);
+  if (!isEmpty(set)) managers.set(id, { ...self, set: union(before?.set ?? emptySet, set), ...(before?.source ? { source: before.source } : {}) });
   capUpdateManagers(managers);
   return managers;
 }

@@ -10,7 +10,7 @@ export interface ManagerEntry {
   readonly subresource: string;
   readonly time: string | undefined;
   readonly set: FieldSet;
-  /** What the entry was read from: written again where nothing of it has changed. */
+  /** What the entry was read from: what of it has not changed is written again as it is. */
   readonly source?: Frozen<ManagedFieldsEntry>;
 }
 
@@ -51,36 +51,7 @@ export function writeManagers(managers: Managers): ManagedFieldsEntry[] | undefi
 function written(entry: ManagerEntry): ManagedFieldsEntry {
   const { manager, operation, apiVersion, subresource, time, set, source } = entry;
   if (source && source.fieldsV1 === set && (source.time ?? undefined) === time && source.apiVersion === apiVersion && (source.manager ?? "") === manager && (source.subresource ?? "") === subresource && source.operation === operation) return source as ManagedFieldsEntry;
-  return { ...(manager ? { manager } : {}), operation, apiVersion, ...(time ? { time } : {}), fieldsType: "FieldsV1", fieldsV1: shared(set), ...(subresource ? { subresource } : {}) };
-}
-
-const canonical = new WeakSet<FieldSet>();
-const known = new Map<bigint, WeakRef<FieldSet>>();
-const gone = new FinalizationRegistry<bigint>((hash) => {
-  if (!known.get(hash)?.deref()) known.delete(hash);
-});
-
-/** One copy of equal sets: the pods of a ReplicaSet have the same. */
-function shared(set: FieldSet): FieldSet {
-  if (canonical.has(set)) return set;
-  const hash = hashOf(set), same = find(hash, set);
-  if (same) return same;
-  // The same in another order may be there.
-  const ordered = sorted(set), orderedHash = hashOf(ordered);
-  const one = find(orderedHash, ordered) ?? ordered;
-  canonical.add(one);
-  for (const each of new Set([hash, orderedHash])) {
-    known.set(each, new WeakRef(one));
-    gone.register(one, each);
-  }
-  return one;
-}
-
-const hashOf = (set: FieldSet): bigint => BigInt(Bun.hash(JSON.stringify(set)));
-
-function find(hash: bigint, set: FieldSet): FieldSet | undefined {
-  const found = known.get(hash)?.deref();
-  return found && Bun.deepEquals(found, set) ? found : undefined;
+  return { ...(manager ? { manager } : {}), operation, apiVersion, ...(time ? { time } : {}), fieldsType: "FieldsV1", fieldsV1: source?.fieldsV1 === set ? set : sorted(set), ...(subresource ? { subresource } : {}) };
 }
 
 const mostUpdateManagers = 10;
