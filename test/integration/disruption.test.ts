@@ -11,6 +11,7 @@ import { startApiServer } from "../support/apiserver.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { hollowCluster } from "../support/hollow-cluster.ts";
 
 const clock = new FakeClock();
 const names = ["disruption-controller", "stale-disruption-target-controller", "deployment-controller", "replicaset-controller", "replication-controller", "service-account-controller"];
@@ -179,4 +180,24 @@ test("a budget counts what custom resources want, by their own paths", async () 
     await running;
     await server.stop();
   }
+});
+
+test("a node is drained with never more pods gone than the budget allows", async () => {
+  await using cluster = await hollowCluster({ nodes: 3 });
+  const { client } = cluster, ready = (): Pod[] => cluster.pods("default").filter(({ metadata, status }) => !metadata.deletionTimestamp && status?.conditions?.some(({ type, status: state }) => type === "Ready" && state === "True"));
+  await client.create(deployments, { metadata: { name: "web", namespace: "default" }, spec: { replicas: 12, selector, template: { ...template, spec: { ...template.spec, terminationGracePeriodSeconds: 0 } } } });
+  await eventually(() => expect(ready()).toHaveLength(12));
+  await client.create<PodDisruptionBudget>(poddisruptionbudgets, { metadata: { name: "budget", namespace: "default" }, spec: { selector, maxUnavailable: 2 } });
+  let fewest = 12;
+  const end = cluster.informers.informer(pods).onChange(() => void (fewest = Math.min(fewest, ready().length)));
+  // As several kubectl drain at once: everything is asked for, and again where it was refused.
+  await Promise.all(ready().map(({ metadata: { name = "", uid } }) => eventually(async () => {
+    await client.createSubresource(pods, { namespace: "default", name }, "eviction", { metadata: { name, namespace: "default" }, deleteOptions: { preconditions: { uid } } }).catch((error: unknown) => {
+      if (!(error instanceof StatusError) || error.code !== 404) throw error;
+    });
+  }, { timeout: 20_000, interval: 20 })));
+  end();
+  await eventually(() => expect(ready()).toHaveLength(12));
+  expect(fewest).toBeGreaterThanOrEqual(10);
+  expect(fewest).toBeLessThan(12);
 });
