@@ -61,13 +61,13 @@ async function ensure(service: Frozen<Service>, others: readonly Frozen<Service>
   const { lister, recorder } = context;
   const { namespace, name } = service.metadata;
   const slices = lister(endpointslices).list(namespace).filter(({ metadata }) => metadata.labels?.[serviceNameLabel] === name);
-  const { ingress, refused } = planLoadBalancer(service, lister(nodes).list(), slices, others);
+  const { ingress, refused } = planLoadBalancer({ service, nodes: lister(nodes).list(), slices, others, apiServer: lister(endpointslices).get("default/kubernetes") });
   const isNew = !hasFinalizer(service), had = ingressOf(service);
   const same = Bun.deepEquals(had, ingress);
   if (!isNew && same) return refused.length > 0;
   // That it has a finalizer, and none of these, says that the service was told of before.
   if (isNew) recorder.event(service, "Normal", "EnsuringLoadBalancer", "Ensuring load balancer");
-  for (const { port, address, by } of refused) recorder.event(service, "Warning", "LoadBalancerPortInUse", `Port ${port} of ${address} is in use by Service ${by}`);
+  for (const { port, address, by } of refused) recorder.event(service, "Warning", "LoadBalancerPortInUse", `Port ${port} of ${address} is in use by ${by}`);
   if (ingress.length === 0 && refused.length === 0) recorder.event(service, "Warning", "UnAvailableLoadBalancer", "There are no available nodes for LoadBalancer");
   const held = isNew ? await context.client.patch(services, { namespace, name: name! }, { type: "application/merge-patch+json", body: { metadata: { resourceVersion: service.metadata.resourceVersion, finalizers: [...service.metadata.finalizers ?? [], finalizer] } } }) : service;
   if (!same) await writeIngress(held, ingress, context);
