@@ -19,7 +19,7 @@ function follow(present: Frozen<Pod>[] = []) {
   const lister = (() => store) as unknown as Listers;
   const woken: string[] = [];
   const orphans = followOrphans<Pod>(pods, (orphan) => [`for ${orphan.metadata.name}`]);
-  store.onChange((old, current) => woken.push(...orphans.watch.map(current, old, { lister, now: () => 0 })));
+  store.onChange((old, current) => woken.push(...orphans.watch.map(current, old, { lister, now: () => 0, monotonic: () => 0 })));
   const claimable = (uid: string, namespace = "ns"): string[] => orphans.claimable({ metadata: { uid, namespace } } as Frozen<KubeObject>, lister).map(({ metadata }) => metadata.name!).toSorted();
   return { store, woken, claimable };
 }

@@ -73,7 +73,7 @@ async function sync(ds: Frozen<DaemonSet>, { orphans, orphanedRevisions, backoff
   const present = await currentRevision(owner, ds, history, owned);
   const view: DaemonSetView = {
     ds, nodes: lister(nodes).list(), pods: history.duplicates.length > 0 ? await claimed() : owned, eligible: remembered(eligibility(ds)), hash: present.hash, now: now(),
-    heldBack: (node) => backoff.remaining(backoffKey(ds, node), now()),
+    heldBack: (node) => backoff.remaining(backoffKey(ds, node), context.monotonic()),
   };
   const plan = planDaemonSet(view);
   const error = await carryOut(view, plan, backoff, context);
@@ -126,9 +126,9 @@ async function currentRevision(owner: Owner, ds: Frozen<DaemonSet>, { current, d
 }
 
 /** Returns the first error, after all has been tried. */
-async function carryOut({ ds, hash, now }: DaemonSetView, plan: DaemonSetPlan, backoff: FailedPodBackoff, context: ReconcileContext): Promise<unknown> {
+async function carryOut({ ds, hash }: DaemonSetView, plan: DaemonSetPlan, backoff: FailedPodBackoff, context: ReconcileContext): Promise<unknown> {
   for (const { pod: { metadata }, node, reason } of plan.ended) {
-    if (reason === "FailedDaemonPod") backoff.next(backoffKey(ds, node), now);
+    if (reason === "FailedDaemonPod") backoff.next(backoffKey(ds, node), context.monotonic());
     const found = reason === "FailedDaemonPod" ? ["failed", "kill"] : ["succeeded", "delete"];
     context.recorder.event(ds, reason === "FailedDaemonPod" ? "Warning" : "Normal", reason, `Found ${found[0]} daemon pod ${metadata.namespace}/${metadata.name} on node ${node}, will try to ${found[1]} it`);
   }

@@ -2,19 +2,19 @@
 const shortest = 1000;
 const longest = 15 * 60 * 1000;
 
-/** Source: flowcontrol.Backoff of client-go, as the DaemonSet controller uses it. All times in milliseconds. */
+/** Source: flowcontrol.Backoff of client-go, as the DaemonSet controller uses it. All times in milliseconds, of a clock that never jumps. */
 export class FailedPodBackoff {
   readonly #entries = new Map<string, { delay: number; since: number }>();
 
-  /** What is left of the wait. A clock that was set back doesn't make it longer. */
+  /** What is left of the wait. */
   remaining(key: string, now: number): number {
     const entry = this.#entries.get(key);
-    return entry && entry.since <= now ? Math.max(0, entry.since + entry.delay - now) : 0;
+    return entry ? Math.max(0, entry.since + entry.delay - now) : 0;
   }
 
   /** A failed pod is replaced now. */
   next(key: string, now: number): void {
-    for (const [other, { since }] of this.#entries) if (Math.abs(now - since) > 2 * longest) this.#entries.delete(other);
+    for (const [other, { since }] of this.#entries) if (now - since > 2 * longest) this.#entries.delete(other);
     const delay = this.#entries.get(key)?.delay;
     this.#entries.set(key, { delay: delay === undefined ? shortest : Math.min(2 * delay, longest), since: now });
   }
