@@ -85,6 +85,15 @@ describe("local-path", () => {
     for (const other of ["second", "third", "fourth"]) expect(await nodeOf(other)).toBe(node);
   });
 
+  test("pods that share a claim go to one node at once", async () => {
+    for (const name of ["a", "b", "c"]) await addNode(name);
+    await addClaim("shared");
+    const names = ["one", "two", "three"];
+    await Promise.all(names.map((name) => addPod(name, [claimed("shared")])));
+    expect(new Set(await Promise.all(names.map(nodeOf))).size).toBe(1);
+    expect([told("FailedScheduling"), plane.list(persistentvolumes).length]).toEqual([[], 1]);
+  });
+
   test("what can't be provided for is said, and the pod waits", async () => {
     await addNode("a");
     await addClaim("shared", { accessModes: ["ReadWriteMany"] });

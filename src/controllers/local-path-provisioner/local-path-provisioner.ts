@@ -1,4 +1,4 @@
-import { splitKey, thaw, type Frozen } from "../../apimachinery/meta.ts";
+import { keyOf, splitKey, thaw, type Frozen } from "../../apimachinery/meta.ts";
 import { isAlreadyExists, isNotFound } from "../../apimachinery/status.ts";
 import { nodes, persistentvolumeclaims, persistentvolumes, storageclasses } from "../../apis/builtins.ts";
 import { bindingAnnotations, classOfClaim } from "../../apis/core/volume/binding.ts";
@@ -16,7 +16,7 @@ export const localPathProvisioner = ({ storageDirectory }: { storageDirectory: s
   name: "local-path-provisioner", for: persistentvolumeclaims, writes: [persistentvolumes, persistentvolumeclaims, nodes], reads: [storageclasses],
   watches: [
     watchOf(persistentvolumes, (volume, old) => (isMadeLocally(volume ?? old!) ? [(volume ?? old!).metadata.name!] : [])),
-    watchOf(nodes, (node, old, { lister }) => (node ? volumesConcerned(node, old, lister) : [])),
+    watchOf(nodes, (node, old, { lister }) => (node ? volumesConcerned(node, old, lister) : claimsOn(old!, lister))),
   ],
   async reconcile(key, context) {
     if (!key.includes("/")) return release(key, context);
@@ -33,6 +33,10 @@ function volumesConcerned(node: Frozen<Node>, old: Frozen<Node> | undefined, lis
   const waiting = lister(persistentvolumes).list().filter((volume) => volume.metadata.deletionTimestamp && isMadeLocally(volume) && hostnameOf(volume) === hostname);
   return [...says.map(([name]) => name), ...waiting.map(({ metadata }) => metadata.name!)];
 }
+
+/** Those that a node was selected for which has gone. */
+const claimsOn = ({ metadata }: Frozen<Node>, lister: Listers): string[] =>
+  lister(persistentvolumeclaims).list().filter((claim) => !claim.spec?.volumeName && claim.metadata.annotations?.[bindingAnnotations.selectedNode] === metadata.name).map(keyOf);
 
 async function provision(key: string, storageDirectory: string, { client, lister, recorder }: ReconcileContext): Promise<void> {
   const claim = lister(persistentvolumeclaims).get(key);

@@ -1,4 +1,5 @@
 import { keyOf, splitKey, type Frozen, type KubeObject } from "../../../apimachinery/meta.ts";
+import { isConflict } from "../../../apimachinery/status.ts";
 import { persistentvolumeclaims, persistentvolumes } from "../../../apis/builtins.ts";
 import { bindingAnnotations, isFullyBound } from "../../../apis/core/volume/binding.ts";
 import { isReached, reachOf } from "../../../apis/core/volume/node-affinity.ts";
@@ -29,7 +30,14 @@ export interface BindContext {
 export async function bindVolumes(pod: PodInfo, nodeName: string, { bindings, provisions }: Reservation, context: BindContext, signal: AbortSignal): Promise<void> {
   const { client } = context.handle;
   for (const { volume, changed } of bindings) if (changed) await client.update(persistentvolumes, volume, { signal });
-  for (const claim of provisions) await client.update(persistentvolumeclaims, claim, { signal });
+  for (const claim of provisions) {
+    // Another pod with the claim may be saying so at this moment.
+    const isSaid = (): boolean => context.claim(keyOf(claim))?.metadata.annotations?.[bindingAnnotations.selectedNode] === nodeName;
+    if (isSaid()) continue;
+    await client.update(persistentvolumeclaims, claim, { signal }).catch((error: unknown) => {
+      if (!isConflict(error) || !isSaid()) throw error;
+    });
+  }
   try {
     await untilBound(pod, nodeName, { bindings, provisions }, context, signal);
   } catch (error) {
