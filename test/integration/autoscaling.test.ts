@@ -277,6 +277,13 @@ describe("with metrics APIs", () => {
     });
   });
 
+  test("who may not ask is refused before the metrics API hears of it", async () => {
+    const request = { verb: "list" as const, group: "metrics.k8s.io", version: "v1beta1", namespace: ns, resource: "pods" };
+    await expect(server.extensionApis({ name: "nobody", groups: ["system:authenticated"] }).request(request)).rejects.toThrow(`pods.metrics.k8s.io is forbidden: User "nobody" cannot list resource "pods" in API group "metrics.k8s.io" in the namespace "${ns}"`);
+    expect(here()).toEqual([]);
+    expect(await server.extensionApis(user).request(request)).toMatchObject({ kind: "PodMetricsList" });
+  });
+
   test("nothing is asked while there are no autoscalers", async () => {
     await deploy(2);
     await autoscaler([cpu(50)]);
