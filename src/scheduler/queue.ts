@@ -53,7 +53,7 @@ export class SchedulingQueue {
   readonly #inFlight = new Map<string, QueuedPod>();
   #logStart = 0;
   #order = 0;
-  /** Grows with every change of the cluster that it was told of. */
+  /** Grows with every change that it was told of and a plugin cares about. */
   version = 0;
   #wake: (() => void) | undefined;
   #timer: { at: number; cancel: AbortController } | undefined;
@@ -96,7 +96,7 @@ export class SchedulingQueue {
     const events = podActions(old, pod).map((action): ClusterEvent => ({ resource: "UnschedulablePod", action, old, current: pod }));
     if (entry.state === "taken") return this.#record(...events);
     this.#options.nominator.update(old, pod);
-    for (const event of events) if (this.#waiting.has(entry)) this.#requeue(entry, this.#judge.judge(entry, event), labelOf(event));
+    for (const event of events) if (this.#waiting.has(entry)) this.#requeue(entry, this.#judge.consider(event)?.judge(entry) ?? "skip", labelOf(event));
   }
 
   /** The pod is gone, has a node, or isn't ours any more. */
@@ -112,12 +112,13 @@ export class SchedulingQueue {
 
   /** Moves on the pods that may fit after such a change; with `which`, of those alone. */
   moveOn(event: ClusterEvent, which?: (pod: Frozen<Pod>) => boolean): void {
+    const judge = this.#judge.consider(event);
+    if (!judge) return;
     this.version++;
-    if (!this.#judge.matters(event)) return;
     for (const entry of Array.from(this.#waiting)) {
       if (which && !which(entry.pod)) continue;
-      if (entry.state === "gated" && !this.#judge.mayOpen(entry, event)) continue;
-      const verdict = this.#judge.judge(entry, event);
+      if (entry.state === "gated" && !judge.mayOpen(entry)) continue;
+      const verdict = judge.judge(entry);
       if (verdict !== "skip") this.#requeue(entry, verdict, labelOf(event));
     }
     this.#record(event);
@@ -190,7 +191,7 @@ export class SchedulingQueue {
   #missed(entry: QueuedPod): Requeue {
     let verdict: Requeue = "skip";
     for (const event of entry.seen === undefined ? [] : this.#log.slice(entry.seen - this.#logStart)) {
-      const one = this.#judge.judge(entry, event);
+      const one = this.#judge.consider(event)?.judge(entry);
       if (one === "now") return one;
       if (one === "backoff") verdict = one;
     }
