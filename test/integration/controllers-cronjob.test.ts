@@ -128,6 +128,33 @@ test("a finished job goes with its pods when its time to live is over", async ()
   expect([cluster.list(jobs, ns), cluster.pods(ns)]).toEqual([[], []]);
 }, 30_000);
 
+test("a job whose cron job doesn't know of it yet stays beyond its time to live", async () => {
+  const clock = new FakeClock();
+  await using plane = await startControlPlane({ clock, select: ({ name }) => name === "ttl-after-finished-controller" });
+  const owner = await plane.client.create(cronjobs, cronjob("0"));
+  const { name, uid } = owner.metadata, time = "2026-01-01T00:10:00Z", condition = (type: string): object => ({ type, status: "True", lastTransitionTime: time });
+  const key = { namespace: ns, name: `${name}-${Date.parse(time) / 60_000}` };
+  await plane.client.create(jobs, {
+    apiVersion: "batch/v1", kind: "Job",
+    metadata: { ...key, annotations: { "batch.kubernetes.io/cronjob-scheduled-timestamp": time }, ownerReferences: [{ apiVersion: "batch/v1", kind: "CronJob", name: name!, uid: uid!, controller: true }] },
+    spec: { ...cronjob("0").spec.jobTemplate.spec!, ttlSecondsAfterFinished: 0 },
+  });
+  const status = { startTime: time, completionTime: time, conditions: [condition("SuccessCriteriaMet"), condition("Complete")] };
+  await plane.client.patch(jobs, key, { type: "application/merge-patch+json", body: { status } }, { subresource: "status" });
+  const pass = async (): Promise<void> => {
+    for (let minute = 0; minute < 20; minute++) {
+      await clock.advance(60_000);
+      await Bun.sleep(2);
+    }
+  };
+  await pass();
+  expect(plane.list<Job>(jobs, ns).map(({ metadata }) => metadata.deletionTimestamp)).toEqual([undefined]);
+  await plane.client.patch(cronjobs, { namespace: ns, name: name! }, { type: "application/merge-patch+json", body: { status: { lastScheduleTime: time } } }, { subresource: "status" });
+  await pass();
+  // Deleted in the foreground: the rest is the garbage collector's.
+  expect(plane.list<Job>(jobs, ns).map(({ metadata }) => metadata.finalizers)).toEqual([["foregroundDeletion"]]);
+}, 30_000);
+
 /** Runs three hours of a cron job that keeps no jobs; each life of the controller has so many writes, the last one has all it wants. Returns how many there were. */
 async function threeHours(lives: readonly number[], concurrencyPolicy: CronJobSpec["concurrencyPolicy"] & string): Promise<number> {
   const clock = new FakeClock();

@@ -5,9 +5,9 @@ import type { CronJob, CronJobStatus, Job } from "../../apis/generated/batch/v1.
 import type { ObjectReference } from "../../apis/generated/core/v1.ts";
 import { referenceTo, type EventType } from "../../client/recorder.ts";
 import { finishedCondition, isJobFinished } from "../job-status.ts";
+import { jobName, scheduledTimeOf } from "../scheduled-job.ts";
 import { missedStarts } from "./missed.ts";
 import { nextTime } from "./next-time.ts";
-import { jobName, scheduledTimeOf } from "./new-job.ts";
 import { zoneOf, type Zone } from "./zone.ts";
 
 export interface PlannedEvent {
@@ -61,13 +61,10 @@ export function planBookkeeping(cronjob: Frozen<CronJob>, jobs: readonly Frozen<
   };
 }
 
-/**
- * The scheduled time of a job that this controller made. The status says it already, unless the process ended between the two writes: it has to
- * be known before the job is removed, or the job would be started once more.
- */
+/** When the cron job started this job, as its status says unless the process ended between the two writes. */
 function startedFor(cronjob: Frozen<CronJob>, job: Frozen<Job>): string | undefined {
-  const time = scheduledTimeOf(job);
-  return time !== undefined && jobName(cronjob, time) === job.metadata.name ? formatTime(time) : undefined;
+  const time = scheduledTimeOf(cronjob, job);
+  return time === undefined ? undefined : formatTime(time);
 }
 
 function latest(times: readonly (string | null | undefined)[]): string | undefined {

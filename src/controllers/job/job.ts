@@ -26,7 +26,7 @@ export const isManagedElsewhere = ({ spec: { managedBy } }: Frozen<Job>): boolea
 /** Runs pods to their end, and counts each once. Source: kubernetes pkg/controller/job. */
 export function jobController(): Controller {
   const memories = new Map<string, JobMemory>();
-  const orphans = followOrphans<Pod>(pods, (pod, lister) => possibleOwners(pod, (namespace) => lister(jobs).list(namespace), (job) => selects(job.spec.selector)));
+  const orphans = followOrphans<Pod>(pods, (pod, lister) => possibleOwners(pod, (namespace) => lister(jobs).list(namespace).filter((job) => !isJobFinished(job)), (job) => selects(job.spec.selector)));
   return defineController<Job>({
     name: "job-controller", for: jobs, owns: [pods], writes: [jobs, pods], workers: 5,
     watches: [orphans.watch],
