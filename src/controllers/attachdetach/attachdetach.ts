@@ -18,7 +18,7 @@ const nodePrefix = "node/";
 interface Memory {
   /** When each detachment was first wanted, in monotonic milliseconds, by attachment. */
   detachWanted: Map<string, number>;
-  /** By volume, what its pods were told on each node, with what makes it news when it comes again. */
+  /** By volume, what its pods were told of last on each node. */
   told: Map<string, ReadonlyMap<string, string>>;
 }
 
@@ -115,16 +115,16 @@ function podsOf({ metadata, spec }: Frozen<PersistentVolume>, lister: Listers): 
 function tell(volume: string, { refused }: AttachPlan, attachments: readonly Frozen<VolumeAttachment>[], users: ReadonlyMap<string, readonly Frozen<Pod>[]>, memory: Memory, { recorder }: ReconcileContext): void {
   const failed = attachments.filter(({ metadata, status }) => status?.attachError && !status.attached && !metadata.deletionTimestamp);
   const news = [
-    ...refused.map(({ node, message }) => ({ node, message, stamp: "" })),
-    ...failed.map(({ spec, status }) => ({ node: spec.nodeName, message: `AttachVolume.Attach failed for volume "${volume}" : ${status!.attachError!.message}`, stamp: status!.attachError!.time })),
+    ...refused.map(({ node, message }) => ({ node, message, stamp: "refused" })),
+    ...failed.map(({ spec, status }) => ({ node: spec.nodeName, message: `AttachVolume.Attach failed for volume "${volume}" : ${status!.attachError!.message}`, stamp: `${status!.attachError!.time} ${status!.attachError!.message}` })),
   ];
   const before = memory.told.get(volume);
   for (const { node, message, stamp } of news) {
-    if (before?.get(node) === `${stamp} ${message}`) continue;
+    if (before?.get(node) === stamp) continue;
     for (const pod of users.get(node) ?? []) recorder.event(pod, "Warning", "FailedAttachVolume", message);
   }
   if (news.length === 0) memory.told.delete(volume);
-  else memory.told.set(volume, new Map(news.map(({ node, message, stamp }) => [node, `${stamp} ${message}`])));
+  else memory.told.set(volume, new Map(news.map(({ node, stamp }) => [node, stamp])));
 }
 
 async function apply(volume: string, { attach, detach }: AttachPlan, context: ReconcileContext): Promise<void> {
