@@ -108,8 +108,8 @@ export interface Handle {
   readonly waitingPods: WaitingPods;
   /** Ends the preBind of a pod; false when there is none to end, or no more. */
   cancelPreBind(uid: string, reason: string): boolean;
-  /** Moves a pod to be tried at once, from wherever it waits. */
-  activate(pod: Frozen<Pod>): void;
+  /** What was done for the pod in the background has failed: it is to be tried again, after a back-off. */
+  backOff(pod: Frozen<Pod>): void;
   /** Work that outlives the decision; the scheduler waits for it when it stops. It must not throw. */
   inBackground(work: Promise<void>): void;
 }

@@ -189,15 +189,19 @@ describe("the scheduling queue", () => {
     queue.moveOn(podDeleted);
     expect((await queue.take())!.uid).toBe("p");
   });
-  test("activation passes over the back-off, and waits for a pod that is being tried", async () => {
-    const { queue, take } = start();
-    const [waiting, failing, tried] = [await take("waiting"), await take("failing"), await take("tried")];
+  test("when what was done for a pod has failed, it waits out a back-off and no more", async () => {
+    const { queue, take, clock, ready } = start();
+    const [waiting, tried] = [await take("waiting"), await take("tried")];
     queue.reject(waiting, fit, nobody);
-    queue.retryLater(failing);
-    for (const { pod: one } of [waiting, failing, tried]) queue.activate(one);
-    expect(queue.sizes()).toMatchObject({ active: 2, taken: 1 });
+    for (const { pod: one } of [waiting, tried]) queue.backOff(one);
+    expect(queue.sizes()).toMatchObject({ backoff: 1, taken: 1 });
     queue.reject(tried, fit, nobody);
-    expect(queue.sizes()).toMatchObject({ backoff: 1 });
+    expect(queue.sizes()).toMatchObject({ backoff: 2 });
+    // Not even with nothing else to do is it tried before.
+    expect((await queue.take())!.uid).toBe("tried");
+    expect(await ready()).toEqual([]);
+    await clock.advance(1000);
+    expect(await ready()).toEqual(["waiting"]);
   });
   test("a pod that left while it was tried stays away", async () => {
     const { clock, queue, ready, take } = start();

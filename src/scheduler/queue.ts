@@ -124,11 +124,14 @@ export class SchedulingQueue {
     this.#record(event);
   }
 
-  /** To be tried at once, unless a plugin doesn't let it in. */
-  activate(pod: Frozen<Pod>): void {
+  /** What a plugin did for the pod after its attempt has failed: it needn't wait for a change, only out a back-off. */
+  backOff(pod: Frozen<Pod>): void {
     const entry = this.#pods.get(pod.metadata.uid!);
-    if (entry && (this.#waiting.has(entry) || entry.state === "backoff")) this.#activate(entry, "ForceActivate");
-    else this.#record({ resource: "*", action: "All", current: pod, label: "ForceActivate" });
+    if (entry?.state === "taken") return this.#record({ resource: "*", action: "All", current: pod, label: "ForceActivate" });
+    if (!entry || !this.#waiting.has(entry)) return;
+    entry.errors++;
+    this.#startBackoff(entry);
+    this.#requeue(entry, "backoff", "ForceActivate");
   }
 
   /** The next pod to try, when there is one; undefined after `close`. What happens until `done`, `reject` or `retryLater` isn't lost on it. */
@@ -202,12 +205,16 @@ export class SchedulingQueue {
     this.done(entry);
     if (this.#pods.get(entry.uid) !== entry) return false;
     this.#blame(entry, 1);
-    entry.timestamp = this.#now;
     entry.flushed = false;
-    const failures = entry.errors || entry.rejections;
-    entry.until = this.#backoff.max === 0 ? 0 : entry.timestamp + Math.min(this.#backoff.max, this.#backoff.initial * 2 ** (failures - 1));
+    this.#startBackoff(entry);
     this.#requeue(entry, verdict, "ScheduleAttemptFailure");
     return true;
+  }
+
+  #startBackoff(entry: QueuedPod): void {
+    const { initial, max } = this.#backoff;
+    entry.timestamp = this.#now;
+    entry.until = max === 0 ? 0 : entry.timestamp + Math.min(max, initial * 2 ** ((entry.errors || entry.rejections) - 1));
   }
 
   #record(...events: ClusterEvent[]): void {

@@ -66,7 +66,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const handleFor = (profileName: string, recorder: EventRecorder): Handle => ({
     profileName, client, clock, recorder, log, metrics, lister, snapshot: state, nominator, waitingPods,
     cancelPreBind: (uid, reason) => preBinds.cancel(uid, reason),
-    activate: (pod) => queue.activate(pod),
+    backOff: (pod) => queue.backOff(pod),
     inBackground: (work) => attempts.inBackground(work),
   });
   const profiles = new Map(configuration.profiles.map((profile): [string, RunningProfile] => {

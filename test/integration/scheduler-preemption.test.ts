@@ -89,7 +89,21 @@ describe("preemption", () => {
     expect((await cluster.getPod("mid")).spec.nodeName).toBeUndefined();
   });
 
-  test("a promise to a pod of less priority is taken back", async () => {
+  test("a promise to a pod of less priority is taken back when its room goes too", async () => {
+    await cluster.addNode("only");
+    for (const name of ["low-1", "low-2"]) await running(name, "low");
+    await cluster.addPod("mid", { priorityClassName: "mid" });
+    await nominated("mid", "only");
+    await cluster.addPod("high", { priorityClassName: "high" }, { cpu: "2" });
+    for (const name of ["low-1", "low-2"]) await evicted(name);
+    await nominated("high", "only");
+    await eventually(async () => expect((await cluster.getPod("mid")).status?.nominatedNodeName).toBeUndefined());
+    for (const name of ["low-1", "low-2"]) await cluster.removePod(name);
+    expect(await cluster.nodeOf("high")).toBe("only");
+    expect((await cluster.getPod("mid")).spec.nodeName).toBeUndefined();
+  });
+
+  test("a promise stays while others make room elsewhere", async () => {
     await cluster.addNode("only");
     await running("low", "low", {}, { cpu: "2" });
     await cluster.addPod("mid", { priorityClassName: "mid" }, { cpu: "2" });
@@ -160,6 +174,21 @@ describe("preemption", () => {
     expect((await cluster.getPod("high")).spec.nodeName).toBeUndefined();
     await cluster.patchPod("held", { metadata: { finalizers: null } });
     expect(await cluster.nodeOf("high")).toBe("only");
+  });
+
+  test("when removing a victim fails, the pod tries again", async () => {
+    let failures = 2;
+    await cluster.restart({ client: { ...cluster.client, delete: async (...call) => {
+      if (failures-- > 0) throw new Error("the disk is full");
+      return cluster.client.delete(...call);
+    } } });
+    await cluster.addNode("only");
+    await running("low", "low", {}, { cpu: "2" });
+    await cluster.addPod("high", { priorityClassName: "high" });
+    await evicted("low");
+    await cluster.removePod("low");
+    expect(await cluster.nodeOf("high")).toBe("only");
+    expect(failures).toBeLessThan(0);
   });
 
   test("system pods come before all others", async () => {

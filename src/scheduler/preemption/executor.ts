@@ -54,7 +54,7 @@ export class PreemptionExecutor {
     this.#running.delete(preemptor.uid);
     if (failure === undefined) return;
     this.#handle.log.warn("Preempting pods failed, will try again", { pod: preemptor.key, node: nodeName, error: failure });
-    this.#handle.activate(preemptor.pod);
+    this.#handle.backOff(preemptor.pod);
   }
 
   /** Pods of less priority that were promised the node may not fit now: they are to look elsewhere. */
