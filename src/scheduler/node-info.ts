@@ -1,6 +1,7 @@
 import type { Frozen } from "../apimachinery/meta.ts";
+import type { HostPort } from "../apis/core/pod/host-ports.ts";
 import type { Node } from "../apis/generated/core/v1.ts";
-import type { HostPort, PodInfo } from "./pod-info.ts";
+import type { PodInfo } from "./pod-info.ts";
 import { addResources, parseResources, type Resources } from "./resources.ts";
 
 /** A node and what its pods take of it. Plugins only read. */

@@ -1,20 +1,8 @@
 import { keyOf, type Frozen } from "../apimachinery/meta.ts";
-import { isRestartableInitContainer } from "../apis/core/pod/resources.ts";
-import type { Container, Pod, PodAffinityTerm, WeightedPodAffinityTerm } from "../apis/generated/core/v1.ts";
+import { hostPortsOf, type HostPort } from "../apis/core/pod/host-ports.ts";
+import type { Pod, PodAffinityTerm, WeightedPodAffinityTerm } from "../apis/generated/core/v1.ts";
 import { parseAffinityTerm, type AffinityTerm } from "./affinity-term.ts";
 import { nonZeroRequests, podRequests, type Resources } from "./resources.ts";
-
-export interface HostPort {
-  readonly protocol: string;
-  readonly port: number;
-  /** `0.0.0.0` for all addresses. */
-  readonly ip: string;
-}
-
-const anyAddress = "0.0.0.0";
-
-/** Two pods of a node can't have both. */
-export const conflicts = (a: HostPort, b: HostPort): boolean => a.port === b.port && a.protocol === b.protocol && (a.ip === b.ip || a.ip === anyAddress || b.ip === anyAddress);
 
 /** A pod with all that scheduling asks of it again and again. */
 export interface PodInfo {
@@ -58,17 +46,6 @@ function makePodInfo(pod: Frozen<Pod>): PodInfo {
     claims: (pod.spec.volumes ?? []).flatMap(({ persistentVolumeClaim }) => (persistentVolumeClaim ? [`${pod.metadata.namespace}/${persistentVolumeClaim.claimName}`] : [])),
     affinity: affinitiesOf(pod),
   };
-}
-
-/** Of containers and sidecars; other init containers are gone when the pod serves. */
-function hostPortsOf({ spec }: Frozen<Pod>): readonly HostPort[] {
-  const ports: HostPort[] = [];
-  const collect = (container: Frozen<Container>): void => {
-    for (const { hostPort, protocol = "TCP", hostIP } of container.ports ?? []) if (hostPort) ports.push({ protocol, port: hostPort, ip: hostIP || anyAddress });
-  };
-  spec.containers.forEach(collect);
-  for (const container of spec.initContainers ?? []) if (isRestartableInitContainer(container)) collect(container);
-  return ports;
 }
 
 function affinitiesOf(pod: Frozen<Pod>): PodAffinities | undefined {

@@ -4,9 +4,9 @@ import type { Pod, TopologySpreadConstraint } from "../apis/generated/core/v1.ts
 import { parseSelector } from "./affinity-term.ts";
 import { countPods, podQuery, type PodQuery } from "./match-counts.ts";
 import type { NodeInfo } from "./node-info.ts";
-import { matchesRequiredNodes, requiredNodes } from "./node-selector.ts";
+import { matchesRequiredNodes, requiredNodes } from "../apis/core/node-selector.ts";
 import type { PodInfo } from "./pod-info.ts";
-import { untoleratedTaint } from "./taints.ts";
+import { untoleratedTaint } from "../apis/core/taints.ts";
 
 export const hostnameLabel = "kubernetes.io/hostname";
 

@@ -3,7 +3,7 @@ import type { Node, NodeSelectorTerm, Pod } from "../../apis/generated/core/v1.t
 import type { Hint } from "../cluster-events.ts";
 import type { NodeAffinityArgs } from "../configuration/plugin-args.ts";
 import { definePlugin, normalizeByMax, unresolvable, type AnyPlugin } from "../framework.ts";
-import { matchesNodeTerm, matchesRequiredNodes, namedLabels, parseNodeTerm, parsePreferredTerms, preferenceFor, requiredNodes, type NamedLabels, type PreferredTerm, type RequiredNodes } from "../node-selector.ts";
+import { matchesNodeTerm, matchesRequiredNodes, namedLabels, parseNodeTerm, parsePreferredTerms, preferenceFor, requiredNodes, type NamedLabels, type PreferredTerm, type RequiredNodes } from "../../apis/core/node-selector.ts";
 
 const mismatch = unresolvable("node(s) didn't match Pod's node affinity/selector");
 const enforcedMismatch = unresolvable("node(s) didn't match scheduler-enforced node affinity");

@@ -1,8 +1,9 @@
 import type { Frozen } from "../../apimachinery/meta.ts";
+import { conflicts } from "../../apis/core/pod/host-ports.ts";
 import type { Pod } from "../../apis/generated/core/v1.ts";
 import type { Hint } from "../cluster-events.ts";
 import { definePlugin, unschedulable } from "../framework.ts";
-import { conflicts, podInfo } from "../pod-info.ts";
+import { podInfo } from "../pod-info.ts";
 
 const taken = unschedulable("node(s) didn't have free ports for the requested pod ports");
 

@@ -2,7 +2,7 @@ import type { Frozen } from "../../apimachinery/meta.ts";
 import type { Node, Pod } from "../../apis/generated/core/v1.ts";
 import type { Hint } from "../cluster-events.ts";
 import { definePlugin, unresolvable } from "../framework.ts";
-import { isTolerated } from "../taints.ts";
+import { isTolerated } from "../../apis/core/taints.ts";
 
 const taint = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" } as const;
 const cordoned = unresolvable("node(s) were unschedulable");

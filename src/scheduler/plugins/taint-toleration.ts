@@ -2,7 +2,7 @@ import type { Frozen } from "../../apimachinery/meta.ts";
 import type { Node, Pod, Toleration } from "../../apis/generated/core/v1.ts";
 import type { Hint } from "../cluster-events.ts";
 import { definePlugin, normalizeByMax, unresolvable } from "../framework.ts";
-import { isTolerated, untoleratedTaint } from "../taints.ts";
+import { isTolerated, untoleratedTaint } from "../../apis/core/taints.ts";
 
 type Tolerations = readonly Frozen<Toleration>[];
 

@@ -1,6 +1,6 @@
-import type { Frozen } from "../apimachinery/meta.ts";
-import { fromSet, makeRequirement, matchesLabels, nothing, type LabelOperator, type Selector } from "../apimachinery/selectors/labels.ts";
-import type { Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, PreferredSchedulingTerm } from "../apis/generated/core/v1.ts";
+import type { Frozen } from "../../apimachinery/meta.ts";
+import { fromSet, makeRequirement, matchesLabels, nothing, type LabelOperator, type Selector } from "../../apimachinery/selectors/labels.ts";
+import type { Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, PreferredSchedulingTerm } from "../generated/core/v1.ts";
 
 /** What is matched: a node by its name and labels. */
 export interface NamedLabels {

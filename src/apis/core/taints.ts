@@ -1,5 +1,5 @@
-import type { Frozen } from "../apimachinery/meta.ts";
-import type { Taint, Toleration } from "../apis/generated/core/v1.ts";
+import type { Frozen } from "../../apimachinery/meta.ts";
+import type { Taint, Toleration } from "../generated/core/v1.ts";
 
 export type Tolerations = readonly Frozen<Toleration>[] | undefined;
 
