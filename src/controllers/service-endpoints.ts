@@ -8,6 +8,8 @@ import { isPodReady, isPodTerminal } from "./pod-status.ts";
 /** What the controllers of Endpoints and EndpointSlices have in common. */
 
 export const headlessLabel = "service.kubernetes.io/headless";
+/** By these an EndpointSlice says whose it is, and who looks after it. */
+export const serviceNameLabel = "kubernetes.io/service-name", managedByLabel = "endpointslice.kubernetes.io/managed-by";
 export const isHeadless = (service: Frozen<Service>): boolean => service.spec?.clusterIP === "None" || (!service.spec?.clusterIP && service.spec?.type !== "ExternalName");
 
 /** Whether endpoints are made for this service: those without a selector have theirs made by others. */

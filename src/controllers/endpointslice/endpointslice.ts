@@ -7,11 +7,11 @@ import { defineController, watchOf, type Controller, type Listers, type Reconcil
 import { isNamespaceTerminating } from "../namespace-terminating.ts";
 import { isNodeReady } from "../node-status.ts";
 import type { PodsByNode } from "../pods-by-node.ts";
-import { hasSelector, podsOf, servicesOf, watchPods } from "../service-endpoints.ts";
+import { hasSelector, managedByLabel, podsOf, serviceNameLabel, servicesOf, watchPods } from "../service-endpoints.ts";
 import { TriggerTimes, withTriggerTime } from "../trigger-times.ts";
 import { zoneLabel } from "./endpoint.ts";
 import { hintCloseness, removeHints, trafficDistributionOf, wantsTopologyHints } from "./hints.ts";
-import { managedBy, managedByLabel, planSlices, serviceNameLabel, type ServicePlan } from "./plan.ts";
+import { managedBy, planSlices, type ServicePlan } from "./plan.ts";
 import { TopologyState } from "./topology-state.ts";
 
 const isOurs = (slice: Frozen<EndpointSlice>): boolean => slice.metadata.labels?.[managedByLabel] === managedBy;

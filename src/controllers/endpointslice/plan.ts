@@ -4,11 +4,9 @@ import type { Node, Pod, Service } from "../../apis/generated/core/v1.ts";
 import type { Endpoint, EndpointPort, EndpointSlice } from "../../apis/generated/discovery/v1.ts";
 import { newControllerRef } from "../controller-ref.ts";
 import { isPodTerminal } from "../pod-status.ts";
-import { addressesOf, familiesOf, headlessLabel, isHeadless, type IpFamily } from "../service-endpoints.ts";
+import { addressesOf, familiesOf, headlessLabel, isHeadless, managedByLabel, serviceNameLabel, type IpFamily } from "../service-endpoints.ts";
 import { endpointOf, hasNamedTargets, identityOf, portKey, portsOf, sameEndpoint } from "./endpoint.ts";
 
-export const serviceNameLabel = "kubernetes.io/service-name";
-export const managedByLabel = "endpointslice.kubernetes.io/managed-by";
 export const managedBy = "endpointslice-controller.k8s.io";
 /** Endpoints in one slice at most: `--max-endpoints-per-slice`. */
 export const maxEndpoints = 100;

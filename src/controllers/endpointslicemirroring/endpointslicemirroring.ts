@@ -5,7 +5,8 @@ import type { Endpoints, Service } from "../../apis/generated/core/v1.ts";
 import type { EndpointSlice } from "../../apis/generated/discovery/v1.ts";
 import { defineController, watchOf, type ReconcileContext } from "../../client/controller.ts";
 import { isNamespaceTerminating } from "../namespace-terminating.ts";
-import { managedBy, managedByLabel, maxAddresses, planMirror, serviceNameLabel, shouldMirror } from "./plan.ts";
+import { managedByLabel, serviceNameLabel } from "../service-endpoints.ts";
+import { managedBy, maxAddresses, planMirror, shouldMirror } from "./plan.ts";
 
 const isOurs = (slice: Frozen<EndpointSlice>): boolean => slice.metadata.labels?.[managedByLabel] === managedBy;
 const hasSelector = ({ spec }: Frozen<Service>): boolean => Object.keys(spec?.selector ?? {}).length > 0;

@@ -5,11 +5,9 @@ import type { EndpointAddress, Endpoints } from "../../apis/generated/core/v1.ts
 import type { Endpoint, EndpointPort, EndpointSlice } from "../../apis/generated/discovery/v1.ts";
 import { newControllerRef } from "../controller-ref.ts";
 import { repackSubsets } from "../endpoint-subsets.ts";
-import { familyOf, type IpFamily } from "../service-endpoints.ts";
+import { familyOf, managedByLabel, serviceNameLabel, type IpFamily } from "../service-endpoints.ts";
 import { triggerTimeAnnotation } from "../trigger-times.ts";
 
-export const serviceNameLabel = "kubernetes.io/service-name";
-export const managedByLabel = "endpointslice.kubernetes.io/managed-by";
 export const managedBy = "endpointslicemirroring-controller.k8s.io";
 /** Addresses of one subset that are mirrored at most: `--mirroring-max-endpoints-per-subset`. */
 export const maxAddresses = 1000;

@@ -2,10 +2,10 @@ import { keyOf, thaw, type Frozen } from "../../apimachinery/meta.ts";
 import { endpointslices, nodes, services } from "../../apis/builtins.ts";
 import type { LoadBalancerIngress, Service } from "../../apis/generated/core/v1.ts";
 import { defineController, watchOf, type Controller, type Listers, type ReconcileContext } from "../../client/controller.ts";
+import { serviceNameLabel } from "../service-endpoints.ts";
 import { nodeFacts, planLoadBalancer, portsOf, wantsLoadBalancer } from "./plan.ts";
 
 const finalizer = "service.kubernetes.io/load-balancer-cleanup";
-const serviceNameLabel = "kubernetes.io/service-name";
 
 const hasFinalizer = ({ metadata }: Frozen<Service>): boolean => metadata.finalizers?.includes(finalizer) ?? false;
 const ingressOf = ({ status }: Frozen<Service>): readonly Frozen<LoadBalancerIngress>[] => status?.loadBalancer?.ingress ?? [];
