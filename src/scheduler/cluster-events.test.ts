@@ -49,6 +49,8 @@ describe("changes of a pod", () => {
     expect(needsTheSame(running(0, "1"), running(1, "1"))).toBe(true);
     expect(needsTheSame(running(0, "1"), running(0, "2"))).toBe(false);
     expect(needsTheSame(of(), of({}, {}, 2))).toBe(false);
+    // Pods that are going don't count where others are spread.
+    expect(needsTheSame(of(), { ...of(), metadata: { ...of().metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } })).toBe(false);
     expect(needsTheSame(of(), of({ labels: { a: "b" } }))).toBe(false);
   });
 });

@@ -102,7 +102,8 @@ export function podActions(old: Frozen<Pod>, current: Frozen<Pod>): EventAction[
 
 /** Whether it takes as much as before of its node, and others see it as before: true for most of what a kubelet writes. */
 export const needsTheSame = (old: Frozen<Pod>, current: Frozen<Pod>): boolean =>
-  old.metadata.generation !== undefined && old.metadata.generation === current.metadata.generation && semanticEqual(old.metadata.labels, current.metadata.labels) && semanticEqual(sizesOf(old), sizesOf(current));
+  old.metadata.generation !== undefined && old.metadata.generation === current.metadata.generation && old.metadata.deletionTimestamp === current.metadata.deletionTimestamp
+  && semanticEqual(old.metadata.labels, current.metadata.labels) && semanticEqual(sizesOf(old), sizesOf(current));
 
 /** What of its status says how much it takes, while it is being resized. */
 const sizesOf = ({ status }: Frozen<Pod>): unknown => [
