@@ -8,6 +8,7 @@ import type { Node } from "../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../src/client/client.ts";
 import type { InformerFactory } from "../../src/client/informer.ts";
 import type { EventRecorder } from "../../src/client/recorder.ts";
+import { time } from "../kubelet/status/container-status.ts";
 import { withLimitedWrites } from "./concurrency.ts";
 import { HollowNode } from "./hollow-node.ts";
 import type { Verdict } from "./hollow-pod.ts";
@@ -46,6 +47,8 @@ export interface HollowNodes {
   setTroubles(name: string, troubles: NodeTroubles): void;
   /** Pods are named `namespace/name`; each of these throws when no hollow node runs it. Ends it as a kubelet would by itself: Failed, for this reason. */
   failPod(pod: string, verdict: Verdict): void;
+  /** As a kubelet does when its node is short of something: DisruptionTarget, then Failed with reason Evicted. */
+  evictPod(pod: string, message: string): Promise<void>;
   /** Overrides its readiness probes; undefined leaves it to them again. */
   setPodReady(pod: string, ready: boolean | undefined): void;
   /** A container ends by itself; what comes then is up to the restart policy. Throws when it is not running. */
@@ -146,6 +149,12 @@ export function hollowNodes(options: HollowOptions): HollowNodes {
       queue.add(name);
     },
     failPod: (pod, verdict) => player.act(pod, (hollow) => hollow.fail(verdict)),
+    async evictPod(pod, message) {
+      const [namespace, name] = pod.split("/") as [string, string];
+      const conditions = [{ type: "DisruptionTarget", status: "True", reason: "TerminationByKubelet", message, lastTransitionTime: time(clock.now()) }];
+      await client.patch(pods, { namespace, name }, { type: "application/strategic-merge-patch+json", body: { status: { conditions } } }, { subresource: "status" });
+      player.act(pod, (hollow) => hollow.fail({ reason: "Evicted", message }));
+    },
     setPodReady: (pod, isReady) => player.act(pod, (hollow) => hollow.setReady(isReady)),
     exitContainer: (pod, container, code, reason) => player.act(pod, (hollow) => {
       if (!hollow.exit(container, code, reason)) throw new Error(`container ${container} of ${pod} is not running`);

@@ -30,6 +30,7 @@ interface Flags {
   taint: string[];
   zone: string[];
   startDelay: string;
+  unknownImage: string[];
   cleanUp?: boolean;
 }
 
@@ -52,6 +53,7 @@ export function addHollowCommand(program: Command): void {
     .option("--taint <key=value:effect>", "a taint of each node (may be repeated)", collect, [])
     .option("--zone <name>", "zones, which nodes are in by turns (may be repeated)", collect, [])
     .option("--start-delay <duration>", "how long a pod takes from its binding to its first container", "0s")
+    .option("--unknown-image <text>", "images with this in their name can't be pulled, instead of those called invalid, nonexistent or does-not-exist (may be repeated)", collect, [])
     .option("--clean-up", "delete the nodes when asked to stop")
     .action(runHollow);
 }
@@ -66,7 +68,9 @@ async function runHollow(flags: Flags): Promise<void> {
   const client = createHttpClient({ ...connection, userAgent: "skiff-hollow" });
   const informers = createReflectingInformers({ client, clock: systemClock }, stop.signal);
   const recorder = createEventRecorder({ client, events, component: "kubelet", clock: systemClock }, stop.signal);
-  const hollow = hollowNodes({ client, informers, clock: systemClock, nodes: shapes, recorder, startDelay });
+  const { unknownImage } = flags;
+  const knownImage = unknownImage.length > 0 ? (image: string) => !unknownImage.some((text) => image.includes(text)) : undefined;
+  const hollow = hollowNodes({ client, informers, clock: systemClock, nodes: shapes, recorder, startDelay, ...(knownImage ? { knownImage } : {}) });
   const log = logger("hollow");
   void hollow.ready.then(() => log.info("All hollow nodes are ready", { nodes: shapes.length }));
   await hollow.run(stop.signal);

@@ -74,9 +74,10 @@ test("what a test does to pods: unready, a container that ends, eviction", async
   cluster.hollow.exitContainer(`${namespace}/victim`, "main", 137, "OOMKilled");
   const restarted = await cluster.podWhen("victim", ({ status }) => status?.containerStatuses?.[0]?.restartCount === 1);
   expect(restarted.status!.containerStatuses![0]!.lastState!.terminated).toMatchObject({ exitCode: 137, reason: "OOMKilled" });
-  cluster.hollow.failPod(`${namespace}/victim`, { reason: "Evicted", message: "The node was low on resource: memory." });
+  await cluster.hollow.evictPod(`${namespace}/victim`, "The node was low on resource: memory.");
   const evicted = await cluster.podWhen("victim", ({ status }) => status?.phase === "Failed");
   expect(evicted.status).toMatchObject({ reason: "Evicted", message: "The node was low on resource: memory." });
+  expect(evicted.status!.conditions!.find(({ type }) => type === "DisruptionTarget")).toMatchObject({ status: "True", reason: "TerminationByKubelet" });
   expect(() => cluster.hollow.failPod("default/nobody", { reason: "", message: "" })).toThrow("no hollow node runs a pod default/nobody");
 });
 
