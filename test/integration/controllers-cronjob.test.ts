@@ -6,8 +6,9 @@ import { startControllers } from "../../src/client/run-controllers.ts";
 import { cronjobController } from "../../src/controllers/cronjob/cronjob.ts";
 import { startControlPlane } from "../support/control-plane.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { mortalClient } from "../support/mortal-client.ts";
 import { hollowCluster, type HollowCluster } from "../support/hollow-cluster.ts";
+import { mortalClient } from "../support/mortal-client.ts";
+import { quiet } from "../support/quiet.ts";
 
 const ns = "default";
 
@@ -41,8 +42,7 @@ async function startCluster(start = "2026-01-01T00:00:00Z"): Promise<Cluster> {
     async pass(minutes) {
       for (let step = 0; step < minutes * 6; step++) {
         await clock.advance(10_000);
-        // What was woken writes to a real store.
-        await Bun.sleep(4);
+        await quiet(cluster);
       }
     },
     cron: () => cluster.list<CronJob>(cronjobs, ns)[0]!,
@@ -58,7 +58,7 @@ test("jobs start by the clock, are kept up to the limits, and told of", async ()
   await cluster.client.create(cronjobs, cronjob("0 after 30s", { successfulJobsHistoryLimit: 2 }));
   await cluster.pass(9);
   expect(cluster.started).toEqual([]);
-  await cluster.pass(1.5);
+  await cluster.pass(1);
   expect(cluster.cron().status).toMatchObject({ active: [{ kind: "Job", name: `tick-${Date.parse("2026-01-01T00:10:00Z") / 60_000}`, apiVersion: "batch/v1" }], lastScheduleTime: "2026-01-01T00:10:00Z" });
   await cluster.pass(32);
   expect(cluster.started).toEqual(["00:10", "00:20", "00:30", "00:40"]);
@@ -144,7 +144,7 @@ test("a job whose cron job doesn't know of it yet stays beyond its time to live"
   const pass = async (): Promise<void> => {
     for (let minute = 0; minute < 20; minute++) {
       await clock.advance(60_000);
-      await Bun.sleep(2);
+      await quiet(plane);
     }
   };
   await pass();
@@ -179,7 +179,7 @@ async function threeHours(lives: readonly number[], concurrencyPolicy: CronJobSp
     const running = startControllers([cronjobController()], { clientFor: () => mortal.client, recorderFor: () => ({ event: () => undefined }), informers: plane.informers, clock }, stop.signal);
     while (!stop.signal.aborted && clock.now() < end) {
       await clock.advance(300_000);
-      await Bun.sleep(2);
+      await quiet(plane);
       await finishJobs();
     }
     const died = stop.signal.aborted;

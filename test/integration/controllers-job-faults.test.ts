@@ -8,6 +8,7 @@ import { jobOrphanPods } from "../../src/controllers/job/orphan-pods.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { mortalClient } from "../support/mortal-client.ts";
+import { quiet } from "../support/quiet.ts";
 
 /**
  * The controllers die before a write, for each of their writes in turn, and before every second one: others that know nothing take over. Whatever
@@ -81,7 +82,7 @@ async function run(plane: ControlPlane, clock: FakeClock, name: string, { spec, 
       if (look > 500) throw new Error(`not finished after ${lives.join(", ")} writes: ${JSON.stringify(jobNow().status)}`);
       await play();
       await clock.advance(2000);
-      await Bun.sleep(1);
+      await quiet(plane);
     }
     const died = stop.signal.aborted;
     stop.abort();

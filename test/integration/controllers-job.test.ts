@@ -4,6 +4,7 @@ import type { Job, JobSpec } from "../../src/apis/generated/batch/v1.ts";
 import type { Event, Pod, PodSpec } from "../../src/apis/generated/core/v1.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { hollowCluster, type HollowCluster } from "../support/hollow-cluster.ts";
+import { quiet } from "../support/quiet.ts";
 
 const ns = "default";
 
@@ -20,8 +21,7 @@ async function startCluster(): Promise<HollowCluster & { clock: FakeClock; pass(
   const pass = async (seconds: number): Promise<void> => {
     for (let second = 0; second < seconds; second++) {
       await clock.advance(1000);
-      // What was woken writes to a real store.
-      await Bun.sleep(4);
+      await quiet(cluster);
     }
   };
   const until = async <T>(check: () => T): Promise<T> => {
