@@ -1,10 +1,13 @@
 import { thaw, type Frozen, type KubeObject } from "../apimachinery/meta.ts";
 import type { AnyResource } from "../apimachinery/resource.ts";
-import { isNotFound, StatusError } from "../apimachinery/status.ts";
+import { isNotFound } from "../apimachinery/status.ts";
 import { pods } from "../apis/builtins.ts";
 import type { Pod, PodTemplateSpec } from "../apis/generated/core/v1.ts";
 import type { ReconcileContext } from "../client/controller.ts";
 import { newControllerRef } from "./controller-ref.ts";
+import { isNamespaceTerminating } from "./namespace-terminating.ts";
+
+export { isNamespaceTerminating };
 
 /** Pods of owners that don't care for their names, and what users are told of them. Source: RealPodControl of k8s.io/kubernetes/pkg/controller. */
 
@@ -23,9 +26,6 @@ export function podFromTemplate(card: AnyResource, owner: Frozen<KubeObject>, te
     spec: spec!,
   };
 }
-
-/** The namespace controller removes the rest: no use in trying again. */
-export const isNamespaceTerminating = (error: unknown): boolean => error instanceof StatusError && (error.status.details?.causes ?? []).some((cause) => cause.reason === "NamespaceTerminating");
 
 export async function createPod(owner: Frozen<KubeObject>, pod: Pod, { client, recorder }: ReconcileContext): Promise<void> {
   try {

@@ -3,8 +3,8 @@ import type { Frozen } from "../../apimachinery/meta.ts";
 import type { Node, NodeCondition, Taint } from "../../apis/generated/core/v1.ts";
 import type { ZonedNode } from "./zones.ts";
 
-export const notReadyTaint = "node.kubernetes.io/not-ready";
-export const unreachableTaint = "node.kubernetes.io/unreachable";
+const notReadyTaint = "node.kubernetes.io/not-ready";
+const unreachableTaint = "node.kubernetes.io/unreachable";
 
 /** Conditions that only the kubelet can speak for, and so become Unknown when it is silent. */
 const spokenFor = ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"];

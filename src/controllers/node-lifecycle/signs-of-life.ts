@@ -9,7 +9,7 @@ interface Heard {
  * A silence is noticed this soon after the grace period. What is noticed later was not watched, because our process was stopped
  * meanwhile: then nobody is to blame for having been silent.
  */
-export const watchSlack = 5000;
+const watchSlack = 5000;
 
 /** How long each node has been silent, in milliseconds that pass: neither our clock nor the node's, which may be set, decides. */
 export class SignsOfLife {

@@ -3,7 +3,7 @@ import type { Node, Pod, PodCondition } from "../../apis/generated/core/v1.ts";
 import { isNodeReady } from "../node-status.ts";
 
 /** A node that is gone may come back under its name (a reboot with registration): its pods wait so long, in milliseconds. */
-export const quarantine = 40_000;
+const quarantine = 40_000;
 const outOfServiceTaint = "node.kubernetes.io/out-of-service";
 
 export type PodFate = { action: "keep" } | { action: "wait"; for: number } | { action: "delete"; reason: "unscheduled" | "orphaned" | "out-of-service" };
