@@ -164,7 +164,7 @@ describe("local-path", () => {
       await nodeOf(name);
     }
     const grow = (name: string): Promise<unknown> => plane.client.patch(persistentvolumeclaims, { namespace, name }, { type: merge, body: { spec: { resources: { requests: { storage: "3Gi" } } } } });
-    expect(grow("fixed")).rejects.toThrow("only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize");
+    await expect(grow("fixed")).rejects.toThrow("only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize");
     await grow("data");
     await eventually(() => expect(claimOf("data")!.status!.capacity).toEqual({ storage: "3Gi" }));
     expect(plane.list<PersistentVolume>(persistentvolumes).find(({ metadata }) => metadata.name === claimOf("data")!.spec!.volumeName)!.spec!.capacity).toEqual({ storage: "3Gi" });

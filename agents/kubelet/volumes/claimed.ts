@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { existsSync, mkdirSync, statSync } from "node:fs";
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import { isFullyBound } from "../../../src/apis/core/volume/binding.ts";
 import { isMadeLocally } from "../../../src/apis/core/volume/local-path.ts";
@@ -39,7 +39,9 @@ async function open(context: VolumeContext): Promise<MountedVolume> {
   if (!isReached(reachOf(source), context.nodeLabels())) throw new Error(`volume "${source.metadata.name}" can't be used on this node: no matching NodeSelectorTerms`);
   const path = place(source, context.storageDirectory);
   const gid = pod.spec.securityContext?.fsGroup;
-  if (gid !== undefined && source.spec?.local && !readOnly) applyFsGroup(path, gid, pod.spec.securityContext?.fsGroupChangePolicy === "OnRootMismatch");
+  // The directory says that the pod has the volume already, from before the kubelet began: then it is its group's.
+  if (gid !== undefined && source.spec?.local && !readOnly && !existsSync(context.directory)) await applyFsGroup(path, gid, pod.spec.securityContext?.fsGroupChangePolicy === "OnRootMismatch");
+  mkdirSync(context.directory, { recursive: true });
   return { path, ...(readOnly ? { readOnly } : {}) };
 }
 

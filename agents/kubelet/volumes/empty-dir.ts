@@ -9,7 +9,7 @@ export const emptyDir: VolumePlugin = {
   name: "kubernetes.io~empty-dir",
   supports: (volume) => volume.emptyDir !== undefined,
   refreshes: false,
-  setUp({ pod, volume, directory }) {
+  async setUp({ pod, volume, directory }) {
     const made = !existsSync(directory);
     mkdirSync(directory, { recursive: true });
     const inMemory = volume.emptyDir?.medium === "Memory";
@@ -19,7 +19,7 @@ export const emptyDir: VolumePlugin = {
     }
     if (made || inMemory) chmodSync(directory, 0o777);
     const gid = pod.spec.securityContext?.fsGroup;
-    if (gid !== undefined) applyFsGroup(directory, gid, pod.spec.securityContext?.fsGroupChangePolicy === "OnRootMismatch");
+    if (gid !== undefined) await applyFsGroup(directory, gid, pod.spec.securityContext?.fsGroupChangePolicy === "OnRootMismatch");
     return { path: directory };
   },
 };

@@ -3,7 +3,7 @@ import { dirname, join, relative, sep } from "node:path";
 import { bindMount, isMountPoint } from "./mount.ts";
 
 /** open(2): a handle on the place itself. Not in node's constants. */
-const pathOnly = 0o10000000;
+export const pathOnly = 0o10000000;
 
 /**
  * Bind-mounts `subPath` of a volume onto `target`, safely: a container that swaps a directory for a symlink meanwhile cannot make us mount
