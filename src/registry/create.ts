@@ -8,7 +8,7 @@ import type { AdmissionAttributes } from "./admission/admission.ts";
 import type { RequestContext } from "./attributes.ts";
 import { admit, managedWrite } from "./field-management.ts";
 import { hookOf, type Machinery } from "./machinery.ts";
-import { generateName, setSystemMetadata, takeKind, takeNamespace, wipeSystemMetadata } from "./metadata.ts";
+import { generateName, namesRevision, setSystemMetadata, takeKind, takeNamespace, wipeSystemMetadata } from "./metadata.ts";
 import { dedupOwnerReferences } from "./owner-references.ts";
 import { writeOptionsObject } from "./operation-options.ts";
 import type { WriteRequest } from "./registry.ts";
@@ -19,7 +19,7 @@ const generateNameAttempts = 8;
 /** POST, and a PUT that makes a missing object. The order of the steps is Kubernetes' (k8s.io/apiserver/pkg/registry/rest/create.go). */
 export async function createObject<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, namespace: string | undefined, object: T, options: WriteRequest & { applied?: boolean } = {}): Promise<Frozen<T>> {
   takeNamespace(card, object, namespace);
-  if (object.metadata.resourceVersion) throw badRequest("resourceVersion should not be set on objects to be created");
+  if (namesRevision(object.metadata.resourceVersion)) throw badRequest("resourceVersion should not be set on objects to be created");
   takeKind(card, object);
   wipeSystemMetadata(object);
   card.default?.(object);

@@ -24,6 +24,7 @@ export function takeKind(card: AnyResource, object: KubeObject): void {
 /** What a client may not say of a new object goes before mutating admission looks: it sees no uid yet (k8s.io/apiserver WipeObjectMetaSystemFields). */
 export function wipeSystemMetadata({ metadata }: KubeObject): void {
   delete metadata.uid;
+  delete metadata.resourceVersion;
   delete metadata.creationTimestamp;
   delete metadata.selfLink;
   delete metadata.deletionTimestamp;
@@ -82,10 +83,14 @@ export function takeName(object: KubeObject, { name }: ObjectKey): void {
   if (object.metadata.name !== name) throw badRequest(`the name of the object (${object.metadata.name}) does not match the name on the URL (${name})`);
 }
 
+/** "0" asks for no revision in particular, in writes too. Source: k8s.io/apiserver/pkg/storage (Versioner.ObjectResourceVersion). */
+export const namesRevision = (resourceVersion: string | undefined): resourceVersion is string => Boolean(resourceVersion) && !/^0+$/.test(resourceVersion!);
+
 /** Refuses a write based on another revision, or meant for an earlier object of the same name. */
 export function checkPreconditions(card: AnyResource, current: Frozen<KubeObject>, { uid, resourceVersion }: { uid?: string; resourceVersion?: string }): void {
   const { metadata } = current;
   if (uid && uid !== metadata.uid) throw conflict(card, metadata.name!, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid}`);
-  if (resourceVersion && !/^\d+$/.test(resourceVersion)) throw new StatusError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: `strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`, code: 500 });
-  if (resourceVersion && resourceVersion !== metadata.resourceVersion) throw conflict(card, metadata.name!, modified);
+  if (!namesRevision(resourceVersion)) return;
+  if (!/^\d+$/.test(resourceVersion)) throw new StatusError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: `strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`, code: 500 });
+  if (resourceVersion !== metadata.resourceVersion) throw conflict(card, metadata.name!, modified);
 }

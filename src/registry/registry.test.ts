@@ -42,6 +42,17 @@ describe("update", () => {
     expect(error.message).toEndWith(`Precondition failed: UID in precondition: ${gone.metadata.uid}, UID in object meta: `);
   });
 
+  test('with resourceVersion "0" is of any, where kinds allow that', async () => {
+    await using f = await startRegistry();
+    const any = { namespace, resourceVersion: "0" };
+    await f.client.create(configmaps, { metadata: { ...any, name: "a" } });
+    const updated = await f.client.update(configmaps, { metadata: { ...any, name: "a" }, data: { x: "1" } });
+    expect([updated.data, updated.metadata.resourceVersion]).toEqual([{ x: "1" }, String(f.storage.revision)]);
+    expect((await f.client.patch(configmaps, key, merge({ metadata: { resourceVersion: "0" }, data: { x: "2" } }))).data).toEqual({ x: "2" });
+    await f.client.create(leases, { metadata: { name: "a", namespace }, spec: {} });
+    expect((await refused(f.client.update(leases, { metadata: { ...any, name: "a" }, spec: {} }))).status.message).toContain("metadata.resourceVersion: Invalid value: 0: must be specified for an update");
+  });
+
   test("refuses another name than the URL's", async () => {
     await using f = await startRegistry();
     await f.client.create(configmaps, configMap("a"));

@@ -13,7 +13,7 @@ import { authorize } from "./authorize.ts";
 import { createObject, namespaceItself } from "./create.ts";
 import { admit, equalButForTimes, managedWrite } from "./field-management.ts";
 import { hookOf, type Machinery } from "./machinery.ts";
-import { bumpGeneration, carryMetadata, checkPreconditions, takeKind, takeName, takeNamespace } from "./metadata.ts";
+import { bumpGeneration, carryMetadata, checkPreconditions, namesRevision, takeKind, takeName, takeNamespace } from "./metadata.ts";
 import { dedupOwnerReferences } from "./owner-references.ts";
 import { writeOptionsObject } from "./operation-options.ts";
 import type { WriteRequest } from "./registry.ts";
@@ -119,7 +119,7 @@ function checkRequest<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKe
   takeName(wanted, key);
   takeNamespace(card, wanted, key.namespace);
   const { uid, resourceVersion } = wanted.metadata;
-  if (!resourceVersion && card.strategy.allowUnconditionalUpdate === false) {
+  if (!namesRevision(resourceVersion) && card.strategy.allowUnconditionalUpdate === false) {
     throw invalid({ group: card.group, kind: card.resource }, key.name, [invalidValue("metadata.resourceVersion", 0, "must be specified for an update")]);
   }
   checkPreconditions(card, old as Frozen<KubeObject>, { uid, resourceVersion });
