@@ -7,7 +7,7 @@ import { releaseAnnotation, volumesToRelease } from "../../src/apis/core/volume/
 import type { Node } from "../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../src/client/client.ts";
 import { NodeLease } from "../kubelet/node/node-lease.ts";
-import { NodeRoom } from "./admission.ts";
+import { NodeRoom, type AdmittingNode, type NodeSource } from "../kubelet/pod/admission.ts";
 import { PodAddresses } from "./addresses.ts";
 import { addressOf, nodeOf, nodeStatus, resourcesOf, type NodeShape, type NodeTroubles } from "./node-shape.ts";
 
@@ -22,6 +22,11 @@ export class HollowNode {
   readonly address: string;
   readonly room = new NodeRoom();
   readonly addresses = new PodAddresses();
+  /** What pods that come to it are judged by. */
+  readonly source: NodeSource = {
+    known: () => this.#admitting(this.#node),
+    fresh: async () => this.#admitting(await this.options.client.get(nodes, { name: this.name })),
+  };
   /** As after a power cut, or behind a broken link: it says and does nothing. */
   stopped = false;
   #troubles: NodeTroubles = {};
@@ -40,10 +45,6 @@ export class HollowNode {
   /** The range its pods have addresses of: its own, once it was given one. */
   get podRange(): string {
     return this.#node?.spec.podCIDR ?? `10.${64 + (this.index >> 8)}.${this.index & 255}.0/24`;
-  }
-
-  get allocatable(): Readonly<Record<string, string | number>> {
-    return this.#node?.status?.allocatable ?? resourcesOf(this.shape);
   }
 
   /** Its status will be told at the next `sync`. */
@@ -104,6 +105,11 @@ export class HollowNode {
     const released = volumesToRelease(this.#node).map((name) => [releaseAnnotation(name), "released"]);
     if (released.length === 0) return;
     this.#node = await this.options.client.patch(nodes, { name: this.name }, { type: "application/merge-patch+json", body: { metadata: { annotations: Object.fromEntries(released) } } });
+  }
+
+  #admitting(node: Frozen<Node> = nodeOf(this.shape)): AdmittingNode {
+    const { metadata, spec, status } = node;
+    return { name: this.name, labels: metadata.labels ?? {}, taints: spec?.taints ?? [], allocatable: status?.allocatable ?? resourcesOf(this.shape), supplementalGroupsPolicy: true };
   }
 
   #contradicts(node: Frozen<Node>): boolean {

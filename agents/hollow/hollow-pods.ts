@@ -4,13 +4,12 @@ import { Workqueue } from "../../src/base/workqueue.ts";
 import { keyOf, type Frozen } from "../../src/apimachinery/meta.ts";
 import { isConflict, isNotFound } from "../../src/apimachinery/status.ts";
 import { pods } from "../../src/apis/core/pod/pod.ts";
-import { qosClassOf } from "../../src/apis/core/pod/qos.ts";
 import type { ObjectReference, Pod as PodObject } from "../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../src/client/client.ts";
 import type { EventRecorder } from "../../src/client/recorder.ts";
 import { containerReference, podReference } from "../kubelet/pod/container-reference.ts";
 import { isHostNetwork, isTerminal, type Container, type Pod } from "../kubelet/pod/pod.ts";
-import { time } from "../kubelet/status/container-status.ts";
+import { rejectedStatus } from "../kubelet/status/rejected-status.ts";
 import { StatusManager } from "../kubelet/status/status-manager.ts";
 import type { HollowNode } from "./hollow-node.ts";
 import { HollowPod, type Moment } from "./hollow-pod.ts";
@@ -143,7 +142,8 @@ export class HollowPods {
       const at: Moment = { now: clock.now(), passed: clock.monotonic() };
       const delay = entry.since + startDelay - at.passed;
       if (!entry.hollow && delay > 0 && !entry.pod.metadata.deletionTimestamp && !wasStarted(entry.pod)) return this.#queue.addAfter(uid, delay);
-      const hollow = entry.hollow ??= this.#admit(uid, entry, at);
+      const hollow = entry.hollow ??= await this.#admit(uid, entry, at);
+      if (this.#entries.get(uid) !== entry) return this.#leave(uid, entry.node);
       const { status, wakeAt, ended } = hollow?.look(entry.pod, this.#statuses.get(uid), at) ?? { ended: true };
       if (status) this.#statuses.set(entry.pod, status);
       if (wakeAt !== undefined) this.#queue.addAfter(uid, wakeAt - at.passed);
@@ -167,16 +167,18 @@ export class HollowPods {
     }
   }
 
-  #admit(uid: string, entry: Entry, at: Moment): HollowPod | undefined {
+  async #admit(uid: string, entry: Entry, at: Moment): Promise<HollowPod | undefined> {
     const { pod, node } = entry;
     if (isTerminal(pod.status?.phase)) return this.#hollow(uid, entry, at);
-    const refusal = wasStarted(pod) ? undefined : node.room.refusal(pod, node.allocatable);
-    if (refusal) {
-      this.#warn(podReference(pod), refusal.reason, refusal.message);
-      this.#statuses.set(pod, { phase: "Failed", reason: refusal.reason, message: `Pod was rejected: ${refusal.message}`, qosClass: qosClassOf(pod), startTime: time(at.now) });
-      return undefined;
+    if (wasStarted(pod)) node.room.take(pod);
+    else {
+      const [refusal] = await node.room.admit(pod, node.source);
+      if (refusal) {
+        this.#warn(podReference(pod), refusal.reason, refusal.message);
+        this.#statuses.set(pod, rejectedStatus(pod, refusal, at.now));
+        return undefined;
+      }
     }
-    node.room.take(pod);
     return this.#hollow(uid, entry, at);
   }
 
