@@ -11,6 +11,9 @@ import { bindingAnnotations } from "./binding.ts";
 /** The provisioner of the class `local-path`. */
 export const localPathProvisioner = "skiff.io/local-path";
 
+/** Names our provisioner gives; nothing else is ever deleted by one. */
+const isVolumeName = (name: string): boolean => /^pvc-[0-9a-f-]{36}$/.test(name);
+
 const releasePrefix = "local-path.skiff.io/";
 export const releaseAnnotation = (volumeName: string): string => `${releasePrefix}${volumeName}`;
 
@@ -26,9 +29,6 @@ const longestFileName = 255;
 
 /** `<volume>_<namespace>_<claim>`, cut to what a file may be called. */
 export const volumeDirectory = (volume: string, namespace: string, claim: string): string => `${volume}_${namespace}_${claim}`.slice(0, longestFileName);
-
-/** Names our provisioner gives; nothing else is ever deleted by one. */
-export const isVolumeName = (name: string): boolean => /^pvc-[0-9a-f-]{36}$/.test(name);
 
 export const isMadeLocally = ({ metadata, spec }: Frozen<PersistentVolume>): boolean =>
   metadata.annotations?.[bindingAnnotations.provisionedBy] === localPathProvisioner && spec?.local !== undefined && isVolumeName(metadata.name ?? "");

@@ -2,16 +2,13 @@ import { thaw, type Frozen } from "../../../apimachinery/meta.ts";
 import { csidrivers, csistoragecapacities, persistentvolumeclaims, persistentvolumes, pods, storageclasses } from "../../../apis/builtins.ts";
 import { bindingAnnotations, bindVolumeToClaim } from "../../../apis/core/volume/binding.ts";
 import type { PersistentVolume, PersistentVolumeClaim } from "../../../apis/generated/core/v1.ts";
+import { volumeBindingArgs, type VolumeBindingArgs } from "../../configuration/plugin-args.ts";
 import { definePlugin, skip, type AnyPlugin, type Handle, type Status } from "../../framework.ts";
 import { Assumed } from "./assumed.ts";
 import { bindVolumes, type Reservation } from "./bind-volumes.ts";
 import { Changes } from "./changes.ts";
 import { volumeBindingEvents } from "./events.ts";
 import { isStatus, placeVolumes, podVolumes, type Placement, type PodVolumes, type VolumeWorld } from "./pod-volumes.ts";
-
-export interface VolumeBindingArgs {
-  bindTimeoutSeconds: number;
-}
 
 /** One attempt's: what the claims ask of a node, and what was taken for the node that was chosen. */
 interface VolumeState {
@@ -23,7 +20,7 @@ interface VolumeState {
  * Chooses nodes that a pod's volumes can be used on, and binds claims that wait for a consumer before the pod is bound: to a volume that is
  * there, or by asking a provisioner for one on that node. Without storage capacity scoring, which is off by default, it doesn't score.
  */
-export function volumeBinding({ bindTimeoutSeconds }: VolumeBindingArgs = { bindTimeoutSeconds: 600 }, handle: Handle): AnyPlugin {
+export function volumeBinding({ bindTimeoutSeconds }: VolumeBindingArgs = volumeBindingArgs(), handle: Handle): AnyPlugin {
   const { claims, volumes: allVolumes, world, written } = sourcesOf(handle);
   const changes = { claims: new Changes(persistentvolumeclaims, handle), volumes: new Changes(persistentvolumes, handle), pods: new Changes(pods, handle) };
   function forget(state: VolumeState | undefined): void {
