@@ -229,6 +229,10 @@ test("a suspended job has no pods; its time begins anew when it goes on", async 
   await patch(cluster, "pause", { suspend: false });
   await cluster.until(() => expect(cluster.job("pause").status?.ready).toBe(2));
   expect(Date.parse(cluster.job("pause").status!.startTime!) - Date.parse(startTime!)).toBeGreaterThan(600_000);
+  // Its time is time that passes, not what the clock is set to.
+  cluster.clock.jump(3_600_000);
+  await cluster.pass(30);
+  expect(cluster.job("pause").status).toMatchObject({ active: 2, ready: 2 });
   const failed = "DeadlineExceeded: Job was active longer than specified deadline";
   await cluster.until(() => expect(conditionsOf(cluster.job("pause")).slice(1)).toEqual([`FailureTarget=True ${failed}`, `Failed=True ${failed}`]));
   expect(cluster.job("pause").status).toMatchObject({ failed: 2 });

@@ -2,7 +2,7 @@ import type { Frozen } from "../../apimachinery/meta.ts";
 import type { Job, JobSpec } from "../../apis/generated/batch/v1.ts";
 import type { Pod } from "../../apis/generated/core/v1.ts";
 import { isPodActive } from "../pod-status.ts";
-import { noFailures, recordEnds, type Failures } from "./backoff.ts";
+import { happenedAt, noFailures, recordEnds, type Failures, type Times } from "./backoff.ts";
 import { indexSet, has, parseIndexes, sizeOf, union, type IndexSet } from "./index-set.ts";
 import { counts, failureCount, finishedAt, isIndexed, isPodFailed, isTracked, validIndex } from "./job-pods.ts";
 import { isCounted, judgeFailure } from "./pod-failure-policy.ts";
@@ -17,9 +17,12 @@ export interface Outcome {
 
 /** What isn't in the status; when it is lost it is made up from the pods. */
 export interface Memory {
+  /** None where each index has a back-off of its own. */
   failures: Failures;
-  /** When pods that wait for their replacement ended, by uid. */
+  /** When pods that wait for their replacement ended, by uid; as all times here by the clock that never jumps. */
   ends: ReadonlyMap<string, number>;
+  /** When the job began, as its status tells. */
+  start?: { told: string; at: number };
 }
 
 export interface Assessment {
@@ -35,7 +38,7 @@ export interface Assessment {
   /** The last failed pod of an index, kept until there is another one that goes on with its count. */
   awaitingReplacement: ReadonlyMap<number, Frozen<Pod>>;
   outcome?: Outcome;
-  /** When the job will have been active for too long, in milliseconds since the epoch. */
+  /** When the job will have been active for too long, by the clock that never jumps. */
   deadlineAt?: number;
   memory: Memory;
 }
@@ -43,7 +46,7 @@ export interface Assessment {
 export const hasCondition = (job: Frozen<Job>, type: string): boolean => job.status?.conditions?.some((condition) => condition.type === type && condition.status === "True") ?? false;
 
 /** Weighs what the pods show against what the status says already. Source: syncJob of kubernetes pkg/controller/job. */
-export function assess(job: Frozen<Job>, pods: readonly Frozen<Pod>[], memory: Memory | undefined, now: number): Assessment {
+export function assess(job: Frozen<Job>, pods: readonly Frozen<Pod>[], memory: Memory | undefined, times: Times): Assessment {
   const { spec, status = {} } = job, uncounted = { succeeded: new Set(status.uncountedTerminatedPods?.succeeded), failed: new Set(status.uncountedTerminatedPods?.failed) };
   const uncountedPods = pods.filter((pod) => isTracked(pod) && counts(pod, spec));
   const succeeded = uncountedPods.filter((pod) => pod.status?.phase === "Succeeded" && !uncounted.succeeded.has(pod.metadata.uid!));
@@ -52,15 +55,16 @@ export function assess(job: Frozen<Job>, pods: readonly Frozen<Pod>[], memory: M
   const completed = isIndexed(spec) ? union(recorded, indexesOf(pods.filter((pod) => isTracked(pod) && pod.status?.phase === "Succeeded"), spec)) : [];
   const failedIndexes = isIndexed(spec) && spec.backoffLimitPerIndex !== undefined ? failedIndexesOf(job, uncountedPods) : undefined;
   const awaitingReplacement = failedIndexes ? lastFailures(uncountedPods.filter((pod) => isPodFailed(pod, spec)), union(completed, failedIndexes, indexesOf(active, spec)), spec) : new Map<number, Frozen<Pod>>();
+  const start = startOf(job, memory, times);
   const facts: Facts = {
     active,
     succeeded: isIndexed(spec) ? sizeOf(completed) : (status.succeeded ?? 0) + uncounted.succeeded.size + succeeded.length,
     failed: (status.failed ?? 0) + uncounted.failed.size + failed.filter((pod) => isCounted(spec, pod)).length,
     recorded, completed, ...(failedIndexes ? { failedIndexes } : {}), awaitingReplacement,
-    ...deadlineOf(job, now),
-    memory: { failures: recordEnds(memory?.failures ?? pastFailures(pods, spec), succeeded, failed, now), ends: endsOf(awaitingReplacement, memory, now) },
+    ...deadlineOf(spec, start, times),
+    memory: { failures: failedIndexes ? noFailures : recordEnds(memory?.failures ?? pastFailures(pods, spec, times), succeeded, failed, times), ends: endsOf(awaitingReplacement, memory, times), ...(start ? { start } : {}) },
   };
-  const outcome = outcomeOf(job, pods, facts, now);
+  const outcome = outcomeOf(job, pods, facts, times);
   return { ...facts, ...(outcome ? { outcome } : {}) };
 }
 
@@ -88,39 +92,43 @@ function lastFailures(failed: readonly Frozen<Pod>[], settled: IndexSet, spec: F
 }
 
 /** The failures that pods counted long ago tell of. */
-function pastFailures(pods: readonly Frozen<Pod>[], spec: Frozen<JobSpec>): Failures {
+function pastFailures(pods: readonly Frozen<Pod>[], spec: Frozen<JobSpec>, times: Times): Failures {
   const counted = pods.filter((pod) => !isTracked(pod));
-  return recordEnds(noFailures, counted.filter((pod) => pod.status?.phase === "Succeeded"), counted.filter((pod) => isPodFailed(pod, spec)), Infinity);
+  return recordEnds(noFailures, counted.filter((pod) => pod.status?.phase === "Succeeded"), counted.filter((pod) => isPodFailed(pod, spec)), times);
 }
 
-/** A pod that seems to end in the future ended before the clock was set back. */
-function endsOf(awaiting: ReadonlyMap<number, Frozen<Pod>>, memory: Memory | undefined, now: number): Map<string, number> {
-  return new Map([...awaiting.values()].map((pod) => [pod.metadata.uid!, Math.min(now, memory?.ends.get(pod.metadata.uid!) ?? finishedAt(pod))]));
+function endsOf(awaiting: ReadonlyMap<number, Frozen<Pod>>, memory: Memory | undefined, times: Times): Map<string, number> {
+  return new Map([...awaiting.values()].map((pod) => [pod.metadata.uid!, memory?.ends.get(pod.metadata.uid!) ?? happenedAt(finishedAt(pod), times)]));
 }
 
-function deadlineOf({ spec, status }: Frozen<Job>, now: number): { deadlineAt?: number } {
-  if (spec.activeDeadlineSeconds === undefined || spec.suspend) return {};
-  return { deadlineAt: (status?.startTime ? Date.parse(status.startTime) : now) + spec.activeDeadlineSeconds * 1000 };
+function startOf({ status }: Frozen<Job>, memory: Memory | undefined, times: Times): Memory["start"] {
+  const told = status?.startTime;
+  if (!told) return undefined;
+  return memory?.start?.told === told ? memory.start : { told, at: happenedAt(Date.parse(told), times) };
+}
+
+function deadlineOf({ activeDeadlineSeconds, suspend }: Frozen<JobSpec>, start: Memory["start"], { monotonic }: Times): { deadlineAt?: number } {
+  return activeDeadlineSeconds === undefined || suspend ? {} : { deadlineAt: (start?.at ?? monotonic) + activeDeadlineSeconds * 1000 };
 }
 
 /** What was decided before stays; then come the ways to fail, and success last. */
-function outcomeOf(job: Frozen<Job>, pods: readonly Frozen<Pod>[], facts: Facts, now: number): Outcome | undefined {
+function outcomeOf(job: Frozen<Job>, pods: readonly Frozen<Pod>[], facts: Facts, times: Times): Outcome | undefined {
   const { spec, status } = job;
   for (const type of ["SuccessCriteriaMet", "FailureTarget"] as const) {
     const decided = status?.conditions?.find((condition) => condition.type === type && condition.status === "True");
     if (decided) return { type, reason: decided.reason ?? "", message: decided.message ?? "" };
   }
-  const failure = failureOf(job, pods, facts, now);
+  const failure = failureOf(job, pods, facts, times);
   if (failure) return { type: "FailureTarget", ...failure };
   const rule = isIndexed(spec) ? metSuccessRule(spec, facts.completed) : undefined;
   return rule === undefined ? undefined : { type: "SuccessCriteriaMet", reason: "SuccessPolicy", message: `Matched rules at index ${rule}` };
 }
 
-function failureOf({ spec }: Frozen<Job>, pods: readonly Frozen<Pod>[], { failed, completed, failedIndexes, deadlineAt }: Facts, now: number): Omit<Outcome, "type"> | undefined {
+function failureOf({ spec }: Frozen<Job>, pods: readonly Frozen<Pod>[], { failed, completed, failedIndexes, deadlineAt }: Facts, { monotonic }: Times): Omit<Outcome, "type"> | undefined {
   const message = pods.filter((pod) => isPodFailed(pod, spec)).map((pod) => judgeFailure(spec, pod).message).find((text) => text !== undefined);
   if (message !== undefined) return { reason: "PodFailurePolicy", message };
   if (failed > (spec.backoffLimit ?? 6) || restartedTooOften(spec, pods)) return { reason: "BackoffLimitExceeded", message: "Job has reached the specified backoff limit" };
-  if (deadlineAt !== undefined && deadlineAt <= now) return { reason: "DeadlineExceeded", message: "Job was active longer than specified deadline" };
+  if (deadlineAt !== undefined && deadlineAt <= monotonic) return { reason: "DeadlineExceeded", message: "Job was active longer than specified deadline" };
   const lost = failedIndexes ? sizeOf(failedIndexes) : 0;
   if (lost > (spec.maxFailedIndexes ?? Infinity)) return { reason: "MaxFailedIndexesExceeded", message: "Job has exceeded the specified maximal number of failed indexes" };
   return lost > 0 && lost + sizeOf(completed) >= (spec.completions ?? 0) ? { reason: "FailedIndexes", message: "Job has failed indexes" } : undefined;

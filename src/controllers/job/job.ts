@@ -48,17 +48,18 @@ interface JobMemory {
 }
 
 async function sync(found: Frozen<Job>, owned: readonly Frozen<Pod>[], memory: JobMemory, context: ReconcileContext): Promise<ReconcileResult> {
-  const now = context.now(), assessment = assess(found, owned, memory.kept, now);
+  const times = { now: context.now(), monotonic: context.monotonic() }, assessment = assess(found, owned, memory.kept, times);
   const job = await announce(found, assessment, context);
-  const plan = planPods(job, owned, assessment, now);
+  const plan = planPods(job, owned, assessment, times.monotonic);
   const refused = await applyPods(job, plan, assessment, context);
   const podsNow = podsOf(job, context), outcome = outcomeAfter(job, assessment, podsNow.filter(isPodActive).length);
-  const accounts = openAccounts(job, owned, podsNow, assessment, outcome, now);
+  const accounts = openAccounts(job, owned, podsNow, assessment, outcome, times.now);
   const opened = await writeOpened(job, accounts, assessment.outcome ?? outcome, context);
   memory.kept = assessment.memory;
   await close(opened, accounts, outcome, context);
   if (refused !== undefined) throw refused;
-  return { requeueAfter: plan.retryAfter, requeueAt: assessment.outcome ? undefined : assessment.deadlineAt };
+  const waits = [plan.retryAfter, assessment.outcome ? undefined : assessment.deadlineAt && assessment.deadlineAt - times.monotonic].filter((wait) => wait !== undefined);
+  return waits.length > 0 ? { requeueAfter: Math.min(...waits) } : {};
 }
 
 const podsOf = (job: Frozen<Job>, { lister }: ReconcileContext): readonly Frozen<Pod>[] => lister(pods).controlledBy(job.metadata.uid!);

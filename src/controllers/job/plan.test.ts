@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import type { Job, JobSpec, JobStatus, PodFailurePolicyRule } from "../../apis/generated/batch/v1.ts";
 import type { Pod } from "../../apis/generated/core/v1.ts";
 import { closeAccounts, openAccounts } from "./accounting.ts";
-import { assess, type Memory } from "./assessment.ts";
-import { noFailures, recordEnds, remainingBackoff } from "./backoff.ts";
+import { assess } from "./assessment.ts";
+import { noFailures, recordEnds, remainingBackoff, type Times } from "./backoff.ts";
 import { parseIndexes } from "./index-set.ts";
 import { newPod } from "./new-pod.ts";
 import { outcomeAfter, planPods } from "./plan.ts";
@@ -11,6 +11,7 @@ import { judgeFailure } from "./pod-failure-policy.ts";
 import { metSuccessRule } from "./success-policy.ts";
 
 const now = Date.parse("2026-01-01T12:00:00Z");
+const times: Times = { now, monotonic: 5_000_000 };
 const ago = (seconds: number): string => `${new Date(now - seconds * 1000).toISOString().slice(0, 19)}Z`;
 
 const job = (spec: Partial<JobSpec> = {}, status: JobStatus = {}, metadata: Partial<Job["metadata"]> = {}): Job => ({
@@ -68,7 +69,7 @@ describe("the pods of a job", () => {
     ["of an index that has failed for good stay away", indexed({ parallelism: 4, backoffLimitPerIndex: 0 }), [failed("a", { index: 0 })], { create: [1, 2, 3] }],
     ["of an index that goes stay away where only failed ones are replaced", indexed({ parallelism: 2, completions: 3, podReplacementPolicy: "Failed" }), [pod("a", { index: 0, deleted: true })], { create: [1] }],
   ])("%s", (_, object, pods, expected) => {
-    const plan = planPods(object, pods, assess(object, pods, undefined, now), now);
+    const plan = planPods(object, pods, assess(object, pods, undefined, times), times.monotonic);
     const found = { ...plan, delete: plan.delete.map(({ metadata }) => metadata.name!) };
     expect({ retryAfter: undefined, ...found, delete: found.delete.toSorted() } as never).toEqual({ create: [], discard: false, retryAfter: undefined, ...expected, delete: (expected.delete ?? []).toSorted() } as never);
   });
@@ -93,7 +94,7 @@ describe("a job ends", () => {
     ["by too many failed indexes", indexed({ backoffLimitPerIndex: 0, maxFailedIndexes: 1 }, { failedIndexes: "3" }), [failed("b", { index: 1 })], "FailureTarget MaxFailedIndexesExceeded"],
     ["by a policy for success", indexed({ successPolicy: { rules: [{ succeededCount: 1 }] } }), [succeeded("a", { index: 2 })], "SuccessCriteriaMet SuccessPolicy"],
   ])("%s", (_, object, pods, expected) => {
-    const assessment = assess(object, pods, undefined, now), outcome = assessment.outcome ?? outcomeAfter(object, assessment, pods.filter(({ status }) => status?.phase === "Running").length);
+    const assessment = assess(object, pods, undefined, times), outcome = assessment.outcome ?? outcomeAfter(object, assessment, pods.filter(({ status }) => status?.phase === "Running").length);
     expect(outcome && `${outcome.type} ${outcome.reason}`).toBe(expected);
   });
 });
@@ -118,35 +119,38 @@ test.each<[string, number | undefined]>([["0", undefined], ["1-2", 0], ["0,3-4",
 });
 
 describe("the back-off", () => {
+  const { monotonic } = times;
   test("doubles up to ten minutes", () => {
-    expect([0, 1, 2, 3, 6, 7, 50].map((inARow) => remainingBackoff({ inARow, last: now }, now) / 1000)).toEqual([0, 10, 20, 40, 320, 600, 600]);
-    expect(remainingBackoff({ inARow: 1, last: now - 4000 }, now)).toBe(6000);
+    expect([0, 1, 2, 3, 6, 7, 50].map((inARow) => remainingBackoff({ inARow, last: monotonic }, monotonic) / 1000)).toEqual([0, 10, 20, 40, 320, 600, 600]);
+    expect(remainingBackoff({ inARow: 1, last: monotonic - 4000 }, monotonic)).toBe(6000);
   });
 
   test("counts failures since the last success", () => {
-    const twice = recordEnds(noFailures, [], [failed("a"), failed("b", { ended: 2 })], now);
-    expect(twice).toEqual({ inARow: 2, last: now - 2000 });
-    expect(recordEnds(twice, [], [], now)).toEqual(twice);
-    expect(recordEnds(twice, [succeeded("c", { ended: 3 })], [failed("d", { ended: 1 }), failed("e", { ended: 4 })], now)).toEqual({ inARow: 1, last: now - 1000 });
-    expect(recordEnds(twice, [succeeded("c")], [], now)).toEqual(noFailures);
+    const twice = recordEnds(noFailures, [], [failed("a"), failed("b", { ended: 2 })], times);
+    expect(twice).toEqual({ inARow: 2, last: monotonic - 2000 });
+    expect(recordEnds(twice, [], [], times)).toEqual(twice);
+    expect(recordEnds(twice, [succeeded("c", { ended: 3 })], [failed("d", { ended: 1 }), failed("e", { ended: 4 })], times)).toEqual({ inARow: 1, last: monotonic - 1000 });
+    expect(recordEnds(twice, [succeeded("c")], [], times)).toEqual(noFailures);
   });
 
-  test("goes on when the clock is set back", () => {
-    const before = recordEnds(noFailures, [], [failed("a")], now), after = recordEnds(before, [], [], now - 3_600_000);
-    expect(remainingBackoff(after, now - 3_600_000 + 4000)).toBe(6000);
-    const object = indexed({ backoffLimitPerIndex: 3 }), pods = [failed("a", { index: 0 })];
-    const memory = (kept: Memory | undefined, time: number): Memory => assess(object, pods, kept, time).memory;
-    expect(memory(memory(undefined, now), now - 3_600_000).ends.get("a")).toBe(now - 3_600_000);
+  test("of a pod that seems to end in the future begins now", () => {
+    expect(recordEnds(noFailures, [], [failed("a", { ended: -3600 })], times)).toEqual({ inARow: 1, last: monotonic });
   });
 
   test("is made up from pods that were counted before this process began", () => {
-    expect(assess(job(), [failed("a", { tracked: false, ended: 7 }), succeeded("b", { tracked: false, ended: 9 }), failed("c", { tracked: false, ended: 20 })], undefined, now).memory.failures).toEqual({ inARow: 1, last: now - 7000 });
+    expect(assess(job(), [failed("a", { tracked: false, ended: 7 }), succeeded("b", { tracked: false, ended: 9 }), failed("c", { tracked: false, ended: 20 })], undefined, times).memory.failures).toEqual({ inARow: 1, last: monotonic - 7000 });
   });
+});
+
+test.each([-3_600_000, 3_600_000])("a clock that is set by %p ms changes neither back-off nor deadline", (set) => {
+  const object = indexed({ backoffLimitPerIndex: 3, activeDeadlineSeconds: 100 }), pods = [failed("a", { index: 0 })];
+  const before = assess(object, pods, undefined, times), after = assess(object, pods, before.memory, { now: now + set + 1000, monotonic: times.monotonic + 1000 });
+  expect({ deadlineAt: after.deadlineAt, outcome: after.outcome, memory: after.memory }).toEqual({ deadlineAt: times.monotonic + 40_000, outcome: undefined, memory: before.memory });
 });
 
 describe("accounts", () => {
   const open = (object: Job, pods: Pod[]): ReturnType<typeof openAccounts> => {
-    const assessment = assess(object, pods, undefined, now);
+    const assessment = assess(object, pods, undefined, times);
     return openAccounts(object, pods, pods, assessment, outcomeAfter(object, assessment, pods.filter(({ status, metadata }) => status?.phase === "Running" && !metadata.deletionTimestamp).length), now);
   };
   test("name who has ended before letting go of them", () => {

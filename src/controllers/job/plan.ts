@@ -21,7 +21,7 @@ export interface PodsPlan {
 }
 
 /** Which pods to make and to delete. Source: manageJob. */
-export function planPods(job: Frozen<Job>, pods: readonly Frozen<Pod>[], assessment: Assessment, now: number): PodsPlan {
+export function planPods(job: Frozen<Job>, pods: readonly Frozen<Pod>[], assessment: Assessment, monotonic: number): PodsPlan {
   const { active, outcome } = assessment, nothing: PodsPlan = { create: [], delete: [], discard: false };
   if (outcome) return { ...nothing, delete: active };
   if (job.metadata.deletionTimestamp) return nothing;
@@ -31,7 +31,7 @@ export function planPods(job: Frozen<Job>, pods: readonly Frozen<Pod>[], assessm
   const terminating = replacesOnlyFailed(job.spec) ? pods.filter(isTerminating) : [];
   const missing = Math.min(burst, wanted - active.length - terminating.length);
   if (missing <= 0) return nothing;
-  return { ...nothing, ...planCreation(job.spec, missing, terminating, assessment, now) };
+  return { ...nothing, ...planCreation(job.spec, missing, terminating, assessment, monotonic) };
 }
 
 /** A job without a number of completions runs on until a pod has succeeded. */
@@ -57,23 +57,23 @@ function surplusOf(spec: Frozen<JobSpec>, active: readonly Frozen<Pod>[], wanted
   return [...rest, ...kept.slice(kept.length - tooMany).toReversed()];
 }
 
-function planCreation(spec: Frozen<JobSpec>, missing: number, terminating: readonly Frozen<Pod>[], assessment: Assessment, now: number): Pick<PodsPlan, "create" | "retryAfter"> {
+function planCreation(spec: Frozen<JobSpec>, missing: number, terminating: readonly Frozen<Pod>[], assessment: Assessment, monotonic: number): Pick<PodsPlan, "create" | "retryAfter"> {
   const { active, completed, failedIndexes, memory } = assessment;
-  const wait = failedIndexes ? 0 : remainingBackoff(memory.failures, now);
+  const wait = failedIndexes ? 0 : remainingBackoff(memory.failures, monotonic);
   if (wait > 0) return { create: [], retryAfter: wait };
   if (!isIndexed(spec)) return { create: Array.from({ length: missing }, () => undefined) };
   const present = indexSet([...active, ...terminating].map(completionIndex).filter((index) => index !== undefined));
   const indexes = firstMissing(union(completed, failedIndexes ?? [], present), missing, spec.completions ?? 0);
-  const waits = new Map(indexes.map((index) => [index, remainingOf(index, assessment, now)]));
+  const waits = new Map(indexes.map((index) => [index, remainingOf(index, assessment, monotonic)]));
   const later = [...waits.values()].filter((ms) => ms > 0);
   return { create: indexes.filter((index) => waits.get(index) === 0), ...(later.length > 0 ? { retryAfter: Math.min(...later) } : {}) };
 }
 
 /** Milliseconds until the failed pod of an index may be replaced, where each index has a back-off of its own. */
-function remainingOf(index: number, { awaitingReplacement, memory }: Assessment, now: number): number {
+function remainingOf(index: number, { awaitingReplacement, memory }: Assessment, monotonic: number): number {
   const pod = awaitingReplacement.get(index);
   if (!pod) return 0;
-  return remainingBackoff({ inARow: failureCount(pod) + ignoredFailureCount(pod) + 1, last: memory.ends.get(pod.metadata.uid!)! }, now);
+  return remainingBackoff({ inARow: failureCount(pod) + ignoredFailureCount(pod) + 1, last: memory.ends.get(pod.metadata.uid!)! }, monotonic);
 }
 
 /** How the job stands once the plan for its pods has been carried out, which left so many `active`: what was decided holds when they are gone. */
