@@ -47,38 +47,53 @@ export const hasCondition = (job: Frozen<Job>, type: string): boolean => job.sta
 
 /** Weighs what the pods show against what the status says already. Source: syncJob of kubernetes pkg/controller/job. */
 export function assess(job: Frozen<Job>, pods: readonly Frozen<Pod>[], memory: Memory | undefined, times: Times): Assessment {
-  const { spec, status = {} } = job, uncounted = { succeeded: new Set(status.uncountedTerminatedPods?.succeeded), failed: new Set(status.uncountedTerminatedPods?.failed) };
-  const uncountedPods = pods.filter((pod) => isTracked(pod) && counts(pod, spec));
-  const succeeded = uncountedPods.filter((pod) => pod.status?.phase === "Succeeded" && !uncounted.succeeded.has(pod.metadata.uid!));
-  const failed = uncountedPods.filter((pod) => isPodFailed(pod, spec) && !uncounted.failed.has(pod.metadata.uid!));
-  const active = pods.filter(isPodActive), recorded = isIndexed(spec) ? parseIndexes(status.completedIndexes ?? "", spec.completions ?? 0) : [];
-  const completed = isIndexed(spec) ? union(recorded, indexesOf(pods.filter((pod) => isTracked(pod) && pod.status?.phase === "Succeeded"), spec)) : [];
-  const failedIndexes = isIndexed(spec) && spec.backoffLimitPerIndex !== undefined ? failedIndexesOf(job, uncountedPods) : undefined;
-  const awaitingReplacement = failedIndexes ? lastFailures(uncountedPods.filter((pod) => isPodFailed(pod, spec)), union(completed, failedIndexes, indexesOf(active, spec)), spec) : new Map<number, Frozen<Pod>>();
-  const start = startOf(job, memory, times);
+  const { spec, status = {} } = job, active = pods.filter(isPodActive), { succeeded, failed } = newlyEnded(job, pods);
+  const uncounted = status.uncountedTerminatedPods ?? {}, indexes = assessIndexes(job, pods, active), start = startOf(job, memory, times);
   const facts: Facts = {
     active,
-    succeeded: isIndexed(spec) ? sizeOf(completed) : (status.succeeded ?? 0) + uncounted.succeeded.size + succeeded.length,
-    failed: (status.failed ?? 0) + uncounted.failed.size + failed.filter((pod) => isCounted(spec, pod)).length,
-    recorded, completed, ...(failedIndexes ? { failedIndexes } : {}), awaitingReplacement,
+    succeeded: isIndexed(spec) ? sizeOf(indexes.completed) : (status.succeeded ?? 0) + (uncounted.succeeded?.length ?? 0) + succeeded.length,
+    failed: (status.failed ?? 0) + (uncounted.failed?.length ?? 0) + failed.filter((pod) => isCounted(spec, pod)).length,
+    ...indexes,
     ...deadlineOf(spec, start, times),
-    memory: { failures: failedIndexes ? noFailures : recordEnds(memory?.failures ?? pastFailures(pods, spec, times), succeeded, failed, times), ends: endsOf(awaitingReplacement, memory, times), ...(start ? { start } : {}) },
+    memory: {
+      failures: indexes.failedIndexes ? noFailures : recordEnds(memory?.failures ?? pastFailures(pods, spec, times), succeeded, failed, times),
+      ends: endsOf(indexes.awaitingReplacement, memory, times),
+      ...(start ? { start } : {}),
+    },
   };
   const outcome = outcomeOf(job, pods, facts, times);
   return { ...facts, ...(outcome ? { outcome } : {}) };
+}
+
+/** Pods that the status doesn't know of yet. */
+function newlyEnded({ spec, status }: Frozen<Job>, pods: readonly Frozen<Pod>[]): { succeeded: Frozen<Pod>[]; failed: Frozen<Pod>[] } {
+  const known = new Set([...(status?.uncountedTerminatedPods?.succeeded ?? []), ...(status?.uncountedTerminatedPods?.failed ?? [])]);
+  const unknown = pods.filter((pod) => isTracked(pod) && counts(pod, spec) && !known.has(pod.metadata.uid!));
+  return { succeeded: unknown.filter((pod) => pod.status?.phase === "Succeeded"), failed: unknown.filter((pod) => isPodFailed(pod, spec)) };
+}
+
+type Indexes = Pick<Assessment, "recorded" | "completed" | "failedIndexes" | "awaitingReplacement">;
+
+function assessIndexes(job: Frozen<Job>, pods: readonly Frozen<Pod>[], active: readonly Frozen<Pod>[]): Indexes {
+  const { spec, status } = job, tracked = pods.filter(isTracked);
+  if (!isIndexed(spec)) return { recorded: [], completed: [], awaitingReplacement: new Map() };
+  const recorded = parseIndexes(status?.completedIndexes ?? "", spec.completions ?? 0);
+  const completed = union(recorded, indexesOf(tracked.filter((pod) => pod.status?.phase === "Succeeded"), spec));
+  if (spec.backoffLimitPerIndex === undefined) return { recorded, completed, awaitingReplacement: new Map() };
+  const failed = tracked.filter((pod) => isPodFailed(pod, spec) && counts(pod, spec)), failedIndexes = failedIndexesOf(job, failed);
+  return { recorded, completed, failedIndexes, awaitingReplacement: lastFailures(failed, union(completed, failedIndexes, indexesOf(active, spec)), spec) };
 }
 
 type Facts = Omit<Assessment, "outcome">;
 
 const indexesOf = (pods: readonly Frozen<Pod>[], spec: Frozen<JobSpec>): IndexSet => indexSet(pods.map((pod) => validIndex(pod, spec)).filter((index) => index !== undefined));
 
-function failedIndexesOf({ spec, status }: Frozen<Job>, uncountedPods: readonly Frozen<Pod>[]): IndexSet {
-  const failed = uncountedPods.filter((pod) => {
-    if (!isPodFailed(pod, spec)) return false;
+function failedIndexesOf({ spec, status }: Frozen<Job>, failed: readonly Frozen<Pod>[]): IndexSet {
+  const forGood = failed.filter((pod) => {
     const { action } = judgeFailure(spec, pod);
     return action === "FailIndex" || (action !== "Ignore" && failureCount(pod) >= spec.backoffLimitPerIndex!);
   });
-  return union(parseIndexes(status?.failedIndexes ?? "", spec.completions ?? 0), indexesOf(failed, spec));
+  return union(parseIndexes(status?.failedIndexes ?? "", spec.completions ?? 0), indexesOf(forGood, spec));
 }
 
 /** Of each index that isn't settled, its last failed pod. */
