@@ -8,7 +8,7 @@ import { completionIndex, failureCount, ignoredFailureCount, isIndexed, isTermin
 import { removalOrder } from "./removal-order.ts";
 
 /** At most so many pods are made or deleted in one go. */
-export const burst = 500;
+const burst = 500;
 
 export interface PodsPlan {
   /** Pods to make: the index of each, in an Indexed Job. */
