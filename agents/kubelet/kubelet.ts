@@ -20,10 +20,12 @@ import { collectImages, defaultImageGc } from "./images/image-gc.ts";
 import { ImagePuller } from "./images/image-puller.ts";
 import { defaultRotation } from "./logs/rotation.ts";
 import { parseResolvConf, type ResolvConf } from "./network/dns.ts";
+import { admittingNode } from "./node/admitting-node.ts";
 import { memoryTotal, nodeCapacity } from "./node/capacity.ts";
-import { NodeStatusReporter } from "./node/node-status.ts";
+import { nodeLabels, NodeStatusReporter } from "./node/node-status.ts";
 import { Backoff, crashLoopLimits } from "./pod/backoff.ts";
 import type { PodContext } from "./pod/context.ts";
+import { PodAdmission } from "./pod/pod-admission.ts";
 import { PodWorkers } from "./pod/pod-workers.ts";
 import { References } from "./pod/references.ts";
 import { ProbeManager } from "./probes/probe-manager.ts";
@@ -94,6 +96,15 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const statuses = new StatusManager({ client, clock, log, signal: stop.signal });
   const puller = new ImagePuller({ runtime, recorder, clock });
   const ownNode = informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
+  const registered = { name: nodeName, labels: nodeLabels(nodeName, options.labels ?? {}), taints: options.taints ?? [] };
+  const admission = new PodAdmission({
+    recorder, clock, log,
+    node: {
+      known: () => admittingNode({ ...registered, allocatable: capacity.allocatable }, ownNode.lister.get(nodeName)),
+      fresh: async () => admittingNode({ ...registered, allocatable: capacity.allocatable }, await client.get(nodes, { name: nodeName })),
+    },
+    evict: (uid, verdict) => workers.get(uid)?.evict(verdict) ?? Promise.resolve(),
+  });
   const storageDirectory = options.storageDirectory ?? join(rootDir, "storage");
   const volumes = new Volumes(rootDir, {
     nodeName, storageDirectory, claim: (namespace, name) => orMissing(client.get(persistentvolumeclaims, { namespace, name })), persistentVolume: (name) => orMissing(client.get(persistentvolumes, { name })),
@@ -113,11 +124,11 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     nodeResolvConf: () => readResolvConf(options.resolvConfPath), nodeHosts: () => readFileSync("/etc/hosts", "utf8"),
     clusterDns: { servers: options.clusterDns, domain: options.clusterDomain },
     logDir: options.logDir ?? "/var/log/pods", seccompRoot: join(rootDir, "seccomp"),
-    cgroups, volumes, references, puller, probes, statuses, crashes: new Backoff(crashLoopLimits),
+    cgroups, volumes, references, puller, probes, statuses, crashes: new Backoff(crashLoopLimits), admission,
   };
   const workers = new PodWorkers(context, informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` }));
   const node = new NodeStatusReporter({
-    client, own: ownNode, runtime, recorder, clock, log, nodeName, nodeIps, labels: options.labels ?? {}, taints: options.taints ?? [], rootDir, capacity,
+    client, own: ownNode, runtime, recorder, clock, log, nodeName, nodeIps, labels: registered.labels, taints: registered.taints, rootDir, capacity,
     kubeletPort: options.kubeletPort ?? 10250, onReady: () => workers.wakeAll(),
   });
   const handler = kubeletHandler({
@@ -144,7 +155,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       cgroups.init();
       await Promise.all([
         node.run(stop.signal),
-        workers.run(stop.signal).catch((error: unknown) => {
+        // Pods are judged by the node as the API has it.
+        ownNode.synced(stop.signal).then(() => workers.run(stop.signal)).catch((error: unknown) => {
           if (!stop.signal.aborted) throw error;
         }),
         probes.run(stop.signal),

@@ -1,7 +1,8 @@
-import { expect, test } from "bun:test";
-import { pods } from "../../src/apis/builtins.ts";
+import { describe, expect, test } from "bun:test";
+import { events, pods } from "../../src/apis/builtins.ts";
 import type { Pod, PodSpec } from "../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../src/client/client.ts";
+import { eventually } from "../support/eventually.ts";
 
 /** A node with pods bound to it: a kubelet with a runtime, or what plays one. */
 export interface NodeUnderTest {
@@ -108,6 +109,20 @@ export function podLifeSuite(node: () => NodeUnderTest): void {
     await node().gone("life-imageless");
   });
 
+  test("a node takes no pod that does not fit beside the others", async () => {
+    const port = { ports: [{ containerPort: 80, hostPort: 18_080 }] };
+    await node().createPod("life-port", { containers: [{ name: "main", command: forever, ...port }] });
+    await node().podWhen("life-port", isReady);
+    await node().createPod("life-clash", { containers: [{ name: "main", command: forever, ...port }] });
+    await node().createPod("life-large", { containers: [{ name: "main", command: forever, resources: { requests: { cpu: "10k" } } }] });
+    const clash = await node().podWhen("life-clash", inPhase("Failed")), large = await node().podWhen("life-large", inPhase("Failed"));
+    expect(clash.status).toMatchObject({ reason: "NodePorts", message: "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports" });
+    expect(large.status!.reason).toBe("OutOfcpu");
+    expect(large.status!.message).toMatch(/^Pod was rejected: Node didn't have enough resource: cpu, requested: 10000000, used: 0, capacity: \d+$/);
+    for (const name of ["life-port", "life-clash", "life-large"]) await remove(name);
+    for (const name of ["life-port", "life-clash", "life-large"]) await node().gone(name);
+  });
+
   test("readiness gates hold readiness back", async () => {
     await node().createPod("life-gated", { readinessGates: [{ conditionType: "example.com/open" }], containers: [{ name: "main", command: forever }] });
     const held = await node().podWhen("life-gated", (pod) => conditionOf(pod, "ContainersReady")?.status === "True");
@@ -125,6 +140,45 @@ export function podLifeSuite(node: () => NodeUnderTest): void {
     const pod = await node().podWhen("life-late", inPhase("Failed"));
     expect(pod.status).toMatchObject({ reason: "DeadlineExceeded", message: "Pod was active on the node longer than the specified deadline" });
     expect(conditionOf(pod, "Ready")).toMatchObject({ status: "False", reason: "PodFailed" });
+  });
+
+  describe("a pod that the node has no room for is rejected", () => {
+    const reasonsOf = async (pod: Pod): Promise<(string | undefined)[]> =>
+      (await node().client.list(events, { namespace })).items.filter(({ involvedObject }) => involvedObject.uid === pod.metadata.uid).map(({ type, reason, message }) => `${type} ${reason}: ${message}`);
+    const rejected = async (name: string): Promise<Pod> => {
+      const pod = await node().podWhen(name, inPhase("Failed"));
+      expect(Date.parse(pod.status!.startTime!)).toBeGreaterThan(0);
+      expect(pod.status!.containerStatuses).toBeUndefined();
+      expect(conditionOf(pod, "PodScheduled")).toBeUndefined();
+      const { reason, message } = pod.status!;
+      await eventually(async () => expect(await reasonsOf(pod)).toEqual([`Warning ${reason}: ${message!.replace("Pod was rejected: ", "")}`]));
+      return pod;
+    };
+
+    test("for want of CPU", async () => {
+      await node().createPod("life-huge", { containers: [{ name: "main", command: forever, resources: { requests: { cpu: "4k" } } }] });
+      const pod = await rejected("life-huge");
+      expect(pod.status).toMatchObject({ reason: "OutOfcpu", message: expect.stringMatching(/^Pod was rejected: Node didn't have enough resource: cpu, requested: 4000000, used: \d+, capacity: \d+$/), qosClass: "Burstable" });
+      await remove("life-huge");
+      await node().gone("life-huge");
+    });
+
+    test("because of another's port, until that is free", async () => {
+      const withPort: Partial<PodSpec> = { containers: [{ name: "main", command: forever, ports: [{ containerPort: 21017, hostPort: 21017 }] }] };
+      await node().createPod("life-port", withPort);
+      await node().podWhen("life-port", isReady);
+      await node().createPod("life-clash", withPort);
+      expect((await rejected("life-clash")).status).toMatchObject({ reason: "NodePorts", message: "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports" });
+      for (const name of ["life-port", "life-clash"]) await remove(name);
+      for (const name of ["life-port", "life-clash"]) await node().gone(name);
+      await node().createPod("life-clash", { ...withPort, restartPolicy: "Never", containers: withPort.containers!.map((container) => ({ ...container, command: ["true"] })) });
+      await node().podWhen("life-clash", inPhase("Succeeded"));
+      // One that has ended takes nothing, though it is still there.
+      await node().createPod("life-port", withPort);
+      await node().podWhen("life-port", isReady);
+      for (const name of ["life-port", "life-clash"]) await remove(name);
+      for (const name of ["life-port", "life-clash"]) await node().gone(name);
+    });
   });
 
   test("a container whose image changes is replaced", async () => {

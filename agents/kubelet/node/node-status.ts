@@ -3,7 +3,7 @@ import type { Logger } from "../../../src/base/log.ts";
 import { isAlreadyExists, isNotFound } from "../../../src/apimachinery/status.ts";
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import { nodes } from "../../../src/apis/core/node.ts";
-import type { ContainerImage, Node, NodeCondition, NodeStatus, Taint } from "../../../src/apis/generated/core/v1.ts";
+import type { ContainerImage, Node, NodeCondition, NodeFeatures, NodeStatus, Taint } from "../../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../../src/client/client.ts";
 import type { Informer } from "../../../src/client/informer.ts";
 import type { EventRecorder } from "../../../src/client/recorder.ts";
@@ -23,7 +23,7 @@ export interface NodeStatusOptions {
   log: Logger;
   nodeName: string;
   nodeIps: readonly string[];
-  /** More labels and taints to register with. */
+  /** To register with. */
   labels: Readonly<Record<string, string>>;
   taints: readonly Taint[];
   rootDir: string;
@@ -39,6 +39,12 @@ const eagerTickMs = 250;
 const reportMs = 5 * 60_000;
 const mostImages = 50;
 
+/** The labels a node registers with: the usual ones, and those that were asked for. */
+export function nodeLabels(nodeName: string, more: Readonly<Record<string, string>>): Record<string, string> {
+  const fixed = Object.fromEntries(["kubernetes.io", "beta.kubernetes.io"].flatMap((prefix) => [[`${prefix}/arch`, nodeArchitecture], [`${prefix}/os`, "linux"]]));
+  return { ...fixed, "kubernetes.io/hostname": nodeName, ...more };
+}
+
 /** Registers the node and keeps its status and Lease: a look every ten seconds, a status write only when something changed or five minutes have passed. */
 export class NodeStatusReporter {
   readonly #lease: NodeLease;
@@ -50,6 +56,7 @@ export class NodeStatusReporter {
   #wake?: AbortController;
   #images?: ContainerImage[];
   #runtimeVersion?: string;
+  #features?: NodeFeatures;
   #wasReady?: boolean;
   #leasedAt = -Infinity;
   constructor(private readonly options: NodeStatusOptions) {
@@ -112,8 +119,7 @@ export class NodeStatusReporter {
   }
 
   async #register(): Promise<Frozen<Node>> {
-    const { client, nodeName, taints, log } = this.options;
-    const labels = this.#labels();
+    const { client, nodeName, labels, taints, log } = this.options;
     try {
       const created = await client.create(nodes, { apiVersion: "v1", kind: "Node", metadata: { name: nodeName, labels }, spec: taints.length > 0 ? { taints: [...taints] } : {} });
       log.info("Node registered", { node: nodeName });
@@ -126,19 +132,15 @@ export class NodeStatusReporter {
     }
   }
 
-  #labels(): Record<string, string> {
-    const fixed = Object.fromEntries(["kubernetes.io", "beta.kubernetes.io"].flatMap((prefix) => [[`${prefix}/arch`, nodeArchitecture], [`${prefix}/os`, "linux"]]));
-    return { ...fixed, "kubernetes.io/hostname": this.options.nodeName, ...this.options.labels };
-  }
-
   async #current(): Promise<NodeStatus> {
     const { capacity, nodeIps, nodeName, kubeletPort, clock, rootDir, runtime } = this.options;
     let health: Pick<NodeHealth, "runtime" | "runtimeError">;
     try {
-      const { status = {} } = await runtime.runtime.status({}, { timeoutMs: 5000 });
+      const { status = {}, features } = await runtime.runtime.status({}, { timeoutMs: 5000 });
       const version = await runtime.runtime.version({}, { timeoutMs: 5000 });
       this.#runtimeVersion = `${version.runtimeName}://${version.runtimeVersion}`;
       this.#images ??= await this.#listImages();
+      this.#features = { supplementalGroupsPolicy: features?.supplementalGroupsPolicy ?? false };
       health = this.#runtime.answered(status, clock.now());
     } catch (error) {
       health = this.#runtime.failed(error, clock.now());
@@ -150,6 +152,7 @@ export class NodeStatusReporter {
       addresses: [...nodeIps.map((address) => ({ type: "InternalIP", address })), { type: "Hostname", address: nodeName }],
       daemonEndpoints: { kubeletEndpoint: { Port: kubeletPort } },
       nodeInfo: systemInfo(this.#runtimeVersion ?? ""),
+      ...(this.#features ? { features: this.#features } : {}),
       images: this.#images ?? [],
     };
   }

@@ -14,6 +14,7 @@ import type { NodeShape } from "../runtime/resources.ts";
 import type { StatusManager } from "../status/status-manager.ts";
 import type { Volumes } from "../volumes/volumes.ts";
 import type { Backoff } from "./backoff.ts";
+import type { PodAdmission } from "./pod-admission.ts";
 import type { References } from "./references.ts";
 
 /** What the workers of all pods share. */
@@ -40,4 +41,5 @@ export interface PodContext {
   probes: ProbeManager;
   statuses: StatusManager;
   crashes: Backoff;
+  admission: PodAdmission;
 }

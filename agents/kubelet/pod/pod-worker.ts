@@ -5,18 +5,14 @@ import { backoffDelay } from "../../../src/base/backoff.ts";
 import { currentSandbox, latestContainer, readRuntimePod, type RuntimeContainer, type RuntimePod } from "../runtime/runtime-status.ts";
 import type { Waiting } from "../status/container-status.ts";
 import { podStatus } from "../status/pod-status.ts";
+import { rejectedStatus } from "../status/rejected-status.ts";
 import { terminationMessage } from "../status/termination-message.ts";
 import { podReference } from "./container-reference.ts";
 import type { PodContext } from "./context.ts";
 import { endPod, removePod } from "./end.ts";
 import { gracePeriodSeconds, isHostNetwork, isTerminal, type Pod } from "./pod.ts";
 import { runPod } from "./run.ts";
-
-/** Why the kubelet ends a pod by itself. */
-export interface Verdict {
-  reason: string;
-  message: string;
-}
+import type { Verdict } from "./verdict.ts";
 
 /** What a pod's hands-on parts (`run.ts`, `end.ts`) know and keep of it between steps. */
 export interface PodState {
@@ -36,7 +32,7 @@ const exitSettleTries = 12;
 
 /**
  * The life of one pod on this node: one loop, one step at a time, woken by whatever concerns the pod.
- * Running until it is to end; then ending; then ended, until the API has forgotten it and the node as well.
+ * First the node has to take it; running until it is to end; then ending; then ended, until the API has forgotten it and the node as well.
  */
 export class PodWorker {
   readonly uid: string;
@@ -45,7 +41,11 @@ export class PodWorker {
   #pod: Pod;
   #removed = false;
   #verdict?: Verdict;
+  /** What is told of the pod when the node has not taken it. */
+  #rejected?: PodStatus;
+  #leftRoom = false;
   #ended = false;
+  readonly #end = Promise.withResolvers<void>();
   /** Ends the current step when it has been overtaken: the pod is to go, or faster than before. */
   #interrupt = new AbortController();
   #wake?: () => void;
@@ -86,8 +86,17 @@ export class PodWorker {
   remove(last?: Pod): void {
     if (last) this.#pod = last;
     this.#removed = true;
+    this.#context.admission.release(this.uid);
     if (!this.#ended) this.#restart();
     this.wake();
+  }
+
+  /** Ends it for this reason, unless it is ending for another; resolves when nothing of it runs. */
+  evict(verdict: Verdict): Promise<void> {
+    this.#verdict ??= verdict;
+    if (!this.#ended) this.#restart();
+    this.wake();
+    return this.#end.promise;
   }
 
   exited(id: string): void {
@@ -126,10 +135,10 @@ export class PodWorker {
   /** One step; true when the pod is gone for good. */
   async #step(signal: AbortSignal): Promise<boolean> {
     if (this.#ended && !this.#removed && this.#pod.metadata.deletionTimestamp === undefined) return false;
+    if (!this.#goes()) await this.#admit(signal);
     const runtime = await this.#read();
     this.#verdict ??= this.#overdue();
-    const ending = this.#removed || this.#pod.metadata.deletionTimestamp !== undefined || this.#verdict !== undefined || isTerminal(this.#pod.status?.phase);
-    if (!ending) {
+    if (!this.#goes() && !this.#rejected && !this.#verdict) {
       const last = await runPod(this.#context, this.#pod, runtime, this.#state, { signal, read: () => this.#read(), publish: (seen) => this.#publish(seen, false) });
       // All containers have done what they had to: the rest of the pod goes.
       if (!isTerminal(this.#publish(last, false).phase)) {
@@ -140,11 +149,30 @@ export class PodWorker {
     const last = await this.#read();
     const graceSeconds = gracePeriodSeconds(this.#pod, last.containers[0]?.podGracePeriodSeconds);
     const dead = await endPod(this.#context, this.#pod, last, { graceSeconds, signal, read: () => this.#read() });
+    this.#stopped();
     if (!this.#removed) await this.#finish(dead);
     this.#ended = true;
     if (!this.#removed) return false;
     await removePod(this.#context, this.#pod, await this.#read());
     return true;
+  }
+
+  /** Whatever the node thinks of it. */
+  #goes(): boolean {
+    return this.#removed || this.#pod.metadata.deletionTimestamp !== undefined || isTerminal(this.#pod.status?.phase);
+  }
+
+  async #admit(signal: AbortSignal): Promise<void> {
+    if (this.#rejected || this.#leftRoom) return;
+    const rejection = await this.#context.admission.admit(this.#pod, signal);
+    if (rejection) this.#rejected = rejectedStatus(this.#pod, rejection, this.#context.clock.now());
+  }
+
+  /** Nothing of the pod runs any more. The next pod may come as soon as anybody hears of that, so its room is free before. */
+  #stopped(): void {
+    this.#leftRoom = true;
+    this.#context.admission.release(this.uid);
+    this.#end.resolve();
   }
 
   /** The pod has ended: say so, and when it is being deleted let the API forget it. */
@@ -181,6 +209,10 @@ export class PodWorker {
 
   #publish(runtime: RuntimePod, finished: boolean): PodStatus {
     const { probes, statuses, clock, nodeIps } = this.#context;
+    if (this.#rejected) {
+      statuses.set(this.#pod, this.#rejected);
+      return this.#rejected;
+    }
     const podIp = isHostNetwork(this.#pod) ? nodeIps()[0] : currentSandbox(runtime)?.ips[0];
     if (!finished) probes.sync(this.#pod, runtime, podIp ?? "");
     this.#adoptVerdicts(runtime);
@@ -213,6 +245,7 @@ export class PodWorker {
   }
 
   #overdue(): Verdict | undefined {
+    if (this.#rejected) return undefined;
     const { activeDeadlineSeconds } = this.#pod.spec;
     const startTime = this.#context.statuses.get(this.uid)?.startTime ?? this.#pod.status?.startTime;
     if (activeDeadlineSeconds === undefined || !startTime) return undefined;

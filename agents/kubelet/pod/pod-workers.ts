@@ -58,7 +58,9 @@ export class PodWorkers {
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
     await this.#pods.synced(signal);
-    this.#cleanUp(await this.#firstList(signal));
+    const known = await this.#firstList(signal);
+    this.#cleanUp(known);
+    this.#takeUp(known);
     const unsubscribe = this.#pods.onChange((old, current) => this.#onChange(old, current));
     this.#weigh();
     try {
@@ -67,6 +69,13 @@ export class PodWorkers {
       unsubscribe();
       await Promise.allSettled(this.#running);
     }
+  }
+
+  /** What was here before stays; what came meanwhile is judged in the order it was made. */
+  #takeUp(known: ReadonlyMap<string, unknown>): void {
+    const list = this.#pods.lister.list().toSorted((a, b) => Date.parse(a.metadata.creationTimestamp!) - Date.parse(b.metadata.creationTimestamp!));
+    for (const pod of list) if (!isTerminal(pod.status?.phase) && (pod.status?.startTime || known.has(pod.metadata.uid!))) this.#context.admission.remember(pod);
+    for (const pod of list) this.#start(new PodWorker(this.#context, pod, this.#onSeen));
   }
 
   #onChange(old: Pod | undefined, current: Pod | undefined): void {

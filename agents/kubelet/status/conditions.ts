@@ -11,15 +11,22 @@ export interface ConditionFacts {
   sandboxReady: boolean;
   /** As `knownConditions` gives them. */
   known: readonly Frozen<PodCondition>[];
+  /** How the kubelet disrupted the pod, in a sentence. */
+  disruption?: string | undefined;
   now: number;
 }
 
 type Verdict = Pick<PodCondition, "status" | "reason" | "message">;
 
+const disruptionTarget = "DisruptionTarget";
+const terminationByKubelet = "TerminationByKubelet";
 const ownTypes: readonly string[] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
 
 /** Whether the kubelet answers for conditions of this type. */
 export const isOwnCondition = ({ type }: { readonly type: string }): boolean => ownTypes.includes(type);
+
+/** Whether the kubelet has said this: of a disruption, others may have spoken. */
+export const isToldByKubelet = (condition: PodCondition): boolean => isOwnCondition(condition) || (condition.type === disruptionTarget && condition.reason === terminationByKubelet);
 
 /** What is known of the conditions: the kubelet's own as it last told them, others' as the API has them. */
 export const knownConditions = (api: readonly Frozen<PodCondition>[] = [], told: readonly Frozen<PodCondition>[] = api): Frozen<PodCondition>[] =>
@@ -36,8 +43,10 @@ export function podConditions(pod: Pod, facts: ConditionFacts): PodCondition[] {
     ["ContainersReady", ready],
     ["PodScheduled", { status: "True" }],
   ];
+  if (facts.disruption) verdicts.push([disruptionTarget, { status: "True", reason: terminationByKubelet, message: facts.disruption }]);
   const own = verdicts.map(([type, verdict]) => condition(pod, type, verdict, old.get(type), facts.now));
-  return [...own, ...[...old.values()].filter((condition) => !isOwnCondition(condition)).map((condition) => structuredClone(condition) as PodCondition)];
+  const said = new Set(verdicts.map(([type]) => type));
+  return [...own, ...[...old.values()].filter(({ type }) => !said.has(type)).map((condition) => structuredClone(condition) as PodCondition)];
 }
 
 function condition(pod: Pod, type: string, verdict: Verdict, old: Frozen<PodCondition> | undefined, now: number): PodCondition {

@@ -1,5 +1,6 @@
 import type { PodStatus } from "../../../src/apis/generated/core/v1.ts";
 import { qosClassOf } from "../../../src/apis/core/pod/qos.ts";
+import type { Verdict } from "../pod/verdict.ts";
 import { ephemeralContainers, initContainers, isHostNetwork, isTerminal, type Container, type Pod } from "../pod/pod.ts";
 import { currentSandbox, type RuntimePod } from "../runtime/runtime-status.ts";
 import { knownConditions, podConditions } from "./conditions.ts";
@@ -12,7 +13,7 @@ export interface StatusView extends ContainerView {
   /** The addresses the pod had last: a pod that has ended keeps showing them, also when it ended before they were told. */
   podIps: readonly string[];
   /** Why the kubelet ended the pod, such as DeadlineExceeded or Evicted: the pod is Failed then. */
-  verdict?: { reason: string; message: string };
+  verdict?: Verdict | undefined;
   /** The last status told, which the API may not show yet. */
   told?: PodStatus;
 }
@@ -35,7 +36,7 @@ export function podStatus(pod: Pod, runtime: RuntimePod, view: StatusView): PodS
 
   const status: PodStatus = {
     phase, startTime: old.startTime ?? time(view.now),
-    conditions: podConditions(pod, { phase, initStatuses, statuses, sandboxReady, known: knownConditions(pod.status?.conditions, view.told?.conditions), now: view.now }),
+    conditions: podConditions(pod, { phase, initStatuses, statuses, sandboxReady, known: knownConditions(pod.status?.conditions, view.told?.conditions), disruption: view.verdict?.disruption, now: view.now }),
     qosClass: old.qosClass ?? qosClassOf(pod), containerStatuses: statuses,
     hostIP: hostIps[0], hostIPs: hostIps.map((ip) => ({ ip })),
   };

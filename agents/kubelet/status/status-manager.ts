@@ -7,7 +7,7 @@ import { pods } from "../../../src/apis/core/pod/pod.ts";
 import type { PodCondition, PodStatus } from "../../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../../src/client/client.ts";
 import type { Pod } from "../pod/pod.ts";
-import { isOwnCondition } from "./conditions.ts";
+import { isOwnCondition, isToldByKubelet } from "./conditions.ts";
 
 interface Entry {
   pod: Pod;
@@ -103,7 +103,10 @@ function patchOf({ pod, status }: Entry): Record<string, unknown> {
   const patch: Record<string, unknown> = { ...status };
   for (const key of ["reason", "message", "podIP", "podIPs"] as const) if (pod.status?.[key] !== undefined && status[key] === undefined) patch[key] = null;
   // Conditions are merged by type: others' are left out, and what ours no longer say is taken back.
-  patch["conditions"] = status.conditions?.filter(isOwnCondition).map((condition) => ({ ...condition, reason: condition.reason ?? null, message: condition.message ?? null }));
+  const { conditions = [] } = status;
+  const told = conditions.filter(isToldByKubelet).map((condition) => ({ ...condition, reason: condition.reason ?? null, message: condition.message ?? null }));
+  const gone = (pod.status?.conditions ?? []).filter((condition) => isOwnCondition(condition) && !conditions.some(({ type }) => type === condition.type));
+  patch["conditions"] = [...told, ...gone.map(({ type }) => ({ type, $patch: "delete" }))];
   for (const key of ["podIPs", "hostIPs"] as const) if (status[key]) patch[key] = [...status[key], { $patch: "replace" }];
   return patch;
 }

@@ -1,0 +1,23 @@
+import type { Frozen } from "../../../src/apimachinery/meta.ts";
+import type { Node, Taint } from "../../../src/apis/generated/core/v1.ts";
+import type { AdmittingNode } from "../pod/admission.ts";
+
+/** What the kubelet itself knows of its node, whatever the API has. */
+export interface OwnNode {
+  name: string;
+  /** With which it registers. */
+  labels: Readonly<Record<string, string>>;
+  taints: readonly Taint[];
+  allocatable: Readonly<Record<string, string>>;
+}
+
+/** The node as pods are judged by it: as the API has it, with what others added to its resources. Before it is registered, as it will be. */
+export function admittingNode(own: OwnNode, node: Frozen<Node> | undefined): AdmittingNode {
+  const { name, allocatable } = own;
+  if (!node) return { ...own, supplementalGroupsPolicy: false };
+  const { metadata, spec, status } = node;
+  return {
+    name, labels: metadata.labels ?? {}, taints: spec?.taints ?? [], allocatable: { ...status?.allocatable, ...allocatable },
+    supplementalGroupsPolicy: status?.features?.supplementalGroupsPolicy ?? false,
+  };
+}

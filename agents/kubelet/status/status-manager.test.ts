@@ -1,0 +1,30 @@
+import { expect, test } from "bun:test";
+import { systemClock } from "../../../src/base/clock.ts";
+import { logger } from "../../../src/base/log.ts";
+import type { Pod, PodCondition, PodStatus } from "../../../src/apis/generated/core/v1.ts";
+import type { Client } from "../../../src/client/client.ts";
+import { StatusManager } from "./status-manager.ts";
+
+/** What is written of the status of a pod whose conditions the API has so. */
+async function written(conditions: readonly PodCondition[], status: PodStatus): Promise<Record<string, unknown>> {
+  const bodies: { status: Record<string, unknown> }[] = [];
+  const client = { patch: (_card: unknown, _name: unknown, { body }: { body: { status: Record<string, unknown> } }) => Promise.resolve(bodies.push(body)) } as unknown as Client;
+  const manager = new StatusManager({ client, clock: systemClock, log: logger("test"), signal: new AbortController().signal });
+  const pod: Pod = { metadata: { name: "p", namespace: "default", uid: "u" }, spec: { containers: [] }, status: { phase: "Pending", conditions: [...conditions] } };
+  manager.set(pod, status);
+  await manager.flushed("u");
+  expect(bodies).toHaveLength(1);
+  return bodies[0]!.status;
+}
+
+const condition = (type: string, reason?: string): PodCondition => ({ type, status: "True", ...(reason ? { reason } : {}) });
+
+test("of conditions only the kubelet's own are written, and those it no longer tells are taken back", async () => {
+  const { conditions } = await written([condition("PodScheduled"), condition("Ready"), condition("example.com/gate")], { phase: "Running", conditions: [condition("Ready"), condition("example.com/gate")] });
+  expect(conditions).toEqual([{ type: "Ready", status: "True", reason: null, message: null }, { type: "PodScheduled", $patch: "delete" }]);
+});
+
+test("a disruption is written when it was the kubelet's", async () => {
+  expect((await written([], { conditions: [condition("DisruptionTarget", "TerminationByKubelet")] }))["conditions"]).toHaveLength(1);
+  expect((await written([], { phase: "Failed", conditions: [condition("DisruptionTarget", "EvictionByEvictionAPI")] }))["conditions"]).toEqual([]);
+});
