@@ -14,7 +14,7 @@ import { controllersOf } from "./pod-controllers.ts";
 
 /** Keeps the status of PodDisruptionBudgets, by which the eviction of pods is granted. Source: k8s.io/kubernetes/pkg/controller/disruption. */
 export const disruption = ({ kinds }: { kinds: ServedKinds }): Controller => defineController<PodDisruptionBudget>({
-  name: "disruption-controller", for: poddisruptionbudgets,
+  name: "disruption-controller", eventSource: "controllermanager", for: poddisruptionbudgets,
   watches: [
     watchOf(pods, (current, old, { lister }) => (counts(current, old) ? budgetsOf([current, old], lister).map(keyOf) : [])),
     ...[deployments, replicasets, statefulsets, replicationcontrollers].map((card) => watchOf<Scaled>(card as never, (current, old, { lister }) =>

@@ -10,7 +10,7 @@ const hasEphemeralVolumes = (pod: Frozen<Pod>): boolean => pod.spec?.volumes?.so
 
 /** Makes the claims of pods' generic ephemeral volumes; they go with their pod. Source: k8s.io/kubernetes/pkg/controller/volume/ephemeral. */
 export const ephemeralVolume = defineController<Pod>({
-  name: "ephemeral-volume-controller", writes: [persistentvolumeclaims, { apiGroups: [""], resources: ["pods/finalizers"], verbs: ["update"] }],
+  name: "ephemeral-volume-controller", eventSource: "ephemeral_volume", writes: [persistentvolumeclaims, { apiGroups: [""], resources: ["pods/finalizers"], verbs: ["update"] }],
   watches: [
     // Volumes of a pod don't change: only a new pod asks for claims.
     watchOf(pods, (pod, old) => (pod && !old && hasEphemeralVolumes(pod) ? [keyOf(pod)] : [])),

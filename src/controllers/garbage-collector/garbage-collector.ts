@@ -109,7 +109,7 @@ export function garbageCollector({ kinds }: { kinds: ServedKinds }): Controller 
   }
 
   return defineController({
-    name: "generic-garbage-collector", workers: 5,
+    name: "generic-garbage-collector", eventSource: "garbage-collector-controller", workers: 5,
     kinds: { served: kinds, watch: (card) => (isCollected(card) ? (current, old, { lister }) => concerned(card, current, old, lister) : undefined) },
     writes: [{ apiGroups: ["*"], resources: ["*"], verbs: ["delete", "get", "list", "patch", "update", "watch"] }],
     async reconcile(id, context) {

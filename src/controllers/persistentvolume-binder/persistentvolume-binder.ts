@@ -20,7 +20,7 @@ export function persistentVolumeBinder(): Controller {
   /** Claims that have yet to be bound, by key: those that a free volume or a class may concern. */
   const unbound = new Map<string, Claim>();
   return defineController<PersistentVolumeClaim>({
-    name: "persistent-volume-binder", for: persistentvolumeclaims, writes: [persistentvolumes, persistentvolumeclaims],
+    name: "persistent-volume-binder", eventSource: "persistentvolume-controller", for: persistentvolumeclaims, writes: [persistentvolumes, persistentvolumeclaims],
     watches: [
       watchOf(persistentvolumeclaims, (claim, old, { lister }) => {
         if (claim && !hasAnnotation(claim, bindingAnnotations.bindCompleted)) unbound.set(keyOf(claim), claim);

@@ -15,7 +15,7 @@ const sizeOf = ({ status }: Claim): QuantityLike => status?.capacity?.["storage"
  * Kubernetes itself any more. Volumes of ours are grown by their provisioner. Source: k8s.io/kubernetes/pkg/controller/volume/expand.
  */
 export const persistentVolumeExpander = defineController<PersistentVolumeClaim>({
-  name: "expand-controller", reads: [persistentvolumes], writes: [],
+  name: "expand-controller", eventSource: "volume_expand", reads: [persistentvolumes], writes: [],
   watches: [
     watchOf(persistentvolumeclaims, (claim, old) => {
       if (claim?.status?.phase !== "Bound") return [];
