@@ -1,8 +1,9 @@
 import { semanticEqual } from "../../apimachinery/equality.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
-import { fromSet, makeRequirement, matchesLabels, nothing, type LabelOperator, type Selector } from "../../apimachinery/selectors/labels.ts";
+import { matchesRequiredNodes, namedLabels, requiredNodes } from "../../apis/core/node-selector.ts";
+import { isTolerated } from "../../apis/core/taints.ts";
 import type { DaemonSet } from "../../apis/generated/apps/v1.ts";
-import type { Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration } from "../../apis/generated/core/v1.ts";
+import type { Node, Pod, PodSpec, Toleration } from "../../apis/generated/core/v1.ts";
 
 /** Which nodes are a DaemonSet's. Source: NodeShouldRunDaemonPod of Kubernetes' DaemonSet controller. */
 
@@ -31,41 +32,15 @@ export function daemonTolerations(spec: Frozen<PodSpec>): Toleration[] {
   }, (spec.tolerations ?? []).map((toleration) => ({ ...toleration })));
 }
 
-const operators: Readonly<Record<NodeSelectorRequirement["operator"], LabelOperator>> = { In: "in", NotIn: "notin", Exists: "exists", DoesNotExist: "!", Gt: "gt", Lt: "lt" };
-
-function parse(requirements: readonly Frozen<NodeSelectorRequirement>[] = []): Selector {
-  try {
-    return requirements.map(({ key, operator, values = [] }) => makeRequirement(key, operators[operator], values));
-  } catch {
-    // The API lets no such requirement in.
-    return nothing;
-  }
-}
-
-/** A term without requirements matches no node. */
-function parseTerm({ matchExpressions, matchFields }: Frozen<NodeSelectorTerm>): (node: Frozen<Node>) => boolean {
-  const labels = parse(matchExpressions), fields = parse(matchFields);
-  const empty = labels.length === 0 && fields.length === 0;
-  return ({ metadata }) => !empty && matchesLabels(labels, metadata.labels) && matchesLabels(fields, { "metadata.name": metadata.name! });
-}
-
-/** Source: v1.Toleration.ToleratesTaint. */
-function tolerates(toleration: Frozen<Toleration>, taint: Frozen<Taint>): boolean {
-  if (toleration.effect && toleration.effect !== taint.effect) return false;
-  if (toleration.key && toleration.key !== taint.key) return false;
-  return toleration.operator === "Exists" || ((toleration.operator ?? "Equal") === "Equal" && (toleration.value ?? "") === (taint.value ?? ""));
-}
-
 /** Answers for many nodes: what depends on the DaemonSet alone is worked out once. */
 export function eligibility(ds: Frozen<DaemonSet>): (node: Frozen<Node>) => Eligible {
   const spec = ds.spec?.template?.spec ?? { containers: [] };
   const tolerations = daemonTolerations(spec as Frozen<PodSpec>);
-  const selector = fromSet(spec.nodeSelector);
-  const terms = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms.map(parseTerm);
+  const required = requiredNodes({ spec } as Frozen<Pod>);
   const bears = (node: Frozen<Node>, effects: readonly string[]): boolean =>
-    (node.spec?.taints ?? []).every((taint) => !effects.includes(taint.effect) || tolerations.some((toleration) => tolerates(toleration, taint)));
+    (node.spec?.taints ?? []).every((taint) => !effects.includes(taint.effect) || isTolerated(taint, tolerations));
   return (node) => {
-    const fits = (!spec.nodeName || spec.nodeName === node.metadata.name) && matchesLabels(selector, node.metadata.labels) && (!terms || terms.some((matches) => matches(node)));
+    const fits = (!spec.nodeName || spec.nodeName === node.metadata.name) && matchesRequiredNodes(required, namedLabels(node));
     if (!fits) return { run: false, stay: false };
     const run = bears(node, ["NoSchedule", "NoExecute"]);
     return { run, stay: run || bears(node, ["NoExecute"]) };
