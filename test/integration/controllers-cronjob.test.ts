@@ -40,8 +40,8 @@ async function startCluster(start = "2026-01-01T00:00:00Z"): Promise<Cluster> {
   return {
     ...cluster, clock, started,
     async pass(minutes) {
-      for (let step = 0; step < minutes * 6; step++) {
-        await clock.advance(10_000);
+      for (let step = 0; step < minutes * 2; step++) {
+        await clock.advance(30_000);
         await quiet(cluster);
       }
     },
@@ -179,7 +179,7 @@ async function threeHours(lives: readonly number[], concurrencyPolicy: CronJobSp
     const running = startControllers([cronjobController()], { clientFor: () => mortal.client, recorderFor: () => ({ event: () => undefined }), informers: plane.informers, clock }, stop.signal);
     while (!stop.signal.aborted && clock.now() < end) {
       await clock.advance(300_000);
-      await quiet(plane);
+      await quiet(plane, () => mortal.busy);
       await finishJobs();
     }
     const died = stop.signal.aborted;

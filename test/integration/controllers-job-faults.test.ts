@@ -82,7 +82,7 @@ async function run(plane: ControlPlane, clock: FakeClock, name: string, { spec, 
       if (look > 500) throw new Error(`not finished after ${lives.join(", ")} writes: ${JSON.stringify(jobNow().status)}`);
       await play();
       await clock.advance(2000);
-      await quiet(plane);
+      await quiet(plane, () => mortal.busy);
     }
     const died = stop.signal.aborted;
     stop.abort();

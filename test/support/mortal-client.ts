@@ -6,35 +6,41 @@ export interface MortalClient {
   client: Client;
   /** How many writes it made. */
   readonly written: number;
+  /** A write has begun and not ended. */
+  readonly busy: boolean;
   /** Resolves when what it had begun is done: then another may take over, as after a `kill -9`. */
   settled(): Promise<void>;
 }
 
 /** A client whose process dies before a write, once it has made so many: that write never ends, nor does any after it. */
 export function mortalClient(client: Client, life: number, die: () => void): MortalClient {
-  const underWay: Promise<unknown>[] = [];
+  const begun: Promise<unknown>[] = [];
+  let ended = 0;
   const guarded = new Proxy(client, {
     get(target, name) {
       const method = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
       if (!writes.has(name)) return method.bind(target);
       return (...args: unknown[]) => {
-        if (underWay.length >= life) {
+        if (begun.length >= life) {
           die();
           return new Promise(() => undefined);
         }
-        const written = method.apply(target, args);
-        underWay.push(written);
-        return written;
+        const write = method.apply(target, args).finally(() => void ended++);
+        begun.push(write);
+        return write;
       };
     },
   });
   return {
     client: guarded,
     get written() {
-      return underWay.length;
+      return begun.length;
+    },
+    get busy() {
+      return ended < begun.length;
     },
     async settled() {
-      await Promise.allSettled(underWay);
+      await Promise.allSettled(begun);
     },
   };
 }
