@@ -215,8 +215,8 @@ class Server {
   }
 
   #runManifests(signal: AbortSignal): Promise<void> {
-    const { clientAs, recorder, kinds } = this.#plane;
-    return runManifests({ directory: this.layout.manifestsDir, client: clientAs(admin), kinds, recorder: recorder("manifests", admin), clock: this.#clock }, signal);
+    const { clientAs, recorder, kinds, informers } = this.#plane;
+    return runManifests({ directory: this.layout.manifestsDir, client: clientAs(admin), kinds, informers, recorder: recorder("manifests", admin), clock: this.#clock }, signal);
   }
 
   #runScheduler(signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { configmaps, namespaces } from "../../src/apis/builtins.ts";
@@ -37,7 +37,7 @@ function follow() {
   let stop: AbortController, running: Promise<void>;
   const start = (): void => {
     stop = new AbortController();
-    running = runManifests({ directory, client: server.client(), kinds: server.registry.resources, recorder: recorder as never, clock: systemClock }, stop.signal);
+    running = runManifests({ directory, client: server.client(), kinds: server.registry.resources, informers: server.informers, recorder: recorder as never, clock: systemClock }, stop.signal);
   };
   const end = async (): Promise<void> => {
     stop.abort();
@@ -148,3 +148,107 @@ test("a file that is replaced by renaming another over it is applied", async () 
   renameSync(join(manifests.directory, ".swap.new"), join(manifests.directory, "swap.yaml"));
   await eventually(async () => expect(await value("swapped")).toBe("2"));
 });
+
+test("files that are there but can't be read keep what they brought, also over a restart; others are applied", async () => {
+  await using manifests = follow();
+  const at = (name: string): string => join(manifests.directory, name);
+  for (const name of ["dangling", "circle", "broken-disk"]) manifests.write(`${name}.yaml`, configMap(name, "1"));
+  await eventually(async () => expect(await Promise.all(["dangling", "circle", "broken-disk"].map(value))).toEqual(["1", "1", "1"]));
+  await manifests.restart(() => {
+    for (const [name, target] of [["dangling", "/nonexistent/file"], ["circle", at("circle.yaml")], ["broken-disk", "/proc/self/mem"]] as const) {
+      rmSync(at(`${name}.yaml`));
+      symlinkSync(target, at(`${name}.yaml`));
+    }
+    manifests.write("beside.yaml", configMap("beside", "1"));
+  });
+  await eventually(async () => expect([await value("beside"), (await applied("broken-disk"))?.reason]).toEqual(["1", "ReadFailed"]));
+  expect(manifests.events).toContainEqual(expect.stringMatching(/^broken-disk Warning ReadManifestFailed Read manifest at ".*broken-disk\.yaml" failed: /));
+  expect(await Promise.all(["dangling", "circle", "broken-disk"].map(value))).toEqual(["1", "1", "1"]);
+  for (const name of ["dangling", "circle", "broken-disk"]) manifests.remove(`${name}.yaml`);
+  await eventually(async () => expect(await Promise.all(["dangling", "circle", "broken-disk"].map(value))).toEqual([undefined, undefined, undefined]));
+});
+
+test("a file that is empty all of a sudden changes nothing", async () => {
+  await using manifests = follow();
+  manifests.write("torn.yaml", configMap("torn", "1"));
+  await eventually(async () => expect(await applied("torn")).toMatchObject({ status: "True" }));
+  for (const content of ["", "\0\0\0\0\n"]) {
+    manifests.write("torn.yaml", content);
+    await eventually(async () => expect(await applied("torn")).toMatchObject({ status: "False", reason: "ParseFailed", message: expect.stringContaining("the file is empty") }));
+    expect(await value("torn")).toBe("1");
+    manifests.write("torn.yaml", configMap("torn", "1"));
+    await eventually(async () => expect(await applied("torn")).toMatchObject({ status: "True" }));
+  }
+});
+
+test("an object that two files have lives on when one of them gives it up, and is as the other says", async () => {
+  await using manifests = follow();
+  manifests.write("left.yaml", configMap("common", "left"));
+  await eventually(async () => expect(await value("common")).toBe("left"));
+  const { uid } = (await find(configmaps, "common"))!.metadata;
+  manifests.write("right.yaml", configMap("common", "right"));
+  await eventually(async () => expect(await value("common")).toBe("right"));
+  manifests.remove("right.yaml");
+  await eventually(async () => expect([await value("common"), await addon("right")]).toEqual(["left", undefined]));
+
+  // It moves to a file whose turn comes later, in one go.
+  await manifests.restart(() => {
+    manifests.write("left.yaml", configMap("other", "1"));
+    manifests.write("zuletzt.yaml", configMap("common", "moved"));
+  });
+  await eventually(async () => expect([await value("common"), await value("other"), (await addon("left"))!.status!.objects!.length]).toEqual(["moved", "1", 1]));
+  expect((await find(configmaps, "common"))!.metadata.uid).toBe(uid!);
+});
+
+test("an AddOn that is deleted is made anew from its file", async () => {
+  await using manifests = follow();
+  manifests.write("again.yaml", configMap("again", "1"));
+  await eventually(async () => expect(await applied("again")).toMatchObject({ status: "True" }));
+  const { uid } = (await addon("again"))!.metadata;
+  await server.client().delete(server.registry.cards.find(({ resource }) => resource === "addons")!, { namespace: "kube-system", name: "again" });
+  await eventually(async () => expect(await applied("again")).toMatchObject({ status: "True" }));
+  expect((await addon("again"))!.metadata.uid).not.toBe(uid!);
+  manifests.write("again.yaml", configMap("instead", "1"));
+  await eventually(async () => expect([await value("again"), await value("instead")]).toEqual([undefined, "1"]));
+});
+
+test("a directory that is replaced by another is followed; one that is gone prunes nothing", async () => {
+  await using manifests = follow();
+  manifests.write("old.yaml", configMap("old", "1"));
+  await eventually(async () => expect(await value("old")).toBe("1"));
+  renameSync(manifests.directory, `${manifests.directory}.old`);
+  mkdirSync(manifests.directory);
+  rmSync(`${manifests.directory}.old`, { recursive: true });
+  manifests.write("old.yaml", configMap("old", "2"));
+  await eventually(async () => expect(await value("old")).toBe("2"), { timeout: 20_000 });
+  manifests.write("old.yaml", configMap("old", "3"));
+  await eventually(async () => expect(await value("old")).toBe("3"));
+  rmSync(manifests.directory, { recursive: true });
+  await manifests.restart(() => manifests.write("new.yaml", configMap("new", "1")));
+  await eventually(async () => expect([await value("new"), await value("old")]).toEqual(["1", undefined]));
+});
+
+test("of two files with one name the one that was there first is taken", async () => {
+  await using manifests = follow();
+  manifests.write("twin.yaml", configMap("twin", "first"));
+  await eventually(async () => expect(await value("twin")).toBe("first"));
+  await manifests.restart(() => {
+    manifests.write("twin.json", JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "twin" }, data: { value: "second" } }));
+    manifests.write("twin.yaml", configMap("twin", "third"));
+  });
+  await eventually(async () => expect(await value("twin")).toBe("third"));
+  manifests.remove("twin.yaml");
+  await eventually(async () => expect(await value("twin")).toBe("second"));
+});
+
+test("a file with thousands of objects is applied and pruned; of many failures a few are told", async () => {
+  await using manifests = follow();
+  const many = (count: number, text: (i: number) => string): string => Array.from({ length: count }, (_, i) => text(i)).join("---\n");
+  manifests.write("many.yaml", many(2000, (i) => configMap(`many-${i}`, "1")));
+  await eventually(async () => expect(await applied("many")).toMatchObject({ status: "True" }), { timeout: 25_000 });
+  expect((await addon("many"))!.status!.objects).toHaveLength(2000);
+  manifests.write("many.yaml", many(2000, (i) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: many-${i}}\ndata: {value: 1}\n`));
+  await eventually(async () => expect((await applied("many"))?.message).toEndWith("; and 1995 more"), { timeout: 25_000 });
+  manifests.remove("many.yaml");
+  await eventually(async () => expect([await addon("many"), await value("many-0"), await value("many-1999")]).toEqual([undefined, undefined, undefined]), { timeout: 25_000 });
+}, 60_000);

@@ -10,7 +10,8 @@ import type { ServedKinds } from "../../client/controller.ts";
 import type { EventRecorder } from "../../client/recorder.ts";
 import { addonGroup, addonNamespace, type AddOn, type ObjectRecord } from "./addon.ts";
 import type { ManifestFile } from "./manifest-files.ts";
-import { identityOf, type IsNamespaced, type Manifest, ManifestError, nameManifests, planAddOn, readManifests } from "./plan.ts";
+import { scopesOf } from "./objects-elsewhere.ts";
+import { identityOf, type Manifest, ManifestError, nameManifests, planAddOn, readManifests } from "./plan.ts";
 
 const fieldManager = "skiff-manifests";
 /** On every object of a file: which AddOn may prune it. */
@@ -24,15 +25,22 @@ export interface AddOnDependencies {
   card: ResourceCard<AddOn>;
   /** For Events. */
   directory: string;
+  /** Which other file wants an object, by the object's identity. */
+  elsewhere(addon: string): Promise<ReadonlyMap<string, string>>;
+  /** Has a file applied once more. */
+  again(addon: string): void;
 }
 
 /** Makes the cluster hold what the file says, and nothing of what it said before. Throws when that did not succeed and trying again may help. */
 export async function applyAddOn(file: ManifestFile, dependencies: AddOnDependencies): Promise<void> {
   const { recorder } = dependencies;
-  const text = await readFile(file.path, "utf8");
+  const text = await readFile(file.path, "utf8").catch((error: Error) => error);
+  if (text instanceof Error) return refuseUnreadable(file, text, dependencies);
   let addon = await ensureAddOn(file, createHash("sha256").update(text).digest("hex"), dependencies);
   let objects: KubeObject[];
   try {
+    // Power that fails while a file is written leaves nothing or zeros in it: that is no wish to have everything deleted.
+    if (/^[\s\0]*$/.test(text) && addon.status?.objects?.length) throw new ManifestError("the file is empty (remove it to delete what it brought)");
     objects = readManifests(text);
   } catch (error) {
     if (!(error instanceof ManifestError)) throw error;
@@ -40,10 +48,7 @@ export async function applyAddOn(file: ManifestFile, dependencies: AddOnDependen
     await writeStatus(addon, addon.status?.objects ?? [], { status: "False", reason: "ParseFailed", message: `${error.message}; nothing was changed` }, dependencies);
     return;
   }
-  const isNamespaced: IsNamespaced = (kind) => {
-    const card = cardOf(kind, dependencies.kinds);
-    return card && card.scope === "Namespaced";
-  };
+  const isNamespaced = scopesOf(dependencies.kinds);
   const manifests = nameManifests(objects, isNamespaced);
   const { intended, prune } = planAddOn(manifests, addon.status?.objects ?? [], isNamespaced);
   addon = await writeStatus(addon, intended, undefined, dependencies);
@@ -52,7 +57,7 @@ export async function applyAddOn(file: ManifestFile, dependencies: AddOnDependen
   if (failures.length === 0) failures.push(...await pruneAll(file.name, prune, dependencies));
   const records = intended.map((record) => ({ ...record, ...(uids.has(identityOf(record)) ? { uid: uids.get(identityOf(record))! } : {}) }));
   if (failures.length > 0) {
-    const message = failures.join("; ");
+    const message = sentenceOf(failures);
     recorder.event(addon, "Warning", "ApplyManifestFailed", `Applying manifest at ${JSON.stringify(file.path)} failed: ${message}`);
     await writeStatus(addon, records, { status: "False", reason: "ApplyFailed", message }, dependencies);
     throw new Error(message);
@@ -62,6 +67,23 @@ export async function applyAddOn(file: ManifestFile, dependencies: AddOnDependen
   if (changed !== addon || known?.status !== "True") recorder.event(addon, "Normal", "AppliedManifest", `Applied manifest at ${JSON.stringify(file.path)}`);
 }
 
+/** Says that a file is there but can't be read: what it brought stays as it was, and it is tried again. */
+async function refuseUnreadable(file: ManifestFile, error: Error, dependencies: AddOnDependencies): Promise<never> {
+  const known = await ignoreNotFound(dependencies.client.get(dependencies.card, { namespace: addonNamespace, name: file.name }));
+  const addon = known ?? await ensureAddOn(file, "", dependencies);
+  dependencies.recorder.event(addon, "Warning", "ReadManifestFailed", `Read manifest at ${JSON.stringify(file.path)} failed: ${error.message}`);
+  await writeStatus(addon, addon.status?.objects ?? [], { status: "False", reason: "ReadFailed", message: `${error.message}; nothing was changed` }, dependencies);
+  throw error;
+}
+
+/** So many failures are told of: a file may have thousands of objects. */
+const mostTold = 5;
+
+function sentenceOf(failures: readonly string[]): string {
+  const more = failures.length - mostTold;
+  return [...failures.slice(0, mostTold), ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
+}
+
 /** Deletes what a file that is gone had brought, then its AddOn. */
 export async function removeAddOn(addon: Frozen<AddOn>, dependencies: AddOnDependencies): Promise<void> {
   const { client, card, recorder, directory } = dependencies;
@@ -69,8 +91,8 @@ export async function removeAddOn(addon: Frozen<AddOn>, dependencies: AddOnDepen
   recorder.event(addon, "Normal", "DeletingManifest", `Deleting manifest at ${JSON.stringify(`${directory}/${addon.spec.source}`)}`);
   const failures = await pruneAll(name!, (addon.status?.objects ?? []).toReversed(), dependencies);
   if (failures.length > 0) {
-    recorder.event(addon, "Warning", "DeleteManifestFailed", failures.join("; "));
-    throw new Error(failures.join("; "));
+    recorder.event(addon, "Warning", "DeleteManifestFailed", sentenceOf(failures));
+    throw new Error(sentenceOf(failures));
   }
   await ignoreNotFound(client.delete(card, { namespace: addonNamespace, name: name! }, { preconditions: { uid: addon.metadata.uid } }));
 }
@@ -108,10 +130,16 @@ async function applyObject(addon: string, object: KubeObject, record: ObjectReco
   return client.patch<KubeObject>(card, { namespace, name: record.name }, { type: "application/apply-patch+yaml", body, force: true }, { fieldManager });
 }
 
-/** Deletes the objects that still are this AddOn's; returns a sentence for each that could not be. */
-async function pruneAll(addon: string, records: readonly Frozen<ObjectRecord>[], { client, kinds }: AddOnDependencies): Promise<string[]> {
+/** Deletes the objects that still are this AddOn's and that no other file wants, which is applied again then; returns a sentence for each that could not be. */
+async function pruneAll(addon: string, records: readonly Frozen<ObjectRecord>[], { client, kinds, elsewhere, again }: AddOnDependencies): Promise<string[]> {
   const failures: string[] = [];
+  const wanted = records.length > 0 ? await elsewhere(addon) : new Map<string, string>();
   for (const record of records) {
+    const other = wanted.get(identityOf(record));
+    if (other !== undefined) {
+      again(other);
+      continue;
+    }
     const card = cardOf(record, kinds) ?? kinds.cards.find(({ group, kind }) => group === (record.group ?? "") && kind === record.kind);
     // A kind that isn't served any more took its objects with it.
     if (!card) continue;
