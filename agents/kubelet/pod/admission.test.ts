@@ -43,6 +43,7 @@ describe("a node takes a pod that was bound to it", () => {
     ["unless it is for another system", [], pod({}, { os: { name: "windows" } }), [{ reason: "PodOSNotSupported", message: "Failed to admit pod as the OS field doesn't match node OS" }]],
     ["unless it is labelled for another system", [], { ...pod(), metadata: { name: "p", uid: "windows", labels: { "kubernetes.io/os": "windows" } } }, [{ reason: "PodOSSelectorNodeLabelDoesNotMatch", message: "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label" }]],
     ["unless its runtime would ignore what it asks for", [], pod({}, { securityContext: { supplementalGroupsPolicy: "Strict" } }), [{ reason: "SupplementalGroupsPolicyNotSupported", message: "SupplementalGroupsPolicy=Strict is not supported in this node" }]],
+    ["unless it would change the kernel for others", [], pod({}, { securityContext: { sysctls: [{ name: "kernel.msgmax", value: "1" }] } }), [{ reason: "SysctlForbidden", message: 'forbidden sysctl: "kernel.msgmax" not allowlisted' }]],
     ["telling of resources first", [withPort(80), pod({ cpu: "1" })], pod({ cpu: "1" }, { nodeSelector: { disk: "tape" }, containers: withPort(80).spec.containers.map((container) => ({ ...container, resources: { requests: { cpu: "1" } } })) }), [shortage("cpu", [1000, 1000, 1000]), otherLabels, portTaken]],
   ];
   test.each(cases)("%s", (_, there, candidate, failures) => {

@@ -7,6 +7,7 @@ import { untoleratedTaint } from "../../../src/apis/core/taints.ts";
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import type { Taint } from "../../../src/apis/generated/core/v1.ts";
 import type { Pod } from "./pod.ts";
+import { forbiddenSysctl } from "./sysctls.ts";
 
 /** The node as a pod that comes to it must like it. */
 export interface AdmittingNode {
@@ -122,7 +123,10 @@ export class NodeRoom {
 }
 
 /** What no room would help. */
-function misfitOf({ metadata, spec }: Pod, node: AdmittingNode): Rejection | undefined {
+function misfitOf(pod: Pod, node: AdmittingNode): Rejection | undefined {
+  const { metadata, spec } = pod;
+  const forbidden = forbiddenSysctl(pod);
+  if (forbidden) return forbidden;
   if ((metadata.labels?.["kubernetes.io/os"] ?? "linux") !== "linux") return { reason: "PodOSSelectorNodeLabelDoesNotMatch", message: "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label" };
   if ((spec.os?.name ?? "linux") !== "linux") return { reason: "PodOSNotSupported", message: "Failed to admit pod as the OS field doesn't match node OS" };
   const strict = spec.securityContext?.supplementalGroupsPolicy === "Strict";

@@ -2,6 +2,7 @@ import { Protocol, type PodSandboxConfig, type PortMapping } from "../../cri/gen
 import { podDns, type ClusterDns, type ResolvConf } from "../network/dns.ts";
 import { sandboxHostname } from "../network/hostname.ts";
 import { allContainers, isHostNetwork, type Pod } from "../pod/pod.ts";
+import { withDots } from "../pod/sysctls.ts";
 import { sandboxAnnotations, sandboxLabels } from "./labels.ts";
 import { sandboxSecurityContext } from "./security-context.ts";
 
@@ -27,7 +28,7 @@ export function sandboxConfig(pod: Pod, settings: SandboxSettings): PodSandboxCo
     linux: {
       cgroupParent: settings.cgroupParent,
       securityContext: sandboxSecurityContext(pod, settings.seccompRoot),
-      sysctls: Object.fromEntries((pod.spec.securityContext?.sysctls ?? []).map(({ name: key, value }) => [key.replaceAll("/", "."), value])),
+      sysctls: Object.fromEntries((pod.spec.securityContext?.sysctls ?? []).map(({ name: key, value }) => [withDots(key), value])),
     },
   };
 }

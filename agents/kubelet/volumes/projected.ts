@@ -38,10 +38,9 @@ async function filesOf(context: VolumeContext, { configMap, secret, downwardAPI,
   throw new Error("this kind of projected volume source is not supported on this node");
 }
 
-/** A token is for its reader alone where the pod says who that is: by fsGroup, or one user for all containers. */
+/** A token is for its reader alone where the pod says who that is: one user for all containers, and those of its fsGroup. */
 function tokenAccess(pod: Pod, mode: number): { mode: number; uid?: number } {
-  if (pod.spec.securityContext?.fsGroup !== undefined) return { mode: 0o600 };
   const users = new Set(allContainers(pod).map((container) => container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser));
-  const [user] = users;
-  return users.size === 1 && user !== undefined ? { mode: 0o600, uid: user } : { mode };
+  const [uid] = users.size === 1 ? users : [];
+  return uid !== undefined || pod.spec.securityContext?.fsGroup !== undefined ? { mode: 0o600, uid } : { mode };
 }
