@@ -39,7 +39,7 @@ async function filesOf(context: VolumeContext, { configMap, secret, downwardAPI,
 }
 
 /** A token is for its reader alone where the pod says who that is: one user for all containers, and those of its fsGroup. */
-function tokenAccess(pod: Pod, mode: number): { mode: number; uid?: number } {
+export function tokenAccess(pod: Pod, mode: number): { mode: number; uid?: number } {
   const users = new Set(allContainers(pod).map((container) => container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser));
   const [uid] = users.size === 1 ? users : [];
   return uid !== undefined || pod.spec.securityContext?.fsGroup !== undefined ? { mode: 0o600, uid } : { mode };
