@@ -6,6 +6,7 @@ import { nodes } from "../../src/apis/core/node.ts";
 import { releaseAnnotation, volumesToRelease } from "../../src/apis/core/volume/local-path.ts";
 import type { Node } from "../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../src/client/client.ts";
+import { allocatableToFollow, hasToFollow } from "../kubelet/node/extended-resources.ts";
 import { NodeLease } from "../kubelet/node/node-lease.ts";
 import { NodeRoom, type AdmittingNode, type NodeSource } from "../kubelet/pod/admission.ts";
 import { PodAddresses } from "./addresses.ts";
@@ -59,7 +60,7 @@ export class HollowNode {
     this.#node = node;
     if (!before) return false;
     const lost = !node || node.metadata.uid !== before.metadata.uid;
-    // The node controller took it for dead meanwhile, say.
+    // The node controller took it for dead meanwhile, say, or it was given resources.
     if (lost || this.#contradicts(node)) this.#reportedAt = -Infinity;
     if (lost) this.#renewedAt = -Infinity;
     return this.#reportedAt === -Infinity || volumesToRelease(node).length > 0;
@@ -76,7 +77,8 @@ export class HollowNode {
     }
     if (clock.monotonic() - this.#reportedAt >= reportMs) {
       const { addresses, ...rest } = nodeStatus(this.shape, this.address, this.#node, this.#troubles, clock.now());
-      const body = { status: { ...rest, addresses: [...addresses!, { $patch: "replace" }] } };
+      const allocatable = { ...allocatableToFollow(this.#node?.status), ...rest.allocatable };
+      const body = { status: { ...rest, allocatable, addresses: [...addresses!, { $patch: "replace" }] } };
       const reportedAt = this.#reportedAt = clock.monotonic();
       try {
         const node = await client.patch(nodes, { name: this.name }, { type: "application/strategic-merge-patch+json", body }, { subresource: "status" });
@@ -114,7 +116,7 @@ export class HollowNode {
 
   #contradicts(node: Frozen<Node>): boolean {
     const wanted = nodeStatus(this.shape, this.address, node, this.#troubles, 0).conditions!;
-    return wanted.some(({ type, status }) => node.status?.conditions?.some((said) => said.type === type && said.status !== status));
+    return hasToFollow(node.status) || wanted.some(({ type, status }) => node.status?.conditions?.some((said) => said.type === type && said.status !== status));
   }
 
   async #register(): Promise<Frozen<Node>> {

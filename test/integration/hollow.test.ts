@@ -110,6 +110,19 @@ test("a node that was taken for dead says that it is not; troubles are told; a r
   await eventually(() => expect(readyOf(cluster, "node-2")?.status).toBe("True"));
 });
 
+test("resources that an administrator gives a node can be asked for, until they are taken back", async () => {
+  await using cluster = await hollowCluster({ nodes: 1 });
+  const give = (amount: string | null): Promise<unknown> => cluster.client.patch(nodes, { name: "node-0" }, { type: "application/merge-patch+json", body: { status: { capacity: { "example.com/dongle": amount } } } }, { subresource: "status" });
+  const allocatable = () => cluster.list<Node>(nodes)[0]!.status!.allocatable!["example.com/dongle"];
+  const resources = { requests: { "example.com/dongle": "2" }, limits: { "example.com/dongle": "2" } };
+  await give("2");
+  await create(cluster, "plugged", { containers: [{ name: "main", image: "app:1", resources }] });
+  await cluster.podWhen("plugged", isReady);
+  expect(allocatable()).toBe("2");
+  await give(null);
+  await eventually(() => expect(allocatable()).toBeUndefined());
+});
+
 test("another player takes over where the first has left", async () => {
   await using cluster = await hollowCluster({ nodes: 0, scheduler: false });
   const play = (): { stop(): Promise<void>; ready: Promise<void> } => {

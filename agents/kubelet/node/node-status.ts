@@ -9,6 +9,7 @@ import type { Informer } from "../../../src/client/informer.ts";
 import type { EventRecorder } from "../../../src/client/recorder.ts";
 import type { ContainerRuntime } from "../../cri/cri.ts";
 import { nodeArchitecture, nodePressure, systemInfo, type NodeCapacity } from "./capacity.ts";
+import { allocatableToFollow, hasToFollow } from "./extended-resources.ts";
 import { nodeConditions, type NodeHealth } from "./node-conditions.ts";
 import { NodeLease } from "./node-lease.ts";
 import { RuntimeHealth } from "./runtime-health.ts";
@@ -90,10 +91,10 @@ export class NodeStatusReporter {
     unsubscribe();
   }
 
-  /** Whether the API says something else of the node than was reported: after a long sleep of the machine, say, others thought it dead. */
+  /** Whether the API says something else of the node than was reported: after a long sleep of the machine, say, others thought it dead; or was given resources. */
   #contradicts(node: Frozen<Node> | undefined): boolean {
     const said = node?.status?.conditions;
-    return said !== undefined && (this.#reported?.conditions ?? []).some(({ type, status }) => said.some((each) => each.type === type && each.status !== status));
+    return hasToFollow(node?.status) || (said !== undefined && (this.#reported?.conditions ?? []).some(({ type, status }) => said.some((each) => each.type === type && each.status !== status)));
   }
 
   async #tick(): Promise<void> {
@@ -166,7 +167,8 @@ export class NodeStatusReporter {
   async #report(status: NodeStatus, text: string): Promise<void> {
     const { client, nodeName, clock } = this.options;
     const { addresses, ...rest } = status;
-    const body = { status: { ...rest, addresses: [...addresses!, { $patch: "replace" }] } };
+    const allocatable = { ...allocatableToFollow(this.#node?.status), ...rest.allocatable };
+    const body = { status: { ...rest, allocatable, addresses: [...addresses!, { $patch: "replace" }] } };
     try {
       this.#node = await client.patch(nodes, { name: nodeName }, { type: "application/strategic-merge-patch+json", body }, { subresource: "status" });
     } catch (error) {
