@@ -55,6 +55,8 @@ export interface ControllerDefinition<T extends KubeObject> {
   writes: readonly Write[];
   /** How many keys are worked on at once. Default 1. */
   workers?: number;
+  /** Back-off of a key that fails, in milliseconds. Default 5 ms, doubling to 1,000 s. */
+  retry?: { baseDelay: number; maxDelay: number };
   /** Makes the world agree with the object of this key, whatever happened before; also called when the object is gone. */
   reconcile(key: string, context: ReconcileContext): Promise<ReconcileResult>;
 }

@@ -54,7 +54,7 @@ interface Running {
 
 async function runController(controller: Controller, dependencies: ControllerDependencies, signal: AbortSignal): Promise<void> {
   const { clock, informers, metrics } = dependencies;
-  const queue = new Workqueue({ clock, metrics: metrics?.queue(controller.name) });
+  const queue = new Workqueue({ clock, ...controller.retry, metrics: metrics?.queue(controller.name) });
   const context: ReconcileContext = {
     client: dependencies.clientFor(controller.name),
     recorder: dependencies.recorderFor(controller.name, controller.eventSource ?? controller.name),

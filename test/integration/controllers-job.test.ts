@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { events, jobs, pods } from "../../src/apis/builtins.ts";
+import { events, jobs, pods, resourcequotas } from "../../src/apis/builtins.ts";
 import type { Job, JobSpec } from "../../src/apis/generated/batch/v1.ts";
-import type { Event, Pod, PodSpec } from "../../src/apis/generated/core/v1.ts";
+import type { Event, Pod, PodSpec, ResourceQuota } from "../../src/apis/generated/core/v1.ts";
+import { thaw } from "../../src/apimachinery/meta.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { hollowCluster, type HollowCluster } from "../support/hollow-cluster.ts";
 import { quiet } from "../support/quiet.ts";
@@ -282,4 +283,15 @@ test("a job that another program manages is left alone, and so are its pods", as
   await cluster.pass(5);
   expect(cluster.job("theirs").status).toEqual({});
   expect(cluster.pods(ns)).toEqual([]);
+});
+
+test("a job whose pods are refused tries again after a second, two, four", async () => {
+  await using cluster = await startCluster();
+  await cluster.client.create(resourcequotas, { metadata: { name: "none", namespace: ns }, spec: { hard: { pods: "0" } }, status: { hard: { pods: "0" }, used: { pods: "0" } } });
+  await cluster.client.update(resourcequotas, { ...thaw<ResourceQuota>(cluster.list<ResourceQuota>(resourcequotas, ns)[0]!), status: { hard: { pods: "0" }, used: { pods: "0" } } }, { subresource: "status" });
+  await cluster.client.create(jobs, jobOf("refused", "0"));
+  const tries = (): number => cluster.list<Event>(events, ns).filter(({ reason }) => reason === "FailedCreate").reduce((sum, { count }) => sum + (count ?? 1), 0);
+  await cluster.until(() => expect(tries()).toBeGreaterThan(0));
+  await cluster.pass(20);
+  expect(tries()).toBeWithin(4, 7);
 });

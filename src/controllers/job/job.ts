@@ -28,7 +28,7 @@ export function jobController(): Controller {
   const memories = new Map<string, JobMemory>();
   const orphans = followOrphans<Pod>(pods, (pod, lister) => possibleOwners(pod, (namespace) => lister(jobs).list(namespace).filter((job) => !isJobFinished(job)), (job) => selects(job.spec.selector)));
   return defineController<Job>({
-    name: "job-controller", for: jobs, owns: [pods], writes: [jobs, pods], workers: 5,
+    name: "job-controller", for: jobs, owns: [pods], writes: [jobs, pods], workers: 5, retry: { baseDelay: 1000, maxDelay: 60_000 },
     watches: [orphans.watch],
     async reconcile(key, context) {
       const job = context.lister(jobs).get(key);

@@ -11,7 +11,7 @@ import { releasePod } from "./release.ts";
 
 /** Frees pods that no job will count any more: their job is gone or has finished, or they have been taken from it. Works on keys of pods. */
 export const jobOrphanPods = defineController<Pod>({
-  name: "job-orphan-pod", writes: [pods],
+  name: "job-orphan-pod", writes: [pods], retry: { baseDelay: 1000, maxDelay: 60_000 },
   watches: [
     watchOf(pods, (pod, _old, { lister }) => (pod && isOrphan(pod, lister) ? [keyOf(pod)] : [])),
     watchOf(jobs, (job, old, { lister }) => (!job || isJobFinished(job) ? lister(pods).controlledBy((job ?? old!).metadata.uid!).filter(isTracked).map(keyOf) : [])),
