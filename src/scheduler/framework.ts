@@ -150,6 +150,8 @@ export interface FailedCycle {
   readonly snapshot: Snapshot;
   /** Why the node won't do. */
   statusOf(nodeName: string): Status;
+  /** False when a `preFilter` rejected the pod for good: those after it did not run. */
+  readonly prepared: boolean;
   /** What can be run again with pods moved. */
   readonly filters: FilterCycle;
 }

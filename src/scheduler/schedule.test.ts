@@ -27,6 +27,8 @@ describe("the message of a pod that fits nowhere", () => {
     ["nodes it doesn't name", pod("p", { requests: { cpu: "5" }, ...named("a") }), [node("a"), node("b"), node("c")], [], `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't satisfy plugin(s) [NodeAffinity]. ${noHelp(3)}`],
     ["room that others take", pod("p", { requests: { cpu: "4" } }), [node("a"), tainted], [pod("o", { nodeName: "a", requests: { cpu: "1" } })],
       "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s). no new claims to deallocate, preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling."],
+    ["names that no node can have at once", pod("p", { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchFields: ["a", "b"].map((name) => ({ key: "metadata.name", operator: "In" as const, values: [name] })) }] } } } }), [node("a"), node("b")], [],
+      "0/2 nodes are available: pod affinity terms conflict. not found"],
     ["a pod that never preempts", pod("p", { requests: { cpu: "5" }, preemptionPolicy: "Never" }), [node("a")], [], "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never."],
   ];
   test.each(cases)("%s", (_, wanted, nodes, others, expected) => expect(message(wanted, nodes, others)).toBe(expected));

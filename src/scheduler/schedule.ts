@@ -141,7 +141,7 @@ function runPreFilters(pod: PodInfo, snapshot: Snapshot, plugins: readonly AnyPl
 
 /** What the plugins say when no node fits: the first that can make room decides; else all their reasons. */
 export function runPostFilters(pod: PodInfo, snapshot: Snapshot, { diagnosis, filters }: Decision & { fits: false }, plugins: readonly AnyPlugin[]): { nominate?: string; message: string } {
-  const cycle = { snapshot, filters, statusOf: (name: string): Status => diagnosis.statuses.get(name) ?? diagnosis.absent };
+  const cycle = { snapshot, filters, prepared: !diagnosis.preFilter || diagnosis.preFilter.code === "Unschedulable", statusOf: (name: string): Status => diagnosis.statuses.get(name) ?? diagnosis.absent };
   const reasons: string[] = [];
   let nominate: string | undefined;
   for (const plugin of plugins) {
