@@ -55,7 +55,7 @@ export class Connection implements Timed {
 
   constructor(private readonly socket: ByteSocket, private readonly shared: Shared) {
     this.output = new Output(socket);
-    this.deadline = Date.now() + shared.limits.headerTimeoutMs;
+    this.deadline = performance.now() + shared.limits.headerTimeoutMs;
     shared.deadlines.add(this);
   }
 
@@ -285,7 +285,7 @@ export class Connection implements Timed {
   // --- Closing.
 
   private expectWithin(ms: number): void {
-    this.deadline = Date.now() + ms;
+    this.deadline = performance.now() + ms;
     this.shared.deadlines.soon(this.deadline);
   }
 

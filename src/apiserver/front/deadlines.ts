@@ -1,4 +1,4 @@
-/** Something that has to happen before `deadline` (milliseconds since the epoch; `Infinity` for never). */
+/** Something that has to happen before `deadline` (by performance.now(), which no setting of the clock moves; `Infinity` for never). */
 export interface Timed {
   /** The next moment at which `expire` wants to be called. Read it often, so it has to be cheap. */
   readonly deadline: number;
@@ -30,13 +30,13 @@ export class Deadlines {
     if (deadline >= this.wakeAt) return;
     clearTimeout(this.timer);
     this.wakeAt = deadline;
-    this.timer = setTimeout(this.sweep, Math.max(deadline - Date.now(), 0) + grainMs);
+    this.timer = setTimeout(this.sweep, Math.max(deadline - performance.now(), 0) + grainMs);
     this.timer.unref();
   }
 
   private readonly sweep = (): void => {
     this.wakeAt = Infinity;
-    const now = Date.now();
+    const now = performance.now();
     let next = Infinity;
     for (const member of this.members) {
       if (member.deadline <= now) member.expire(now);

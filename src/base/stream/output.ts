@@ -17,7 +17,7 @@ export interface ByteSocket {
 export class Output {
   queuedBytes = 0;
   closed = false;
-  /** When the socket last took bytes while some were queued; milliseconds. */
+  /** When the socket last took bytes while some were queued, by performance.now(). */
   progressAt = 0;
   private queue: Uint8Array[] = [];
   private waiting: (() => void)[] | null = null;
@@ -34,7 +34,7 @@ export class Output {
       const taken = this.socket.write(bytes);
       if (taken >= bytes.length) return true;
       if (taken > 0) rest = bytes.subarray(taken);
-      this.progressAt = Date.now();
+      this.progressAt = performance.now();
     }
     this.queue.push(rest);
     this.queuedBytes += rest.length;
@@ -49,7 +49,7 @@ export class Output {
       const taken = this.socket.write(next);
       if (taken > 0) {
         this.queuedBytes -= taken;
-        this.progressAt = Date.now();
+        this.progressAt = performance.now();
       }
       if (taken < next.length) {
         if (taken > 0) this.queue[sent] = next.subarray(taken);
