@@ -178,7 +178,7 @@ describe("day to day", () => {
 
   test("what the server serves", async () => {
     expect(await ours("api-resources", "--api-group=apps", "-o", "name")).toContain("deployments.apps\n");
-    expect(await ours("api-versions")).toMatch(/^admissionregistration[\s\S]*\napps\/v1\n[\s\S]*\nv1\n$/);
+    expect(await ours("api-versions")).toMatch(/^addons\.skiff\.io\/v1\nadmissionregistration[\s\S]*\napps\/v1\n[\s\S]*\nv1\n$/);
     expect(await ours("explain", "pod.spec.restartPolicy")).toMatch(/^KIND: {7}Pod\nVERSION: {4}v1\n\nFIELD: restartPolicy <string>\nENUM:\n {4}Always\n/);
     expect(await ourOutcome(["top", "nodes"])).toMatchObject({ exitCode: 1, stderr: "error: Metrics API not available\n" });
   });
