@@ -37,17 +37,22 @@ export interface HostPort {
 
 const defaultAffinitySeconds = 10_800;
 const serviceNameLabel = "kubernetes.io/service-name";
+/** On a Service: another proxy serves it. */
+const otherProxyLabel = "service.kubernetes.io/service-proxy-name";
+/** On an EndpointSlice: it is for names alone. */
+const headlessLabel = "service.kubernetes.io/headless";
+const has = ({ metadata }: Frozen<Service | EndpointSlice>, label: string): boolean => metadata.labels?.[label] !== undefined;
 
-/** All Services that have an address, with their IPv4 endpoints. Headless and ExternalName Services have none and are left out. */
+/** All Services that have an address, with their IPv4 endpoints. Headless and ExternalName Services have none and are left out, as are those of another proxy. */
 export function servicePorts(services: readonly Frozen<Service>[], slices: readonly Frozen<EndpointSlice>[], nodeName: string): ServicePort[] {
   const slicesOf = new Map<string, Frozen<EndpointSlice>[]>();
   for (const slice of slices) {
     const service = slice.metadata.labels?.[serviceNameLabel];
-    if (!service || slice.addressType !== "IPv4") continue;
+    if (!service || slice.addressType !== "IPv4" || has(slice, headlessLabel)) continue;
     const key = `${slice.metadata.namespace}/${service}`;
     slicesOf.set(key, [...(slicesOf.get(key) ?? []), slice]);
   }
-  return services.flatMap((service) => portsOf(service, slicesOf.get(`${service.metadata.namespace}/${service.metadata.name}`) ?? [], nodeName));
+  return services.filter((service) => !has(service, otherProxyLabel)).flatMap((service) => portsOf(service, slicesOf.get(`${service.metadata.namespace}/${service.metadata.name}`) ?? [], nodeName));
 }
 
 function portsOf(service: Frozen<Service>, slices: readonly Frozen<EndpointSlice>[], nodeName: string): ServicePort[] {
