@@ -15,7 +15,7 @@ import { deleteCollection } from "./delete-collection.ts";
 import { deleteObject } from "./delete.ts";
 import { getObject, listObjects } from "./list.ts";
 import type { Machinery, WriteHooks } from "./machinery.ts";
-import { takeKind, takeNamespace } from "./metadata.ts";
+import { namesRevision, takeKind, takeNamespace } from "./metadata.ts";
 import { writeOptionsObject } from "./operation-options.ts";
 import { patchObject } from "./patch.ts";
 import { randomSuffix } from "./random-suffix.ts";
@@ -119,8 +119,13 @@ function reviewed(card: AnyResource, namespace: string | undefined, object: Kube
   return object;
 }
 
-/** An update that lost a race starts over from what the client sent, which the first try may have changed. */
+/**
+ * An update that lost a race starts over from what the client sent, which the first try may have changed; if that names the object and its
+ * revision, nothing else of it will count, as neither can be there any more.
+ */
 function onceThenCopies<T extends KubeObject>(object: T): (current: Frozen<T> | undefined) => T {
+  const { uid, resourceVersion } = object.metadata;
+  if (uid && namesRevision(resourceVersion)) return () => object;
   const original = cloneJson(object);
   let used = false;
   return () => {

@@ -39,10 +39,17 @@ export const managerOfComponent = (userName: string): string =>
 
 /** Whether a write would change nothing but when managers last wrote: no reason for a new revision. */
 export function equalButForTimes(object: KubeObject, old: Frozen<KubeObject>): boolean {
+  if (!equalBut("metadata", object, old) || !equalBut("managedFields", object.metadata, old.metadata)) return false;
   const entries = object.metadata.managedFields ?? [], known = old.metadata.managedFields ?? [];
-  if (entries.length !== known.length) return false;
-  if (!entries.every((entry, i) => entry === known[i] || Bun.deepEquals({ ...entry, time: "" }, { ...known[i], time: "" }))) return false;
-  return Bun.deepEquals({ ...object, metadata: { ...object.metadata, managedFields: undefined } }, { ...old, metadata: { ...old.metadata, managedFields: undefined } });
+  return entries.length === known.length && entries.every((entry, i) => entry === known[i] || equalBut("time", entry, known[i]!));
+}
+
+/** Whether all fields but one are equal; what is undefined counts as missing. */
+function equalBut(field: string, a: object, b: object): boolean {
+  const left = a as Record<string, unknown>, right = b as Record<string, unknown>;
+  for (const name in left) if (name !== field && left[name] !== right[name] && !Bun.deepEquals(left[name], right[name])) return false;
+  for (const name in right) if (name !== field && right[name] !== undefined && !Object.hasOwn(left, name)) return false;
+  return true;
 }
 
 /**

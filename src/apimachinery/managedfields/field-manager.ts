@@ -2,9 +2,9 @@ import type { ManagedFieldsEntry } from "../../apis/generated/meta/v1.ts";
 import type { Frozen, KubeObject } from "../meta.ts";
 import { isObject, type JsonObject } from "../own.ts";
 import { badRequest, StatusError } from "../status.ts";
-import { compare } from "./compare.ts";
-import { difference, emptySet, has, isEmpty, paths, setOf, showPath, union, type FieldSet } from "./field-set.ts";
-import { capUpdateManagers, identify, readManagers, writeManagers, type ManagerEntry, type Managers } from "./managers.ts";
+import { compare, type Comparison } from "./compare.ts";
+import { difference, emptySet, has, intersection, isEmpty, paths, setOf, showPath, union, type FieldSet } from "./field-set.ts";
+import { capUpdateManagers, identify, mostUpdateManagers, readManagers, writeManagers, type ManagerEntry, type Managers } from "./managers.ts";
 import type { MergeType } from "./merge-type.ts";
 import { fieldSetOf, typeErrors } from "./typed.ts";
 import { applyTo, ApplyConflict, disown, withoutReset } from "./updater.ts";
@@ -67,7 +67,8 @@ function withoutManagers(live: Frozen<KubeObject> | undefined): unknown {
   return { ...live, metadata };
 }
 
-function updated(managers: Managers, comparison: ReturnType<typeof compare>, write: ManagedWrite, self: Omit<ManagerEntry, "set">): Managers {
+function updated(managers: Managers, comparison: Comparison, write: ManagedWrite, self: Omit<ManagerEntry, "set">): Managers {
+  if (changesItsOwn(managers, comparison, write, self)) return managers;
   disown(managers, withoutReset(comparison, write.reset), undefined, true);
   const { added, modified } = comparison;
   const set = difference(difference(union(modified, added), write.reset, true), stripped);
@@ -75,6 +76,16 @@ function updated(managers: Managers, comparison: ReturnType<typeof compare>, wri
   if (!isEmpty(set)) managers.set(id, { ...self, set: union(before?.set ?? emptySet, set), ...(before?.source ? { source: before.source } : {}) });
   capUpdateManagers(managers);
   return managers;
+}
+
+/** Most writes change what their manager, and nobody else, owns already: then it is the time of its entry alone that changes. False when there is more to it. */
+function changesItsOwn(managers: Managers, { added, modified, removed }: Comparison, { reset }: ManagedWrite, self: Omit<ManagerEntry, "set">): boolean {
+  if (managers.size > mostUpdateManagers || !isEmpty(added) || !isEmpty(removed) || isEmpty(modified) || difference(difference(modified, reset, true), stripped) !== modified) return false;
+  const id = identify(self), own = managers.get(id);
+  if (!own || union(own.set, modified) !== own.set) return false;
+  for (const [other, { set }] of managers) if (other !== id && (isEmpty(set) || !isEmpty(intersection(set, modified)))) return false;
+  managers.set(id, { ...own, ...self });
+  return true;
 }
 
 /** The object that a server-side apply makes of `live`, with its managedFields; `live` is missing on create. The result may share parts with `live`. */

@@ -54,7 +54,8 @@ function written(entry: ManagerEntry): ManagedFieldsEntry {
   return { ...(manager ? { manager } : {}), operation, apiVersion, ...(time ? { time } : {}), fieldsType: "FieldsV1", fieldsV1: source?.fieldsV1 === set ? set : sorted(set), ...(subresource ? { subresource } : {}) };
 }
 
-const mostUpdateManagers = 10;
+/** Updaters beyond these are merged. */
+export const mostUpdateManagers = 10;
 const ancient = "ancient-changes";
 
 /** Merges the oldest updaters of a version until there are ten. Source: k8s.io/apimachinery managedfields/internal/capmanagers.go. */
