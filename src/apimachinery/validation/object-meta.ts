@@ -41,17 +41,18 @@ export function validateObjectMetaUpdate(meta: Meta, old: Meta, { field = "metad
   }
   if ((meta.generation ?? 0) < (old.generation ?? 0)) errors.push(invalidValue(`${field}.generation`, meta.generation ?? 0, "must not be decremented"));
   for (const key of ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] as const) {
-    errors.push(...validateImmutableField(meta[key], old[key], `${field}.${key}`));
+    if (meta[key] !== old[key]) errors.push(...validateImmutableField(meta[key], old[key], `${field}.${key}`));
   }
   return [...errors, ...validateSharedParts(meta, field, anyFinalizer)];
 }
 
 function validateSharedParts(meta: Meta, field: string, anyFinalizer = false): FieldError[] {
+  const { labels, annotations, ownerReferences, finalizers } = meta;
   return [
-    ...validateLabels(meta.labels, `${field}.labels`),
-    ...validateAnnotations(meta.annotations, `${field}.annotations`),
-    ...validateOwnerReferences(meta.ownerReferences ?? [], `${field}.ownerReferences`),
-    ...validateFinalizers(meta.finalizers ?? [], `${field}.finalizers`, anyFinalizer),
+    ...(labels ? validateLabels(labels, `${field}.labels`) : []),
+    ...(annotations ? validateAnnotations(annotations, `${field}.annotations`) : []),
+    ...(ownerReferences ? validateOwnerReferences(ownerReferences, `${field}.ownerReferences`) : []),
+    ...(finalizers ? validateFinalizers(finalizers, `${field}.finalizers`, anyFinalizer) : []),
   ];
 }
 

@@ -61,20 +61,41 @@ export interface AdmissionChain {
 }
 
 export function chainAdmission(plugins: readonly Admission[]): AdmissionChain {
-  const mutating = plugins.filter((plugin) => plugin.admit);
-  const validating = plugins.filter((plugin) => plugin.validate);
+  const mutating = concernedOf(plugins.filter((plugin) => plugin.admit));
+  const validating = concernedOf(plugins.filter((plugin) => plugin.validate));
   return {
     async admit(attributes) {
       const round = { again: false, requested: false, memory: new Map<string, unknown>(), request: () => void (round.requested = true) };
       attributes.reinvocation = round;
-      for (const plugin of mutating) if (handles(plugin, attributes)) await plugin.admit!(attributes);
+      const concerned = mutating(attributes);
+      for (const plugin of concerned) {
+        const pending = plugin.admit!(attributes);
+        if (pending) await pending;
+      }
       if (!round.requested) return;
       round.again = true;
-      for (const plugin of mutating) if (handles(plugin, attributes)) await plugin.admit!(attributes);
+      for (const plugin of concerned) await plugin.admit!(attributes);
     },
     async validate(attributes) {
-      for (const plugin of validating) if (handles(plugin, attributes)) await plugin.validate!(attributes);
+      for (const plugin of validating(attributes)) {
+        const pending = plugin.validate!(attributes);
+        if (pending) await pending;
+      }
     },
+  };
+}
+
+/** The plugins that handle a write, found once for each operation on each resource. */
+function concernedOf(plugins: readonly Admission[]): (attributes: AdmissionAttributes) => readonly Admission[] {
+  const known = new WeakMap<AnyResource, Map<string, readonly Admission[]>>();
+  return (attributes) => {
+    const { card, operation, subresource } = attributes;
+    let ofCard = known.get(card);
+    if (!ofCard) known.set(card, ofCard = new Map<string, readonly Admission[]>());
+    const write = subresource ? `${operation} ${subresource}` : operation;
+    let concerned = ofCard.get(write);
+    if (!concerned) ofCard.set(write, concerned = plugins.filter((plugin) => handles(plugin, attributes)));
+    return concerned;
   };
 }
 

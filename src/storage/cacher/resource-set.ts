@@ -44,6 +44,7 @@ export class ResourceSet {
   }
 
   list(prefix: string, after = ""): Entry[] {
+    if (this.#order.length === 0) return [];
     return this.#order.slice(Math.max(positionOf(this.#order, prefix), after ? positionOf(this.#order, `${after}\0`) : 0), positionOf(this.#order, `${prefix}\uffff`));
   }
 
