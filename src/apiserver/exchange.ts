@@ -38,12 +38,15 @@ export type Filter = (exchange: Exchange, next: ExchangeHandler) => void | Promi
 const nobody: UserInfo = { name: "", groups: [] };
 const unknown: RequestInfo = { isResource: false, verb: "", path: "", apiPrefix: "", group: "", version: "", namespace: "", resource: "", subresource: "", name: "", parts: [] };
 
+/** Nobody changes a query. */
+const noQuery = new URLSearchParams();
+
 export function newExchange(request: HttpRequest, response: HttpResponse): Exchange {
   const mark = request.url.indexOf("?");
   return {
     request, response,
     path: mark < 0 ? request.url : request.url.slice(0, mark),
-    query: new URLSearchParams(mark < 0 ? "" : request.url.slice(mark + 1)),
+    query: mark < 0 ? noQuery : new URLSearchParams(request.url.slice(mark + 1)),
     info: unknown, user: nobody, warnings: [], status: 0, replied: false, auditId: auditIdOf(request),
   };
 }

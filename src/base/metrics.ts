@@ -40,16 +40,19 @@ export function createMetrics(): MetricsRegistry {
   }
 
   function numbers({ name, help, labels = [] }: MetricOptions, type: string): { add(by: number, values: readonly string[]): void; set(value: number, values: readonly string[]): void } {
-    const series = new Map<string, number>();
+    const series = new Map<string, { value: number; readonly labels: string }>();
     register(name, help, type, function* () {
-      for (const [key, value] of series) yield `${name}${key} ${value}\n`;
+      for (const { value, labels: rendered } of series.values()) yield `${name}${rendered} ${value}\n`;
     });
+    const seriesOf = (values: readonly string[]): { value: number } => {
+      const key = keyOf(values);
+      let own = series.get(key);
+      if (!own) series.set(key, own = { value: 0, labels: render(labels, values) });
+      return own;
+    };
     return {
-      add(by, values) {
-        const key = render(labels, values);
-        series.set(key, (series.get(key) ?? 0) + by);
-      },
-      set: (value, values) => void series.set(render(labels, values), value),
+      add: (by, values) => void (seriesOf(values).value += by),
+      set: (value, values) => void (seriesOf(values).value = value),
     };
   }
 
@@ -69,7 +72,7 @@ export function createMetrics(): MetricsRegistry {
       });
       return {
         observe(value, values = []) {
-          const key = values.join("\0");
+          const key = keyOf(values);
           let entry = series.get(key);
           if (!entry) series.set(key, entry = { values: [...values], counts: new Float64Array(buckets.length + 1), sum: 0 });
           entry.sum += value;
@@ -88,6 +91,8 @@ export function createMetrics(): MetricsRegistry {
     render: () => [...writers.values()].map((write) => write()).join(""),
   };
 }
+
+const keyOf = (values: readonly string[]): string => (values.length === 1 ? values[0]! : values.join("\0"));
 
 /** Prometheus counts cumulatively: each bucket holds all values up to its bound. */
 function* histogramLines(name: string, labels: readonly string[], values: readonly string[], buckets: readonly number[], counts: Float64Array, sum: number): Iterable<string> {

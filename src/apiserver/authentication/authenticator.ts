@@ -24,3 +24,12 @@ export const allAuthenticated = "system:authenticated";
 export const allUnauthenticated = "system:unauthenticated";
 
 export const withGroup = (user: UserInfo, group: string): UserInfo => (user.groups.includes(group) ? user : { ...user, groups: [...user.groups, group] });
+
+const members = new WeakMap<UserInfo, UserInfo>();
+
+/** A user who is known to the authenticators; the same for the same, so that what is found out about users can be remembered. */
+export function authenticated(user: UserInfo): UserInfo {
+  let member = members.get(user);
+  if (!member) members.set(user, member = user.groups.includes(allUnauthenticated) ? user : withGroup(user, allAuthenticated));
+  return member;
+}

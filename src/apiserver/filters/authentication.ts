@@ -1,5 +1,5 @@
 import { unauthorized } from "../../apimachinery/status.ts";
-import { allAuthenticated, allUnauthenticated, withGroup, type Authenticator } from "../authentication/authenticator.ts";
+import { authenticated, type Authenticator } from "../authentication/authenticator.ts";
 import type { Filter } from "../exchange.ts";
 
 /**
@@ -12,7 +12,7 @@ export function withAuthentication({ authenticators, anonymous }: { authenticato
       const found = authenticator.authenticate(exchange.request, exchange.path);
       const user = found instanceof Promise ? await found : found;
       if (!user) continue;
-      exchange.user = user.groups.includes(allUnauthenticated) ? user : withGroup(user, allAuthenticated);
+      exchange.user = authenticated(user);
       return next(exchange);
     }
     const user = exchange.request.peerError !== undefined || exchange.request.peer !== undefined ? undefined : await anonymous?.authenticate(exchange.request, exchange.path);

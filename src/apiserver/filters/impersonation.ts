@@ -19,7 +19,13 @@ export function withImpersonation({ authorizer }: { authorizer: Authorizer }): F
 
 const extraPrefix = "impersonate-extra-";
 
+const asks = (headers: HttpRequest["headers"]): boolean => {
+  for (const field in headers) if (field.startsWith("impersonate-")) return true;
+  return false;
+};
+
 function readHeaders(request: HttpRequest): Wanted | undefined {
+  if (!asks(request.headers)) return undefined;
   const [name = ""] = fieldValues(request, "impersonate-user"), [uid] = fieldValues(request, "impersonate-uid");
   const groups = fieldValues(request, "impersonate-group");
   const extra: Record<string, readonly string[]> = {};

@@ -48,6 +48,8 @@ interface Level extends SeatUse {
 
 /** Narrow requests dispatched in one turn of the event loop. Wide ones have a turn each, so that others are heard between them. */
 const narrowPerTurn = 8;
+/** Kinds of requests that are remembered of a user: names in paths are the user's choice. */
+const mostClasses = 256;
 /** Exempt requests take no seats. */
 const none: SeatLimits = { nominal: 0, least: 0, most: 0 };
 const free: Ticket = { release: () => undefined };
@@ -60,6 +62,8 @@ export function createFlowController({ configuration, totalSeats, queueWaitMs, m
   const series = flowMetrics(metrics);
   let schemas: readonly Frozen<FlowSchema>[] | undefined;
   let levels = new Map<string, Level>();
+  /** Where users' requests belong, by what they are about. */
+  let classes = new WeakMap<UserInfo, Map<string, Classified | undefined>>();
   const draining = new Set<Level>();
   let pumping = false;
 
@@ -76,7 +80,14 @@ export function createFlowController({ configuration, totalSeats, queueWaitMs, m
     }));
     for (const [name, level] of before) if (levels.get(name) !== level && level.queue?.length) draining.add(level);
     for (const { name, limits: { nominal } } of levels.values()) if (nominal > 0) series.nominal.set(nominal, [name]);
+    classes = new WeakMap();
     schemas = stored.flowSchemas.filter(({ spec }) => levels.has(spec.priorityLevelConfiguration.name)).toSorted((a, b) => a.spec.matchingPrecedence - b.spec.matchingPrecedence || (a.metadata.name! < b.metadata.name! ? -1 : 1));
+  }
+
+  function classify(user: UserInfo, info: RequestInfo): Classified | undefined {
+    const schema = schemas!.find((each) => matchesFlowSchema(each, user, info));
+    const level = schema && levels.get(schema.spec.priorityLevelConfiguration.name);
+    return level && { schema: schema!, level, flow: `${schema!.metadata.name}\0${distinguisherOf(schema!, user, info)}` };
   }
 
   const fits = (level: Level, width: number): boolean => mayTake(level, width, levels.values(), totalSeats);
@@ -167,9 +178,14 @@ export function createFlowController({ configuration, totalSeats, queueWaitMs, m
   return {
     classify(user, info) {
       if (!schemas) configure();
-      const schema = schemas!.find((each) => matchesFlowSchema(each, user, info));
-      const level = schema && levels.get(schema.spec.priorityLevelConfiguration.name);
-      return level && { schema: schema!, level, flow: `${schema!.metadata.name}\0${distinguisherOf(schema!, user, info)}` };
+      let known = classes.get(user);
+      if (!known) classes.set(user, known = new Map<string, Classified | undefined>());
+      const key = `${info.verb} ${info.isResource ? `${info.group} ${info.resource}/${info.subresource} ${info.namespace}` : info.path}`;
+      if (known.has(key)) return known.get(key);
+      const classified = classify(user, info);
+      if (known.size >= mostClasses) known.clear();
+      known.set(key, classified);
+      return classified;
     },
     acquire(classified, asked, signal) {
       const { level } = classified;

@@ -10,13 +10,22 @@ const ours = new Set(["content-length", "transfer-encoding", "date"]);
 export function checkResponseHead(status: number, headers: HeaderFields): void {
   if (!Number.isInteger(status) || status < 100 || status > 599) throw new TypeError(`invalid status code ${status}`);
   for (const name in headers) {
-    if (!token.test(name)) throw new TypeError(`invalid header field name ${JSON.stringify(name)}`);
-    if (ours.has(name.toLowerCase())) throw new TypeError(`the front sets the header field ${name}`);
+    if (!checkedNames.has(name)) checkName(name);
     const value = headers[name]!;
     if (typeof value === "string" ? notInValue.test(value) : value.some((one) => notInValue.test(one))) {
       throw new TypeError(`invalid character in the header field ${name}`);
     }
   }
+}
+
+/** Names that passed. */
+const checkedNames = new Set<string>();
+const mostChecked = 256;
+
+function checkName(name: string): void {
+  if (!token.test(name)) throw new TypeError(`invalid header field name ${JSON.stringify(name)}`);
+  if (ours.has(name.toLowerCase())) throw new TypeError(`the front sets the header field ${name}`);
+  if (checkedNames.size < mostChecked) checkedNames.add(name);
 }
 
 /** Status line and fields; `framing` holds whole lines that say how the message ends. */

@@ -7,6 +7,13 @@ import { GoneOwners } from "./gone-owners.ts";
 import { idOf, OwnerGraph, ownersOf, resourceName, splitId, type ObjectId } from "./graph.ts";
 import { blocking, foregroundFinalizer, isDeletingDependents, isOrphaning, orphanFinalizer, planObject, type Owner } from "./plan.ts";
 
+const sameOwners = (a: Frozen<KubeObject> | undefined, b: Frozen<KubeObject> | undefined): boolean =>
+  a?.metadata.ownerReferences === b?.metadata.ownerReferences || Bun.deepEquals(ownersOf(a), ownersOf(b));
+
+/** Most changes are of something else. */
+const changesNothing = (current: Frozen<KubeObject>, old: Frozen<KubeObject>): boolean =>
+  !current.metadata.deletionTimestamp && current.metadata.uid === old.metadata.uid && sameOwners(current, old);
+
 /** Deletes what has lost all its owners, and deletes or lets go of dependents as the deletion of an owner asks. Make one for each start. */
 export function garbageCollector({ kinds }: { kinds: ServedKinds }): Controller {
   const graph = new OwnerGraph(), gone = new GoneOwners();
@@ -43,10 +50,11 @@ export function garbageCollector({ kinds }: { kinds: ServedKinds }): Controller 
 
   function* concerned(card: AnyResource, current: Frozen<KubeObject> | undefined, old: Frozen<KubeObject> | undefined, lister: Listers): Iterable<ObjectId> {
     const { metadata } = (current ?? old)!;
+    if (current && old && changesNothing(current, old)) return;
     const id = idOf(card, metadata.namespace, metadata.name!);
     graph.change(id, old, current);
     if (old && old.metadata.uid !== current?.metadata.uid) yield* bereft(old.metadata.uid!);
-    const changed = ownersOf(current) !== ownersOf(old) && !Bun.deepEquals(ownersOf(current), ownersOf(old));
+    const changed = !sameOwners(current, old);
     if (current && (isOrphaning(current) || isDeletingDependents(current) || (changed && ownersOf(current).length > 0))) yield id;
     // Events run within the commit: other listers may be asked for the owner there.
     if (old && ownersOf(old).length > 0 && (!current || changed)) yield* waitingOwners(old, lister);
