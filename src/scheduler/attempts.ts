@@ -8,6 +8,7 @@ import type { Lister } from "../client/informer.ts";
 import type { EventRecorder } from "../client/recorder.ts";
 import { preBindsOf, runBind, runPermit, runPostBind, runPreBind, runReserve, runUnreserve, waitOnPermit, type Binding, type PreBinds } from "./binding-cycle.ts";
 import { assignedTo } from "./cluster-events.ts";
+import type { Extender } from "./extender/extender.ts";
 import { fitError, noNodesAvailable } from "./failure-message.ts";
 import { failed, isRejected, messageOf, unresolvable, type Status } from "./framework.ts";
 import { KnownFailures } from "./known-failures.ts";
@@ -20,6 +21,7 @@ import { reportFailure, reportNomination, truncated, type Failure } from "./repo
 import { runPostFilters, schedule } from "./schedule.ts";
 import type { PointDurations, SchedulerMetrics } from "./scheduler-metrics.ts";
 import type { ClusterState } from "./snapshot.ts";
+import { run, type Steps } from "./steps.ts";
 import type { Verdict, WaitingPodsMap } from "./waiting-pods.ts";
 
 /** A profile with what its attempts use. */
@@ -37,6 +39,8 @@ export interface AttemptsOptions {
   metrics: SchedulerMetrics;
   profiles: ReadonlyMap<string, RunningProfile>;
   percentageOfNodesToScore: number;
+  /** Those that must not fail first. */
+  extenders: readonly Extender[];
   pods: Lister<Pod>;
   state: ClusterState;
   queue: SchedulingQueue;
@@ -95,9 +99,9 @@ export class Attempts {
     this.#underWay.add(guarded);
   }
 
-  /** Decides. What follows is done in the background. */
-  begin(entry: QueuedPod): void {
-    const { profiles, queue, random, state, log } = this.#options;
+  /** Decides. What follows is done in the background. A promise, which doesn't reject, only while extenders are asked. */
+  begin(entry: QueuedPod): void | Promise<void> {
+    const { profiles, queue, random } = this.#options;
     const profile = profiles.get(entry.pod.spec.schedulerName!)!;
     const { metadata } = entry.pod;
     if (metadata.deletionTimestamp) {
@@ -105,40 +109,48 @@ export class Attempts {
       return queue.remove(entry.uid);
     }
     try {
-      this.#attempt(new Attempt(entry, profile, random() < sampleShare ? profile.sampled : profile.plugins));
+      const deciding = run(this.#attempt(new Attempt(entry, profile, random() < sampleShare ? profile.sampled : profile.plugins, this.#options.extenders)));
+      return deciding?.catch((error: unknown) => this.#giveUp(entry, error));
     } catch (error) {
-      log.error("An attempt to schedule a pod failed in an unexpected way", { pod: keyOf(entry.pod), error });
-      state.forget(entry.uid);
-      queue.retryLater(entry);
+      this.#giveUp(entry, error);
     }
   }
 
-  #attempt(attempt: Attempt): void {
+  #giveUp(entry: QueuedPod, error: unknown): void {
+    const { queue, state, log } = this.#options;
+    log.error("An attempt to schedule a pod failed in an unexpected way", { pod: keyOf(entry.pod), error });
+    state.forget(entry.uid);
+    queue.retryLater(entry);
+  }
+
+  *#attempt(attempt: Attempt): Steps<void> {
     try {
-      this.#decide(attempt);
+      yield* this.#decide(attempt);
     } catch (error) {
       this.#fail(attempt, { reason: "SchedulerError", message: messageOf(failed(error)), nominate: "", cause: error });
     }
   }
 
-  #decide(attempt: Attempt): void {
-    const { state, nominator, metrics, percentageOfNodesToScore, random } = this.#options;
-    const { pod, plugins, profile } = attempt;
+  *#decide(attempt: Attempt): Steps<void> {
+    const { state, nominator, metrics, queue, percentageOfNodesToScore, random } = this.#options;
+    const { entry, pod, plugins, profile, extenders } = attempt;
     const { durations } = profile;
     if (state.nodes.length === 0) return this.#fail(attempt, { reason: "Unschedulable", message: noNodesAvailable, rejectors: anyone, nominate: "" });
-    // A pod that has been promised a node isn't like the others.
-    const signature = nominator.nodeOf(pod.uid) === undefined ? attempt.entry.signature : undefined;
+    // A pod that has been promised a node isn't like the others, and extenders may tell any two apart.
+    const signature = nominator.nodeOf(pod.uid) === undefined && extenders.length === 0 ? entry.signature : undefined;
     const known = this.#known.get(signature, this.#version);
     if (known) return this.#fail(attempt, known);
-    const decision = schedule(pod, state, plugins, { nominator, start: this.#start, random, durations, percentageOfNodesToScore: profile.percentageOfNodesToScore || percentageOfNodesToScore });
-    this.#start = (this.#start + decision.evaluated) % state.nodes.length;
+    const decision = yield* schedule(pod, state, plugins, { nominator, start: this.#start, random, durations, extenders, percentageOfNodesToScore: profile.percentageOfNodesToScore || percentageOfNodesToScore });
+    this.#start = (this.#start + decision.evaluated) % Math.max(1, state.nodes.length);
+    // While extenders were asked the pod may have left: it is gone, or another has bound it.
+    if (queue.get(entry.uid) !== entry) return;
     if (decision.fits) {
       metrics.algorithmDuration.observe(attempt.seconds);
-      return this.#assume(attempt, { pod, nodeName: decision.nodeName, plugins, states: decision.states, durations });
+      return this.#assume(attempt, { pod, nodeName: decision.nodeName, plugins, states: decision.states, durations, extenders });
     }
     const { diagnosis } = decision;
     const since = performance.now();
-    const said = plugins.postFilter.length > 0 ? runPostFilters(pod, state, decision, plugins.postFilter) : { nominate: "", message: "" };
+    const said = plugins.postFilter.length > 0 ? yield* runPostFilters(pod, state, decision, plugins.postFilter, extenders) : { nominate: "", message: "" };
     durations.observe("PostFilter", since, said.nominate ? "Success" : "Unschedulable");
     metrics.algorithmDuration.observe(attempt.seconds);
     const outcome: Outcome = {
@@ -268,13 +280,16 @@ class Attempt {
   readonly profile: RunningProfile;
   readonly plugins: PluginSet;
   readonly pod: PodInfo;
+  /** Those that the pod is the business of. */
+  readonly extenders: readonly Extender[];
   readonly #since = performance.now();
 
-  constructor(entry: QueuedPod, profile: RunningProfile, plugins: PluginSet) {
+  constructor(entry: QueuedPod, profile: RunningProfile, plugins: PluginSet, extenders: readonly Extender[]) {
     this.entry = entry;
     this.profile = profile;
     this.plugins = plugins;
     this.pod = podInfo(entry.pod);
+    this.extenders = extenders.length === 0 ? extenders : extenders.filter((extender) => extender.isInterested(entry.pod));
   }
 
   /** Since it began. */

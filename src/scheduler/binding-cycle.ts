@@ -1,4 +1,6 @@
 import type { Clock } from "../base/clock.ts";
+import type { Extender } from "./extender/extender.ts";
+import { bindByExtender } from "./extender/extenders.ts";
 import { during, failed, isRejected, messageOf, type AnyPlugin, type Status } from "./framework.ts";
 import type { PodInfo } from "./pod-info.ts";
 import type { PluginSet } from "./profile.ts";
@@ -16,6 +18,8 @@ export interface Binding {
   readonly plugins: PluginSet;
   readonly states: PluginStates;
   readonly durations: PointDurations;
+  /** Those that the pod is the business of. */
+  readonly extenders: readonly Extender[];
 }
 
 /** Pods whose preBind runs. */
@@ -115,7 +119,13 @@ export function runPreBind({ pod, nodeName, states, durations }: Binding, plugin
   });
 }
 
-export function runBind({ pod, nodeName, plugins, durations }: Binding): Promise<Status | undefined> {
+/** An extender that binds goes before the plugins. */
+export async function runBind({ pod, nodeName, plugins, durations, extenders }: Binding): Promise<Status | undefined> {
+  try {
+    if (extenders.length > 0 && (await bindByExtender(extenders, pod, nodeName))) return undefined;
+  } catch (error) {
+    return failed(error);
+  }
   return durations.duringAsync("Bind", async () => {
     for (const plugin of plugins.bind) {
       const status = await plugin.bind!(pod, nodeName).catch(failed);

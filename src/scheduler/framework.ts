@@ -7,6 +7,7 @@ import type { Client } from "../client/client.ts";
 import type { Lister } from "../client/informer.ts";
 import type { EventRecorder } from "../client/recorder.ts";
 import type { EventInterest } from "./cluster-events.ts";
+import type { Extender, ExtenderConfiguration } from "./extender/extender.ts";
 import type { NodeInfo } from "./node-info.ts";
 import type { PodInfo } from "./pod-info.ts";
 import type { SchedulerMetrics } from "./scheduler-metrics.ts";
@@ -60,7 +61,7 @@ export interface Plugin<F = unknown, S = unknown> {
   /** Undefined when the pod can go there. Called for each node, until a plugin rejects it: return constants, allocate nothing. */
   filter?(pod: PodInfo, node: NodeInfo, state: F): Status | undefined;
   /** When no node fits: makes room, or says why that is no use. */
-  postFilter?(pod: PodInfo, cycle: FailedCycle): PostFilterResult;
+  postFilter?(pod: PodInfo, cycle: FailedCycle): PostFilterResult | Promise<PostFilterResult>;
   preScore?(pod: PodInfo, nodes: readonly NodeInfo[], snapshot: Snapshot, prefiltered: F | undefined): PreScoreResult<S>;
   /** From 0 to 100, higher is better; any number when there is `normalize`. */
   score?(pod: PodInfo, node: NodeInfo, state: S): number;
@@ -154,6 +155,8 @@ export interface FailedCycle {
   readonly prepared: boolean;
   /** What can be run again with pods moved. */
   readonly filters: FilterCycle;
+  /** Those that the pod is the business of. */
+  readonly extenders: readonly Extender[];
 }
 
 /** The filters of one attempt and what their preFilters worked out. */
@@ -184,6 +187,8 @@ export interface ProfileConfiguration {
 
 export interface SchedulerConfiguration {
   profiles: readonly ProfileConfiguration[];
+  /** As configured. */
+  extenders?: readonly ExtenderConfiguration[];
   /** Default 0: by the size of the cluster. */
   percentageOfNodesToScore?: number;
   /** Default 1. */

@@ -4,7 +4,7 @@ import type { Node, Pod } from "../apis/generated/core/v1.ts";
 import { fitError } from "./failure-message.ts";
 import { podInfo } from "./pod-info.ts";
 import { feasibleNodesToFind, runPostFilters } from "./schedule.ts";
-import { cluster, decide, defaultPluginSet, node, pod } from "./testing/cluster.ts";
+import { atOnce, cluster, decide, defaultPluginSet, node, pod } from "./testing/cluster.ts";
 
 const noHelp = (nodes: number): string => `no new claims to deallocate, preemption: 0/${nodes} nodes are available: ${nodes} Preemption is not helpful for scheduling.`;
 
@@ -14,7 +14,7 @@ describe("the message of a pod that fits nowhere", () => {
     const state = cluster(nodes, others);
     const decision = decide(wanted, state, plugins);
     if (decision.fits) throw new Error(`fits on ${decision.nodeName}`);
-    return fitError({ ...decision.diagnosis, postFilter: runPostFilters(podInfo(wanted), state, decision, plugins.postFilter).message });
+    return fitError({ ...decision.diagnosis, postFilter: atOnce(runPostFilters(podInfo(wanted), state, decision, plugins.postFilter)).message });
   }
   const tainted = node("tainted", { taints: [{ key: "k", effect: "NoSchedule" }] });
   const large = pod("p", { requests: { cpu: "5" } });

@@ -1,10 +1,13 @@
+import type { Extender } from "./extender/extender.ts";
+import { extenderName, extenderScores, passExtenders, stillThere } from "./extender/extenders.ts";
 import { Filters } from "./filter-cycle.ts";
-import { during, isRejected, maxNodeScore, messageOf, unresolvable, unschedulable, type AnyPlugin, type Nominator, type Status } from "./framework.ts";
+import { during, isRejected, maxNodeScore, messageOf, unresolvable, unschedulable, type AnyPlugin, type FailedCycle, type Nominator, type Status } from "./framework.ts";
 import type { NodeInfo } from "./node-info.ts";
 import type { PodInfo } from "./pod-info.ts";
 import type { PluginSet, WeightedPlugin } from "./profile.ts";
 import type { PointDurations } from "./scheduler-metrics.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { wait, type Steps } from "./steps.ts";
 
 /** What each plugin's preFilter worked out, for the points after the decision. */
 export type PluginStates = ReadonlyMap<AnyPlugin, unknown>;
@@ -41,61 +44,105 @@ export interface ScheduleOptions {
   /** Chooses among the best. In [0, 1). */
   random?: () => number;
   durations?: PointDurations;
+  /** Those that the pod is the business of: they are waited for. */
+  extenders?: readonly Extender[];
 }
 
 /** Of nodes nobody asked about. */
 const unknown = unresolvable();
 
 /**
- * Decides where a pod goes. Pure: the same snapshot and options, the same decision. Throws what plugins throw.
- * Source: kubernetes pkg/scheduler/schedule_one.go (schedulePod).
+ * Decides where a pod goes. Without extenders it is pure and never waits: the same snapshot and options, the same decision. Throws what plugins
+ * and extenders throw. Source: kubernetes pkg/scheduler/schedule_one.go (schedulePod).
  */
-export function schedule(pod: PodInfo, snapshot: Snapshot, plugins: PluginSet, options: ScheduleOptions): Decision {
-  const { start = 0, random = Math.random, durations } = options;
+export function* schedule(pod: PodInfo, snapshot: Snapshot, plugins: PluginSet, options: ScheduleOptions): Steps<Decision> {
+  const { start = 0, random = Math.random, durations, extenders = [] } = options;
   let since = performance.now();
   const { states, skipped, nodeNames, narrowedBy, rejected, rejectedBy } = runPreFilters(pod, snapshot, plugins.preFilter);
   durations?.observe("PreFilter", since, rejected?.code);
   since = performance.now();
   const filters = new Filters(pod, plugins.filter.filter((plugin) => !skipped.has(plugin)).map((plugin) => ({ plugin, state: states.get(plugin) })), options.nominator);
   const total = snapshot.nodes.length;
-  const rejectors = new Set(narrowedBy);
-  const pending = new Set<string>();
-  const statuses = new Map<string, Status>();
-  const blame = (status: Status, plugin: string): void => void (status.code === "Pending" ? pending.add(plugin) && rejectors.add(plugin) : rejectors.add(plugin));
+  const verdicts = new Verdicts(filters, narrowedBy);
+  const { statuses, rejectors, pending } = verdicts;
   if (rejected) {
-    if (rejectedBy) blame(rejected, rejectedBy);
+    if (rejectedBy) verdicts.blame(rejected, rejectedBy);
     return { fits: false, evaluated: 0, filters, diagnosis: { nodes: total, preFilter: rejected, statuses, absent: rejected, rejectors, pending } };
   }
 
-  /** Whether the pod can go there; notes why not. */
-  const accepts = (node: NodeInfo): boolean => {
-    const status = filters.filter(node);
-    if (!status) return true;
-    if (!isRejected(status)) throw new Error(`running ${JSON.stringify(filters.rejector)} filter plugin: ${messageOf(status)}`, { cause: status.cause });
-    statuses.set(node.name, status);
-    blame(status, filters.rejector);
-    return false;
-  };
   // Ours counts before the pod's status tells it.
   const nominated = options.nominator.nodeOf(pod.uid) ?? pod.pod.status?.nominatedNodeName;
   const promised = nominated ? snapshot.node(nominated) : undefined;
-  if (promised && accepts(promised)) return { fits: true, nodeName: promised.name, evaluated: 1 + statuses.size, feasible: 1, states };
+  if (promised && verdicts.accepts(promised) && (extenders.length === 0 || (yield* keepsPromise(extenders, pod, promised, snapshot, verdicts)))) {
+    return { fits: true, nodeName: promised.name, evaluated: 1 + statuses.size, feasible: 1, states };
+  }
 
   const candidates = nodeNames ? [...nodeNames].flatMap((name) => snapshot.node(name) ?? []) : snapshot.nodes;
-  const wanted = plugins.score.length === 0 ? 1 : feasibleNodesToFind(candidates.length, options.percentageOfNodesToScore);
-  const feasible: NodeInfo[] = [];
-  for (let i = 0; i < candidates.length && feasible.length < wanted; i++) {
-    const node = candidates[(start + i) % candidates.length]!;
-    if (accepts(node)) feasible.push(node);
-  }
-  const evaluated = feasible.length + statuses.size;
-  durations?.observe("Filter", since, feasible.length > 0 ? "Success" : "Unschedulable");
+  const chooses = plugins.score.length > 0 || extenders.some(({ calls }) => calls.filter || calls.prioritize);
+  const found = findFeasible(candidates, verdicts, { start, wanted: chooses ? feasibleNodesToFind(candidates.length, options.percentageOfNodesToScore) : 1 });
+  const evaluated = found.length + statuses.size;
+  durations?.observe("Filter", since, found.length > 0 ? "Success" : "Unschedulable");
+  const feasible = extenders.length === 0 ? found : yield* passExtenders(extenders, pod, found, snapshot, statuses);
+  if (feasible.length < found.length) rejectors.add(extenderName);
   if (feasible.length === 0) {
     const absent = nodeNames ? unresolvable(`node(s) didn't satisfy plugin(s) [${[...narrowedBy].sort().join(" ")}]`) : unknown;
     return { fits: false, evaluated, filters, diagnosis: { nodes: total, statuses, absent, rejectors, pending } };
   }
-  const best = feasible.length === 1 ? feasible[0]! : selectHost(feasible, scoreAll(pod, feasible, snapshot, plugins, states, durations), random);
-  return { fits: true, nodeName: best.name, evaluated, feasible: feasible.length, states };
+  if (feasible.length === 1) return { fits: true, nodeName: feasible[0]!.name, evaluated, feasible: 1, states };
+  const prioritizers = extenders.filter(({ calls }) => calls.prioritize);
+  const extra = prioritizers.length === 0 ? undefined : yield* wait(extenderScores(prioritizers, pod, feasible));
+  const choice = extra ? stillThere(feasible, snapshot) : feasible;
+  if (choice.length === 0) throw new Error("all nodes that fit went away while extenders were asked");
+  const scores = scoreAll(pod, choice, snapshot, plugins, states, durations);
+  if (extra) for (const [i, { name }] of choice.entries()) scores[i]! += extra.get(name) ?? 0;
+  return { fits: true, nodeName: selectHost(choice, scores, random).name, evaluated, feasible: feasible.length, states };
+}
+
+/** What the filters said, and who is to blame. */
+class Verdicts {
+  readonly statuses = new Map<string, Status>();
+  readonly rejectors: Set<string>;
+  readonly pending = new Set<string>();
+  readonly #filters: Filters;
+
+  constructor(filters: Filters, narrowedBy: ReadonlySet<string>) {
+    this.#filters = filters;
+    this.rejectors = new Set(narrowedBy);
+  }
+
+  /** Whether the pod can go there; notes why not. */
+  accepts(node: NodeInfo): boolean {
+    const status = this.#filters.filter(node);
+    if (!status) return true;
+    const { rejector } = this.#filters;
+    if (!isRejected(status)) throw new Error(`running ${JSON.stringify(rejector)} filter plugin: ${messageOf(status)}`, { cause: status.cause });
+    this.statuses.set(node.name, status);
+    this.blame(status, rejector);
+    return false;
+  }
+
+  blame({ code }: Status, plugin: string): void {
+    if (code === "Pending") this.pending.add(plugin);
+    this.rejectors.add(plugin);
+  }
+}
+
+function findFeasible(candidates: readonly NodeInfo[], verdicts: Verdicts, { start, wanted }: { start: number; wanted: number }): NodeInfo[] {
+  const feasible: NodeInfo[] = [];
+  for (let i = 0; i < candidates.length && feasible.length < wanted; i++) {
+    const node = candidates[(start + i) % candidates.length]!;
+    if (verdicts.accepts(node)) feasible.push(node);
+  }
+  return feasible;
+}
+
+/** An extender that fails here is asked again about all nodes. */
+function* keepsPromise(extenders: readonly Extender[], pod: PodInfo, promised: NodeInfo, snapshot: Snapshot, { statuses }: Verdicts): Steps<boolean> {
+  try {
+    return (yield* passExtenders(extenders, pod, [promised], snapshot, statuses)).length > 0;
+  } catch {
+    return false;
+  }
 }
 
 interface Prepared {
@@ -140,12 +187,13 @@ function runPreFilters(pod: PodInfo, snapshot: Snapshot, plugins: readonly AnyPl
 }
 
 /** What the plugins say when no node fits: the first that can make room decides; else all their reasons. */
-export function runPostFilters(pod: PodInfo, snapshot: Snapshot, { diagnosis, filters }: Decision & { fits: false }, plugins: readonly AnyPlugin[]): { nominate?: string; message: string } {
-  const cycle = { snapshot, filters, prepared: !diagnosis.preFilter || diagnosis.preFilter.code === "Unschedulable", statusOf: (name: string): Status => diagnosis.statuses.get(name) ?? diagnosis.absent };
+export function* runPostFilters(pod: PodInfo, snapshot: Snapshot, { diagnosis, filters }: Decision & { fits: false }, plugins: readonly AnyPlugin[], extenders: readonly Extender[] = []): Steps<{ nominate?: string; message: string }> {
+  const cycle: FailedCycle = { snapshot, filters, extenders, prepared: !diagnosis.preFilter || diagnosis.preFilter.code === "Unschedulable", statusOf: (name) => diagnosis.statuses.get(name) ?? diagnosis.absent };
   const reasons: string[] = [];
   let nominate: string | undefined;
   for (const plugin of plugins) {
-    const result = plugin.postFilter!(pod, cycle);
+    const answer = plugin.postFilter!(pod, cycle);
+    const result = answer instanceof Promise ? yield* wait(answer) : answer;
     const { status = { code: "Success", reasons: [] } } = result;
     if (status.code === "Success" || status.code === "UnschedulableAndUnresolvable") return { nominate: result.nominate, message: messageOf(status) };
     if (!isRejected(status)) return { message: messageOf(status) };

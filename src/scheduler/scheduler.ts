@@ -10,6 +10,8 @@ import { Attempts, type RunningProfile } from "./attempts.ts";
 import { PreBinds } from "./binding-cycle.ts";
 import { eventCards } from "./cluster-events.ts";
 import { handleEvents, resourcesOf } from "./event-handlers.ts";
+import { createExtender } from "./extender/extender.ts";
+import { inOrder } from "./extender/extenders.ts";
 import type { Handle, PluginFactory, SchedulerConfiguration } from "./framework.ts";
 import { instrumented } from "./instrumented-plugin.ts";
 import { PodNominator } from "./nominator.ts";
@@ -63,6 +65,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const nominator = new PodNominator();
   const waitingPods = new WaitingPodsMap(clock);
   const preBinds = new PreBinds();
+  const stopping = new AbortController();
+  const extenders = inOrder(configuration.extenders ?? []).map((extender) => createExtender(extender, { signal: stopping.signal, log }));
   const handleFor = (profileName: string, recorder: EventRecorder): Handle => ({
     profileName, client, clock, recorder, log, metrics, lister, snapshot: state, nominator, waitingPods,
     cancelPreBind: (uid, reason) => preBinds.cancel(uid, reason),
@@ -81,13 +85,14 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const queue: SchedulingQueue = new SchedulingQueue({
     clock, profiles, nominator, metrics, sort: (a, b) => sorter!.queueSort!(a, b), backoff: { initial: podInitialBackoffSeconds * 1000, max: podMaxBackoffSeconds * 1000 },
   });
-  const attempts: Attempts = new Attempts({ client, clock, log, metrics, profiles, percentageOfNodesToScore, pods: lister(pods), state, queue, nominator, waitingPods, preBinds, random });
+  const attempts: Attempts = new Attempts({ client, clock, log, metrics, profiles, percentageOfNodesToScore, extenders, pods: lister(pods), state, queue, nominator, waitingPods, preBinds, random });
   metrics.watch({ pending: () => pendingPods(queue), cache: () => Object.entries(state.sizes()).map(([type, size]) => [[type === "assumed" ? "assumed_pods" : type], size]) });
 
   async function work(): Promise<void> {
     let sliceEnds = performance.now() + timeSlice;
     for (let entry = await queue.take(); entry; entry = await queue.take()) {
-      attempts.begin(entry);
+      const asking = attempts.begin(entry);
+      if (asking) await asking;
       await attempts.fewerWritesThan(writeLimit);
       if (performance.now() < sliceEnds) continue;
       await new Promise<void>((resolve) => setImmediate(resolve));
@@ -100,6 +105,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     async run(signal) {
       const close = (): void => {
         attempts.stop();
+        stopping.abort(new Error("the scheduler stops"));
         queue.close();
         waitingPods.close();
         preBinds.close();

@@ -8,6 +8,7 @@ import { defaultProfile, pluginRegistry } from "../../src/scheduler/plugins/inde
 import { createProfile } from "../../src/scheduler/profile.ts";
 import { schedule } from "../../src/scheduler/schedule.ts";
 import { ClusterState } from "../../src/scheduler/snapshot.ts";
+import { atOnce } from "../../src/scheduler/testing/cluster.ts";
 import { handleOf } from "../../src/scheduler/testing/handle.ts";
 import type { Measure, Row } from "./measure.ts";
 
@@ -41,7 +42,7 @@ function decide(kind: string, spec: Partial<PodSpec>, count: number): number[] {
     const pod = podOf(`new-${i}`, spec, labels);
     const began = performance.now();
     const info = podInfo(pod);
-    const decision = schedule(info, state, plugins, { start, nominator: handle.nominator });
+    const decision = atOnce(schedule(info, state, plugins, { start, nominator: handle.nominator }));
     if (!decision.fits) throw new Error(`pod ${i} ${kind} fits nowhere`);
     start = (start + decision.evaluated) % 500;
     state.assume(info, decision.nodeName);

@@ -18,6 +18,7 @@ import { createProfile, type PluginSet } from "../../src/scheduler/profile.ts";
 import { runPostFilters, schedule, scoreAll } from "../../src/scheduler/schedule.ts";
 import { createSchedulerMetrics } from "../../src/scheduler/scheduler-metrics.ts";
 import { ClusterState } from "../../src/scheduler/snapshot.ts";
+import { atOnce } from "../../src/scheduler/testing/cluster.ts";
 import { handleOf } from "../../src/scheduler/testing/handle.ts";
 
 /**
@@ -62,12 +63,12 @@ function replay({ nodes, pods, services: ofServices = [], replicasets: ofReplica
   return { state, pluginsOf: ({ spec }) => createProfile(profiles.find(({ schedulerName }) => schedulerName === spec.schedulerName)!, pluginRegistry, handle).plugins };
 }
 
-const decide = (pod: Frozen<Pod>, state: ClusterState, plugins: PluginSet) => schedule(podInfo(pod), state, plugins, { nominator: new PodNominator(), random: () => 0 });
+const decide = (pod: Frozen<Pod>, state: ClusterState, plugins: PluginSet) => atOnce(schedule(podInfo(pod), state, plugins, { nominator: new PodNominator(), random: () => 0 }));
 
 function whyNowhere(pod: Frozen<Pod>, state: ClusterState, plugins: PluginSet): string | undefined {
   const decision = decide(pod, state, plugins);
   if (decision.fits) return undefined;
-  const { message } = runPostFilters(podInfo(pod), state, decision, plugins.postFilter);
+  const { message } = atOnce(runPostFilters(podInfo(pod), state, decision, plugins.postFilter));
   return fitError({ ...decision.diagnosis, postFilter: message });
 }
 

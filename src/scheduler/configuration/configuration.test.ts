@@ -23,7 +23,7 @@ const weights = (plugins: readonly { name: string; weight?: number }[]): Record<
 describe("an empty configuration", () => {
   const { profiles, ...rest } = parse("").configuration;
   test("has one profile with kube-scheduler's defaults", () => {
-    expect(rest).toEqual({ percentageOfNodesToScore: undefined, podInitialBackoffSeconds: undefined, podMaxBackoffSeconds: undefined });
+    expect(rest).toEqual({ extenders: [], percentageOfNodesToScore: undefined, podInitialBackoffSeconds: undefined, podMaxBackoffSeconds: undefined });
     expect(profiles.map(({ schedulerName }) => schedulerName)).toEqual(["default-scheduler"]);
     expect(weights(profiles[0]!.plugins.score)).toMatchObject({ TaintToleration: 3, NodeAffinity: 2, NodeResourcesFit: 1, PodTopologySpread: 2, InterPodAffinity: 2, NodeResourcesBalancedAllocation: 1, ImageLocality: 1 });
     expect(names(profiles[0]!.plugins.queueSort)).toEqual(["PrioritySort"]);
@@ -132,7 +132,14 @@ describe("a file", () => {
     ["profiles: [{schedulerName: a}, {schedulerName: a}]", 'profiles[1].schedulerName: Duplicate value: "profiles[0].schedulerName"'],
     ["profiles: [{pluginConfig: [{name: NodeAffinity}, {name: NodeAffinity}]}]", 'profiles[0].pluginConfig[1]: Duplicate value: "NodeAffinity"'],
     ["leaderElection: {leaderElect: true, resourceLock: endpoints}", 'leaderElection.resourceLock: Invalid value: "endpoints": resourceLock value must be "leases"'],
-    ["extenders: [{urlPrefix: 'http://127.0.0.1:1'}]", "extenders: Invalid value: 1: extenders are not supported: leave the field out"],
+    ["extenders: [{prioritizeVerb: score}]", "extenders[0].weight: Invalid value: 0: must have a positive weight applied to it"],
+    ["extenders: [{bindVerb: a}, {bindVerb: b}]", 'extenders: Invalid value: "found 2 extenders implementing bind": only one extender can implement bind'],
+    ["extenders: [{managedResources: [{name: cpu}]}]", 'extenders[0].managedResources[0].name: Invalid value: "cpu": is an invalid extended resource name'],
+    ["extenders: [{managedResources: [{name: a.b/c}]}, {managedResources: [{name: a.b/c}]}]", 'extenders[1].managedResources[0].name: Invalid value: "a.b/c": duplicate extender managed resource name'],
+    ["extenders: [{httpTimeout: 5}]", "json: cannot unmarshal number into Go struct field Extender.extenders.httpTimeout of type string"],
+    ["extenders: [{url: x}]", 'strict decoding error: unknown field "extenders[0].url"'],
+    ["extenders: [{tlsConfig: {caFile: /nowhere/ca.crt}}]", "couldn't build extenders: ENOENT: no such file or directory, open '/nowhere/ca.crt'"],
+    ["extenders: [{tlsConfig: {insecure: true, caData: eA==}}]", "couldn't build extenders: specifying a root certificates file with the insecure flag is not allowed"],
   ];
   test.each(mistakes)("%s", (yaml, message) => expect(mistake(yaml)).toBe(message));
   test("is of the kind and version that is known", () => {
@@ -142,6 +149,19 @@ describe("a file", () => {
     expect(other(header.replace("v1\n", "v1beta3\n"))).toThrow('no kind "KubeSchedulerConfiguration" is registered for version "kubescheduler.config.k8s.io/v1beta3"');
     expect(other(`${header}parallelism: 1\nparallelism: 2`)).toThrow(/^strict decoding error: yaml: unmarshal errors: line \d: key "parallelism" already set in map$/);
     expect(other(`${header}  x: [`)).toThrow();
+  });
+  test("says how extenders are reached, and which resources the scheduler leaves to them", () => {
+    const { extenders, profiles } = parse(`
+profiles: [{schedulerName: a}, {schedulerName: b, pluginConfig: [{name: NodeResourcesFit, args: {ignoredResources: [example.com/other]}}]}]
+extenders:
+- {urlPrefix: "https://a/", filterVerb: filter, enableHTTPS: true, managedResources: [{name: example.com/gpu, ignoredByScheduler: true}, {name: example.com/fpga}]}
+- {urlPrefix: "https://b", prioritizeVerb: score, weight: 2, enableHTTPS: true, httpTimeout: 1m30s, ignorable: true, nodeCacheCapable: true, tlsConfig: {caData: Y2E=, certData: Y2VydA==, keyData: a2V5, serverName: b.example}}`).configuration;
+    const rest = { prioritizeVerb: "", preemptVerb: "", bindVerb: "", weight: 0, nodeCacheCapable: false, ignorable: false };
+    expect(extenders).toEqual([
+      { ...rest, urlPrefix: "https://a/", filterVerb: "filter", httpTimeout: 5000, tls: { insecure: true }, managedResources: ["example.com/gpu", "example.com/fpga"] },
+      { ...rest, urlPrefix: "https://b", filterVerb: "", prioritizeVerb: "score", weight: 2, httpTimeout: 90_000, tls: { insecure: false, ca: "ca", cert: "cert", key: "key", serverName: "b.example" }, managedResources: [], ignorable: true, nodeCacheCapable: true },
+    ]);
+    expect(profiles.map(({ pluginArgs }) => (pluginArgs["NodeResourcesFit"] as { ignoredResources: string[] }).ignoredResources)).toEqual([["example.com/gpu"], ["example.com/gpu"]]);
   });
   test("may set what has no effect, with a warning", () => {
     expect(parse("leaderElection: {leaderElect: false}\nclientConnection: {qps: 50}\nparallelism: 4").warnings.map((text) => text.split(" ")[0])).toEqual(["leaderElection", "clientConnection", "parallelism"]);

@@ -7,7 +7,7 @@ export interface KubeSchedulerConfiguration {
   podInitialBackoffSeconds?: number;
   podMaxBackoffSeconds?: number;
   profiles?: KubeSchedulerProfile[];
-  extenders?: object[];
+  extenders?: ExtenderFields[];
   enableProfiling?: boolean;
   delayCacheUntilActive?: boolean;
 }
@@ -23,4 +23,31 @@ export interface KubeSchedulerProfile {
 export interface PluginSet {
   enabled?: readonly { name?: string; weight?: number }[];
   disabled?: readonly { name?: string }[];
+}
+
+export interface ExtenderFields {
+  urlPrefix?: string;
+  filterVerb?: string;
+  preemptVerb?: string;
+  prioritizeVerb?: string;
+  weight?: number;
+  bindVerb?: string;
+  enableHTTPS?: boolean;
+  tlsConfig?: ExtenderTlsFields;
+  httpTimeout?: string;
+  nodeCacheCapable?: boolean;
+  managedResources?: { name?: string; ignoredByScheduler?: boolean }[];
+  ignorable?: boolean;
+}
+
+/** The data is base64 of PEM. */
+export interface ExtenderTlsFields {
+  insecure?: boolean;
+  serverName?: string;
+  certFile?: string;
+  keyFile?: string;
+  caFile?: string;
+  certData?: string;
+  keyData?: string;
+  caData?: string;
 }

@@ -6,7 +6,8 @@ import type { ProfileConfiguration, SchedulerConfiguration } from "../framework.
 import { defaultPlugins } from "../plugins/index.ts";
 import type { KubeSchedulerConfiguration, KubeSchedulerProfile } from "./configuration.ts";
 import { ConfigurationError, readShape } from "./decode.ts";
-import { withDefaults } from "./plugin-args.ts";
+import { extendersOf, ignoredResources, validateExtenders } from "./extenders.ts";
+import { withDefaults, type NodeResourcesFitArgs } from "./plugin-args.ts";
 import { expandPlugins } from "./profiles.ts";
 import { argsShapes, configurationShape } from "./shape.ts";
 import { argsValidators } from "./validate-args.ts";
@@ -30,10 +31,12 @@ export function parseSchedulerConfiguration(text: string): ParsedConfiguration {
   if (profiles.length === 1) profiles[0]!.schedulerName ??= "default-scheduler";
   const errors = [...validate(content), ...profiles.flatMap((profile, i) => validateProfile(profile, `profiles[${i}]`, profiles))];
   if (errors.length > 0) throw new ConfigurationError(aggregate(errors.map(render)));
-  const expanded = profiles.map(expandProfile);
+  const { extenders = [] } = content;
+  const ignored = ignoredResources(extenders);
+  const expanded = profiles.map((profile) => expandProfile(profile, ignored));
   checkQueueSort(expanded);
   const { percentageOfNodesToScore, podInitialBackoffSeconds, podMaxBackoffSeconds } = content;
-  return { configuration: { profiles: expanded, percentageOfNodesToScore, podInitialBackoffSeconds, podMaxBackoffSeconds }, warnings: warningsOf(content) };
+  return { configuration: { profiles: expanded, extenders: extendersOf(extenders), percentageOfNodesToScore, podInitialBackoffSeconds, podMaxBackoffSeconds }, warnings: warningsOf(content) };
 }
 
 /** Many mistakes as Go's aggregates show them. */
@@ -89,7 +92,7 @@ function validate({ parallelism = 16, podInitialBackoffSeconds: initial = 1, pod
     ...percentage("percentageOfNodesToScore", percentageOfNodesToScore),
     ...(initial > 0 ? [] : [invalidValue("podInitialBackoffSeconds", initial, "must be greater than 0")]),
     ...(max >= initial ? [] : [invalidValue("podMaxBackoffSeconds", max, "must be greater than or equal to PodInitialBackoffSeconds")]),
-    ...(extenders.length === 0 ? [] : [invalidValue("extenders", extenders.length, "extenders are not supported: leave the field out")]),
+    ...validateExtenders(extenders),
   ];
 }
 
@@ -109,11 +112,14 @@ function validateProfile({ schedulerName = "", percentageOfNodesToScore, pluginC
   ];
 }
 
-function expandProfile(profile: KubeSchedulerProfile): ProfileConfiguration {
+/** `ignored` goes before the resources that the profile wants ignored. */
+function expandProfile(profile: KubeSchedulerProfile, ignored: readonly string[]): ProfileConfiguration {
   const { schedulerName = "", percentageOfNodesToScore, pluginConfig = [] } = profile;
   try {
+    const pluginArgs: Record<string, unknown> = { ...defaultArgs(), ...Object.fromEntries(pluginConfig.map(({ name = "", args }) => [name, args])) };
+    if (ignored.length > 0) pluginArgs["NodeResourcesFit"] = { ...(pluginArgs["NodeResourcesFit"] as NodeResourcesFitArgs), ignoredResources: ignored };
     return {
-      schedulerName, plugins: expandPlugins(profile, defaultPlugins), pluginArgs: { ...defaultArgs(), ...Object.fromEntries(pluginConfig.map(({ name = "", args }) => [name, args])) },
+      schedulerName, plugins: expandPlugins(profile, defaultPlugins), pluginArgs,
       ...(percentageOfNodesToScore === undefined ? {} : { percentageOfNodesToScore }),
     };
   } catch (error) {

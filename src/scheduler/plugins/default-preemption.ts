@@ -2,12 +2,14 @@ import type { Frozen } from "../../apimachinery/meta.ts";
 import { poddisruptionbudgets } from "../../apis/builtins.ts";
 import type { Pod } from "../../apis/generated/core/v1.ts";
 import { defaultPreemptionArgs, type DefaultPreemptionArgs } from "../configuration/plugin-args.ts";
+import { preemptWithExtenders } from "../extender/extenders.ts";
 import { fitError } from "../failure-message.ts";
 import { definePlugin, failed, isUnresolvable, unresolvable, unschedulable, type AnyPlugin, type FailedCycle, type Handle, type PostFilterResult } from "../framework.ts";
 import type { PodInfo } from "../pod-info.ts";
-import { findCandidates, pickCandidate } from "../preemption/candidates.ts";
+import { findCandidates, pickCandidate, type Candidate } from "../preemption/candidates.ts";
 import { parseBudget } from "../preemption/disruption-budgets.ts";
 import { PreemptionExecutor } from "../preemption/executor.ts";
+import { run } from "../steps.ts";
 
 const name = "DefaultPreemption";
 
@@ -21,7 +23,7 @@ export function defaultPreemption(args: DefaultPreemptionArgs = defaultPreemptio
   const budgets = handle.lister(poddisruptionbudgets);
   const executor = new PreemptionExecutor(handle, name);
 
-  function preempt(pod: PodInfo, cycle: FailedCycle): PostFilterResult {
+  function preempt(pod: PodInfo, cycle: FailedCycle): PostFilterResult | Promise<PostFilterResult> {
     const ineligible = whyIneligible(pod, cycle, handle.nominator.nodeOf(pod.uid) ?? pod.pod.status?.nominatedNodeName);
     if (ineligible) return { status: unschedulable(`preemption: ${ineligible}`) };
     const { nodes } = cycle.snapshot;
@@ -31,10 +33,21 @@ export function defaultPreemption(args: DefaultPreemptionArgs = defaultPreemptio
     const { candidates, statuses } = findCandidates(pod, cycle.filters, {
       nodes: [...promising.slice(offset), ...promising.slice(0, offset)], enough, budgets: promising.length > 0 ? budgets.list().map(parseBudget) : [],
     });
+    if (candidates.length === 0) return { nominate: "", status: unschedulable(`preemption: ${fitError({ nodes: nodes.length, statuses, absent: notHelpful })}`) };
+    const left = run(preemptWithExtenders(cycle.extenders.filter(({ calls }) => calls.preempt), pod, candidates, cycle.snapshot));
+    return left instanceof Promise ? left.then((some) => carryOut(pod, some)) : carryOut(pod, left);
+  }
+
+  function carryOut(pod: PodInfo, candidates: readonly Candidate[]): PostFilterResult {
     const best = pickCandidate(candidates);
-    if (!best) return { nominate: "", status: unschedulable(`preemption: ${fitError({ nodes: nodes.length, statuses, absent: notHelpful })}`) };
+    if (!best) return { status: unschedulable("preemption: no candidate node for preemption") };
     executor.run(best, pod);
     return { nominate: best.nodeName, status: undefined };
+  }
+
+  function failure(error: unknown): PostFilterResult {
+    const status = failed(error);
+    return { status: { ...status, reasons: status.reasons.map((reason) => `preemption: ${reason}`) } };
   }
 
   return definePlugin({
@@ -45,10 +58,10 @@ export function defaultPreemption(args: DefaultPreemptionArgs = defaultPreemptio
     postFilter(pod, cycle) {
       handle.metrics.preemptionAttempts.inc();
       try {
-        return preempt(pod, cycle);
+        const result = preempt(pod, cycle);
+        return result instanceof Promise ? result.catch(failure) : result;
       } catch (error) {
-        const { reasons } = failed(error);
-        return { status: { ...failed(error), reasons: reasons.map((reason) => `preemption: ${reason}`) } };
+        return failure(error);
       }
     },
   });

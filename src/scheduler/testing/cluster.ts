@@ -7,9 +7,10 @@ import { PodNominator } from "../nominator.ts";
 import { defaultProfile, pluginRegistry } from "../plugins/index.ts";
 import { podInfo } from "../pod-info.ts";
 import { createProfile, type PluginSet } from "../profile.ts";
-import { schedule, scoreAll } from "../schedule.ts";
+import { schedule, scoreAll, type Decision } from "../schedule.ts";
 import { createSchedulerMetrics } from "../scheduler-metrics.ts";
 import { ClusterState } from "../snapshot.ts";
+import { run, type Steps } from "../steps.ts";
 
 export interface NodeShape extends NodeSpec {
   labels?: Record<string, string>;
@@ -82,4 +83,11 @@ export function handleOf(objects: ReadonlyMap<AnyResource, readonly KubeObject[]
   return { lister, metrics: createSchedulerMetrics(), nominator: new PodNominator() } as unknown as Handle;
 }
 
-export const decide = (wanted: Frozen<Pod>, state: ClusterState, plugins = defaultPluginSet()): ReturnType<typeof schedule> => schedule(podInfo(wanted), state, plugins, { random: () => 0, nominator: new PodNominator() });
+/** Of work that doesn't wait for extenders. */
+export function atOnce<T>(steps: Steps<T>): T {
+  const result = run(steps);
+  if (result instanceof Promise) throw new Error("the work waits");
+  return result;
+}
+
+export const decide = (wanted: Frozen<Pod>, state: ClusterState, plugins = defaultPluginSet()): Decision => atOnce(schedule(podInfo(wanted), state, plugins, { random: () => 0, nominator: new PodNominator() }));
