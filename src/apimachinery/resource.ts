@@ -133,6 +133,8 @@ export interface StoredForm<T> {
   resource: string;
   /** What writes are stored as, where that isn't the version served. */
   version?: string;
+  /** All versions that may be found in storage, where more are known than are served. */
+  decodes?: readonly string[];
   /** Same order and length. The same object comes out for the same object in, so that encoders may cache by identity. */
   read(objects: readonly Frozen<KubeObject>[]): readonly Frozen<T>[] | Promise<readonly Frozen<T>[]>;
   /** May take over `object`. */

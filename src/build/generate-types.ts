@@ -24,7 +24,7 @@ const scalars: Record<string, string> = {
 
 /** `io.k8s.api.apps.v1.ReplicaSet` → module `apps/v1`, name `ReplicaSet`; undefined for types that have no interface of their own. */
 function locate(fullName: string): { module: string; name: string } | undefined {
-  const match = /^io\.k8s\.(?:api|(apimachinery|apiextensions-apiserver)\.pkg\.apis|(kube-aggregator)\.pkg\.apis)\.([a-z0-9]+)\.(v\d+)\.([A-Za-z0-9]+)$/.exec(fullName);
+  const match = /^io\.k8s\.(?:api|(apimachinery|apiextensions-apiserver)\.pkg\.apis|(kube-aggregator)\.pkg\.apis)\.([a-z0-9]+)\.(v\d+|(?<=apiserverinternal\.)v1alpha1|(?<=storagemigration\.)v1beta1)\.([A-Za-z0-9]+)$/.exec(fullName);
   return match ? { module: `${match[3]}/${match[4]}`, name: match[5]! } : undefined;
 }
 

@@ -1,4 +1,5 @@
 import { systemClock } from "../base/clock.ts";
+import { defaultFeatureGates, type FeatureGates } from "../apis/feature-gates.ts";
 import type { Controller, ServedKinds } from "../client/controller.ts";
 import { noExtensionApis, type ExtensionApis } from "../client/extension-apis.ts";
 import { attachDetach } from "./attachdetach/attachdetach.ts";
@@ -39,6 +40,8 @@ import { serviceCidrs } from "./service-cidrs/service-cidrs.ts";
 import { serviceLb } from "./service-lb/service-lb.ts";
 import { serviceAccountTokenController, type IssueLegacyToken } from "./serviceaccount-token/serviceaccount-token.ts";
 import { serviceaccount } from "./serviceaccount/serviceaccount.ts";
+import { storageVersionGc } from "./storage-version-gc/storage-version-gc.ts";
+import { storageVersionMigrator } from "./storage-version-migrator/storage-version-migrator.ts";
 import { statefulset } from "./statefulset/statefulset.ts";
 import { validatingAdmissionPolicyStatus } from "./validatingadmissionpolicystatus/validatingadmissionpolicystatus.ts";
 import { volumeAttributesClassProtection } from "./volume-attributes-class-protection/volume-attributes-class-protection.ts";
@@ -65,12 +68,14 @@ export interface ControllerOptions {
   terminatedPodThreshold?: number;
   /** Names of parts that do not run, as K3s has them: `servicelb`. */
   disable?: readonly string[];
+  /** Features of which some bring controllers of their own. Default as in Kubernetes. */
+  featureGates?: FeatureGates;
   /** Where nodes keep volumes of the class `local-path`: `<data-dir>/storage`. */
   storageDirectory?: string;
 }
 
 /** All controllers. Some keep state between events: make a new list for every start. */
-export function controllers({ kinds, extensions = () => noExtensionApis, ca, sign, issueLegacyToken, clusterCidr, nodeMonitorGracePeriod, terminatedPodThreshold, storageDirectory = "/var/lib/skiff/storage", disable }: ControllerOptions): Controller[] {
+export function controllers({ kinds, extensions = () => noExtensionApis, ca, sign, issueLegacyToken, clusterCidr, nodeMonitorGracePeriod, terminatedPodThreshold, storageDirectory = "/var/lib/skiff/storage", disable, featureGates = defaultFeatureGates }: ControllerOptions): Controller[] {
   const podsByNode = new PodsByNode();
   return [
     namespaceController({ kinds, extensions: extensions("namespace-controller") }),
@@ -100,6 +105,8 @@ export function controllers({ kinds, extensions = () => noExtensionApis, ca, sig
     nodeLifecycle({ podsByNode, gracePeriod: nodeMonitorGracePeriod }),
     taintEviction({ podsByNode }),
     leaseGc(),
+    ...(featureGates.StorageVersionAPI ? [storageVersionGc] : []),
+    ...(featureGates.StorageVersionMigrator ? [storageVersionMigrator({ kinds })] : []),
     podGc({ podsByNode, terminatedPodThreshold }),
     disruption({ kinds }),
     staleDisruptionTargets,

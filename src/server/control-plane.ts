@@ -3,6 +3,7 @@ import { customSchemas, definitionHooks, runCustomResources, withCustomResources
 import { expressionRules } from "../apis/admissionregistration/expressions.ts";
 import { builtins } from "../apis/builtins.ts";
 import { events } from "../apis/core/event.ts";
+import { gatedKinds } from "../apis/feature-gates.ts";
 import { nodes } from "../apis/core/node.ts";
 import { pods } from "../apis/core/pod/pod.ts";
 import { resourcequotas } from "../apis/core/resourcequota.ts";
@@ -143,7 +144,7 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   expressionRules.validate = validateAdmissionExpression;
   const matcher = createMatcher({ listers, cards: () => registry.cards });
   const registry: Registry = createRegistry({
-    cacher, cards: withCustomResources(builtins), clock, authorizer, tokenIssuer: tokens.issuer,
+    cacher, cards: withCustomResources([...builtins, ...gatedKinds(options.featureGates)]), clock, authorizer, tokenIssuer: tokens.issuer,
     admission: defaultAdmission({
       listers, authorizer, clock, enabled: options.identity.enabledAdmissionPlugins, disabled: options.identity.disabledAdmissionPlugins, podSecurityConfiguration: options.identity.admissionConfiguration?.podSecurity, updateQuotaStatus: (quota) => clientAs(itself).update(resourcequotas, quota, { subresource: "status" }),
       policies: { matcher, cards: () => registry.cards }, webhooks: { matcher, caller: webhooks, metrics },

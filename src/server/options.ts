@@ -1,7 +1,9 @@
 import { auditSettings, type AuditOptions } from "./audit-options.ts";
 import { protectionSettings, type ProtectionOptions } from "./protection-options.ts";
 import { identitySettings, type IdentityOptions } from "./identity-options.ts";
+import { featureGateSettings } from "./feature-gate-options.ts";
 import { schedulerSettings } from "./scheduler-options.ts";
+import type { FeatureGates } from "../apis/feature-gates.ts";
 import type { ParsedConfiguration } from "../scheduler/configuration/parse.ts";
 
 /** The settings of `skiff server` and the node in it. One table makes flags, environment variables and configuration keys. */
@@ -34,6 +36,7 @@ export const serverSettings = [
   { name: "cluster-dns", type: "string", defaultText: "the tenth address of --service-cidr", placeholder: "ip", group: "Cluster", description: "Address of the cluster's DNS" },
   { name: "cluster-domain", type: "string", default: "cluster.local", placeholder: "domain", group: "Cluster", description: "DNS domain of the cluster" },
   { name: "disable", type: "list", placeholder: "part", group: "Cluster", description: "Parts not to run: servicelb (Services of type LoadBalancer get no addresses of the nodes), local-storage (the StorageClass local-path is not made)" },
+  ...featureGateSettings,
   ...schedulerSettings,
   ...identitySettings,
   ...auditSettings,
@@ -73,6 +76,7 @@ export interface ServerOptions {
   clusterDns: string;
   clusterDomain: string;
   disable: Disableable[];
+  featureGates: FeatureGates;
   identity: IdentityOptions;
   audit?: AuditOptions;
   protection: ProtectionOptions;

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { cidrContains, cidrsOverlap, cidrSize, formatIpv4, parseCidr, parseIpv4, type Cidr } from "../base/cidr.ts";
 import { parseAuditOptions } from "./audit-options.ts";
+import { parseFeatureGates } from "./feature-gate-options.ts";
 import { parseIdentityOptions } from "./identity-options.ts";
 import { disableable, type ServerOptions, type SettingValues } from "./options.ts";
 import { parseProtectionOptions } from "./protection-options.ts";
@@ -32,7 +33,7 @@ export function parseServerOptions(values: SettingValues, host: { defaultAddress
     ...(optional("token") ? { token: optional("token") } : {}),
     clusterCidr: text("cluster-cidr"), serviceCidr: text("service-cidr"), nodePortRange: portRange(text("service-node-port-range")), clusterDns, clusterDomain: text("cluster-domain"),
     disable: ((values["disable"] as string[] | undefined) ?? []).flatMap((names) => names.split(",")).map((name) => oneOf(name.trim(), disableable, "--disable")),
-    identity: parseIdentityOptions(values), audit: parseAuditOptions(values), protection: parseProtectionOptions(values), scheduler: parseSchedulerOptions(values),
+    featureGates: parseFeatureGates(values), identity: parseIdentityOptions(values), audit: parseAuditOptions(values), protection: parseProtectionOptions(values), scheduler: parseSchedulerOptions(values),
     disableAgent: values["disable-agent"] === true, nodeName, nodeIp,
     nodeLabels: labels((values["node-label"] as string[] | undefined) ?? []), nodeTaints: ((values["node-taint"] as string[] | undefined) ?? []).map(taint),
     kubeletPort: port(values["kubelet-port"], "--kubelet-port"), ...(runtime ? { containerRuntimeEndpoint: runtime } : {}), podLogDir: absolute(text("pod-log-dir"), "--pod-log-dir"),

@@ -1,7 +1,9 @@
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { schedule } from "node-cron";
 import { createAgent } from "../../agents/agent.ts";
 import { reconcileBootstrapPolicy } from "../apiserver/authorization/bootstrap/reconcile.ts";
+import { publishStorageVersions } from "../apiserver/storage-versions/publisher.ts";
 import { bootstrapPolicy } from "../apiserver/authorization/bootstrap/policy.ts";
 import type { Front, FrontTls } from "../apiserver/front/front.ts";
 import { background } from "../base/background.ts";
@@ -33,6 +35,7 @@ import { type ControlPlane, kubernetesServiceIp, startControlPlane } from "./con
 import { removeIfExists, writeFileAtomic } from "./files.ts";
 import { guardKubelet } from "./kubelet-access.ts";
 import { hostAddresses } from "./host.ts";
+import { apiServerIdOf, identityLease } from "./identity-lease.ts";
 import { clusterInfo, kubeconfig } from "./kubeconfig.ts";
 import { type Layout, layoutOf, prepareDataDir } from "./layout.ts";
 import { runManifests } from "./manifests/manifests.ts";
@@ -110,7 +113,7 @@ class Server {
 
   /** In the order of starting. */
   components(): Component[] {
-    const parts: Component[] = [this.#controlPlane(), this.#port(), this.#bootstrap(), this.#renewal()];
+    const parts: Component[] = [this.#controlPlane(), this.#port(), this.#bootstrap(), ...this.#identity(), this.#renewal()];
     parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#loop("scheduler", (signal) => this.#runScheduler(signal)), this.#loop("controllers", (signal) => this.#runControllers(signal)), this.#loop("manifests", (signal) => this.#runManifests(signal)));
     if (!this.options.disableAgent) parts.push(this.#loop("node-role", (signal) => labelServerNode({ client: this.#plane.clientAs(admin), informers: this.#plane.informers, nodeName: this.options.nodeName }, signal)), this.#agent());
     parts.push(this.#loop("idle-memory", (signal) => returnIdleMemory({ clock: this.#clock }, signal)));
@@ -178,6 +181,20 @@ class Server {
     };
   }
 
+  /** What this API server says of itself, before controllers look at it and until they have stopped. */
+  #identity(): Component[] {
+    const { featureGates } = this.options;
+    if (!featureGates.APIServerIdentity) return [];
+    let lease: Component;
+    const announce: Component = {
+      name: "identity-lease",
+      start: (signal) => (lease = identityLease({ hostname: hostname(), client: this.#plane.clientAs(admin), clock: this.#clock })).start(signal),
+      stop: () => lease.stop!(),
+    };
+    const publish = this.#loop("storage-versions", (signal) => publishStorageVersions({ apiServerID: apiServerIdOf(hostname()), kinds: this.#plane.kinds, informers: this.#plane.informers, client: this.#plane.clientAs(admin), clock: this.#clock }, signal));
+    return [announce, ...(featureGates.StorageVersionAPI ? [publish] : [])];
+  }
+
   /** Certificates are looked at once a day, and new ones taken into use without closing a connection. */
   #renewal(): Component {
     let job: ReturnType<typeof schedule> | undefined;
@@ -202,7 +219,7 @@ class Server {
   }
 
   #controllers(): ReturnType<typeof controllers> {
-    return controllers({ kinds: this.#plane.kinds, extensions: (name) => this.#plane.extensionApisAs(serviceAccountUser(name)), ca: this.#pki.serverCa.certificate, sign: signerOf(this.#pki), issueLegacyToken: this.#plane.issueLegacyToken, clusterCidr: this.options.clusterCidr, disable: this.options.disable, storageDirectory: this.layout.storageDir });
+    return controllers({ kinds: this.#plane.kinds, extensions: (name) => this.#plane.extensionApisAs(serviceAccountUser(name)), ca: this.#pki.serverCa.certificate, sign: signerOf(this.#pki), issueLegacyToken: this.#plane.issueLegacyToken, clusterCidr: this.options.clusterCidr, disable: this.options.disable, featureGates: this.options.featureGates, storageDirectory: this.layout.storageDir });
   }
 
   #runControllers(signal: AbortSignal): Promise<void> {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { KubeObject } from "../../src/apimachinery/meta.ts";
 import { apiVersionOf, type AnyResource } from "../../src/apimachinery/resource.ts";
 import { builtins, serviceaccounts } from "../../src/apis/builtins.ts";
+import { gatedKinds } from "../../src/apis/feature-gates.ts";
 import { startApiServer, type TestApiServer } from "../support/apiserver.ts";
 import { readWatch } from "../support/watch.ts";
 
@@ -9,7 +10,7 @@ import { readWatch } from "../support/watch.ts";
 
 let server: TestApiServer;
 beforeAll(async () => {
-  server = await startApiServer();
+  server = await startApiServer({ cards: gated });
   await server.client().create(serviceaccounts, { metadata: { name: "default", namespace: "default" } });
 });
 afterAll(() => server.stop());
@@ -36,7 +37,9 @@ function exampleOf(card: AnyResource, name: string): KubeObject & Record<string,
   return { ...object, apiVersion: apiVersionOf(card), kind: card.kind, metadata: { ...object.metadata, namespace: undefined, name: namesItself(card) ? object.metadata.name : name, labels: { ...object.metadata.labels, contract: "yes" } } };
 }
 
-const stored = builtins.filter((card) => card.verbs.includes("get") && card.verbs.includes("create"));
+/** As with all feature gates. */
+const gated = gatedKinds({ APIServerIdentity: true, StorageVersionAPI: true, StorageVersionMigrator: true });
+const stored = [...builtins, ...gated].filter((card) => card.verbs.includes("get") && card.verbs.includes("create"));
 
 test("every stored kind has an example", () => {
   expect(stored.filter((card) => !card.example).map((card) => card.kind)).toEqual([]);

@@ -42,7 +42,7 @@ export function customStoredForm({ group, resource, version, storageVersion, sch
   };
 
   return {
-    group, resource, version: storageVersion,
+    group, resource, version: storageVersion, decodes: [...schemas.keys()],
     read(objects) {
       const missing = objects.filter((object) => !known.has(object));
       const found = (): Frozen<KubeObject>[] => objects.map((object) => known.get(object)!);

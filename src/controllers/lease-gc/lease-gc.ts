@@ -1,12 +1,8 @@
 import { keyOf, splitKey, type Frozen } from "../../apimachinery/meta.ts";
 import { leases } from "../../apis/builtins.ts";
+import { isIdentityLease } from "../../apis/coordination/identity-lease.ts";
 import type { Lease } from "../../apis/generated/coordination/v1.ts";
 import { defineController, watchOf, type Controller } from "../../client/controller.ts";
-
-/** By this an API server says that it runs: `kubectl -n kube-system get leases -l apiserver.kubernetes.io/identity`. */
-const identityLabel = "apiserver.kubernetes.io/identity";
-
-const isIdentity = ({ metadata: { namespace, labels } }: Frozen<Lease>): boolean => namespace === "kube-system" && labels?.[identityLabel] === "kube-apiserver";
 
 /**
  * Deletes the Leases of API servers that are gone: those that say when they end, and have, and were not renewed for that long while we
@@ -18,7 +14,7 @@ export function leaseGc(): Controller {
   return defineController<Lease>({
     name: "apiserver-lease-gc", writes: [{ apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["delete"] }],
     watches: [watchOf(leases, (current, old, { monotonic }) => {
-      if (!isIdentity(current ?? old!)) return [];
+      if (!isIdentityLease(current ?? old!)) return [];
       const key = keyOf(current ?? old!);
       const met = renewed.has(key);
       if (!current) renewed.delete(key);
@@ -28,7 +24,7 @@ export function leaseGc(): Controller {
     })],
     async reconcile(key, { client, lister, now, monotonic }) {
       const lease = lister(leases).get(key);
-      if (!lease || !isIdentity(lease)) return;
+      if (!lease || !isIdentityLease(lease)) return;
       const duration = (lease.spec?.leaseDurationSeconds ?? 0) * 1000;
       const left = Math.max((renewed.get(key) ?? 0) + duration - monotonic(), endOf(lease, duration) - now());
       if (left > 0) return { requeueAfter: left };
