@@ -140,7 +140,7 @@ export class Attempts {
     const signature = nominator.nodeOf(pod.uid) === undefined && extenders.length === 0 ? entry.signature : undefined;
     const known = this.#known.get(signature, this.#version);
     if (known) return this.#fail(attempt, known);
-    const decision = yield* schedule(pod, state, plugins, { nominator, start: this.#start, random, durations, extenders, percentageOfNodesToScore: profile.percentageOfNodesToScore || percentageOfNodesToScore });
+    const decision = yield* schedule(pod, state, plugins, { nominator, start: this.#start, random, durations, extenders, percentageOfNodesToScore: profile.percentageOfNodesToScore ?? percentageOfNodesToScore });
     this.#start = (this.#start + decision.evaluated) % Math.max(1, state.nodes.length);
     // While extenders were asked the pod may have left: it is gone, or another has bound it.
     if (queue.get(entry.uid) !== entry) return;

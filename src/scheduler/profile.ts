@@ -13,13 +13,14 @@ export type PluginSet = Readonly<Record<Exclude<ExtensionPoint, "score">, readon
 export interface Profile {
   readonly name: string;
   readonly plugins: PluginSet;
-  readonly percentageOfNodesToScore: number;
+  /** Undefined leaves it to the whole scheduler; 0 is by the size of the cluster. */
+  readonly percentageOfNodesToScore: number | undefined;
   /** What each plugin waits for after a rejection; undefined when any change may help. */
   readonly interests: ReadonlyMap<string, readonly EventInterest[] | undefined>;
 }
 
 /** Makes the plugins a profile enables, once each. */
-export function createProfile({ schedulerName, plugins, pluginArgs, percentageOfNodesToScore = 0 }: ProfileConfiguration, registry: Readonly<Record<string, PluginFactory>>, handle: Handle): Profile {
+export function createProfile({ schedulerName, plugins, pluginArgs, percentageOfNodesToScore }: ProfileConfiguration, registry: Readonly<Record<string, PluginFactory>>, handle: Handle): Profile {
   const instances = new Map<string, AnyPlugin>();
   for (const point of extensionPoints) {
     for (const { name } of plugins[point]) {

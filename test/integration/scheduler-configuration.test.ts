@@ -78,6 +78,16 @@ profiles:
     expect(await cluster.nodeOf("alone")).toBe("a");
   });
 
+  test("scores of a profile with percentage 0 as many nodes as the cluster's size says, whatever others do", async () => {
+    await start("percentageOfNodesToScore: 100\nprofiles: [{schedulerName: all}, {schedulerName: some, percentageOfNodesToScore: 0}]");
+    for (let i = 0; i < 110; i++) await cluster.addNode(`node-${i}`, i === 109 ? { labels: { better: "yes" } } : {});
+    const affinity = { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, preference: { matchExpressions: [{ key: "better", operator: "Exists" as const }] } }] } };
+    await cluster.addPod("first", { schedulerName: "some", affinity }, { cpu: "100m" });
+    expect(await cluster.nodeOf("first")).not.toBe("node-109");
+    await cluster.addPod("second", { schedulerName: "all", affinity }, { cpu: "100m" });
+    expect(await cluster.nodeOf("second")).toBe("node-109");
+  });
+
   test("doesn't count resources it is told to ignore", async () => {
     await start("profiles: [{pluginConfig: [{name: NodeResourcesFit, args: {ignoredResourceGroups: [example.com]}}]}]");
     await cluster.addNode("plain");
