@@ -151,8 +151,8 @@ export interface FailedCycle {
   readonly snapshot: Snapshot;
   /** Why the node won't do. */
   statusOf(nodeName: string): Status;
-  /** False when a `preFilter` rejected the pod for good: those after it did not run. */
-  readonly prepared: boolean;
+  /** False when a `preFilter` before that of the plugin rejected the pod for good. */
+  prepared(plugin: string): boolean;
   /** What can be run again with pods moved. */
   readonly filters: FilterCycle;
   /** Those that the pod is the business of. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Frozen } from "../apimachinery/meta.ts";
 import type { Node, Pod } from "../apis/generated/core/v1.ts";
 import { fitError } from "./failure-message.ts";
+import { definePlugin, unresolvable, type AnyPlugin } from "./framework.ts";
 import { podInfo } from "./pod-info.ts";
 import { feasibleNodesToFind, runPostFilters } from "./schedule.ts";
 import { atOnce, cluster, decide, defaultPluginSet, node, pod } from "./testing/cluster.ts";
@@ -9,8 +10,7 @@ import { atOnce, cluster, decide, defaultPluginSet, node, pod } from "./testing/
 const noHelp = (nodes: number): string => `no new claims to deallocate, preemption: 0/${nodes} nodes are available: ${nodes} Preemption is not helpful for scheduling.`;
 
 describe("the message of a pod that fits nowhere", () => {
-  function message(wanted: Frozen<Pod>, nodes: readonly Frozen<Node>[], others: readonly Frozen<Pod>[] = []): string {
-    const plugins = defaultPluginSet();
+  function message(wanted: Frozen<Pod>, nodes: readonly Frozen<Node>[], others: readonly Frozen<Pod>[] = [], plugins = defaultPluginSet()): string {
     const state = cluster(nodes, others);
     const decision = decide(wanted, state, plugins);
     if (decision.fits) throw new Error(`fits on ${decision.nodeName}`);
@@ -32,6 +32,12 @@ describe("the message of a pod that fits nowhere", () => {
     ["a pod that never preempts", pod("p", { requests: { cpu: "5" }, preemptionPolicy: "Never" }), [node("a")], [], "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never."],
   ];
   test.each(cases)("%s", (_, wanted, nodes, others, expected) => expect(message(wanted, nodes, others)).toBe(expected));
+  test("only what comes before the plugin for claims keeps that from knowing the pod", () => {
+    const defaults = defaultPluginSet(), refuses = definePlugin({ name: "Refuses", preFilter: () => ({ rejected: unresolvable("never") }) });
+    const said = (preFilter: readonly AnyPlugin[]): string => message(pod("p"), [node("a")], [], { ...defaults, preFilter });
+    expect(said([refuses, ...defaults.preFilter])).toBe("0/1 nodes are available: never. not found");
+    expect(said([...defaults.preFilter, refuses])).toBe(`0/1 nodes are available: never. ${noHelp(1)}`);
+  });
 });
 
 describe("a decision", () => {

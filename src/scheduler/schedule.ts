@@ -23,6 +23,8 @@ export interface Diagnosis {
   nodes: number;
   /** Set when a plugin ruled the pod out before looking at nodes. */
   preFilter?: Status;
+  /** Names of the plugins whose preFilters didn't run because of it. */
+  unprepared?: readonly string[];
   /** By node name. */
   statuses: ReadonlyMap<string, Status>;
   /** Of the nodes that have none of their own. */
@@ -58,7 +60,7 @@ const unknown = unresolvable();
 export function* schedule(pod: PodInfo, snapshot: Snapshot, plugins: PluginSet, options: ScheduleOptions): Steps<Decision> {
   const { start = 0, random = Math.random, durations, extenders = [] } = options;
   let since = performance.now();
-  const { states, skipped, nodeNames, narrowedBy, rejected, rejectedBy } = runPreFilters(pod, snapshot, plugins.preFilter);
+  const { states, skipped, nodeNames, narrowedBy, rejected, rejectedBy, unprepared } = runPreFilters(pod, snapshot, plugins.preFilter);
   durations?.observe("PreFilter", since, rejected?.code);
   since = performance.now();
   const filters = new Filters(pod, plugins.filter.filter((plugin) => !skipped.has(plugin)).map((plugin) => ({ plugin, state: states.get(plugin) })), options.nominator);
@@ -67,7 +69,7 @@ export function* schedule(pod: PodInfo, snapshot: Snapshot, plugins: PluginSet, 
   const { statuses, rejectors, pending } = verdicts;
   if (rejected) {
     if (rejectedBy) verdicts.blame(rejected, rejectedBy);
-    return { fits: false, evaluated: 0, filters, diagnosis: { nodes: total, preFilter: rejected, statuses, absent: rejected, rejectors, pending } };
+    return { fits: false, evaluated: 0, filters, diagnosis: { nodes: total, preFilter: rejected, unprepared, statuses, absent: rejected, rejectors, pending } };
   }
 
   // Ours counts before the pod's status tells it.
@@ -152,6 +154,7 @@ interface Prepared {
   narrowedBy: ReadonlySet<string>;
   rejected?: Status;
   rejectedBy?: string;
+  unprepared?: readonly string[];
 }
 
 /** A rejection that removing pods might end doesn't stop the others: preemption needs what they work out. */
@@ -160,7 +163,7 @@ function runPreFilters(pod: PodInfo, snapshot: Snapshot, plugins: readonly AnyPl
   const skipped = new Set<AnyPlugin>();
   const narrowedBy = new Set<string>();
   const prepared: Prepared = { states, skipped, narrowedBy, nodeNames: undefined };
-  for (const plugin of plugins) {
+  for (const [i, plugin] of plugins.entries()) {
     const running = `running PreFilter plugin ${JSON.stringify(plugin.name)}`;
     const result = during(running, () => plugin.preFilter!(pod, snapshot));
     if ("skip" in result) {
@@ -170,7 +173,7 @@ function runPreFilters(pod: PodInfo, snapshot: Snapshot, plugins: readonly AnyPl
       if (!isRejected(rejected)) throw new Error(`${running}: ${messageOf(rejected)}`, { cause: rejected.cause });
       if (result.state !== undefined) states.set(plugin, result.state);
       const final = rejected.code !== "Unschedulable";
-      Object.assign(prepared, { rejected, rejectedBy: plugin.name }, final ? { narrowedBy: new Set() } : {});
+      Object.assign(prepared, { rejected, rejectedBy: plugin.name }, final ? { narrowedBy: new Set(), unprepared: namesAfter(plugins, i) } : {});
       if (final) break;
     } else {
       states.set(plugin, result.state);
@@ -180,15 +183,17 @@ function runPreFilters(pod: PodInfo, snapshot: Snapshot, plugins: readonly AnyPl
       if (prepared.nodeNames.size > 0) continue;
       const names = [...narrowedBy].sort();
       const message = names.length === 1 ? `node(s) didn't satisfy plugin ${names[0]!}` : `node(s) didn't satisfy plugin(s) [${names.join(" ")}] simultaneously`;
-      return { ...prepared, rejected: unresolvable(message), rejectedBy: undefined };
+      return { ...prepared, rejected: unresolvable(message), rejectedBy: undefined, unprepared: namesAfter(plugins, i) };
     }
   }
   return prepared;
 }
 
+const namesAfter = (plugins: readonly AnyPlugin[], i: number): string[] => plugins.slice(i + 1).map(({ name }) => name);
+
 /** What the plugins say when no node fits: the first that can make room decides; else all their reasons. */
 export function* runPostFilters(pod: PodInfo, snapshot: Snapshot, { diagnosis, filters }: Decision & { fits: false }, plugins: readonly AnyPlugin[], extenders: readonly Extender[] = []): Steps<{ nominate?: string; message: string }> {
-  const cycle: FailedCycle = { snapshot, filters, extenders, prepared: !diagnosis.preFilter || diagnosis.preFilter.code === "Unschedulable", statusOf: (name) => diagnosis.statuses.get(name) ?? diagnosis.absent };
+  const cycle: FailedCycle = { snapshot, filters, extenders, prepared: (plugin) => !diagnosis.unprepared?.includes(plugin), statusOf: (name) => diagnosis.statuses.get(name) ?? diagnosis.absent };
   const reasons: string[] = [];
   let nominate: string | undefined;
   for (const plugin of plugins) {

@@ -220,7 +220,7 @@ describe("what wakes a pod", () => {
       });
     }));
     await cluster.addPod("p");
-    await cluster.says("p", "0/1 nodes are available: no claim. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.");
+    await cluster.says("p", "0/1 nodes are available: no claim. not found");
     const claim = (name: string) => cluster.client.create(persistentvolumeclaims, { metadata: { name, namespace }, spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } });
     await claim("other");
     await isPending("p");

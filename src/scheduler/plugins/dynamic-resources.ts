@@ -5,6 +5,6 @@ export const dynamicResources = definePlugin({
   name: "DynamicResources",
   events: () => [{ resource: "Pod", actions: ["UpdatePodGeneratedResourceClaim"] }],
   preFilter: ({ pod }) => (pod.spec.resourceClaims?.length ? { rejected: unresolvable("resource claims of pods are not supported") } : { skip: true }),
-  // Where another plugin's preFilter has rejected the pod, kube-scheduler's misses what its own would have left, and says no more than this.
-  postFilter: (_, { prepared }) => ({ status: prepared ? unschedulable("no new claims to deallocate") : { code: "Error", reasons: ["not found"] } }),
+  // Where a preFilter before its own has rejected the pod, kube-scheduler's misses what its own would have left, and says no more than this.
+  postFilter: (_, { prepared }) => ({ status: prepared("DynamicResources") ? unschedulable("no new claims to deallocate") : { code: "Error", reasons: ["not found"] } }),
 });
