@@ -50,9 +50,10 @@ function statefulSetStatus(set: PlainObject): RolloutStatus {
   if (count(set, "status", "observedGeneration") === 0 || !observed(set)) return waiting("Waiting for statefulset spec update to be observed...");
   const wanted = (at(set, "spec", "replicas") as number | undefined) ?? 1, ready = count(set, "status", "readyReplicas"), updated = count(set, "status", "updatedReplicas");
   if (ready < wanted) return waiting(`Waiting for ${wanted - ready} pods to be ready...`);
-  const partition = count(set, "spec", "updateStrategy", "rollingUpdate", "partition");
-  if (partition > 0) {
-    if (updated < wanted - partition) return waiting(`Waiting for partitioned roll out to finish: ${updated} out of ${wanted - partition} new pods have been updated...`);
+  // The API server sets it for all whose strategy is RollingUpdate: partition 0 is told of like any other.
+  if (at(set, "spec", "updateStrategy", "rollingUpdate")) {
+    const above = wanted - count(set, "spec", "updateStrategy", "rollingUpdate", "partition");
+    if (updated < above) return waiting(`Waiting for partitioned roll out to finish: ${updated} out of ${above} new pods have been updated...`);
     return finished(`partitioned roll out complete: ${updated} new pods have been updated...`);
   }
   const revision = String(at(set, "status", "updateRevision") ?? "");
