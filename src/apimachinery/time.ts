@@ -4,8 +4,17 @@ const rfc3339 = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})([.,]\d+)?(Z|[+
 
 /** `2026-01-02T03:04:05Z`. Throws an Error worded much as Go's time.Parse. */
 export function canonicalTime(text: string): string {
-  return `${seconds(text)}Z`;
+  const known = canonical.get(text);
+  if (known !== undefined) return known;
+  const time = `${seconds(text)}Z`;
+  if (canonical.size >= mostCanonical) canonical.clear();
+  canonical.set(text, time);
+  return time;
 }
+
+/** Objects come again with the times they went out with. */
+const canonical = new Map<string, string>();
+const mostCanonical = 512;
 
 /** `2026-01-02T03:04:05.123456Z`. */
 export function canonicalMicroTime(text: string): string {

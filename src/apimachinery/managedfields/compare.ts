@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from "../own.ts";
-import { FieldSetBuilder, type FieldSet } from "./field-set.ts";
+import { emptySet, FieldSetBuilder, type FieldSet } from "./field-set.ts";
 import { settled, type ListMergeType, type MapMergeType, type MergeType } from "./merge-type.ts";
 import { fieldElement, itemElement, type PathElement } from "./path-element.ts";
 
@@ -9,18 +9,24 @@ export interface Comparison {
   readonly removed: FieldSet;
 }
 
+/** Most comparisons find differences of one sort only. */
 interface Walk {
   path: PathElement[];
-  added: FieldSetBuilder;
-  modified: FieldSetBuilder;
-  removed: FieldSetBuilder;
+  added?: FieldSetBuilder;
+  modified?: FieldSetBuilder;
+  removed?: FieldSetBuilder;
+}
+
+function note(walk: Walk, as: keyof Comparison, path: readonly PathElement[] = walk.path): void {
+  (walk[as] ??= new FieldSetBuilder()).insert(path);
 }
 
 /** Which owned parts differ between two states of an object. Source: structured-merge-diff typed/compare.go. */
 export function compare(before: unknown, after: unknown, type: MergeType): Comparison {
-  const walk: Walk = { path: [], added: new FieldSetBuilder(), modified: new FieldSetBuilder(), removed: new FieldSetBuilder() };
+  const walk: Walk = { path: [] };
   compareMaps(walk, settled(type, after) as MapMergeType, before as JsonObject, after as JsonObject);
-  return { added: walk.added.set(), modified: walk.modified.set(), removed: walk.removed.set() };
+  const { added, modified, removed } = walk;
+  return { added: added?.set() ?? emptySet, modified: modified?.set() ?? emptySet, removed: removed?.set() ?? emptySet };
 }
 
 function visit(walk: Walk, element: PathElement, type: MergeType, before: unknown, after: unknown): void {
@@ -37,9 +43,9 @@ function compareValues(walk: Walk, type: MergeType, before: unknown, after: unkn
     if (at.kind === "list") compareLists(walk, at, listOf(before), listOf(after));
     else compareMaps(walk, at, mapOf(before), mapOf(after));
   }
-  if (before === undefined) walk.added.insert(walk.path);
-  else if (after === undefined) walk.removed.insert(walk.path);
-  else if (isLeaf && !Bun.deepEquals(before, after)) walk.modified.insert(walk.path);
+  if (before === undefined) note(walk, "added");
+  else if (after === undefined) note(walk, "removed");
+  else if (isLeaf && !Bun.deepEquals(before, after)) note(walk, "modified");
 }
 
 /** Nothing, null, or without content: a leaf, whatever its type. */
@@ -97,13 +103,13 @@ function compareLists(walk: Walk, type: ListMergeType, before: readonly unknown[
 function compareDuplicates(walk: Walk, type: ListMergeType, element: PathElement, was: readonly unknown[], is: readonly unknown[]): void {
   const path = [...walk.path, element];
   if (was.length > 1 && is.length > 1) {
-    if (!Bun.deepEquals(was, is)) walk.modified.insert(path);
+    if (!Bun.deepEquals(was, is)) note(walk, "modified", path);
   } else if (was.length > 1) {
     if (is.length) visit(walk, element, type.item, undefined, is[0]);
-    walk.removed.insert(path);
+    note(walk, "removed", path);
   } else {
     if (was.length) visit(walk, element, type.item, was[0], undefined);
-    walk.added.insert(path);
+    note(walk, "added", path);
   }
 }
 

@@ -39,14 +39,22 @@ const selfOf = (write: ManagedWrite, operation: "Apply" | "Update", manager = wr
  */
 export function trackUpdate(live: Frozen<KubeObject> | undefined, object: KubeObject, write: ManagedWrite): void {
   const given = object.metadata.managedFields, known = live?.metadata.managedFields;
-  delete object.metadata.managedFields;
   const managers = write.subresource ? readManagers(known, true) : managersOf(given, known);
-  const comparison = compare(withoutManagers(live), object, write.type);
+  // With the same managers the two can be compared as they are.
+  setManagers(object, known as ManagedFieldsEntry[] | undefined);
+  const comparison = compare(live ?? nothing, object, write.type);
   const untouched = isEmpty(comparison.added) && isEmpty(comparison.modified) && isEmpty(comparison.removed);
   const entries = live && managers.size === 0 ? undefined
     : untouched && (write.subresource || !given || Bun.deepEquals(given, known)) ? (known as ManagedFieldsEntry[] | undefined)
     : writeManagers(updated(managers, comparison, write, selfOf(write, "Update")));
-  if (entries) object.metadata.managedFields = entries;
+  setManagers(object, entries);
+}
+
+const nothing = { metadata: {} };
+
+function setManagers({ metadata }: KubeObject, entries: ManagedFieldsEntry[] | undefined): void {
+  if (entries) metadata.managedFields = entries;
+  else if (metadata.managedFields) delete metadata.managedFields;
 }
 
 function managersOf(given: ManagedFieldsEntry[] | undefined, known: Frozen<ManagedFieldsEntry[]> | undefined): Managers {
