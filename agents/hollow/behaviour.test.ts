@@ -46,7 +46,7 @@ describe("annotations", () => {
   });
 
   test("say what SIGTERM does and when it is ready", () => {
-    expect(behaviourOf(podOf({}), container)).toEqual({ runs: [{ code: 0, afterMs: 0 }], onStop: { code: 0, afterMs: 0 }, startedAfterMs: 0, readyAfterMs: 3000 });
+    expect(behaviourOf(podOf({}), container)).toEqual({ runs: [{ code: 0, afterMs: 0 }], onStop: { code: 0, afterMs: 0 }, preStopMs: 0, startedAfterMs: 0, readyAfterMs: 3000 });
     expect(behaviourOf(podOf({ "hollow.skiff/stop": "143 after 1s", "hollow.skiff/ready": "500ms" }), container)).toMatchObject({ onStop: { code: 143, afterMs: 1000 }, readyAfterMs: 500 });
     expect(behaviourOf(podOf({ "hollow.skiff/stop": "ignored", "hollow.skiff/ready": "never" }), container)).toMatchObject({ onStop: undefined, readyAfterMs: undefined });
   });

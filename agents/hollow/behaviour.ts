@@ -16,6 +16,8 @@ export interface Behaviour {
   runs: readonly (End | undefined)[];
   /** What it does on SIGTERM; undefined when it does not heed it, and is killed at the end of the grace period. */
   onStop: End | undefined;
+  /** How long its preStop hook takes, before SIGTERM. */
+  preStopMs: number;
   /** How long after its start its startup and its readiness probes pass; undefined for never. */
   startedAfterMs: number | undefined;
   readyAfterMs: number | undefined;
@@ -35,6 +37,7 @@ export function behaviourOf(pod: Pod, container: Container): Behaviour {
   return {
     runs: exit === undefined ? [commandEnd(container)] : exit.split(",").map((text) => (text.trim() === "running" ? undefined : parseEnd(text))),
     onStop: stop === undefined ? { code: 0, afterMs: 0 } : stop.trim() === "ignored" ? undefined : parseEnd(stop),
+    preStopMs: hookTime(container),
     startedAfterMs: probeDelay(container.startupProbe),
     readyAfterMs: ready === undefined ? probeDelay(container.readinessProbe) : ready.trim() === "never" ? undefined : parseGoDuration(ready.trim()),
   };
@@ -52,6 +55,12 @@ function parseEnd(text: string): End {
   const match = /^(\d{1,3})(?:\s+after\s+(\S+))?$/.exec(text.trim());
   if (!match) throw new Error(`not an exit code with a time ("1", "0 after 5s"): ${JSON.stringify(text.trim())}`);
   return { code: Number(match[1]), afterMs: match[2] ? parseGoDuration(match[2]) : 0 };
+}
+
+/** Hooks that would need what is in the image, or somebody who answers, take no time. */
+function hookTime({ name, lifecycle: { preStop } = {} }: Container): number {
+  if (preStop?.sleep) return preStop.sleep.seconds * 1000;
+  return preStop?.exec ? commandEnd({ name, command: preStop.exec.command })?.afterMs ?? 0 : 0;
 }
 
 /** A probe passes as soon as it is made, but for one that runs `false`. */

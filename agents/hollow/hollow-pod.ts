@@ -46,7 +46,12 @@ interface Run {
   startedAt: number;
   end?: { at: number; code: number; reason?: string };
   stopping?: boolean;
+  /** So long after the end of the pod's grace period it is killed: a hook may use the period up. */
+  reprieve?: number;
 }
+
+/** Between SIGTERM and SIGKILL, in milliseconds, at the least. */
+const leastGrace = 2000;
 
 /** More steps than any pod has in one moment. */
 const mostSteps = 1000;
@@ -275,11 +280,15 @@ export class HollowPod {
     return running.filter(({ name }) => name === last);
   }
 
+  /** The preStop hook comes first, its time counted; SIGTERM and SIGKILL are some time apart even when it took all there was. */
   #stopOne({ id }: RuntimeContainer, at: Moment): void {
     const run = this.#runs.get(id)!;
-    const { onStop } = run.behaviour;
-    const killed = { at: this.#killAt!, code: 137 };
-    const heeded = onStop && !run.stopping ? { at: at.passed + onStop.afterMs, code: onStop.code } : undefined;
+    const { onStop, preStopMs } = run.behaviour;
+    const left = Math.max(0, this.#killAt! - at.passed);
+    const hook = Math.min(preStopMs, left);
+    if (!run.stopping) run.reprieve = hook > 0 ? Math.max(0, hook + leastGrace - left) : 0;
+    const killed = { at: this.#killAt! + (this.#grace! > 0 ? run.reprieve! : 0), code: 137 };
+    const heeded = onStop && !run.stopping ? { at: at.passed + hook + onStop.afterMs, code: onStop.code } : undefined;
     run.stopping = true;
     run.end = [run.end, heeded, killed].filter((end) => end !== undefined).reduce((first, end) => (end.at < first.at ? end : first));
   }
@@ -318,6 +327,6 @@ export class HollowPod {
 /** A changed container need not wait for the failures of the old one. */
 const crashKey = (container: Container): string => `${container.name}/${containerHash(container)}`;
 
-const nothingSpecial: Behaviour = { runs: [undefined], onStop: { code: 0, afterMs: 0 }, startedAfterMs: 0, readyAfterMs: 0 };
+const nothingSpecial: Behaviour = { runs: [undefined], onStop: { code: 0, afterMs: 0 }, preStopMs: 0, startedAfterMs: 0, readyAfterMs: 0 };
 
 const newId = (): string => (crypto.randomUUID() + crypto.randomUUID()).replaceAll("-", "");
