@@ -11,6 +11,8 @@ import type { Verdict, WaitingPodsMap } from "./waiting-pods.ts";
 /** A permit plugin can't hold a pod longer. Source: kubernetes framework/runtime (maxTimeout). */
 const longestWait = 15 * 60_000;
 
+const stops = "the scheduler stops";
+
 /** A pod on its way to a node that was decided on. */
 export interface Binding {
   readonly pod: PodInfo;
@@ -25,6 +27,7 @@ export interface Binding {
 /** Pods whose preBind runs. */
 export class PreBinds {
   readonly #running = new Map<string, AbortController>();
+  #closed = false;
 
   /** False when the pod isn't among them, or not any more. */
   cancel(uid: string, reason: string): boolean {
@@ -35,6 +38,7 @@ export class PreBinds {
 
   async run(uid: string, work: (signal: AbortSignal) => Promise<Status | undefined>): Promise<Status | undefined> {
     const controller = new AbortController();
+    if (this.#closed) return failed(new Error(stops));
     this.#running.set(uid, controller);
     try {
       const status = await work(controller.signal);
@@ -44,8 +48,10 @@ export class PreBinds {
     }
   }
 
+  /** Those that run are cancelled, and no more begin. */
   close(): void {
-    for (const controller of this.#running.values()) controller.abort(new Error("the scheduler stops"));
+    this.#closed = true;
+    for (const controller of this.#running.values()) controller.abort(new Error(stops));
   }
 }
 

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { namespaces, nodes, persistentvolumeclaims, pods, priorityclasses } from "../../src/apis/builtins.ts";
 import { definePlugin, extensionPoints, pending, skip, unschedulable, waitFor, type Handle, type PluginFactory, type ProfileConfiguration, type SchedulerConfiguration, type Status } from "../../src/scheduler/framework.ts";
 import { defaultPlugins, defaultProfile, pluginRegistry } from "../../src/scheduler/plugins/index.ts";
@@ -15,7 +15,7 @@ function withPlugin(name: string, factory: PluginFactory): Partial<SchedulerOpti
   const plugins = Object.fromEntries(extensionPoints.map((point) => [point, list])) as unknown as ProfileConfiguration["plugins"];
   return { plugins: { ...pluginRegistry, [name]: factory }, configuration: { profiles: [{ ...defaultProfile(), plugins }] } };
 }
-const start = async (options: Partial<SchedulerOptions> = {}, ...names: string[]): Promise<void> => {
+const start = async (options: Parameters<typeof startSchedulerCluster>[0] = {}, ...names: string[]): Promise<void> => {
   cluster = await startSchedulerCluster(options);
   for (const name of names.length > 0 ? names : ["only"]) await cluster.addNode(name);
 };
@@ -155,6 +155,46 @@ describe("before binding", () => {
     expect(await cluster.nodeOf("first")).toBe("only");
     expect((aborted as Error).message).toBe("preempted by DefaultPreemption");
     expect((await cluster.getPod("slow")).metadata.deletionTimestamp).toBeUndefined();
+  });
+});
+
+describe("a scheduler that stops", () => {
+  const logged: unknown[][] = [];
+  const log = { debug: () => undefined, info: () => undefined, warn: (...call: unknown[]) => logged.push(call), error: (...call: unknown[]) => logged.push(call) } as never;
+  const never = (signal: AbortSignal): Promise<never> => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  beforeEach(() => logged.splice(0));
+
+  test("leaves pods that wait to the next without a word", async () => {
+    let inPreBind = 0;
+    await start({ log, ...withPlugin("Slow", () => definePlugin({
+      name: "Slow", permit: ({ pod }) => (pod.metadata.name === "held" ? waitFor(60_000) : undefined),
+      preBind: (_, __, ___, signal) => (inPreBind++, never(signal)),
+    })) });
+    for (const name of ["held", "one", "two"]) await cluster.addPod(name, {}, { cpu: "100m" });
+    await announced("held", "only");
+    await eventually(() => expect(inPreBind).toBe(2));
+    await cluster.stop();
+    expect(logged).toEqual([]);
+    for (const name of ["held", "one", "two"]) expect([await cluster.scheduled(name), await cluster.eventsOf(name)]).toEqual([undefined, []]);
+  });
+
+  test("begins no preBind any more", async () => {
+    const announcing = Promise.withResolvers<void>(), stopping = Promise.withResolvers<void>();
+    let began = false;
+    await start({
+      log, ...withPlugin("Slow", () => definePlugin({ name: "Slow", preBind: (_, __, ___, signal) => ((began = true), never(signal)) })),
+      wrap: (client) => ({ ...client, patch: async (...call) => {
+        announcing.resolve();
+        await stopping.promise;
+        return client.patch(...call);
+      } }),
+    });
+    await cluster.addPod("p");
+    await announcing.promise;
+    const stopped = cluster.stop();
+    stopping.resolve();
+    await stopped;
+    expect([began, logged]).toEqual([false, []]);
   });
 });
 
