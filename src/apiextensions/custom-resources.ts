@@ -44,7 +44,12 @@ export interface CustomResourcesDependencies {
  */
 export async function runCustomResources({ informers, client, webhooks, clock, resources }: CustomResourcesDependencies, signal: AbortSignal): Promise<void> {
   const definitions = informers.informer(definitionsCard as unknown as ResourceCard<PackedDefinition>);
-  const cards: CardDependencies = { webhooks, isTerminating: (name) => definitions.lister.get(name)?.metadata.deletionTimestamp !== undefined };
+  /** Also when it is gone: a request that began before must not leave an object that nobody serves. */
+  const isTerminating = (name: string): boolean => {
+    const definition = definitions.lister.get(name);
+    return !definition || definition.metadata.deletionTimestamp !== undefined;
+  };
+  const cards: CardDependencies = { webhooks, isTerminating };
   const unsubscribe = definitions.onChange((old, current) => {
     const { name } = (current ?? old)!.metadata;
     if (current && old && isUnchanged(old, current)) return;

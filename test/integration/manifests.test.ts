@@ -212,6 +212,17 @@ test("an AddOn that is deleted is made anew from its file", async () => {
   await eventually(async () => expect([await value("again"), await value("instead")]).toEqual([undefined, "1"]));
 });
 
+test("who deletes the definition of AddOns gets it back, with an AddOn for each file", async () => {
+  await using manifests = follow();
+  manifests.write("defined.yaml", configMap("defined", "1"));
+  await eventually(async () => expect(await applied("defined")).toMatchObject({ status: "True" }));
+  const definition = async () => (await find(customresourcedefinitions, "addons.addons.skiff.io"))?.metadata.uid;
+  const before = await definition();
+  await server.client().delete(server.registry.cards.find(({ resource }) => resource === "customresourcedefinitions")!, { name: "addons.addons.skiff.io" });
+  await eventually(async () => expect([(await definition()) === before, (await applied("defined"))?.status]).toEqual([false, "True"]), { timeout: 20_000 });
+  expect(await value("defined")).toBe("1");
+});
+
 test("a directory that is replaced by another is followed; one that is gone prunes nothing", async () => {
   await using manifests = follow();
   manifests.write("old.yaml", configMap("old", "1"));

@@ -67,6 +67,9 @@ export async function runManifests({ directory, client, kinds, informers, record
   }
 
   async function work(name: string): Promise<void> {
+    const served = servedCard(kinds) ?? await addonCard(client, kinds, signal);
+    if (!served) return;
+    dependencies.card = served;
     const file = files.files.get(name);
     if (file) return applyAddOn(file, dependencies);
     const addon = addons.lister.get(`${addonNamespace}/${name}`);
@@ -92,16 +95,19 @@ export async function runManifests({ directory, client, kinds, informers, record
   await watching;
 }
 
+const servedCard = ({ cards }: ServedKinds): ResourceCard<AddOn> | undefined => cards.find(({ group, resource }) => group === addonGroup && resource === "addons") as ResourceCard<AddOn> | undefined;
+
 /** The kind AddOn, defined if it isn't; undefined when stopped before it was served. */
 async function addonCard(client: Client, kinds: ServedKinds, signal: AbortSignal): Promise<ResourceCard<AddOn> | undefined> {
-  await client.patch(customresourcedefinitions, { name: addonDefinition.metadata.name! }, { type: "application/apply-patch+yaml", body: addonDefinition, force: true }, { fieldManager: "skiff" });
-  const find = (): ResourceCard<AddOn> | undefined => kinds.cards.find(({ group, resource }) => group === addonGroup && resource === "addons") as ResourceCard<AddOn> | undefined;
-  for (let card = find(); !signal.aborted; card = find()) {
+  // As it is served: it is stored and deleted otherwise than its bare card says.
+  const definitions = kinds.cards.find(({ group, resource }) => group === customresourcedefinitions.group && resource === customresourcedefinitions.resource) ?? customresourcedefinitions;
+  await client.patch(definitions, { name: addonDefinition.metadata.name! }, { type: "application/apply-patch+yaml", body: addonDefinition, force: true }, { fieldManager: "skiff" });
+  for (let card = servedCard(kinds); !signal.aborted; card = servedCard(kinds)) {
     if (card) return card;
     const changed = Promise.withResolvers<void>();
     const end = kinds.onChange(changed.resolve);
     signal.addEventListener("abort", () => changed.resolve(), { once: true });
-    if (find()) changed.resolve();
+    if (servedCard(kinds)) changed.resolve();
     await changed.promise;
     end();
   }
