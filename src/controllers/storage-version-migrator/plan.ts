@@ -53,13 +53,14 @@ export interface DefinitionStatus {
 }
 
 type Definition = Frozen<CustomResourceDefinition>;
+const isMigrating = ({ type }: Frozen<CustomResourceDefinitionCondition>): boolean => type === "StorageMigrating";
 
 export const migratingDefinition = ({ metadata: { generation } }: Definition, migration: string, now: string): DefinitionStatus =>
   ({ conditions: [{ type: "StorageMigrating", status: "True", reason: "MigrationRunning", message: `Migration ${migration} is running`, lastTransitionTime: now, ...(generation ? { observedGeneration: generation } : {}) }] });
 
 /** A definition that stayed as it was while its objects were rewritten has no objects in other versions than its storage version. */
 export function migratedDefinition({ metadata: { generation }, spec, status }: Definition, succeeded: boolean, now: string): DefinitionStatus {
-  const unchanged = (status?.conditions?.find(({ type }) => type === "StorageMigrating") as { observedGeneration?: number } | undefined)?.observedGeneration === generation;
+  const unchanged = status?.conditions?.find(isMigrating)?.observedGeneration === generation;
   const detail = unchanged ? "and the stored versions have been updated" : "but the stored versions have not been updated due to a generation mismatch";
   const [reason, message] = succeeded ? ["MigrationSucceeded", `The migration has succeeded ${detail}`] : ["MigrationFailed", "The migration has failed"];
   const stored = (spec.versions ?? []).find(({ storage }) => storage)?.name;
@@ -67,4 +68,11 @@ export function migratedDefinition({ metadata: { generation }, spec, status }: D
     conditions: [{ type: "StorageMigrating", status: "False", reason: reason!, message: message!, lastTransitionTime: now, ...(generation ? { observedGeneration: generation } : {}) }],
     ...(succeeded && unchanged && stored ? { storedVersions: [stored] } : {}),
   };
+}
+
+/** Whether all of `wanted` is there but for the time, as when a controller ended between this write and the next. */
+export function saysAlready({ status }: Definition, { conditions: [wanted], storedVersions = [] }: DefinitionStatus): boolean {
+  const { lastTransitionTime: _, ...present } = status?.conditions?.find(isMigrating) ?? { type: "" };
+  const { lastTransitionTime: __, ...condition } = wanted;
+  return Bun.deepEquals(present, condition) && (storedVersions.length === 0 || Bun.deepEquals(status?.storedVersions, storedVersions));
 }

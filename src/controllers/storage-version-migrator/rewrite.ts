@@ -4,7 +4,8 @@ import { isConflict, isNotFound, StatusError } from "../../apimachinery/status.t
 import type { Client } from "../../client/client.ts";
 
 export interface Rewriting {
-  card: AnyResource;
+  /** The resource as it is served now: its storage version may change meanwhile. Undefined when it is gone, and its objects with it. */
+  card(): AnyResource | undefined;
   /** In any version. */
   objects: readonly Frozen<KubeObject>[];
   /** Objects of a later revision than this are as they should be. */
@@ -20,13 +21,14 @@ export interface Rewriting {
  * throws when trying again may help.
  */
 export async function rewrite({ card, objects, upTo, manager, client, signal }: Rewriting): Promise<string | undefined> {
-  const last = Number(upTo), head = { apiVersion: apiVersionOf(card), kind: card.kind };
+  const last = Number(upTo);
   for (const { metadata: { namespace, name = "", uid, resourceVersion } } of objects) {
-    if (signal.aborted) return undefined;
     if (Number(resourceVersion) > last) continue;
+    const served = card();
+    if (signal.aborted || !served) return undefined;
     try {
       // The uid and the revision keep what was deleted meanwhile from being made anew.
-      await client.patch(card, { ...(namespace ? { namespace } : {}), name }, { type: "application/apply-patch+yaml", body: { ...head, metadata: { name, ...(namespace ? { namespace } : {}), uid, resourceVersion } } }, { fieldManager: manager });
+      await client.patch(served, { ...(namespace ? { namespace } : {}), name }, { type: "application/apply-patch+yaml", body: { apiVersion: apiVersionOf(served), kind: served.kind, metadata: { name, ...(namespace ? { namespace } : {}), uid, resourceVersion } } }, { fieldManager: manager });
     } catch (error) {
       // Written or deleted since: nothing is left to do.
       if (isConflict(error) || isNotFound(error)) continue;

@@ -7,7 +7,7 @@ import type { GroupResource } from "../../apis/generated/meta/v1.ts";
 import type { StorageVersionMigration, StorageVersionMigrationStatus } from "../../apis/generated/storagemigration/v1beta1.ts";
 import { groupResourceText, storageversionmigrations } from "../../apis/storagemigration/storageversionmigration.ts";
 import { defineController, watchOf, type Controller, type ReconcileContext, type ReconcileResult, type ServedKinds } from "../../client/controller.ts";
-import { finished, migratedDefinition, migratingDefinition, nextStep, withCondition, type DefinitionStatus } from "./plan.ts";
+import { finished, migratedDefinition, migratingDefinition, nextStep, saysAlready, withCondition, type DefinitionStatus } from "./plan.ts";
 import { rewrite } from "./rewrite.ts";
 
 type Migration = Frozen<StorageVersionMigration>;
@@ -63,7 +63,7 @@ async function note(context: ReconcileContext, kinds: ServedKinds, migration: Mi
 async function migrate(context: ReconcileContext, kinds: ServedKinds, migration: Migration): Promise<ReconcileResult> {
   const card = cardOf(kinds, migration.spec.resource);
   if (!card) return isYoung(context, migration) ? { requeueAfter: askAgain } : fail(context, migration, unhandled("unable to obtain GVR from discovery"));
-  const failure = await rewrite({ card, objects: context.lister<KubeObject>(card).list(), upTo: migration.status!.resourceVersion!, manager, client: context.client, signal: context.signal });
+  const failure = await rewrite({ card: () => cardOf(kinds, migration.spec.resource), objects: context.lister<KubeObject>(card).list(), upTo: migration.status!.resourceVersion!, manager, client: context.client, signal: context.signal });
   if (context.signal.aborted) return;
   if (failure) return fail(context, migration, unhandled(failure));
   await writeStatus(context, migration, withCondition(migration, "Succeeded", "", formatTime(context.now())));
@@ -90,8 +90,10 @@ function cardOf(kinds: ServedKinds, { group = "", resource }: Frozen<GroupResour
 async function tellDefinition({ client, lister }: ReconcileContext, kinds: ServedKinds, name: string, status: (definition: Parameters<typeof migratingDefinition>[0]) => DefinitionStatus): Promise<void> {
   const definition = lister(customresourcedefinitions).get(name);
   if (!definition) return;
+  const wanted = status(definition);
+  if (saysAlready(definition, wanted)) return;
   // The card that is served: it reads and writes definitions as they are stored.
   const card = cardOf(kinds, customresourcedefinitions) ?? customresourcedefinitions;
-  const body = { apiVersion: apiVersionOf(card), kind: card.kind, metadata: { name, resourceVersion: definition.metadata.resourceVersion }, status: status(definition) };
+  const body = { apiVersion: apiVersionOf(card), kind: card.kind, metadata: { name, resourceVersion: definition.metadata.resourceVersion }, status: wanted };
   await client.patch(card, { name }, { type: "application/apply-patch+yaml", body, force: true }, { subresource: "status", fieldManager: definitionManager });
 }
