@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { nodes, pods, priorityclasses } from "../../src/apis/builtins.ts";
 import { parseSchedulerConfiguration } from "../../src/scheduler/configuration/parse.ts";
+import { createCa, createLeaf } from "../../src/server/pki/certificate.ts";
 import { eventually } from "../support/eventually.ts";
 import { namespace, startSchedulerCluster, type SchedulerCluster } from "../support/scheduler-cluster.ts";
 
@@ -137,15 +138,44 @@ describe("extenders", () => {
 
   test("that don't answer in time, or aren't there, fail", async () => {
     const { promise, resolve } = Promise.withResolvers<unknown>();
-    const slow = extender({ filter: () => promise }), gone = startExtender({});
+    let answer = (): unknown => promise;
+    const slow = extender({ filter: () => answer() }), gone = startExtender({});
     gone[Symbol.dispose]();
     await start({ urlPrefix: slow.url, filterVerb: "filter", httpTimeout: "50ms", managedResources: [{ name: "example.com/slow" }] }, { urlPrefix: gone.url, filterVerb: "filter", managedResources: [{ name: gpu }] });
     await cluster.addNode("a", { resources: { [gpu]: "1", "example.com/slow": "1" } });
     await cluster.addPod("slow", {}, { "example.com/slow": "1" });
     await cluster.says("slow", `Post "${slow.url}filter": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`, "SchedulerError");
+    answer = () => new Response(new ReadableStream({ start: (body) => body.enqueue("{"), pull: async () => void (await promise) }));
+    await cluster.says("slow", "context deadline exceeded (Client.Timeout or context cancellation while reading body)", "SchedulerError");
     await cluster.addPod("gone", {}, { [gpu]: "1" });
     await cluster.says("gone", `Post "${gone.url}filter": dial tcp ${new URL(gone.url).host}: connect: connection refused`, "SchedulerError");
     resolve({});
+  });
+
+  test("are reached over TLS, with a certificate where they want one", async () => {
+    const notAfter = new Date(Date.now() + 86_400_000);
+    const ca = await createCa("extenders", notAfter);
+    const leaf = (usage: "server" | "client", ...names: string[]) => createLeaf({ issuer: ca, usage, subject: { commonName: usage }, names, notAfter });
+    const [own, scheduler] = await Promise.all([leaf("server", "extender.example"), leaf("client")]);
+    const server = Bun.serve({
+      port: 0, hostname: "127.0.0.1", tls: { cert: own.certificate, key: own.key, ca: ca.certificate, requestCert: true, rejectUnauthorized: true },
+      fetch: async (request) => Response.json({ NodeNames: (await request.json() as { NodeNames: string[] }).NodeNames }),
+    });
+    disposables.push({ [Symbol.dispose]: () => void server.stop(true) });
+    const base64 = (text: string): string => Buffer.from(text).toString("base64");
+    const own64 = { certData: base64(scheduler.certificate), keyData: base64(scheduler.key) };
+    const tls: [resource: string, settings: Record<string, unknown>][] = [
+      ["example.com/verified", { enableHTTPS: true, tlsConfig: { ...own64, caData: base64(ca.certificate), serverName: "extender.example" } }],
+      ["example.com/trusted", { enableHTTPS: true, tlsConfig: own64 }],
+      ["example.com/misnamed", { enableHTTPS: true, tlsConfig: { ...own64, caData: base64(ca.certificate) } }],
+      ["example.com/unknown", { tlsConfig: own64 }],
+      ["example.com/nameless", { enableHTTPS: true }],
+    ];
+    await start(...tls.map(([name, settings]) => ({ urlPrefix: `https://127.0.0.1:${server.port}`, filterVerb: "filter", nodeCacheCapable: true, managedResources: [{ name, ignoredByScheduler: true }], ...settings })));
+    await cluster.addNode("a");
+    for (const [name] of tls) await cluster.addPod(name.slice("example.com/".length), {}, { [name]: "1" });
+    for (const name of ["verified", "trusted"]) expect(await cluster.nodeOf(name)).toBe("a");
+    for (const name of ["misnamed", "unknown", "nameless"]) await eventually(async () => expect(await cluster.scheduled(name)).toMatchObject({ status: "False", reason: "SchedulerError", message: expect.stringMatching(/^Post "https:/) }));
   });
 
   test("bind in place of the scheduler", async () => {

@@ -15,12 +15,28 @@ export interface ExtenderTls {
   serverName?: string;
 }
 
+/** The longest a timer can wait. */
+const longest = 2 ** 31 - 1;
+
 /** Posts JSON and resolves to the JSON that is answered. Rejects as Go's HTTP client would say it. */
 export async function post({ urlPrefix, httpTimeout, tls }: ExtenderEndpoint, verb: string, body: unknown, stop: AbortSignal): Promise<unknown> {
   const url = `${urlPrefix.replace(/\/+$/, "")}/${verb}`;
-  const signal = httpTimeout > 0 ? AbortSignal.any([stop, AbortSignal.timeout(httpTimeout)]) : stop;
+  const giveUp = new AbortController();
+  const stopped = (): void => giveUp.abort(stop.reason);
+  stop.addEventListener("abort", stopped, { once: true });
+  if (stop.aborted) stopped();
+  const timer = httpTimeout > 0 ? setTimeout(() => giveUp.abort(new DOMException("the time is over", "TimeoutError")), Math.min(httpTimeout, longest)) : undefined;
   const { insecure, ...material } = tls;
-  const response = await fetch(url, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal, tls: { ...material, rejectUnauthorized: !insecure } }).catch((error: unknown) => {
+  try {
+    return await exchange(url, verb, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal: giveUp.signal, tls: { ...material, rejectUnauthorized: !insecure } });
+  } finally {
+    clearTimeout(timer);
+    stop.removeEventListener("abort", stopped);
+  }
+}
+
+async function exchange(url: string, verb: string, request: BunFetchRequestInit): Promise<unknown> {
+  const response = await fetch(url, request).catch((error: unknown) => {
     throw new Error(`Post ${JSON.stringify(url)}: ${reasonOf(error, url)}`, { cause: error });
   });
   if (response.status !== 200) {
