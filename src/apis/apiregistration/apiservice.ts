@@ -3,6 +3,7 @@ import type { Frozen } from "../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import { dns1035LabelErrors, dns1123SubdomainErrors, pathSegmentErrors } from "../../apimachinery/validation/names.ts";
 import { portNumberErrors } from "../../apimachinery/validation/values.ts";
+import { keepMetadata } from "../status-metadata.ts";
 import type { APIService } from "../generated/apiregistration/v1.ts";
 export type { APIService } from "../generated/apiregistration/v1.ts";
 
@@ -24,12 +25,7 @@ export const apiservices = defineResource<APIService>({
         conditions: [{ type: "Available", status: "True", lastTransitionTime: service.metadata.creationTimestamp, reason: "Local", message: "Local APIServices are always available" }],
       };
     },
-    prepareForStatusUpdate({ metadata }, { metadata: old }) {
-      for (const field of ["labels", "annotations", "finalizers"] as const) {
-        if (old[field] === undefined) delete metadata[field];
-        else metadata[field] = structuredClone(old[field]) as never;
-      }
-    },
+    prepareForStatusUpdate: keepMetadata,
     validate,
     validateUpdate: (service) => validate(service),
     validateStatusUpdate: ({ status }) => (status?.conditions ?? []).flatMap(({ status: value }, index) =>

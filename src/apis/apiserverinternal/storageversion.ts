@@ -3,6 +3,7 @@ import type { Frozen } from "../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import { dns1035LabelErrors, dns1123SubdomainErrors, nameIsDns1123Subdomain, qualifiedNameErrors, regexError } from "../../apimachinery/validation/names.ts";
 import type { ServerStorageVersion, StorageVersion, StorageVersionCondition, StorageVersionStatus } from "../generated/apiserverinternal/v1alpha1.ts";
+import { keepMetadata } from "../status-metadata.ts";
 import { commonEncodingVersion } from "./storageversion-status.ts";
 export type { StorageVersion } from "../generated/apiserverinternal/v1alpha1.ts";
 
@@ -22,6 +23,7 @@ export const storageversions = defineResource<StorageVersion>({
       delete version.metadata.generation;
       version.status = {};
     },
+    prepareForStatusUpdate: keepMetadata,
     validateStatusUpdate: ({ status }) => validateStatus(status),
   },
   columns: [

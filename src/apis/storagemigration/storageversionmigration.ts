@@ -5,6 +5,7 @@ import { validateConditions } from "../../apimachinery/validation/conditions.ts"
 import { dns1035LabelErrors, dns1123SubdomainErrors } from "../../apimachinery/validation/names.ts";
 import { immutableMessage, validateImmutableField } from "../../apimachinery/validation/object-meta.ts";
 import type { GroupResource } from "../generated/meta/v1.ts";
+import { keepMetadata } from "../status-metadata.ts";
 import type { StorageVersionMigration } from "../generated/storagemigration/v1beta1.ts";
 export type { StorageVersionMigration } from "../generated/storagemigration/v1beta1.ts";
 
@@ -33,6 +34,7 @@ export const storageversionmigrations = defineResource<StorageVersionMigration>(
       delete migration.metadata.generation;
       migration.status = {};
     },
+    prepareForStatusUpdate: keepMetadata,
     validate: validateSpec,
     validateUpdate: (migration, old) => [...validateSpec(migration), ...validateImmutableField(migration.spec, old.spec, "spec")],
     validateStatusUpdate: validateStatus,
