@@ -100,9 +100,9 @@ export class NodeStatusReporter {
   async #tick(): Promise<void> {
     const { clock } = this.options;
     this.#node ??= await this.#register();
-    if (clock.now() - this.#leasedAt >= tickMs - 500) {
+    if (clock.monotonic() - this.#leasedAt >= tickMs - 500) {
       await this.#lease.renew(clock.now());
-      this.#leasedAt = clock.now();
+      this.#leasedAt = clock.monotonic();
     }
     const seen = this.options.own.lister.get(this.options.nodeName);
     const contradicted = this.#contradicts(seen);
@@ -110,7 +110,7 @@ export class NodeStatusReporter {
     const status = await this.#current();
     const isReady = status.conditions!.some(({ type, status: value }) => type === "Ready" && value === "True");
     const text = withoutHeartbeats(status);
-    if (contradicted || text !== this.#reported?.status || clock.now() - this.#reported.at >= reportMs) await this.#report(status, text);
+    if (contradicted || text !== this.#reported?.status || clock.monotonic() - this.#reported.at >= reportMs) await this.#report(status, text);
     if (isReady && !this.#wasReady) {
       this.#ready.resolve();
       this.options.onReady();
@@ -142,9 +142,9 @@ export class NodeStatusReporter {
       this.#runtimeVersion = `${version.runtimeName}://${version.runtimeVersion}`;
       this.#images ??= await this.#listImages();
       this.#features = { supplementalGroupsPolicy: features?.supplementalGroupsPolicy ?? false };
-      health = this.#runtime.answered(status, clock.now());
+      health = this.#runtime.answered(status, clock.monotonic());
     } catch (error) {
-      health = this.#runtime.failed(error, clock.now());
+      health = this.#runtime.failed(error, clock.monotonic());
     }
     const old = this.#node?.status?.conditions ?? [];
     return {
@@ -176,7 +176,7 @@ export class NodeStatusReporter {
       if (isNotFound(error)) this.#node = undefined;
       throw error;
     }
-    this.#reported = { status: text, conditions: status.conditions!, at: clock.now() };
+    this.#reported = { status: text, conditions: status.conditions!, at: clock.monotonic() };
   }
 
   #announce(isReady: boolean): void {
