@@ -26,6 +26,9 @@ interface Imported { size: number; mtimeMs: number; references: string[] }
 const settleMs = 500;
 const retryMs = 30_000;
 
+/** Whether a file may still be being written. One from far ahead is not: it comes from a machine whose clock is right, or was written before this one's was set back. */
+export const mayBeUnfinished = (mtimeMs: number, now: number): boolean => Math.abs(now - mtimeMs) < settleMs;
+
 /** Brings images from files into containerd: the built-in pause image, and every archive of a directory. */
 export class ImageImporter {
   readonly #state: Record<string, Imported>;
@@ -71,7 +74,7 @@ export class ImageImporter {
       const path = join(this.options.directory, name);
       const stat = statSync(path, { throwIfNoEntry: false });
       if (!stat?.isFile() || await this.#isCurrent(name, stat)) continue;
-      if (this.options.clock.now() - stat.mtimeMs < settleMs) {
+      if (mayBeUnfinished(stat.mtimeMs, this.options.clock.now())) {
         outcome = "settling";
         continue;
       }
