@@ -71,9 +71,10 @@ const storeAs = (name: string, version: string): Promise<unknown> => server.clie
 describe("storage versions", () => {
   test.each<[string, Omit<ServerStorageVersion, "apiServerID">]>([
     ["core.configmaps", { encodingVersion: "v1", decodableVersions: ["v1"], servedVersions: ["v1"] }],
+    ["apiextensions.k8s.io.customresourcedefinitions", { encodingVersion: "apiextensions.k8s.io/v1", decodableVersions: ["apiextensions.k8s.io/v1"], servedVersions: ["apiextensions.k8s.io/v1"] }],
     ["apps.deployments", { encodingVersion: "apps/v1", decodableVersions: ["apps/v1"], servedVersions: ["apps/v1"] }],
-    ["autoscaling.horizontalpodautoscalers", { encodingVersion: "autoscaling/v2", decodableVersions: ["autoscaling/v1", "autoscaling/v2"], servedVersions: ["autoscaling/v1", "autoscaling/v2"] }],
-    ["core.events", { encodingVersion: "v1", decodableVersions: ["events.k8s.io/v1", "v1"], servedVersions: ["v1"] }],
+    ["autoscaling.horizontalpodautoscalers", { encodingVersion: "autoscaling/v2", decodableVersions: ["autoscaling/v2", "autoscaling/v1"], servedVersions: ["autoscaling/v2", "autoscaling/v1"] }],
+    ["core.events", { encodingVersion: "v1", decodableVersions: ["v1", "events.k8s.io/v1"], servedVersions: ["v1"] }],
   ])("%s", async (name, expected) => {
     await eventually(async () => expect((await get(name)).status).toEqual({
       storageVersions: [{ apiServerID, ...expected }], commonEncodingVersion: expected.encodingVersion,
@@ -95,7 +96,7 @@ describe("storage versions", () => {
     await eventually(async () => expect(await common()).toBe("versions.example.com/v1"));
     await storeAs("comers.versions.example.com", "v2");
     await eventually(async () => expect(await common()).toBe("versions.example.com/v2"));
-    expect((await get(name)).status.storageVersions).toEqual([{ apiServerID, encodingVersion: "versions.example.com/v2", decodableVersions: ["versions.example.com/v1", "versions.example.com/v2"], servedVersions: ["versions.example.com/v1", "versions.example.com/v2"] }]);
+    expect((await get(name)).status.storageVersions).toEqual([{ apiServerID, encodingVersion: "versions.example.com/v2", decodableVersions: ["versions.example.com/v2", "versions.example.com/v1"], servedVersions: ["versions.example.com/v2", "versions.example.com/v1"] }]);
     await server.client().delete(definitions, { name: "comers.versions.example.com" });
     await eventually(() => expect(get(name)).rejects.toThrow("not found"));
   });

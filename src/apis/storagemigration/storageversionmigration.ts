@@ -36,7 +36,7 @@ export const storageversionmigrations = defineResource<StorageVersionMigration>(
     },
     prepareForStatusUpdate: keepMetadata,
     validate: validateSpec,
-    validateUpdate: (migration, old) => [...validateSpec(migration), ...validateImmutableField(migration.spec, old.spec, "spec")],
+    validateUpdate: (migration, old) => [...validateSpec(migration), ...validateImmutableField(shown(migration), shown(old), "spec")],
     validateStatusUpdate: validateStatus,
   },
   columns: [
@@ -46,6 +46,9 @@ export const storageversionmigrations = defineResource<StorageVersionMigration>(
   ],
   example: (name = "example") => ({ apiVersion: "storagemigration.k8s.io/v1beta1", kind: "StorageVersionMigration", metadata: { name }, spec: { resource: { group: "", resource: "secrets" } }, status: {} }),
 });
+
+/** As Kubernetes shows what was refused: its internal type has another name for the field. */
+const shown = ({ spec: { resource } }: Migration): object => ({ Resource: resource });
 
 function validateSpec({ spec: { resource: { group, resource } } }: Migration): FieldError[] {
   const errors: FieldError[] = [], field = "spec.resource";

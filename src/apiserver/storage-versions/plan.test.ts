@@ -13,10 +13,10 @@ describe("what is stored as what", () => {
   });
   test.each([
     ["a kind", [pods], { "core.pods": ["v1", "v1", "v1"] }],
-    ["two versions of one", [horizontalpodautoscalersV1, horizontalpodautoscalers], { "autoscaling.horizontalpodautoscalers": ["autoscaling/v2", "autoscaling/v1 autoscaling/v2", "autoscaling/v1 autoscaling/v2"] }],
-    ["two groups", [regardingEvents, events], { "core.events": ["v1", "events.k8s.io/v1 v1", "v1"] }],
+    ["two versions of one", [horizontalpodautoscalersV1, horizontalpodautoscalers], { "autoscaling.horizontalpodautoscalers": ["autoscaling/v2", "autoscaling/v2 autoscaling/v1", "autoscaling/v2 autoscaling/v1"] }],
+    ["two groups", [regardingEvents, events], { "core.events": ["v1", "v1 events.k8s.io/v1", "v1"] }],
     ["nothing stored", [bindings, componentstatuses, tokenreviews], {}],
-    ["versions that aren't served", [custom("v1")], { "example.com.things": ["example.com/v2", "example.com/v1 example.com/v1alpha1 example.com/v2", "example.com/v1"] }],
+    ["versions that aren't served", [custom("v1")], { "example.com.things": ["example.com/v2", "example.com/v2 example.com/v1 example.com/v1alpha1", "example.com/v1"] }],
   ])("%s", (_, cards, expected) => {
     const found = [...storageVersionsOf(cards, apiServerID)].map(([name, { encodingVersion, decodableVersions, servedVersions }]) => [name, [encodingVersion, decodableVersions!.join(" "), servedVersions!.join(" ")]]);
     expect<unknown>(Object.fromEntries(found)).toEqual(expected);

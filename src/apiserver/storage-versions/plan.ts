@@ -1,4 +1,5 @@
 import { apiVersionOf, type AnyResource } from "../../apimachinery/resource.ts";
+import { compareKubeVersions } from "../../apimachinery/version-priority.ts";
 import { withStorageVersions } from "../../apis/apiserverinternal/storageversion-status.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import type { ServerStorageVersion, StorageVersion, StorageVersionStatus } from "../../apis/generated/apiserverinternal/v1alpha1.ts";
@@ -17,15 +18,19 @@ export function storageVersionsOf(cards: readonly AnyResource[], apiServerID: st
     if (sharing) sharing.push(card);
     else byStorage.set(name, [card]);
   }
-  return new Map([...byStorage].flatMap(([name, sharing]) => {
-    const encodingVersion = sharing.map(encodingVersionOf).find((version) => version !== undefined);
-    if (encodingVersion === undefined) return [];
-    const served = sharing.map(apiVersionOf), decodable = new Set([encodingVersion, ...sharing.flatMap(({ group, stored }) => (stored?.decodes ?? []).map((version) => apiVersionOf({ group, version }))), ...served]);
-    const group = sharing[0]!.stored?.group ?? sharing[0]!.group;
-    const ofGroup = sharing.filter((card) => card.group === group).map(apiVersionOf);
-    return [[name, { apiServerID, encodingVersion, decodableVersions: [...decodable].toSorted(), servedVersions: ofGroup.toSorted() }] as const];
+  return new Map([...byStorage].map(([name, sharing]) => {
+    // One that is stored as it is served knows best; one that is stored in another form may still be so in its own version.
+    const encodingVersion = sharing.map(encodingVersionOf).find((version) => version !== undefined) ?? apiVersionOf(sharing[0]!);
+    const { group } = sharing[0]!.stored ?? sharing[0]!;
+    const ofGroup = sharing.filter((card) => card.group === group).toSorted(byPriority), others = sharing.filter((card) => card.group !== group);
+    const known = (sharing[0]!.stored?.decodes ?? []).map((version) => ({ group, version })).toSorted(byPriority);
+    const decodableVersions = [...new Set([...known, ...ofGroup, ...others].map(apiVersionOf))];
+    if (!decodableVersions.includes(encodingVersion)) decodableVersions.unshift(encodingVersion);
+    return [name, { apiServerID, encodingVersion, decodableVersions, servedVersions: ofGroup.map(apiVersionOf) }] as const;
   }));
 }
+
+const byPriority = (a: { version: string }, b: { version: string }): number => compareKubeVersions(a.version, b.version);
 
 const encodingVersionOf = (card: AnyResource): string | undefined =>
   (card.stored ? card.stored.version && apiVersionOf({ group: card.stored.group, version: card.stored.version }) : apiVersionOf(card));
