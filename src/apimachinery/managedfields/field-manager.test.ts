@@ -90,3 +90,19 @@ test("an apply that changes nothing in the object brings its manager no time", (
   expect(times(applied(live, config(1), "b"))).toEqual([["b", undefined], ["a", "2026-01-01T00:00:00Z"]]);
   expect(times(applied(live, config(2), "b", true))).toEqual([["a", "2026-01-01T00:00:00Z"], ["b", "2026-01-01T00:00:00Z"]]);
 });
+
+test("an updater that changes what it alone owns keeps its entry but for the time; what another owns too, that one loses", () => {
+  const live = config(1) as unknown as Deployment;
+  trackUpdate(undefined, live, by("u"));
+  const later = { ...by("u"), now: "2026-01-01T00:01:00Z" };
+  const scaled = config(2) as unknown as Deployment;
+  trackUpdate(live as Frozen<Deployment>, scaled, later);
+  expect(scaled.metadata.managedFields).toEqual([{ ...live.metadata.managedFields![0]!, time: later.now }]);
+
+  const shared = applied(live, { ...config(), spec: { replicas: 1 } }, "a");
+  expect(owned(shared)["a"]).toMatchObject({ "f:spec": { "f:replicas": {} } });
+  const taken = { ...structuredClone(shared), spec: { ...structuredClone(shared.spec), replicas: 3 } };
+  trackUpdate(shared as Frozen<Deployment>, taken, later);
+  expect(owned(taken)["a"]).not.toHaveProperty(["f:spec", "f:replicas"]);
+  expect(owned(taken)["u"]).toMatchObject({ "f:spec": { "f:replicas": {} } });
+});
