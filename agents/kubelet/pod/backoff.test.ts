@@ -26,3 +26,13 @@ test("keys are apart, and forgotten by prefix", () => {
   backoff.forget("u/");
   expect([backoff.remaining("u/a", 0, 0), backoff.remaining("v/a", 0, 4000)]).toEqual([0, 6000]);
 });
+
+test("a clock that is set back by an hour keeps nothing waiting for an hour", () => {
+  const backoff = new Backoff(crashLoopLimits);
+  const hour = 3_600_000;
+  backoff.next("a", hour, hour);
+  expect(backoff.remaining("a", hour + 2000, hour + 2500)).toBe(9500);
+  expect(backoff.remaining("a", hour + 2000, 2500)).toBe(0);
+  backoff.next("a", hour + 2000, 2500);
+  expect(backoff.remaining("a", 4000, 4000)).toBe(20_000);
+});

@@ -13,14 +13,20 @@ interface Entry {
 export const crashLoopLimits: BackoffLimits = { initialMs: 10_000, maximumMs: 300_000 };
 export const imagePullLimits: BackoffLimits = { initialMs: 10_000, maximumMs: 300_000 };
 
+/** What clocks that are read apart may differ by. */
+const skewMs = 1000;
+
 export class Backoff {
   #entries = new Map<string, Entry>();
   constructor(readonly limits: BackoffLimits) {}
 
-  /** Milliseconds still to wait after an event at `eventTime` (a container's end, a failed pull); 0 when it may be tried now. */
+  /**
+   * Milliseconds still to wait after an event at `eventTime` (a container's end, a failed pull); 0 when it may be tried now. An event that lies
+   * ahead was before the clock was set back: that is not waited for.
+   */
   remaining(key: string, eventTime: number, now: number): number {
     const entry = this.#entries.get(key);
-    if (!entry || this.#expired(eventTime, entry.since)) return 0;
+    if (!entry || this.#expired(eventTime, entry.since) || eventTime > now + skewMs) return 0;
     return Math.max(0, eventTime + entry.delayMs - now);
   }
 
