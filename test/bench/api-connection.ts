@@ -25,6 +25,8 @@ export class ApiConnection {
   #answered: { resolve(answer: Answer): void; reject(error: Error): void } | undefined;
   #stream: ((text: string) => void) | undefined;
   #unsent: Buffer = Buffer.alloc(0);
+  /** Why nothing can be asked any more. */
+  #ended: Error | undefined;
 
   static async open({ ca, cert, key, port }: Credentials): Promise<ApiConnection> {
     const connection = new ApiConnection();
@@ -33,8 +35,8 @@ export class ApiConnection {
       socket: {
         data: (_, bytes) => connection.#receive(bytes),
         drain: () => connection.#flush(),
-        close: () => connection.#answered?.reject(new Error("the server closed the connection")),
-        error: (_, error) => connection.#answered?.reject(error),
+        close: () => connection.#end(new Error("the server closed the connection")),
+        error: (_, error) => connection.#end(error),
       },
     });
     return connection;
@@ -43,6 +45,7 @@ export class ApiConnection {
   request(method: string, path: string, body?: string, { accept = "application/json", contentType = "application/json" }: Media = {}): Promise<Answer> {
     const head = `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: ${accept}\r\n${body === undefined ? "" : `Content-Type: ${contentType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`}\r\n`;
     return new Promise((resolve, reject) => {
+      if (this.#ended) return reject(this.#ended);
       this.#answered = { resolve, reject };
       this.#unsent = Buffer.from(head + (body ?? ""));
       this.#flush();
@@ -70,6 +73,11 @@ export class ApiConnection {
   close(): void {
     this.#answered = undefined;
     this.#socket.end();
+  }
+
+  #end(error: Error): void {
+    this.#ended ??= error;
+    this.#answered?.reject(error);
   }
 
   #flush(): void {

@@ -34,11 +34,11 @@ async function startAndTime(skiff: TestSkiff): Promise<Times> {
   skiff.spawn();
   const connection = await eventually(async () => {
     if (!existsSync(skiff.kubeconfig)) throw new Error(`no kubeconfig\n${skiff.log()}`);
-    return ApiConnection.open(credentialsOf(skiff.kubeconfig));
-  }, { timeout: 30_000, interval: 2 });
-  await eventually(async () => {
-    const { status, body } = await connection.request("GET", "/readyz");
-    if (status !== 200) throw new Error(body.toString());
+    const opened = await ApiConnection.open(credentialsOf(skiff.kubeconfig));
+    const { status, body } = await opened.request("GET", "/readyz");
+    if (status === 200) return opened;
+    opened.close();
+    throw new Error(body.toString());
   }, { timeout: 30_000, interval: 2 });
   const api = performance.now() - start;
   // A node that was there before is Ready on paper while nobody tends it: what counts is that all parts run and the kubelet has renewed its Lease.
