@@ -8,12 +8,24 @@ import { namespace, startSchedulerCluster, type SchedulerCluster } from "../supp
 const header = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n";
 const gpu = "example.com/gpu";
 
+/** What an extender is sent, of whichever verb. Source: k8s.io/kube-scheduler/extender/v1. */
+interface ExtenderBody {
+  Pod?: { metadata: { name: string } };
+  PodName?: string;
+  PodNamespace?: string;
+  PodUID?: string;
+  Node?: string;
+  NodeNames?: string[] | null;
+  Nodes?: { items: { metadata: { name: string } }[] } | null;
+  NodeNameToMetaVictims?: Record<string, object>;
+}
+
 interface Asked {
   verb: string;
   pod: string;
   /** Names of nodes, however they were told. */
   nodes: string[];
-  body: any;
+  body: ExtenderBody;
 }
 type Answer = (asked: Asked) => unknown;
 
@@ -23,9 +35,9 @@ function startExtender(answers: Record<string, Answer>): { url: string; asked: A
   const server = Bun.serve({
     port: 0, hostname: "127.0.0.1",
     async fetch(request) {
-      const body = await request.json() as any;
+      const body = await request.json() as ExtenderBody;
       const verb = new URL(request.url).pathname.slice("/scheduler/".length);
-      const call: Asked = { verb, body, pod: body.Pod?.metadata.name ?? body.PodName, nodes: body.NodeNames ?? body.Nodes?.items.map((node: any) => node.metadata.name) ?? [] };
+      const call: Asked = { verb, body, pod: body.Pod?.metadata.name ?? body.PodName!, nodes: body.NodeNames ?? body.Nodes?.items.map((node) => node.metadata.name) ?? [] };
       asked.push(call);
       const answer = await answers[verb]!(call);
       return answer instanceof Response ? answer : Response.json(answer);
@@ -69,7 +81,7 @@ describe("extenders", () => {
   });
 
   test("that know no nodes get them whole, and names in answers may be of any case", async () => {
-    const { url, asked } = extender({ filter: ({ body }) => ({ nodes: { items: body.Nodes.items.slice(1) }, failedAndUnresolvableNodes: { a: "too old" } }) });
+    const { url, asked } = extender({ filter: ({ body }) => ({ nodes: { items: body.Nodes!.items.slice(1) }, failedAndUnresolvableNodes: { a: "too old" } }) });
     await start({ urlPrefix: url, filterVerb: "filter" });
     for (const name of ["a", "b"]) await cluster.addNode(name);
     await cluster.addPod("web");
@@ -183,7 +195,7 @@ describe("extenders", () => {
     const { url, asked } = extender({
       async bind({ body: { PodName: name, PodNamespace, Node } }) {
         if (refuses) return { Error: "not yet" };
-        await cluster.client.createSubresource(pods, { namespace: PodNamespace, name }, "binding", { apiVersion: "v1", kind: "Binding", metadata: { name }, target: { kind: "Node", name: Node } });
+        await cluster.client.createSubresource(pods, { namespace: PodNamespace, name: name! }, "binding", { apiVersion: "v1", kind: "Binding", metadata: { name }, target: { kind: "Node", name: Node } });
         return {};
       },
     });
@@ -198,7 +210,7 @@ describe("extenders", () => {
   });
 
   test("choose among the victims of preemption", async () => {
-    const { url, asked } = extender({ preempt: ({ body }) => ({ NodeNameToMetaVictims: { b: body.NodeNameToMetaVictims.b } }) });
+    const { url, asked } = extender({ preempt: ({ body }) => ({ NodeNameToMetaVictims: { b: body.NodeNameToMetaVictims!.b } }) });
     await start({ urlPrefix: url, preemptVerb: "preempt", nodeCacheCapable: true });
     for (const [name, value] of [["low", 1], ["mid", 2], ["high", 100]] as const) await cluster.client.create(priorityclasses, { metadata: { name }, value });
     const uids: Record<string, string> = {};
