@@ -57,6 +57,11 @@ tar tar
 git git
 openssl openssl
 LIST
+  # The ARM executable runs under an emulator here, with the C library of that architecture.
+  [ "$(uname -m)" = aarch64 ] || for file in libc.so.6:libc6-arm64-cross libgcc_s.so.1:libgcc-s1-arm64-cross; do
+    [ -e "/usr/aarch64-linux-gnu/lib/${file%%:*}" ] || echo "${file##*:}"
+  done
+  [ "$(uname -m)" = aarch64 ] || command -v qemu-aarch64-static >/dev/null 2>&1 || echo qemu-user-static
 }
 
 install_packages() {
@@ -102,7 +107,7 @@ step "type check" "$bun" --bun node_modules/.bin/tsc --noEmit -p .
 # By bun: oxlint wants a newer Node.js than Debian 12 has, and npm then leaves out its native part.
 step "lint" "$bun" x --bun oxlint@1.94.0 --deny-warnings src agents test
 built=true
-step "build for this machine" "$bun" src/build/build.ts --host || built=false
+step "build for this machine, and for ARM" "$bun" src/build/build.ts --host skiff-linux-arm64 || built=false
 
 for name in "$@"; do
   case $name in

@@ -1,5 +1,5 @@
-// Compiles the executables into dist/: `bun src/build/build.ts` makes all four, `--host` only the one for this machine.
-import { mkdirSync } from "node:fs";
+// Compiles the executables into dist/: `bun src/build/build.ts` makes all four, `--host` only the one for this machine, names only those: `bun src/build/build.ts skiff-linux-arm64`.
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { hostTarget } from "./host-target.ts";
 import packageJson from "../../package.json" with { type: "json" };
@@ -12,7 +12,10 @@ const targets: Record<string, string> = {
 /** Worker files are bundles of their own. */
 const entrypoints = ["src/main.ts", "src/storage/sqlite/writer-worker.ts"];
 
-const wanted = process.argv.includes("--host") ? [hostTarget] : Object.keys(targets);
+const names = process.argv.slice(2).map((argument) => (argument === "--host" ? hostTarget : argument));
+const unknown = names.find((name) => !targets[name]);
+if (unknown !== undefined) throw new Error(`there is no executable called ${unknown}: choose from ${Object.keys(targets).join(", ")}`);
+const wanted = names.length > 0 ? [...new Set(names)] : Object.keys(targets);
 
 async function run(command: string[], what: string): Promise<string> {
   const child = Bun.spawn(command, { cwd: root, stdout: "pipe", stderr: "pipe" });
@@ -37,5 +40,6 @@ for (const name of wanted) {
 }
 
 // What install.sh checks a download against.
-const sums = await Promise.all(wanted.map(async (name) => `${new Bun.CryptoHasher("sha256").update(await Bun.file(join(root, "dist", name)).bytes()).digest("hex")}  ${name}\n`));
+const present = Object.keys(targets).filter((name) => existsSync(join(root, "dist", name)));
+const sums = await Promise.all(present.map(async (name) => `${new Bun.CryptoHasher("sha256").update(await Bun.file(join(root, "dist", name)).bytes()).digest("hex")}  ${name}\n`));
 await Bun.write(join(root, "dist/sha256sums.txt"), sums.join(""));
