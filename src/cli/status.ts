@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { load } from "js-yaml";
 import { systemClock } from "../base/clock.ts";
-import { readIfExists } from "../server/files.ts";
+import { readIfExists } from "../base/files.ts";
 import { UsageError } from "../server/settings.ts";
 
 interface Connection { server: string; ca: string; cert: string; key: string }

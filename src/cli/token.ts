@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Command } from "commander";
-import { readIfExists } from "../server/files.ts";
+import { readIfExists } from "../base/files.ts";
 import { UsageError } from "../server/settings.ts";
 
 export function addTokenCommand(program: Command): void {

@@ -6,7 +6,7 @@ import { schedulerSettings } from "./scheduler-options.ts";
 import type { FeatureGates } from "../apis/feature-gates.ts";
 import type { ParsedConfiguration } from "../scheduler/configuration/parse.ts";
 
-/** The settings of `skiff server` and the node in it. One table makes flags, environment variables and configuration keys. */
+/** One setting of `skiff server` or `skiff agent`. One table makes flags, environment variables and configuration keys. */
 export interface Setting {
   name: string;
   /** How the value is read. Lists repeat the flag, or are YAML lists, or are separated by commas in the environment. */
@@ -20,15 +20,28 @@ export interface Setting {
   group: "Audit" | "Cluster" | "Identity" | "Listening" | "Files" | "Node" | "Protection" | "Runtime" | "Logging";
 }
 
-export const serverSettings = [
+/** What `skiff server` and `skiff agent` both take: of the node and its process. */
+export const nodeSettings = [
   { name: "data-dir", type: "string", default: "/var/lib/skiff", placeholder: "dir", group: "Files", description: "Keys, database, images and pods live here" },
+  { name: "bind-address", type: "string", default: "0.0.0.0", placeholder: "ip", group: "Listening", description: "Address to listen on" },
+  { name: "front", type: "string", default: "bun", placeholder: "bun|node", group: "Listening", description: "Implementation of the TLS port: bun is small and fast, node is the conservative choice" },
+  { name: "node-name", type: "string", defaultText: "the host name", placeholder: "name", group: "Node", description: "Name of this node" },
+  { name: "node-ip", type: "string", defaultText: "the address of the default route", placeholder: "ip", group: "Node", description: "Address of this node" },
+  { name: "node-label", type: "list", placeholder: "key=value", group: "Node", description: "Labels the node registers with" },
+  { name: "node-taint", type: "list", placeholder: "key=value:effect", group: "Node", description: "Taints the node registers with" },
+  { name: "kubelet-port", type: "number", default: 10250, placeholder: "port", group: "Node", description: "Port of the kubelet's own API; 0 takes a free one" },
+  { name: "container-runtime-endpoint", type: "string", defaultText: "a containerd of our own", placeholder: "socket", group: "Runtime", description: "Use the CRI runtime at this Unix socket instead" },
+  { name: "pod-log-dir", type: "string", default: "/var/log/pods", placeholder: "dir", group: "Runtime", description: "Where containers' logs are written" },
+  { name: "log-level", type: "string", default: "info", placeholder: "debug|info|warning|error", group: "Logging", description: "What to log" },
+  { name: "log-format", type: "string", default: "text", placeholder: "text|json", group: "Logging", description: "How to log" },
+] as const satisfies readonly Setting[];
+
+export const serverSettings = [
   { name: "write-kubeconfig", type: "string", default: "/etc/skiff/skiff.yaml", placeholder: "file", group: "Files", description: "Where to write the administrator's kubeconfig" },
   { name: "write-kubeconfig-mode", type: "string", default: "0600", placeholder: "mode", group: "Files", description: "Its file mode; 0644 lets every user of this machine administer the cluster" },
-  { name: "bind-address", type: "string", default: "0.0.0.0", placeholder: "ip", group: "Listening", description: "Address to listen on" },
   { name: "https-listen-port", type: "number", default: 6443, placeholder: "port", group: "Listening", description: "Port of the API; 0 takes a free one" },
   { name: "advertise-address", type: "string", defaultText: "the node's address", placeholder: "ip", group: "Listening", description: "Address under which pods and nodes reach the API" },
   { name: "tls-san", type: "list", placeholder: "name", group: "Listening", description: "More names or addresses for the serving certificate" },
-  { name: "front", type: "string", default: "bun", placeholder: "bun|node", group: "Listening", description: "Implementation of the TLS port: bun is small and fast, node is the conservative choice" },
   { name: "token", type: "string", defaultText: "random, kept in <data-dir>/server/token", placeholder: "secret", group: "Cluster", description: "Secret that joins a node" },
   { name: "cluster-cidr", type: "string", default: "10.42.0.0/16", placeholder: "cidr", group: "Cluster", description: "Network of the pods; each node takes a /24" },
   { name: "service-cidr", type: "string", default: "10.43.0.0/16", placeholder: "cidr", group: "Cluster", description: "Network of the Services' addresses" },
@@ -42,15 +55,7 @@ export const serverSettings = [
   ...auditSettings,
   ...protectionSettings,
   { name: "disable-agent", type: "boolean", default: false, group: "Node", description: "Run the control plane only, no node" },
-  { name: "node-name", type: "string", defaultText: "the host name", placeholder: "name", group: "Node", description: "Name of this node" },
-  { name: "node-ip", type: "string", defaultText: "the address of the default route", placeholder: "ip", group: "Node", description: "Address of this node" },
-  { name: "node-label", type: "list", placeholder: "key=value", group: "Node", description: "Labels the node registers with" },
-  { name: "node-taint", type: "list", placeholder: "key=value:effect", group: "Node", description: "Taints the node registers with" },
-  { name: "kubelet-port", type: "number", default: 10250, placeholder: "port", group: "Node", description: "Port of the kubelet's own API; 0 takes a free one" },
-  { name: "container-runtime-endpoint", type: "string", defaultText: "a containerd of our own", placeholder: "socket", group: "Runtime", description: "Use the CRI runtime at this Unix socket instead" },
-  { name: "pod-log-dir", type: "string", default: "/var/log/pods", placeholder: "dir", group: "Runtime", description: "Where containers' logs are written" },
-  { name: "log-level", type: "string", default: "info", placeholder: "debug|info|warning|error", group: "Logging", description: "What to log" },
-  { name: "log-format", type: "string", default: "text", placeholder: "text|json", group: "Logging", description: "How to log" },
+  ...nodeSettings,
 ] as const satisfies readonly Setting[];
 
 /** Settings as read: names in kebab-case, `undefined` where nothing was said and there is no fixed default. */
@@ -60,15 +65,26 @@ export type SettingValues = Record<string, string | number | boolean | string[] 
 export const disableable = ["servicelb", "local-storage"] as const;
 export type Disableable = (typeof disableable)[number];
 
-export interface ServerOptions {
+/** What `nodeSettings` say. */
+export interface NodeOptions {
   dataDir: string;
+  nodeName: string;
+  nodeIp: string;
+  nodeLabels: Record<string, string>;
+  nodeTaints: { key: string; value?: string; effect: string }[];
+  kubeletPort: number;
+  containerRuntimeEndpoint?: string;
+  podLogDir: string;
+  bindAddress: string;
+  front: "bun" | "node";
+}
+
+export interface ServerOptions extends NodeOptions {
   writeKubeconfig: string;
   writeKubeconfigMode: number;
-  bindAddress: string;
   httpsListenPort: number;
   advertiseAddress?: string;
   tlsSan: string[];
-  front: "bun" | "node";
   token?: string;
   clusterCidr: string;
   serviceCidr: string;
@@ -82,11 +98,4 @@ export interface ServerOptions {
   protection: ProtectionOptions;
   scheduler?: ParsedConfiguration;
   disableAgent: boolean;
-  nodeName: string;
-  nodeIp: string;
-  nodeLabels: Record<string, string>;
-  nodeTaints: { key: string; value?: string; effect: string }[];
-  kubeletPort: number;
-  containerRuntimeEndpoint?: string;
-  podLogDir: string;
 }

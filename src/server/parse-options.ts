@@ -3,13 +3,19 @@ import { cidrContains, cidrsOverlap, cidrSize, formatIpv4, parseCidr, parseIpv4,
 import { parseAuditOptions } from "./audit-options.ts";
 import { parseFeatureGates } from "./feature-gate-options.ts";
 import { parseIdentityOptions } from "./identity-options.ts";
-import { disableable, type ServerOptions, type SettingValues } from "./options.ts";
+import { disableable, type NodeOptions, type ServerOptions, type SettingValues } from "./options.ts";
 import { parseProtectionOptions } from "./protection-options.ts";
 import { parseSchedulerOptions } from "./scheduler-options.ts";
 import { UsageError } from "./settings.ts";
 
+/** What is asked of the machine where a setting is left open. */
+export interface Host {
+  defaultAddress(): string | undefined;
+  hostname?(): string;
+}
+
 /** Checks the settings and works out what was left open. Throws `UsageError` for the first mistake. */
-export function parseServerOptions(values: SettingValues, host: { defaultAddress(): string | undefined; hostname?: () => string } ): ServerOptions {
+export function parseServerOptions(values: SettingValues, host: Host): ServerOptions {
   const text = (name: string): string => String(values[name]);
   const optional = (name: string): string | undefined => (values[name] === undefined || values[name] === "" ? undefined : String(values[name]));
   const clusterCidr = network(text("cluster-cidr"), "--cluster-cidr", 24);
@@ -17,26 +23,37 @@ export function parseServerOptions(values: SettingValues, host: { defaultAddress
   if (cidrsOverlap(clusterCidr, serviceCidr)) throw new UsageError(`--cluster-cidr ${text("cluster-cidr")} and --service-cidr ${text("service-cidr")} overlap: choose two networks apart`);
   const clusterDns = optional("cluster-dns") ?? formatIpv4(serviceCidr.base + 10);
   if (!cidrContains(serviceCidr, address(clusterDns, "--cluster-dns"))) throw new UsageError(`--cluster-dns ${clusterDns} must be inside --service-cidr ${text("service-cidr")}`);
+  const node = parseNodeOptions(values, host);
+  const advertiseAddress = optional("advertise-address");
+  if (advertiseAddress) reachable(advertiseAddress, "--advertise-address");
+  return {
+    ...node, writeKubeconfig: absolute(text("write-kubeconfig"), "--write-kubeconfig"),
+    writeKubeconfigMode: mode(text("write-kubeconfig-mode")),
+    httpsListenPort: port(values["https-listen-port"], "--https-listen-port"),
+    ...(advertiseAddress ? { advertiseAddress } : {}), tlsSan: (values["tls-san"] as string[] | undefined) ?? [],
+    ...(optional("token") ? { token: optional("token") } : {}),
+    clusterCidr: text("cluster-cidr"), serviceCidr: text("service-cidr"), nodePortRange: portRange(text("service-node-port-range")), clusterDns, clusterDomain: text("cluster-domain"),
+    disable: ((values["disable"] as string[] | undefined) ?? []).flatMap((names) => names.split(",")).map((name) => oneOf(name.trim(), disableable, "--disable")),
+    featureGates: parseFeatureGates(values), identity: parseIdentityOptions(values), audit: parseAuditOptions(values), protection: parseProtectionOptions(values), scheduler: parseSchedulerOptions(values),
+    disableAgent: values["disable-agent"] === true,
+  };
+}
+
+/** The part that a machine needs to be a node. Throws `UsageError` for the first mistake. */
+export function parseNodeOptions(values: SettingValues, host: Host): NodeOptions {
+  const text = (name: string): string => String(values[name]);
+  const optional = (name: string): string | undefined => (values[name] === undefined || values[name] === "" ? undefined : String(values[name]));
   const nodeName = (optional("node-name") ?? (host.hostname ?? hostname)()).toLowerCase();
   if (!/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(nodeName)) throw new UsageError(`the node name ${JSON.stringify(nodeName)} must be lower-case letters, digits, "-" or ".": set one with --node-name`);
   const nodeIp = optional("node-ip") ?? host.defaultAddress();
   if (!nodeIp) throw new UsageError("this machine has no address but loopback: connect a network, or name one with --node-ip");
   address(nodeIp, "--node-ip");
-  const advertiseAddress = optional("advertise-address");
-  if (advertiseAddress) reachable(advertiseAddress, "--advertise-address");
   const runtime = optional("container-runtime-endpoint")?.replace(/^unix:\/\//, "");
   return {
-    dataDir: absolute(text("data-dir"), "--data-dir"), writeKubeconfig: absolute(text("write-kubeconfig"), "--write-kubeconfig"),
-    writeKubeconfigMode: mode(text("write-kubeconfig-mode")),
-    bindAddress: text("bind-address"), httpsListenPort: port(values["https-listen-port"], "--https-listen-port"),
-    ...(advertiseAddress ? { advertiseAddress } : {}), tlsSan: (values["tls-san"] as string[] | undefined) ?? [], front: oneOf(text("front"), ["bun", "node"], "--front"),
-    ...(optional("token") ? { token: optional("token") } : {}),
-    clusterCidr: text("cluster-cidr"), serviceCidr: text("service-cidr"), nodePortRange: portRange(text("service-node-port-range")), clusterDns, clusterDomain: text("cluster-domain"),
-    disable: ((values["disable"] as string[] | undefined) ?? []).flatMap((names) => names.split(",")).map((name) => oneOf(name.trim(), disableable, "--disable")),
-    featureGates: parseFeatureGates(values), identity: parseIdentityOptions(values), audit: parseAuditOptions(values), protection: parseProtectionOptions(values), scheduler: parseSchedulerOptions(values),
-    disableAgent: values["disable-agent"] === true, nodeName, nodeIp,
+    dataDir: absolute(text("data-dir"), "--data-dir"), nodeName, nodeIp,
     nodeLabels: labels((values["node-label"] as string[] | undefined) ?? []), nodeTaints: ((values["node-taint"] as string[] | undefined) ?? []).map(taint),
     kubeletPort: port(values["kubelet-port"], "--kubelet-port"), ...(runtime ? { containerRuntimeEndpoint: runtime } : {}), podLogDir: absolute(text("pod-log-dir"), "--pod-log-dir"),
+    bindAddress: text("bind-address"), front: oneOf(text("front"), ["bun", "node"], "--front"),
   };
 }
 

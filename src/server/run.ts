@@ -32,7 +32,7 @@ import { ensureServiceCidr } from "../registry/bootstrap/service-cidr.ts";
 import { createSchedulerMetrics } from "../scheduler/scheduler-metrics.ts";
 import { createScheduler } from "../scheduler/scheduler.ts";
 import { type ControlPlane, kubernetesServiceIp, startControlPlane } from "./control-plane.ts";
-import { removeIfExists, writeFileAtomic } from "./files.ts";
+import { removeIfExists, writeFileAtomic } from "../base/files.ts";
 import { guardKubelet } from "./kubelet-access.ts";
 import { hostAddresses } from "./host.ts";
 import { apiServerIdOf, identityLease } from "./identity-lease.ts";

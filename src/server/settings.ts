@@ -15,11 +15,13 @@ export interface SettingSources {
   configFile: string;
   /** True when the user named the file, so that it must exist. */
   configRequired: boolean;
+  /** Whose --help lists the settings. Default `server`. */
+  command?: "server" | "agent";
 }
 
 /** Reads every setting: a flag wins over the environment, that over the files, those over the default. */
-export function readSettings(settings: readonly Setting[], { flags, environment, configFile, configRequired }: SettingSources): SettingValues {
-  const fromFiles = readConfigFiles(settings, configFile, configRequired);
+export function readSettings(settings: readonly Setting[], { flags, environment, configFile, configRequired, command = "server" }: SettingSources): SettingValues {
+  const fromFiles = readConfigFiles(settings, configFile, configRequired, command);
   return Object.fromEntries(settings.map((setting) => {
     const fromEnvironment = environment[environmentName(setting.name)];
     const given = flags[setting.name] ?? (fromEnvironment === undefined || fromEnvironment === "" ? undefined : coerce(setting, fromEnvironment, environmentName(setting.name))) ?? fromFiles[setting.name];
@@ -29,15 +31,15 @@ export function readSettings(settings: readonly Setting[], { flags, environment,
 
 export const environmentName = (name: string): string => `SKIFF_${name.toUpperCase().replaceAll("-", "_")}`;
 
-function readConfigFiles(settings: readonly Setting[], configFile: string, mustExist: boolean): SettingValues {
+function readConfigFiles(settings: readonly Setting[], configFile: string, mustExist: boolean, command: string): SettingValues {
   if (mustExist && !existsSync(configFile)) throw new UsageError(`the configuration file ${configFile} does not exist: create it, or leave out --config`);
   const dropIns = existsSync(`${configFile}.d`) ? readdirSync(`${configFile}.d`).filter((name) => /\.ya?ml$/.test(name)).sort().map((name) => join(`${configFile}.d`, name)) : [];
   const values: SettingValues = {};
-  for (const file of [configFile, ...dropIns]) if (existsSync(file)) Object.assign(values, readConfigFile(settings, file));
+  for (const file of [configFile, ...dropIns]) if (existsSync(file)) Object.assign(values, readConfigFile(settings, file, command));
   return values;
 }
 
-function readConfigFile(settings: readonly Setting[], file: string): SettingValues {
+function readConfigFile(settings: readonly Setting[], file: string, command: string): SettingValues {
   const text = readFileSync(file, "utf8");
   if (text.split("\n").every((line) => /^\s*(#|$)/.test(line))) return {};
   let content: unknown;
@@ -50,7 +52,7 @@ function readConfigFile(settings: readonly Setting[], file: string): SettingValu
   if (typeof content !== "object" || Array.isArray(content)) throw new UsageError(`${file} must hold settings as "name: value" lines`);
   return Object.fromEntries(Object.entries(content).map(([name, value]) => {
     const setting = settings.find((s) => s.name === name);
-    if (!setting) throw new UsageError(`${file} has an unknown setting ${JSON.stringify(name)}: "skiff server --help" lists them`);
+    if (!setting) throw new UsageError(`${file} has an unknown setting ${JSON.stringify(name)}: "skiff ${command} --help" lists them`);
     return [name, coerce(setting, value, `${name} in ${file}`)];
   }));
 }

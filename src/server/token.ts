@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { readIfExists, writeFileAtomic } from "./files.ts";
+import { readIfExists, writeFileAtomic } from "../base/files.ts";
 import { caHash } from "./pki/cluster-pki.ts";
 import { UsageError } from "./settings.ts";
 

@@ -1,6 +1,6 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { join } from "node:path";
-import { readIfExists, writeFileAtomic } from "../files.ts";
+import { readIfExists, writeFileAtomic } from "../../base/files.ts";
 import { createCa, createLeaf, createSigningKey, isCurrent, signRequest, type KeyPair, type Subject } from "./certificate.ts";
 
 export interface ClusterPki {
