@@ -41,8 +41,12 @@ export interface AgentOptions {
   containerRuntimeEndpoint?: string;
   /** Where the kubelet's API listens, as the Node object says. */
   kubeletPort: number;
+  /** The kubelet's way to the API, as `system:node:<name>`. */
   client: Client;
   informers: InformerFactory;
+  /** That of the parts beside the kubelet, as `system:skiff-network:<name>`: Services, their endpoints, all nodes. */
+  networkClient: Client;
+  networkInformers: InformerFactory;
   clock: Clock;
   /** A part has ended by an error: the node can't go on. */
   onFailure(what: string, error: unknown): void;
@@ -57,7 +61,7 @@ export interface Agent {
 
 /** Wires a node together: runtime, network, Services, DNS and kubelet. Nothing runs before the components are started. */
 export function createAgent(options: AgentOptions): Agent {
-  const { directory, nodeName, nodeIp, client, informers, clock } = options;
+  const { directory, nodeName, nodeIp, client, informers, networkInformers, clock } = options;
   const part = (name: string, run: (signal: AbortSignal) => Promise<void>, ready?: Promise<void>): Component => background(name, run, { ...(ready ? { ready } : {}), onFailure: (error) => options.onFailure(`${name} ended`, error) });
 
   const containerd = options.containerRuntimeEndpoint ? undefined : ownContainerd(options);
@@ -74,11 +78,11 @@ export function createAgent(options: AgentOptions): Agent {
     socket, runtime, directory: join(directory, "images"), stateFile: join(directory, "imported-images.json"), clock, log: logger("images"), onImported: () => kubelet.imagesChanged(),
   });
   const proxy = new ServiceProxy({
-    nft: openNftables(), informers, nodeName, clock, log: logger("proxy"), forgetFlows: conntrackProgram(logger("proxy")),
+    nft: openNftables(), informers: networkInformers, nodeName, clock, log: logger("proxy"), forgetFlows: conntrackProgram(logger("proxy")),
     config: { table: { family: "ip", name: options.instance }, clusterCidr: options.clusterCidr, serviceCidr: options.serviceCidr, localServiceIps: [options.clusterDns] },
   });
-  const dns = new ClusterDns({ address: options.clusterDns, domain: options.clusterDomain, interfaceName: `${options.instance}-dns`, informers, clock, log: logger("dns") });
-  const network = new PodNetworkWriter({ informers, nodeName, nodeIp, instance: options.instance, cniConfDir: cniConfDirOf(options), ipamDirectory: join(directory, "cni/ipam"), log: logger("network") });
+  const dns = new ClusterDns({ address: options.clusterDns, domain: options.clusterDomain, interfaceName: `${options.instance}-dns`, informers: networkInformers, clock, log: logger("dns") });
+  const network = new PodNetworkWriter({ informers: networkInformers, nodeName, nodeIp, instance: options.instance, cniConfDir: cniConfDirOf(options), ipamDirectory: join(directory, "cni/ipam"), log: logger("network") });
 
   return {
     handler: kubelet.handler,

@@ -52,6 +52,7 @@ const admin: UserInfo = { name: "system:apiserver", groups: ["system:masters"] }
 const serviceAccountUser = (name: string): UserInfo => ({ name: `system:serviceaccount:kube-system:${name}`, groups: ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"] });
 const schedulerUser: UserInfo = { name: "system:kube-scheduler", groups: ["system:authenticated"] };
 const nodeUser = (nodeName: string): UserInfo => ({ name: `system:node:${nodeName}`, groups: ["system:nodes", "system:authenticated"] });
+const networkUser = (nodeName: string): UserInfo => ({ name: `system:skiff-network:${nodeName}`, groups: ["system:skiff-networks", "system:authenticated"] });
 
 /**
  * Runs the server until SIGTERM or SIGINT, then stops everything in the reverse order; pods keep running.
@@ -258,7 +259,7 @@ class Server {
         }, "kubelet-port", options.front);
         const agent = createAgent({
           ...options, kubeletPort: port.port, instance: layout.instance, directory: layout.agentDir, storageDirectory: layout.storageDir, runDirectory: layout.runDir,
-          client: clientAs(nodeUser(options.nodeName)), informers, clock: this.#clock, onFailure: this.fail,
+          client: clientAs(nodeUser(options.nodeName)), informers, networkClient: clientAs(networkUser(options.nodeName)), networkInformers: informers, clock: this.#clock, onFailure: this.fail,
         });
         this.#kubelet = agent.handler;
         manager = componentManager(agent.components, log);

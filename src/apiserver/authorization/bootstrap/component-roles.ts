@@ -11,6 +11,11 @@ const delegatedAuth = [rule(["create"], "authentication.k8s.io", ["tokenreviews"
 /** The roles of the cluster's own parts and of common add-ons. Source: as `user-roles.ts`. */
 export const componentRoles: readonly ClusterRole[] = [
   clusterRole("system:node", nodeRules),
+  // The parts of our agents beside the kubelet: service proxy, DNS, policies, routes.
+  clusterRole("system:skiff-network", [
+    rule(read, "", ["namespaces", "nodes", "pods", "services"]), rule(read, "discovery.k8s.io", ["endpointslices"]),
+    rule(read, "networking.k8s.io", ["networkpolicies", "servicecidrs"]), eventsRule,
+  ]),
   clusterRole("system:node-problem-detector", [rule(["get"], "", ["nodes"]), rule(["patch"], "", ["nodes/status"]), eventsRule]),
   clusterRole("system:node-proxier", [
     rule(["list", "watch"], "", ["endpoints", "services"]), rule(["get", "list", "watch"], "", ["nodes"]), eventsRule,

@@ -29,6 +29,7 @@ export function bootstrapPolicy(controllers: readonly ControllerRole[] = []): Bo
       clusterRoleBinding("system:basic-user", "system:basic-user", authenticated),
       clusterRoleBinding("system:public-info-viewer", "system:public-info-viewer", authenticated, unauthenticated),
       clusterRoleBinding("system:node-proxier", "system:node-proxier", user("system:kube-proxy")),
+      clusterRoleBinding("system:skiff-network", "system:skiff-network", group("system:skiff-networks")),
       clusterRoleBinding("system:kube-controller-manager", "system:kube-controller-manager", user("system:kube-controller-manager")),
       clusterRoleBinding("system:kube-dns", "system:kube-dns", serviceAccount("kube-dns")),
       clusterRoleBinding("system:kube-scheduler", "system:kube-scheduler", user("system:kube-scheduler")),
