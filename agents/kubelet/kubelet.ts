@@ -29,8 +29,11 @@ import { PodAdmission } from "./pod/pod-admission.ts";
 import { PodWorkers } from "./pod/pod-workers.ts";
 import { References } from "./pod/references.ts";
 import { ProbeManager } from "./probes/probe-manager.ts";
+import { ResizeCheckpoints } from "./resize/checkpoints.ts";
+import { Resizer } from "./resize/resizer.ts";
 import { readRuntimePod } from "./runtime/runtime-status.ts";
 import { kubeletHandler } from "./server/kubelet-handler.ts";
+import { createStats } from "./stats/stats.ts";
 import { StatusManager } from "./status/status-manager.ts";
 import { createStreaming, type Streaming } from "./streaming/streaming.ts";
 import { releaseVolumes } from "./volumes/local-path.ts";
@@ -104,6 +107,10 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       fresh: async () => admittingNode({ ...registered, allocatable: capacity.allocatable }, await client.get(nodes, { name: nodeName })),
     },
     evict: (uid, verdict) => workers.get(uid)?.evict(verdict) ?? Promise.resolve(),
+    onRoom: () => resizer.retry(),
+  });
+  const resizer = new Resizer({
+    checkpoints: new ResizeCheckpoints(join(rootDir, "resize"), log), recorder, clock, wake, regrant: (pod) => admission.regrant(pod),
   });
   const storageDirectory = options.storageDirectory ?? join(rootDir, "storage");
   const volumes = new Volumes(rootDir, {
@@ -124,14 +131,18 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     nodeResolvConf: () => readResolvConf(options.resolvConfPath), nodeHosts: () => readFileSync("/etc/hosts", "utf8"),
     clusterDns: { servers: options.clusterDns, domain: options.clusterDomain },
     logDir: options.logDir ?? "/var/log/pods", seccompRoot: join(rootDir, "seccomp"),
-    cgroups, volumes, references, puller, probes, statuses, crashes: new Backoff(crashLoopLimits), admission,
+    cgroups, volumes, references, puller, probes, statuses, crashes: new Backoff(crashLoopLimits), admission, resizer,
   };
   const workers = new PodWorkers(context, informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` }));
   const node = new NodeStatusReporter({
     client, own: ownNode, runtime, recorder, clock, log, nodeName, nodeIps, labels: registered.labels, taints: registered.taints, rootDir, capacity,
     kubeletPort: options.kubeletPort ?? 10250, onReady: () => workers.wakeAll(),
   });
+  const stats = createStats({
+    nodeName, runtime, clock, cgroups, rootDir, logDir: context.logDir, pods: () => workers.pods(), volumes: (uid) => volumes.mountedBy(uid), probes: () => probes.results(),
+  });
   const handler = kubeletHandler({
+    stats: stats.routes,
     log, now: () => clock.now(), findPod: (namespace, name) => workers.find(namespace, name), pods: () => workers.pods(), read: (uid) => readRuntimePod(runtime, uid),
     streaming: options.streaming ?? createStreaming({
       exec: async (request) => (await runtime.runtime.exec(request)).url ?? "",

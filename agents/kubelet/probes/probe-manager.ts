@@ -28,7 +28,18 @@ interface Entry {
   last?: "success" | "failure";
   run: number;
   busy: boolean;
+  counts: Record<"successful" | "failed" | "unknown", number>;
 }
+
+/** How often a running container's probe ended how. */
+export interface ProbeResults {
+  pod: Pod;
+  container: string;
+  type: ProbeType;
+  counts: Readonly<Record<"successful" | "failed" | "unknown", number>>;
+}
+
+const outcomes = { success: "successful", failure: "failed", errored: "unknown" } as const;
 
 export interface ProbeManagerOptions {
   runtime: ContainerRuntime;
@@ -59,7 +70,7 @@ export class ProbeManager {
         wanted.add(key);
         const entry = this.#entries.get(key);
         if (entry) Object.assign(entry, { pod, container, podIp });
-        else this.#begin(key, probe, { type, uid, pod, container, containerId: current.id, podIp, startedAt: current.startedAt, run: 0, busy: false });
+        else this.#begin(key, probe, { type, uid, pod, container, containerId: current.id, podIp, startedAt: current.startedAt, run: 0, busy: false, counts: { successful: 0, failed: 0, unknown: 0 } });
       }
     }
     for (const [key, entry] of this.#entries) if (entry.uid === uid && !wanted.has(key)) this.#entries.delete(key);
@@ -79,6 +90,11 @@ export class ProbeManager {
 
   ready(container: Container, containerId: string): boolean {
     return !container.readinessProbe || this.#entries.get(`readiness/${containerId}`)?.verdict === "success";
+  }
+
+  /** Of all probes that there are now. */
+  *results(): Iterable<ProbeResults> {
+    for (const { pod, container, type, counts } of this.#entries.values()) yield { pod, container: container.name, type, counts };
   }
 
   /** A running container that was ready before this process began counts as ready until its probe says otherwise. */
@@ -129,6 +145,7 @@ export class ProbeManager {
       entry.busy = true;
       const { result, output } = await probeOnce(probe, { runtime: this.options.runtime, container: entry.container, containerId: entry.containerId, podIp: entry.podIp });
       entry.busy = false;
+      entry.counts[outcomes[result]]++;
       if (this.#entries.get(key) !== entry) return;
       if (result !== "errored") this.#record(entry, probe, result, output);
     }

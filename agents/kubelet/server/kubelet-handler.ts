@@ -6,6 +6,7 @@ import type { PodWorker } from "../pod/pod-worker.ts";
 import { currentSandbox, latestContainer, type RuntimePod } from "../runtime/runtime-status.ts";
 import type { Streaming } from "../streaming/streaming.ts";
 import { serveLogs } from "./container-logs.ts";
+import { statsRoutes, type StatsRoutesOptions } from "./stats-routes.ts";
 
 export interface KubeletHandlerOptions {
   log: Logger;
@@ -14,12 +15,14 @@ export interface KubeletHandlerOptions {
   pods(): readonly Pod[];
   read(uid: string): Promise<RuntimePod>;
   streaming: Streaming;
+  stats: StatsRoutesOptions;
 }
 
 type Route = (request: HttpRequest, response: HttpResponse, path: readonly string[], query: URLSearchParams) => void | Promise<void>;
 
 /**
- * The kubelet's own API, as the API server speaks it: `/containerLogs/<namespace>/<pod>/<container>`, `/exec/…`, `/attach/…`, `/portForward/<namespace>/<pod>`, `/pods`, `/healthz`.
+ * The kubelet's own API, as the API server speaks it: `/containerLogs/<namespace>/<pod>/<container>`, `/exec/…`, `/attach/…`, `/portForward/<namespace>/<pod>`, `/pods`, `/stats/summary`,
+ * `/metrics…`, `/healthz`.
  * It trusts its caller: whoever puts it on a network checks first who is asking.
  */
 export function kubeletHandler(options: KubeletHandlerOptions): HttpHandler {
@@ -38,6 +41,7 @@ export function kubeletHandler(options: KubeletHandlerOptions): HttpHandler {
   };
 
   const routes: Record<string, Route> = {
+    ...statsRoutes(options.stats),
     healthz: (_, response) => response.send(200, { "Content-Type": "text/plain; charset=utf-8" }, "ok"),
     pods: (_, response) => response.send(200, { "Content-Type": "application/json" }, JSON.stringify({ kind: "PodList", apiVersion: "v1", metadata: {}, items: options.pods() })),
     containerLogs: (request, response, path, query) => {

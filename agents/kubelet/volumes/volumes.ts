@@ -24,6 +24,8 @@ export interface PodVolumes {
 
 /** Sets up pods' volumes below `<rootDir>/pods/<uid>/volumes` and takes them away again. */
 export class Volumes {
+  /** By uid of pod and name of volume, as last set up. */
+  readonly #mounted = new Map<string, ReadonlyMap<string, MountedVolume>>();
   readonly #plugins: readonly VolumePlugin[] = [emptyDir, configMap, secret, downwardApi, projected, hostPath, claimedVolumes()];
   constructor(private readonly rootDir: string, private readonly sources: VolumeSources) {}
 
@@ -47,7 +49,13 @@ export class Volumes {
         throw new MountError(`MountVolume.SetUp failed for volume "${volume.name}" : ${error instanceof Error ? error.message : String(error)}`, { cause: error });
       }
     }
+    this.#mounted.set(pod.metadata.uid!, mounted);
     return { mounted, refreshAt };
+  }
+
+  /** What the pod has been given, as far as this process has looked. */
+  mountedBy(uid: string): ReadonlyMap<string, MountedVolume> {
+    return this.#mounted.get(uid) ?? new Map();
   }
 
   /** The path to mount for a volume's subPath. */
@@ -57,6 +65,7 @@ export class Volumes {
 
   /** Unmounts and deletes all of the pod: volumes, hosts file, termination logs. */
   tearDown(uid: string): void {
+    this.#mounted.delete(uid);
     for (const plugin of this.#plugins) plugin.forget?.(uid);
     const directory = this.podDirectory(uid);
     if (!existsSync(directory)) return;
