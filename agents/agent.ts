@@ -29,12 +29,14 @@ export interface AgentOptions {
   /** On a tmpfs. */
   runDirectory: string;
   nodeName: string;
-  nodeIp: string;
+  /** The first is the node's main address. */
+  nodeIps: readonly string[];
   nodeLabels: Readonly<Record<string, string>>;
   nodeTaints: readonly { key: string; value?: string; effect: string }[];
-  clusterCidr: string;
-  serviceCidr: string;
-  clusterDns: string;
+  /** The pods' networks, one of a family, or one of each in the order of preference; of the Services, and the DNS's addresses, in the same order. */
+  clusterCidrs: readonly string[];
+  serviceCidrs: readonly string[];
+  clusterDns: readonly string[];
   clusterDomain: string;
   podLogDir: string;
   /** A CRI socket of somebody else's runtime; without it containerd is ours. */
@@ -61,7 +63,7 @@ export interface Agent {
 
 /** Wires a node together: runtime, network, Services, DNS and kubelet. Nothing runs before the components are started. */
 export function createAgent(options: AgentOptions): Agent {
-  const { directory, nodeName, nodeIp, client, informers, networkInformers, clock } = options;
+  const { directory, nodeName, nodeIps, client, informers, networkInformers, clock } = options;
   const part = (name: string, run: (signal: AbortSignal) => Promise<void>, ready?: Promise<void>): Component => background(name, run, { ...(ready ? { ready } : {}), onFailure: (error) => options.onFailure(`${name} ended`, error) });
 
   const containerd = options.containerRuntimeEndpoint ? undefined : ownContainerd(options);
@@ -69,9 +71,9 @@ export function createAgent(options: AgentOptions): Agent {
   const runtime = containerd?.runtime ?? connectRuntime({ socket, log: logger("cri") });
   const stopped = new AbortController();
   const kubelet: Kubelet = createKubelet({
-    runtime, client, informers, clock, nodeName, nodeIps: [nodeIp], labels: options.nodeLabels, taints: options.nodeTaints as Taint[],
+    runtime, client, informers, clock, nodeName, nodeIps, labels: options.nodeLabels, taints: options.nodeTaints as Taint[],
     recorder: createEventRecorder({ client, events, component: "kubelet", host: nodeName, clock }, stopped.signal),
-    rootDir: join(directory, "kubelet"), storageDirectory: options.storageDirectory, logDir: options.podLogDir, clusterDns: [options.clusterDns], clusterDomain: options.clusterDomain,
+    rootDir: join(directory, "kubelet"), storageDirectory: options.storageDirectory, logDir: options.podLogDir, clusterDns: options.clusterDns, clusterDomain: options.clusterDomain,
     cgroupRoot: `/${options.instance}`, kubeletPort: options.kubeletPort,
   });
   const images = new ImageImporter({
@@ -79,10 +81,10 @@ export function createAgent(options: AgentOptions): Agent {
   });
   const proxy = new ServiceProxy({
     nft: openNftables(), informers: networkInformers, nodeName, clock, log: logger("proxy"), forgetFlows: conntrackProgram(logger("proxy")),
-    config: { table: { family: "ip", name: options.instance }, clusterCidr: options.clusterCidr, serviceCidr: options.serviceCidr, localServiceIps: [options.clusterDns] },
+    config: { table: { family: "ip", name: options.instance }, clusterCidr: options.clusterCidrs[0]!, serviceCidr: options.serviceCidrs[0]!, localServiceIps: options.clusterDns },
   });
-  const dns = new ClusterDns({ address: options.clusterDns, domain: options.clusterDomain, interfaceName: `${options.instance}-dns`, informers: networkInformers, clock, log: logger("dns") });
-  const network = new PodNetworkWriter({ informers: networkInformers, nodeName, nodeIp, instance: options.instance, cniConfDir: cniConfDirOf(options), ipamDirectory: join(directory, "cni/ipam"), log: logger("network") });
+  const dns = new ClusterDns({ address: options.clusterDns[0]!, domain: options.clusterDomain, interfaceName: `${options.instance}-dns`, informers: networkInformers, clock, log: logger("dns") });
+  const network = new PodNetworkWriter({ informers: networkInformers, nodeName, nodeIp: nodeIps[0] ?? "", instance: options.instance, cniConfDir: cniConfDirOf(options), ipamDirectory: join(directory, "cni/ipam"), log: logger("network") });
 
   return {
     handler: kubelet.handler,

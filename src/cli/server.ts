@@ -3,7 +3,6 @@ import { configureLogging, type LogLevel } from "../base/log.ts";
 import { serverSettings, type Setting, type SettingValues } from "../server/options.ts";
 import { parseServerOptions } from "../server/parse-options.ts";
 import { coerce, environmentName, readSettings, UsageError } from "../server/settings.ts";
-import { defaultAddress } from "../server/host.ts";
 import { runServer } from "../server/run.ts";
 
 const defaultConfigFile = "/etc/skiff/config.yaml";
@@ -17,7 +16,7 @@ Every setting is also a key of the configuration file (data-dir: /mnt/ssd) and a
 variable (${environmentName("data-dir")}). A flag wins over the environment, that over the files.`);
   command.action(async (flags: Record<string, unknown>) => {
     const values = readSettings(serverSettings, { flags: kebab(flags), environment: process.env, configFile: String(flags["config"]), configRequired: flags["config"] !== defaultConfigFile });
-    const options = parseServerOptions(values, { defaultAddress });
+    const options = parseServerOptions(values);
     configureLogging({ level: logLevel(String(values["log-level"])), format: values["log-format"] === "json" ? "json" : "text" });
     await runServer(options);
   });

@@ -38,7 +38,6 @@ import { loadEmbeddedDescriptions } from "../apiserver/openapi/embedded-descript
 import { createOpenApi } from "../apiserver/openapi/openapi.ts";
 import { versionInfo } from "../apiserver/version.ts";
 import type { Clock } from "../base/clock.ts";
-import { formatIpv4, parseCidr } from "../base/cidr.ts";
 import type { HttpHandler } from "../base/http.ts";
 import { logger } from "../base/log.ts";
 import type { MetricsRegistry } from "../base/metrics.ts";
@@ -149,7 +148,7 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
       listers, authorizer, clock, enabled: options.identity.enabledAdmissionPlugins, disabled: options.identity.disabledAdmissionPlugins, podSecurityConfiguration: options.identity.admissionConfiguration?.podSecurity, updateQuotaStatus: (quota) => clientAs(itself).update(resourcequotas, quota, { subresource: "status" }),
       policies: { matcher, cards: () => registry.cards }, webhooks: { matcher, caller: webhooks, metrics },
     }),
-    hooks: { ...builtinHooks({ cacher, allocators: { serviceCidr: options.serviceCidr, nodePorts: options.nodePortRange, reserved: [options.clusterDns] } }), ...definitionHooks },
+    hooks: { ...builtinHooks({ cacher, allocators: { serviceCidr: options.serviceCidrs[0]!, nodePorts: options.nodePortRange, reserved: options.clusterDns } }), ...definitionHooks },
     reviews: { ...accessReviews({ authorizer }), ...identityReviews({ rbac, tokens: tokenKinds, audiences }) },
   });
   const clientAs = (user: UserInfo): Client => createLocalClient({ registry, authorizer, user });
@@ -207,6 +206,3 @@ const apiServerUser: UserInfo = { name: "system:apiserver", groups: ["system:mas
 
 /** Who writes what the API server itself keeps in objects, such as charges to quotas. */
 const itself: UserInfo = { name: "system:apiserver", groups: ["system:masters", "system:authenticated"] };
-
-/** The first address of the service network: default/kubernetes. */
-export const kubernetesServiceIp = (serviceCidr: string): string => formatIpv4(parseCidr(serviceCidr)!.base + 1);

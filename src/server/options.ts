@@ -2,6 +2,7 @@ import { auditSettings, type AuditOptions } from "./audit-options.ts";
 import { protectionSettings, type ProtectionOptions } from "./protection-options.ts";
 import { identitySettings, type IdentityOptions } from "./identity-options.ts";
 import { featureGateSettings } from "./feature-gate-options.ts";
+import type { NetworkOptions } from "./network-options.ts";
 import { schedulerSettings } from "./scheduler-options.ts";
 import type { FeatureGates } from "../apis/feature-gates.ts";
 import type { ParsedConfiguration } from "../scheduler/configuration/parse.ts";
@@ -26,7 +27,7 @@ export const nodeSettings = [
   { name: "bind-address", type: "string", default: "0.0.0.0", placeholder: "ip", group: "Listening", description: "Address to listen on" },
   { name: "front", type: "string", default: "bun", placeholder: "bun|node", group: "Listening", description: "Implementation of the TLS port: bun is small and fast, node is the conservative choice" },
   { name: "node-name", type: "string", defaultText: "the host name", placeholder: "name", group: "Node", description: "Name of this node" },
-  { name: "node-ip", type: "string", defaultText: "the address of the default route", placeholder: "ip", group: "Node", description: "Address of this node" },
+  { name: "node-ip", type: "list", defaultText: "the addresses of the default route, also when they change", placeholder: "ip", group: "Node", description: "Address of this node, or one of each family" },
   { name: "node-label", type: "list", placeholder: "key=value", group: "Node", description: "Labels the node registers with" },
   { name: "node-taint", type: "list", placeholder: "key=value:effect", group: "Node", description: "Taints the node registers with" },
   { name: "kubelet-port", type: "number", default: 10250, placeholder: "port", group: "Node", description: "Port of the kubelet's own API; 0 takes a free one" },
@@ -43,10 +44,10 @@ export const serverSettings = [
   { name: "advertise-address", type: "string", defaultText: "the node's address", placeholder: "ip", group: "Listening", description: "Address under which pods and nodes reach the API" },
   { name: "tls-san", type: "list", placeholder: "name", group: "Listening", description: "More names or addresses for the serving certificate" },
   { name: "token", type: "string", defaultText: "random, kept in <data-dir>/server/token", placeholder: "secret", group: "Cluster", description: "Secret that joins a node" },
-  { name: "cluster-cidr", type: "string", default: "10.42.0.0/16", placeholder: "cidr", group: "Cluster", description: "Network of the pods; each node takes a /24" },
-  { name: "service-cidr", type: "string", default: "10.43.0.0/16", placeholder: "cidr", group: "Cluster", description: "Network of the Services' addresses" },
+  { name: "cluster-cidr", type: "list", default: ["10.42.0.0/16"], placeholder: "cidr", group: "Cluster", description: "Network of the pods, or one of each family, such as 10.42.0.0/16,fd00:42::/56; each node takes a /24, or a /64" },
+  { name: "service-cidr", type: "list", default: ["10.43.0.0/16"], placeholder: "cidr", group: "Cluster", description: "Network of the Services' addresses, or one of each family, such as 10.43.0.0/16,fd00:43::/112" },
   { name: "service-node-port-range", type: "string", default: "30000-32767", placeholder: "from-to", group: "Cluster", description: "Ports for NodePort Services" },
-  { name: "cluster-dns", type: "string", defaultText: "the tenth address of --service-cidr", placeholder: "ip", group: "Cluster", description: "Address of the cluster's DNS" },
+  { name: "cluster-dns", type: "list", defaultText: "the tenth address of --service-cidr", placeholder: "ip", group: "Cluster", description: "Address of the cluster's DNS, or one of each family" },
   { name: "cluster-domain", type: "string", default: "cluster.local", placeholder: "domain", group: "Cluster", description: "DNS domain of the cluster" },
   { name: "disable", type: "list", placeholder: "part", group: "Cluster", description: "Parts not to run: servicelb (Services of type LoadBalancer get no addresses of the nodes), local-storage (the StorageClass local-path is not made)" },
   ...featureGateSettings,
@@ -69,7 +70,8 @@ export type Disableable = (typeof disableable)[number];
 export interface NodeOptions {
   dataDir: string;
   nodeName: string;
-  nodeIp: string;
+  /** As they were given, one of a family at most; when there is none, the node takes what the machine has at the time. */
+  nodeIps: string[];
   nodeLabels: Record<string, string>;
   nodeTaints: { key: string; value?: string; effect: string }[];
   kubeletPort: number;
@@ -79,17 +81,14 @@ export interface NodeOptions {
   front: "bun" | "node";
 }
 
-export interface ServerOptions extends NodeOptions {
+export interface ServerOptions extends NodeOptions, NetworkOptions {
   writeKubeconfig: string;
   writeKubeconfigMode: number;
   httpsListenPort: number;
   advertiseAddress?: string;
   tlsSan: string[];
   token?: string;
-  clusterCidr: string;
-  serviceCidr: string;
   nodePortRange: { first: number; last: number };
-  clusterDns: string;
   clusterDomain: string;
   disable: Disableable[];
   featureGates: FeatureGates;

@@ -1,8 +1,9 @@
 import { hostname } from "node:os";
-import { cidrContains, cidrsOverlap, cidrSize, formatIpv4, parseCidr, parseIpv4, type Cidr } from "../base/cidr.ts";
+import { formatAddress, parseAddress } from "../apis/networking/addresses.ts";
 import { parseAuditOptions } from "./audit-options.ts";
 import { parseFeatureGates } from "./feature-gate-options.ts";
 import { parseIdentityOptions } from "./identity-options.ts";
+import { oneOfEachFamily, parseNetworkOptions } from "./network-options.ts";
 import { disableable, type NodeOptions, type ServerOptions, type SettingValues } from "./options.ts";
 import { parseProtectionOptions } from "./protection-options.ts";
 import { parseSchedulerOptions } from "./scheduler-options.ts";
@@ -10,19 +11,14 @@ import { UsageError } from "./settings.ts";
 
 /** What is asked of the machine where a setting is left open. */
 export interface Host {
-  defaultAddress(): string | undefined;
   hostname?(): string;
 }
 
 /** Checks the settings and works out what was left open. Throws `UsageError` for the first mistake. */
-export function parseServerOptions(values: SettingValues, host: Host): ServerOptions {
+export function parseServerOptions(values: SettingValues, host: Host = {}): ServerOptions {
   const text = (name: string): string => String(values[name]);
   const optional = (name: string): string | undefined => (values[name] === undefined || values[name] === "" ? undefined : String(values[name]));
-  const clusterCidr = network(text("cluster-cidr"), "--cluster-cidr", 24);
-  const serviceCidr = network(text("service-cidr"), "--service-cidr", 28);
-  if (cidrsOverlap(clusterCidr, serviceCidr)) throw new UsageError(`--cluster-cidr ${text("cluster-cidr")} and --service-cidr ${text("service-cidr")} overlap: choose two networks apart`);
-  const clusterDns = optional("cluster-dns") ?? formatIpv4(serviceCidr.base + 10);
-  if (!cidrContains(serviceCidr, address(clusterDns, "--cluster-dns"))) throw new UsageError(`--cluster-dns ${clusterDns} must be inside --service-cidr ${text("service-cidr")}`);
+  const network = parseNetworkOptions(values);
   const node = parseNodeOptions(values, host);
   const advertiseAddress = optional("advertise-address");
   if (advertiseAddress) reachable(advertiseAddress, "--advertise-address");
@@ -32,7 +28,7 @@ export function parseServerOptions(values: SettingValues, host: Host): ServerOpt
     httpsListenPort: port(values["https-listen-port"], "--https-listen-port"),
     ...(advertiseAddress ? { advertiseAddress } : {}), tlsSan: (values["tls-san"] as string[] | undefined) ?? [],
     ...(optional("token") ? { token: optional("token") } : {}),
-    clusterCidr: text("cluster-cidr"), serviceCidr: text("service-cidr"), nodePortRange: portRange(text("service-node-port-range")), clusterDns, clusterDomain: text("cluster-domain"),
+    ...network, nodePortRange: portRange(text("service-node-port-range")), clusterDomain: text("cluster-domain"),
     disable: ((values["disable"] as string[] | undefined) ?? []).flatMap((names) => names.split(",")).map((name) => oneOf(name.trim(), disableable, "--disable")),
     featureGates: parseFeatureGates(values), identity: parseIdentityOptions(values), audit: parseAuditOptions(values), protection: parseProtectionOptions(values), scheduler: parseSchedulerOptions(values),
     disableAgent: values["disable-agent"] === true,
@@ -40,42 +36,33 @@ export function parseServerOptions(values: SettingValues, host: Host): ServerOpt
 }
 
 /** The part that a machine needs to be a node. Throws `UsageError` for the first mistake. */
-export function parseNodeOptions(values: SettingValues, host: Host): NodeOptions {
+export function parseNodeOptions(values: SettingValues, host: Host = {}): NodeOptions {
   const text = (name: string): string => String(values[name]);
   const optional = (name: string): string | undefined => (values[name] === undefined || values[name] === "" ? undefined : String(values[name]));
   const nodeName = (optional("node-name") ?? (host.hostname ?? hostname)()).toLowerCase();
   if (!/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(nodeName)) throw new UsageError(`the node name ${JSON.stringify(nodeName)} must be lower-case letters, digits, "-" or ".": set one with --node-name`);
-  const nodeIp = optional("node-ip") ?? host.defaultAddress();
-  if (!nodeIp) throw new UsageError("this machine has no address but loopback: connect a network, or name one with --node-ip");
-  address(nodeIp, "--node-ip");
+  const nodeIps = oneOfEachFamily((values["node-ip"] as string[] | undefined) ?? [], "--node-ip").map(formatAddress);
   const runtime = optional("container-runtime-endpoint")?.replace(/^unix:\/\//, "");
   return {
-    dataDir: absolute(text("data-dir"), "--data-dir"), nodeName, nodeIp,
+    dataDir: absolute(text("data-dir"), "--data-dir"), nodeName, nodeIps,
     nodeLabels: labels((values["node-label"] as string[] | undefined) ?? []), nodeTaints: ((values["node-taint"] as string[] | undefined) ?? []).map(taint),
     kubeletPort: port(values["kubelet-port"], "--kubelet-port"), ...(runtime ? { containerRuntimeEndpoint: runtime } : {}), podLogDir: absolute(text("pod-log-dir"), "--pod-log-dir"),
     bindAddress: text("bind-address"), front: oneOf(text("front"), ["bun", "node"], "--front"),
   };
 }
 
-function network(text: string, flag: string, smallest: number): Cidr {
-  const cidr = parseCidr(text);
-  if (!cidr) throw new UsageError(`${flag} must be an IPv4 network such as 10.42.0.0/16, not ${JSON.stringify(text)}`);
-  if (cidr.prefix > smallest) throw new UsageError(`${flag} ${text} has room for ${cidrSize(cidr)} addresses only: take a /${smallest} or larger`);
-  return cidr;
-}
-
-function address(text: string, flag: string): number {
-  const parsed = parseIpv4(text);
-  if (parsed === undefined) throw new UsageError(`${flag} must be an IPv4 address, not ${JSON.stringify(text)}`);
-  return parsed;
-}
-
 /** An address that others can send to: Kubernetes refuses any other as the endpoint of its own Service. */
 function reachable(text: string, flag: string): void {
-  const first = address(text, flag) >>> 24;
-  const reason = first === 0 ? "no address" : first === 127 ? "this machine's own loopback" : text.startsWith("169.254.") ? "link-local" : first >= 224 ? "not one machine's" : undefined;
-  if (reason) throw new UsageError(`${flag} ${text} is ${reason}, and pods and nodes couldn't reach the API there: name an address of this machine's network, or leave the setting out`);
+  const address = parseAddress(text);
+  if (!address || address.mapped) throw new UsageError(`${flag} must be an IP address, not ${JSON.stringify(text)}`);
+  const kind = address.family === 4 ? ipv4Kind(Number(address.value >> 24n), text) : ipv6Kind(address.value);
+  if (kind) throw new UsageError(`${flag} ${text} is ${kind}, and pods and nodes couldn't reach the API there: name an address of this machine's network, or leave the setting out`);
 }
+
+const ipv4Kind = (first: number, text: string): string | undefined =>
+  (first === 0 ? "no address" : first === 127 ? "this machine's own loopback" : text.startsWith("169.254.") ? "link-local" : first >= 224 ? "not one machine's" : undefined);
+const ipv6Kind = (value: bigint): string | undefined =>
+  (value === 0n ? "no address" : value === 1n ? "this machine's own loopback" : value >> 118n === 0x3fan ? "link-local" : value >> 120n === 0xffn ? "not one machine's" : undefined);
 
 function absolute(path: string, flag: string): string {
   if (!path.startsWith("/")) throw new UsageError(`${flag} must be an absolute path, not ${JSON.stringify(path)}`);

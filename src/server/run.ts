@@ -31,15 +31,16 @@ import { ensureLocalPathStorageClass } from "../registry/bootstrap/storage-class
 import { ensureServiceCidr } from "../registry/bootstrap/service-cidr.ts";
 import { createSchedulerMetrics } from "../scheduler/scheduler-metrics.ts";
 import { createScheduler } from "../scheduler/scheduler.ts";
-import { type ControlPlane, kubernetesServiceIp, startControlPlane } from "./control-plane.ts";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { removeIfExists, writeFileAtomic } from "../base/files.ts";
 import { guardKubelet } from "./kubelet-access.ts";
-import { hostAddresses } from "./host.ts";
+import { hostAddresses, nodeAddresses, urlHost } from "./host.ts";
 import { apiServerIdOf, identityLease } from "./identity-lease.ts";
 import { clusterInfo, kubeconfig } from "./kubeconfig.ts";
 import { type Layout, layoutOf, prepareDataDir } from "./layout.ts";
 import { runManifests } from "./manifests/manifests.ts";
 import { labelServerNode } from "./node-role.ts";
+import { addressIn } from "./network-options.ts";
 import { notifyInit } from "./notify.ts";
 import type { ServerOptions } from "./options.ts";
 import { type ClusterPki, ensurePki, frontProxyName, signerOf } from "./pki/cluster-pki.ts";
@@ -93,10 +94,13 @@ export async function runServer(options: ServerOptions): Promise<void> {
 
 const aborted = (signal: AbortSignal): Promise<void> => new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })));
 
-/** What nodes and pods are told: a server that listens on one address is reached there. */
-function advertiseAddressOf({ advertiseAddress, bindAddress, nodeIp }: ServerOptions): string {
-  return advertiseAddress ?? (bindAddress === "0.0.0.0" || bindAddress.startsWith("127.") ? nodeIp : bindAddress);
+/** What nodes and pods are told: a server that listens on one address is reached there. Undefined while the machine has no address. */
+function advertiseAddressOf({ advertiseAddress, bindAddress, nodeIps, clusterCidrs }: ServerOptions): string | undefined {
+  return advertiseAddress ?? (/^(0\.0\.0\.0|127\..*|::1?)$/.test(bindAddress) ? nodeAddresses(nodeIps, clusterCidrs)[0] : bindAddress);
 }
+
+/** Where the ports listen: with "every address" IPv6 is meant too where the cluster has it. */
+const listenAddressOf = ({ bindAddress, clusterCidrs }: ServerOptions): string => (bindAddress === "0.0.0.0" && clusterCidrs.some((cidr) => cidr.includes(":")) ? "::" : bindAddress);
 
 /** The parts of a server and what they share. */
 class Server {
@@ -147,7 +151,7 @@ class Server {
     return {
       name: "port",
       start: async () => {
-        this.#front = await openPort({ hostname: options.bindAddress, port: options.httpsListenPort, tls: this.#tls(this.#pki.serving), handler: this.#plane.handler, limits: { connections: options.protection.maxConnections, connectionsPerAddress: options.protection.maxConnectionsPerAddress } }, "https-listen-port", options.front);
+        this.#front = await openPort({ hostname: listenAddressOf(options), port: options.httpsListenPort, tls: this.#tls(this.#pki.serving), handler: this.#plane.handler, limits: { connections: options.protection.maxConnections, connectionsPerAddress: options.protection.maxConnectionsPerAddress } }, "https-listen-port", options.front);
         const text = kubeconfig({ server: this.url, ca: this.#pki.serverCa.certificate, client: this.#pki.admin });
         writeFileAtomic(options.writeKubeconfig, text, options.writeKubeconfigMode);
         writeFileAtomic(join(options.dataDir, "server/kubeconfig-path"), `${options.writeKubeconfig}\n`);
@@ -169,12 +173,12 @@ class Server {
         await ensureSystemNamespaces(client);
         await ensureSystemPriorityClasses(client);
         await ensureFlowControl(client);
-        await ensureServiceCidr(client, options.serviceCidr, this.#clock.now());
+        await ensureServiceCidr(client, options.serviceCidrs, this.#clock.now());
         if (!options.disable.includes("local-storage")) await ensureLocalPathStorageClass(client);
         await reconcileBootstrapPolicy(client, bootstrapPolicy(this.#controllers().map((controller) => ({ name: controller.name, rules: rulesOf(controller) }))));
         await ensureExtensionApiServerAuthentication(client, { clientCa: this.#pki.clientCa.certificate, frontProxyCa: this.#pki.frontProxyCa.certificate, allowedNames: [frontProxyName] });
-        await ensureClusterInfo(client, clusterInfo({ server: `https://${advertiseAddressOf(options)}:${this.#front.port}`, ca: this.#pki.serverCa.certificate }));
-        await ensureKubernetesService(client, { clusterIP: kubernetesServiceIp(options.serviceCidr), advertiseAddress: advertiseAddressOf(options), port: this.#front.port });
+        await ensureClusterInfo(client, clusterInfo({ server: `https://${urlHost(advertiseAddressOf(options) ?? options.nodeName)}:${this.#front.port}`, ca: this.#pki.serverCa.certificate }));
+        await ensureKubernetesService(client, { clusterIP: addressIn(options.serviceCidrs[0]!, 1), advertiseAddress: advertiseAddressOf(options), port: this.#front.port });
         await ensureClusterDnsService(client, options.clusterDns);
         await repairIpAddresses(client);
         this.#plane.markReady();
@@ -220,7 +224,7 @@ class Server {
   }
 
   #controllers(): ReturnType<typeof controllers> {
-    return controllers({ kinds: this.#plane.kinds, extensions: (name) => this.#plane.extensionApisAs(serviceAccountUser(name)), ca: this.#pki.serverCa.certificate, sign: signerOf(this.#pki), issueLegacyToken: this.#plane.issueLegacyToken, clusterCidr: this.options.clusterCidr, disable: this.options.disable, featureGates: this.options.featureGates, storageDirectory: this.layout.storageDir });
+    return controllers({ kinds: this.#plane.kinds, extensions: (name) => this.#plane.extensionApisAs(serviceAccountUser(name)), ca: this.#pki.serverCa.certificate, sign: signerOf(this.#pki), issueLegacyToken: this.#plane.issueLegacyToken, clusterCidr: this.options.clusterCidrs.join(","), disable: this.options.disable, featureGates: this.options.featureGates, storageDirectory: this.layout.storageDir });
   }
 
   #runControllers(signal: AbortSignal): Promise<void> {
@@ -255,10 +259,10 @@ class Server {
         // The port is open before the kubelet is there: its Node tells the port that was found.
         const late: HttpHandler = (request, response) => (this.#kubelet ? this.#kubelet(request, response) : response.send(503, {}, "the kubelet is starting\n"));
         port = await openPort({
-          hostname: options.bindAddress, port: options.kubeletPort, tls: this.#tls(this.#pki.kubeletServing), handler: guardKubelet(late, { nodeName: options.nodeName, authenticators, authorizer }),
+          hostname: listenAddressOf(options), port: options.kubeletPort, tls: this.#tls(this.#pki.kubeletServing), handler: guardKubelet(late, { nodeName: options.nodeName, authenticators, authorizer }),
         }, "kubelet-port", options.front);
         const agent = createAgent({
-          ...options, kubeletPort: port.port, instance: layout.instance, directory: layout.agentDir, storageDirectory: layout.storageDir, runDirectory: layout.runDir,
+          ...options, nodeIps: nodeAddresses(options.nodeIps, options.clusterCidrs), kubeletPort: port.port, instance: layout.instance, directory: layout.agentDir, storageDirectory: layout.storageDir, runDirectory: layout.runDir,
           client: clientAs(nodeUser(options.nodeName)), informers, networkClient: clientAs(networkUser(options.nodeName)), networkInformers: informers, clock: this.#clock, onFailure: this.fail,
         });
         this.#kubelet = agent.handler;
@@ -278,11 +282,11 @@ class Server {
 
   #pkiOptions(): Parameters<typeof ensurePki>[0] {
     const { options, layout } = this;
-    const addresses = hostAddresses([options.clusterCidr, options.serviceCidr]);
-    const names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", `kubernetes.default.svc.${options.clusterDomain}`, "localhost", options.nodeName, "127.0.0.1", kubernetesServiceIp(options.serviceCidr), options.nodeIp];
+    const addresses = hostAddresses([...options.clusterCidrs, ...options.serviceCidrs]), nodeIps = nodeAddresses(options.nodeIps, options.clusterCidrs);
+    const names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", `kubernetes.default.svc.${options.clusterDomain}`, "localhost", options.nodeName, "127.0.0.1", "::1", ...options.serviceCidrs.map((cidr) => addressIn(cidr, 1)), ...nodeIps];
     return {
       directory: layout.tlsDir, servingNames: [...new Set([...names, ...(options.advertiseAddress ? [options.advertiseAddress] : []), ...options.tlsSan, ...addresses])],
-      nodeName: options.nodeName, nodeAddresses: [options.nodeIp, "127.0.0.1"], now: this.#clock.now(), builtAt,
+      nodeName: options.nodeName, nodeAddresses: [...nodeIps, "127.0.0.1", "::1"], now: this.#clock.now(), builtAt,
     };
   }
 }

@@ -16,7 +16,7 @@ function read({ flags = {}, environment = {}, files = {} }: { flags?: Record<str
   for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), content);
   return readSettings(serverSettings, { flags, environment, configFile: join(directory, "config.yaml"), configRequired: false });
 }
-const host = { defaultAddress: () => "192.0.2.7", hostname: () => "Edge-1" };
+const host = { hostname: () => "Edge-1" };
 const parse = (sources: Parameters<typeof read>[0]) => parseServerOptions(read(sources), host);
 
 test("a flag wins over the environment, that over drop-ins, those over the file, that over the default", () => {
@@ -27,7 +27,13 @@ test("a flag wins over the environment, that over drop-ins, those over the file,
 });
 
 test("defaults are worked out from the host", () => {
-  expect(parse({})).toMatchObject({ nodeName: "edge-1", nodeIp: "192.0.2.7", clusterDns: "10.43.0.10", nodePortRange: { first: 30000, last: 32767 }, writeKubeconfigMode: 0o600 });
+  expect(parse({})).toMatchObject({ nodeName: "edge-1", nodeIps: [], clusterCidrs: ["10.42.0.0/16"], clusterDns: ["10.43.0.10"], nodePortRange: { first: 30000, last: 32767 }, writeKubeconfigMode: 0o600 });
+});
+
+test("both families, in either order", () => {
+  const flags = { "cluster-cidr": ["fd00:42::/56", "10.42.0.0/16"], "service-cidr": ["fd00:43::/112", "10.43.0.0/16"], "node-ip": ["2001:DB8:0::7", "192.0.2.7"] };
+  expect(parse({ flags })).toMatchObject({ clusterCidrs: flags["cluster-cidr"], serviceCidrs: flags["service-cidr"], clusterDns: ["fd00:43::a", "10.43.0.10"], nodeIps: ["2001:db8::7", "192.0.2.7"] });
+  expect(parse({ environment: { SKIFF_CLUSTER_CIDR: "fd00:42::/56", SKIFF_SERVICE_CIDR: "fd00:43::/112" } })).toMatchObject({ clusterCidrs: ["fd00:42::/56"], clusterDns: ["fd00:43::a"] });
 });
 
 test("a file of comments, or an empty one, says nothing", () => {
@@ -47,9 +53,16 @@ describe("mistakes are told in one sentence", () => {
     ["not a mapping", { files: { "config.yaml": "- a" } }, /name: value/],
     ["port", { flags: { "https-listen-port": 70000 } }, /--https-listen-port must be a port number/],
     ["word for a number", { environment: { SKIFF_HTTPS_LISTEN_PORT: "http" } }, /SKIFF_HTTPS_LISTEN_PORT must be a whole number/],
-    ["overlap", { flags: { "service-cidr": "10.42.128.0/20" } }, /overlap/],
-    ["small network", { flags: { "cluster-cidr": "10.42.0.0/28" } }, /take a \/24/],
-    ["DNS outside", { flags: { "cluster-dns": "10.99.0.10" } }, /must be inside --service-cidr/],
+    ["overlap", { flags: { "service-cidr": ["10.42.128.0/20"] } }, /overlap/],
+    ["small network", { flags: { "cluster-cidr": ["10.42.0.0/28"] } }, /take a \/24/],
+    ["three networks", { flags: { "cluster-cidr": ["10.42.0.0/16", "fd00::/56", "fd01::/56"] } }, /names two networks of one family/],
+    ["other families", { flags: { "cluster-cidr": ["10.42.0.0/16", "fd00:42::/56"] } }, /must be of the same families in the same order, not IPv4, IPv6 and IPv4/],
+    ["other order", { flags: { "cluster-cidr": ["10.42.0.0/16", "fd00:42::/56"], "service-cidr": ["fd00:43::/112", "10.43.0.0/16"] } }, /not IPv4, IPv6 and IPv6, IPv4/],
+    ["overlap in IPv6", { flags: { "cluster-cidr": ["fd00::/48"], "service-cidr": ["fd00::/112"] } }, /overlap/],
+    ["no node address", { flags: { "node-ip": ["eth0"] } }, /--node-ip must be an IP address/],
+    ["two node addresses of one family", { flags: { "node-ip": ["192.0.2.1", "192.0.2.2"] } }, /--node-ip 192\.0\.2\.1,192\.0\.2\.2 names two of one family/],
+    ["IPv6 loopback advertised", { flags: { "advertise-address": "::1" } }, /--advertise-address ::1 is this machine's own loopback/],
+    ["DNS outside", { flags: { "cluster-dns": ["10.99.0.10"] } }, /must be inside --service-cidr/],
     ["loopback advertised", { flags: { "advertise-address": "127.0.0.1" } }, /--advertise-address 127\.0\.0\.1 is this machine's own loopback.*name an address of this machine's network/],
     ["nothing advertised", { flags: { "advertise-address": "0.0.0.0" } }, /--advertise-address 0\.0\.0\.0 is no address/],
     ["relative path", { flags: { "data-dir": "data" } }, /--data-dir must be an absolute path/],

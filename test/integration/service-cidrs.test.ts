@@ -54,7 +54,7 @@ test("what a crash left behind is put right at start", async () => {
 
 test("the server's own network is there and ready, also the second time", async () => {
   await using plane = await startControlPlane();
-  for (let start = 0; start < 2; start++) await ensureServiceCidr(plane.client, "10.43.0.0/16", 0);
+  for (let start = 0; start < 2; start++) await ensureServiceCidr(plane.client, ["10.43.0.0/16"], 0);
   expect(range(plane, "kubernetes")).toMatchObject({ spec: { cidrs: ["10.43.0.0/16"] }, status: { conditions: [{ type: "Ready", status: "True", message: "Kubernetes default Service CIDR is ready" }] } });
 });
 

@@ -11,10 +11,10 @@ const name = "kubernetes";
 const namespace = "default";
 
 export interface ApiServerAddress {
-  /** The Service's ClusterIP: the first address of the service CIDR. */
+  /** The Service's ClusterIP: the first address of the first service CIDR. */
   clusterIP: string;
-  /** Where the server is reached: an IPv4 address of this machine. */
-  advertiseAddress: string;
+  /** Where the server is reached: an address of this machine, of the ClusterIP's family. Undefined while it has none. */
+  advertiseAddress?: string | undefined;
   port: number;
 }
 
@@ -38,13 +38,13 @@ function kubernetesService({ clusterIP, port }: ApiServerAddress): Service {
 /** The mirroring controller must leave these alone: the label tells it so. */
 const kubernetesEndpoints = ({ advertiseAddress, port }: ApiServerAddress): Endpoints => ({
   metadata: { name, namespace, labels: { "endpointslice.kubernetes.io/skip-mirror": "true" } },
-  subsets: [{ addresses: [{ ip: advertiseAddress }], ports: [{ name: "https", port, protocol: "TCP" }] }],
+  subsets: advertiseAddress ? [{ addresses: [{ ip: advertiseAddress }], ports: [{ name: "https", port, protocol: "TCP" }] }] : [],
 });
 
-const kubernetesEndpointSlice = ({ advertiseAddress, port }: ApiServerAddress): EndpointSlice => ({
+const kubernetesEndpointSlice = ({ clusterIP, advertiseAddress, port }: ApiServerAddress): EndpointSlice => ({
   metadata: { name, namespace, labels: { "kubernetes.io/service-name": name } },
-  addressType: "IPv4",
-  endpoints: [{ addresses: [advertiseAddress], conditions: { ready: true } }],
+  addressType: clusterIP.includes(":") ? "IPv6" : "IPv4",
+  endpoints: advertiseAddress ? [{ addresses: [advertiseAddress], conditions: { ready: true } }] : [],
   ports: [{ name: "https", port, protocol: "TCP" }],
 });
 
