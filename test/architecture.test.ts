@@ -35,6 +35,8 @@ const mayImport: Record<string, readonly string[]> = {
   "agents/netlink": ["src/base"],
   "agents/cri": ["src/base"],
   "agents/containerd": ["src/base", "agents/cri"],
+  // Implements what the client's informers keep themselves in.
+  "agents/node-store": ["src/base", "src/apimachinery", "src/apis", "src/client"],
   // Components of a node: each stands on the client and on drivers, none on another.
   "agents/kubelet": ["src/base", "src/apimachinery", "src/apis", "src/client", "agents/cri"],
   "agents/proxy": ["src/base", "src/apimachinery", "src/apis", "src/client", "nftables-js"],

@@ -1,13 +1,31 @@
 import { keyOf, type Frozen, type KubeObject } from "../apimachinery/meta.ts";
 import type { ChangeHandler, Lister } from "./informer.ts";
+import type { KeptCollection } from "./object-keeper.ts";
 
-/** The objects of one informer, by key; tells its handlers of each change. */
+/** The objects of one informer, by key; tells its handlers of each change. With a kept collection it begins with what that holds, and keeps it up to date. */
 export class ObjectStore<T extends KubeObject> implements Lister<T> {
   readonly #objects = new Map<string, Frozen<T>>();
   /** Keys by the uid of the controlling owner. */
   readonly #controlled = new Map<string, Set<string>>();
   readonly #handlers = new Set<ChangeHandler<T>>();
-  resourceVersion = "";
+  readonly #kept?: KeptCollection<T>;
+  #resourceVersion = "";
+
+  constructor(kept?: KeptCollection<T>) {
+    const { resourceVersion = "", objects = [] } = kept?.load() ?? {};
+    this.#resourceVersion = resourceVersion;
+    for (const object of objects) this.set(object);
+    this.#kept = kept;
+  }
+
+  get resourceVersion(): string {
+    return this.#resourceVersion;
+  }
+
+  set resourceVersion(reached: string) {
+    this.#resourceVersion = reached;
+    this.#kept?.reached(reached);
+  }
 
   get(key: string): Frozen<T> | undefined {
     return this.#objects.get(key);
@@ -34,6 +52,7 @@ export class ObjectStore<T extends KubeObject> implements Lister<T> {
     if (old && metadata(old).resourceVersion === metadata(object).resourceVersion) return;
     this.#index(key, old, object);
     this.#objects.set(key, object);
+    this.#kept?.set(object, old);
     for (const handler of this.#handlers) handler(old, object);
   }
 
@@ -43,6 +62,7 @@ export class ObjectStore<T extends KubeObject> implements Lister<T> {
     if (!old) return;
     this.#index(key, old, undefined);
     this.#objects.delete(key);
+    this.#kept?.delete(key, old);
     for (const handler of this.#handlers) handler(last ?? old, undefined);
   }
 

@@ -4,8 +4,24 @@ import type { KubeObject } from "../apimachinery/meta.ts";
 import type { ResourceCard } from "../apimachinery/resource.ts";
 import type { Client } from "./client.ts";
 import type { Informer, InformerFactory } from "./informer.ts";
+import { collectionName, type ObjectKeeper, type Scope } from "./object-keeper.ts";
 import { ObjectStore } from "./object-store.ts";
 import { reflect } from "./reflector.ts";
+
+export interface ReflectingInformersOptions {
+  client: Client;
+  clock: Clock;
+  /** Informers begin with what they knew when the process last ran, and go on watching from there. */
+  keeper?: ObjectKeeper;
+  /**
+   * Kinds of which what was known is not good enough while the server can be asked: they are listed at the start, and what was known counts
+   * only once the server has kept silent for `patienceMs`. Whatever the server says later is followed as always.
+   */
+  askFirst?: readonly ResourceCard<any>[];
+}
+
+/** How long a server's word is waited for before what was known counts. */
+export const patienceMs = 2000;
 
 export interface ReflectingInformers extends InformerFactory {
   /** Resolves when all have stopped, after `signal` has aborted. */
@@ -13,26 +29,28 @@ export interface ReflectingInformers extends InformerFactory {
 }
 
 /** Informers over any Client by list and watch: for agents, whose server is elsewhere. Each begins when first asked for and ends with `signal`. */
-export function createReflectingInformers({ client, clock }: { client: Client; clock: Clock }, signal: AbortSignal): ReflectingInformers {
+export function createReflectingInformers({ client, clock, keeper, askFirst = [] }: ReflectingInformersOptions, signal: AbortSignal): ReflectingInformers {
   const informers = new Map<string, Informer<any>>();
   const running: Promise<void>[] = [];
   const log = logger("reflector");
 
-  function start<T extends KubeObject>(card: ResourceCard<T>, scope: Parameters<InformerFactory["informer"]>[1] & object): Informer<T> {
-    const store = new ObjectStore<T>();
-    const listed = Promise.withResolvers<void>();
-    running.push(reflect({ client, card, scope, store, clock, log, onListed: listed.resolve }, signal));
+  function start<T extends KubeObject>(card: ResourceCard<T>, scope: Scope): Informer<T> {
+    const store = new ObjectStore<T>(keeper?.collection(card, scope));
+    const isKnown = store.resourceVersion !== "", asksFirst = askFirst.includes(card);
+    const synced = Promise.withResolvers<void>();
+    if (isKnown && !asksFirst) synced.resolve();
+    if (isKnown && asksFirst) void clock.sleep(patienceMs, signal).then(synced.resolve, () => {});
+    running.push(reflect({ client, card, scope, store, clock, log, resume: isKnown && !asksFirst, onListed: synced.resolve }, signal));
     return {
       lister: store,
       onChange: (handler) => store.onChange(handler),
-      synced: (until) => (until ? Promise.race([listed.promise, aborted(until)]) : listed.promise),
+      synced: (until) => (until ? Promise.race([synced.promise, aborted(until)]) : synced.promise),
     };
   }
 
   return {
-    informer<T extends KubeObject>(card: ResourceCard<T>, scope = {}): Informer<T> {
-      const { namespace = "", fieldSelector = "", labelSelector = "" } = scope as { namespace?: string; fieldSelector?: string; labelSelector?: string };
-      const id = [card.group, card.version, card.resource, namespace, fieldSelector, labelSelector].join("\0");
+    informer<T extends KubeObject>(card: ResourceCard<T>, scope: Scope = {}): Informer<T> {
+      const id = collectionName(card, scope);
       const informer = informers.get(id) ?? start(card, scope);
       informers.set(id, informer);
       return informer;

@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { FakeClock, settle } from "../../test/support/fake-clock.ts";
-import type { Frozen } from "../apimachinery/meta.ts";
-import { expired, serviceUnavailable } from "../apimachinery/status.ts";
+import { keyOf, type Frozen } from "../apimachinery/meta.ts";
+import { expired, serviceUnavailable, timeout } from "../apimachinery/status.ts";
 import { configmaps } from "../apis/builtins.ts";
 import type { ConfigMap } from "../apis/generated/core/v1.ts";
 import type { Client, ListOptions, ObjectList, WatchEvent, WatchOptions } from "./client.ts";
-import { createReflectingInformers } from "./reflecting-informers.ts";
+import type { KeptCollection, ObjectKeeper } from "./object-keeper.ts";
+import { createReflectingInformers, patienceMs, type ReflectingInformersOptions } from "./reflecting-informers.ts";
 
 const object = (name: string, resourceVersion: string, uid = name): Frozen<ConfigMap> => ({ metadata: { name, namespace: "d", uid, resourceVersion } });
 
@@ -53,11 +54,31 @@ class Server {
   }
 }
 
-async function start(server: Server, ...lists: [version: string, objects: Frozen<ConfigMap>[]][]) {
+/** Holds what a process that went before has kept. */
+class Keeper implements ObjectKeeper {
+  objects = new Map<string, Frozen<ConfigMap>>();
+  constructor(public resourceVersion?: string, ...objects: Frozen<ConfigMap>[]) {
+    for (const each of objects) this.objects.set(keyOf(each), each);
+  }
+
+  collection(): KeptCollection<any> {
+    return {
+      load: () => (this.resourceVersion === undefined ? undefined : { resourceVersion: this.resourceVersion, objects: [...this.objects.values()] }),
+      set: (object) => void this.objects.set(keyOf(object), object),
+      delete: (key) => void this.objects.delete(key),
+      reached: (resourceVersion) => void (this.resourceVersion = resourceVersion),
+      forget: () => {},
+    };
+  }
+}
+
+const start = (server: Server, ...lists: [version: string, objects: Frozen<ConfigMap>[]][]) => startWith({}, server, ...lists);
+
+async function startWith(more: Partial<ReflectingInformersOptions>, server: Server, ...lists: [version: string, objects: Frozen<ConfigMap>[]][]) {
   const clock = new FakeClock();
   const stop = new AbortController();
   server.lists = lists.map(([resourceVersion, items]) => () => ({ items, metadata: { resourceVersion } }));
-  const factory = createReflectingInformers({ client: server.client, clock }, stop.signal);
+  const factory = createReflectingInformers({ client: server.client, clock, ...more }, stop.signal);
   const informer = factory.informer(configmaps);
   const changes: string[] = [];
   informer.onChange((old, current) => changes.push(`${old ? old.metadata.resourceVersion : "-"}>${current ? current.metadata.resourceVersion : "-"}`));
@@ -165,3 +186,57 @@ describe("informers over a client", () => {
     await stop();
   });
 });
+
+describe("informers that were there before", () => {
+  test("begin with what they knew, and watch on from there", async () => {
+    const server = new Server();
+    const keeper = new Keeper("10", object("a", "3"), object("b", "9"));
+    const { informer, changes, stop } = await startWith({ keeper }, server);
+    await informer.synced();
+    expect([changes, server.listed.length, server.watched.map(({ resourceVersion }) => resourceVersion)]).toEqual([["->3", "->9"], 0, ["10"]]);
+    await server.send("DELETED", object("b", "12"));
+    await server.send("ADDED", object("c", "13"));
+    await stop();
+    expect([[...keeper.objects.keys()], keeper.resourceVersion]).toEqual([["d/a", "d/c"], "13"]);
+  });
+
+  test.each([["has forgotten", expired("too old resource version")], ["never knew", tooLarge()]])("list when that is a version the server %s", async (_, error) => {
+    const server = new Server();
+    const { informer, changes, stop } = await startWith({ keeper: new Keeper("10", object("a", "3"), object("b", "9")) }, server, ["7", [object("a", "3"), object("c", "6")]]);
+    await server.end(error);
+    expect(changes).toEqual(["->3", "->9", "9>-", "->6"]);
+    expect(informer.lister.resourceVersion).toBe("7");
+    await stop();
+  });
+
+  test("ask first where that matters: what was known counts when the server says nothing for a while", async () => {
+    const server = new Server();
+    const { clock, informer, changes, stop } = await startWith({ keeper: new Keeper("10", object("a", "3"), object("b", "9")), askFirst: [configmaps] }, server);
+    let synced = false;
+    void informer.synced().then(() => { synced = true; });
+    await clock.advance(patienceMs - 1);
+    expect(synced).toBe(false);
+    await clock.advance(1);
+    expect(synced).toBe(true);
+    expect(changes).toEqual(["->3", "->9"]);
+    // Days later.
+    server.lists = [() => ({ items: [object("a", "3")], metadata: { resourceVersion: "900" } })];
+    await clock.advance(60_000);
+    expect(changes).toEqual(["->3", "->9", "9>-"]);
+    await stop();
+  });
+
+  test("ask first, and go on as soon as the server has answered", async () => {
+    const server = new Server();
+    const { informer, changes, stop } = await startWith({ keeper: new Keeper("10", object("a", "3"), object("b", "9")), askFirst: [configmaps] }, server, ["20", [object("b", "9")]]);
+    await informer.synced();
+    expect([changes, informer.lister.list().length]).toEqual([["->3", "->9", "3>-"], 1]);
+    await stop();
+  });
+});
+
+function tooLarge(): Error {
+  const error = timeout("Timeout: Too large resource version: 10, current: 7", 1);
+  error.status.details = { ...error.status.details, causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }] };
+  return error;
+}

@@ -6,6 +6,7 @@ import type { ResourceCard } from "../apimachinery/resource.ts";
 import { StatusError } from "../apimachinery/status.ts";
 import type { Client, ListOptions } from "./client.ts";
 import type { ObjectStore } from "./object-store.ts";
+import { isServerAway } from "./outage.ts";
 
 export interface ReflectorOptions<T extends KubeObject> {
   client: Client;
@@ -16,6 +17,10 @@ export interface ReflectorOptions<T extends KubeObject> {
   log: Logger;
   /** Called after each complete list. */
   onListed(): void;
+  /** Called when the server could not be asked. */
+  onFailed?(): void;
+  /** The store is complete as of its resourceVersion: watching goes on from there, without a list. */
+  resume?: boolean;
 }
 
 const pageSize = 500;
@@ -29,7 +34,7 @@ const wellAfter = 10_000;
 export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>, signal: AbortSignal): Promise<void> {
   const { clock, log, card, store } = options;
   const backoff = new Backoff({ base: 800, max: 30_000, jitter: 1 });
-  let listed = false;
+  let listed = options.resume ?? false;
   while (!signal.aborted) {
     try {
       if (!listed) await list(options);
@@ -50,7 +55,8 @@ export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>
         listed = false;
         continue;
       }
-      log.warn("Cannot list or watch, will try again", { resource: card.resource, error });
+      options.onFailed?.();
+      log[isServerAway(error) ? "debug" : "warn"]("Cannot list or watch, will try again", { resource: card.resource, error });
       await clock.sleep(backoff.next(), signal).catch(() => {});
     }
   }
@@ -80,4 +86,5 @@ async function watch<T extends KubeObject>({ client, card, scope, store }: Refle
   }
 }
 
-const isExpired = (error: unknown): boolean => error instanceof StatusError && error.code === 410;
+/** The server has forgotten that resourceVersion, or never knew it: restored from a backup, it is behind of what was heard from it before. */
+const isExpired = (error: unknown): boolean => error instanceof StatusError && (error.code === 410 || (error.status.details?.causes ?? []).some(({ reason }) => reason === "ResourceVersionTooLarge"));

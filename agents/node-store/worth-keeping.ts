@@ -1,0 +1,33 @@
+import type { Frozen, KubeObject } from "../../src/apimachinery/meta.ts";
+import type { AnyResource } from "../../src/apimachinery/resource.ts";
+import { nodes } from "../../src/apis/core/node.ts";
+import type { Node } from "../../src/apis/generated/core/v1.ts";
+
+/** How soon a change must be on the disk: before anybody can act on it, with others in some seconds, or whenever something else is written. */
+export type Urgency = "now" | "soon" | "along";
+
+/**
+ * What becomes of pods can't wait. One that has begun must not be unknown to the next process, which would end it; and once the server was told
+ * that a pod has gone, no reboot may bring it back, for another may have taken its place elsewhere.
+ */
+export function urgencyOfPod(old: Frozen<KubeObject> | undefined, current: Frozen<KubeObject> | undefined): Urgency {
+  const isNew = old?.metadata.uid !== current?.metadata.uid;
+  return isNew || old?.metadata.deletionTimestamp !== current?.metadata.deletionTimestamp ? "now" : "soon";
+}
+
+/** Nodes say that they are well every few minutes: there is nothing new in that. */
+export function urgencyOf(card: AnyResource, old: Frozen<KubeObject> | undefined, current: Frozen<KubeObject> | undefined): Urgency {
+  return card.resource === nodes.resource && old && current && Bun.deepEquals(quiet(old as Frozen<Node>), quiet(current as Frozen<Node>)) ? "along" : "soon";
+}
+
+/** What of a node is news when it changes. */
+const quiet = ({ metadata, spec, status }: Frozen<Node>): unknown => ({
+  metadata: { ...metadata, resourceVersion: undefined, managedFields: undefined }, spec,
+  status: { ...status, images: undefined, conditions: status?.conditions?.map((condition) => ({ ...condition, lastHeartbeatTime: undefined })) },
+});
+
+/** As it is kept: without what only the server's side needs. */
+export function keptForm(card: AnyResource, object: Frozen<KubeObject>): Frozen<KubeObject> {
+  const kept = { ...object, metadata: { ...object.metadata, managedFields: undefined } };
+  return (card.resource === nodes.resource ? { ...kept, status: { ...(object as Frozen<Node>).status, images: undefined } } : kept) as Frozen<KubeObject>;
+}

@@ -1,0 +1,36 @@
+import { expect, test } from "bun:test";
+import { FakeClock } from "../../test/support/fake-clock.ts";
+import { notFound, serviceUnavailable } from "../apimachinery/status.ts";
+import { configmaps } from "../apis/builtins.ts";
+import type { Client } from "./client.ts";
+import { announceOutages } from "./outage.ts";
+
+test("an outage is told of once when it begins and once when it ends, by whatever call", async () => {
+  const clock = new FakeClock(), told: string[] = [];
+  const note = (message: string): void => void told.push(message);
+  let answer: () => unknown = () => ({});
+  const server = { get: async () => answer(), async *watch() { yield { type: "BOOKMARK", object: answer() }; } } as unknown as Client;
+  const client = announceOutages(server, { clock, log: { debug: note, info: (message, fields) => note(`${message}, ${String(fields?.["afterSeconds"])} s`), warn: note, error: note } });
+  const get = (): Promise<unknown> => client.get(configmaps, { namespace: "d", name: "a" }).catch((error: Error) => error.message);
+  const watch = async (): Promise<void> => {
+    for await (const _ of client.watch(configmaps, {}, new AbortController().signal)) return;
+  };
+
+  await get();
+  expect(told).toEqual([]);
+  answer = () => { throw serviceUnavailable("cannot reach https://server:6443"); };
+  expect(await get()).toContain("cannot reach");
+  await watch().catch(() => {});
+  await get();
+  expect(told).toEqual(["The server does not answer, the node goes on with what it knows"]);
+  await clock.advance(90_000);
+  // A refusal is an answer.
+  answer = () => { throw notFound(configmaps, "a"); };
+  await get();
+  expect(told.slice(1)).toEqual(["The server answers again, 90 s"]);
+  answer = () => { throw serviceUnavailable("cannot reach https://server:6443"); };
+  await get();
+  answer = () => ({});
+  await watch();
+  expect(told.slice(2)).toEqual(["The server does not answer, the node goes on with what it knows", "The server answers again, 0 s"]);
+});
