@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { qosClassOf } from "../../../src/apis/core/pod/qos.ts";
 import type { Pod } from "../pod/pod.ts";
@@ -15,6 +15,8 @@ export interface CgroupTree {
   remove(path: string): void;
   /** Names of the groups directly below. */
   children(path: string): string[];
+  /** Bytes of memory in use, caches included; undefined when there is no such group. */
+  memoryUsage(path: string): number | undefined;
   /** Whether the kernel counts swap by control groups, and has the group's limit in a file of its own. */
   limitsSwap(path: string): boolean;
 }
@@ -52,6 +54,16 @@ export class PodCgroups {
     return path;
   }
 
+  /** Changes limits of a group that is there. */
+  limit(pod: Pod, config: ResourceConfig): void {
+    this.tree.apply(this.pathOf(pod), config);
+  }
+
+  /** Of the pod, or of one of its containers: whose group lies in the pod's and is called by its id. */
+  memoryUsage(pod: Pod, containerId = ""): number | undefined {
+    return this.tree.memoryUsage(join(this.pathOf(pod), containerId));
+  }
+
   get limitsSwap(): boolean {
     return this.tree.limitsSwap(this.root);
   }
@@ -80,6 +92,15 @@ export function removeTree(directory: string): void {
     rmdirSync(directory);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+}
+
+/** A file of one number; undefined when there is none. */
+export function readNumber(path: string): number | undefined {
+  try {
+    return Number(readFileSync(path, "utf8"));
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { quotaPeriod, type ResourceConfig } from "../runtime/resources.ts";
-import { childGroups, removeTree, type CgroupTree } from "./cgroups.ts";
+import { childGroups, readNumber, removeTree, type CgroupTree } from "./cgroups.ts";
 
 const limited = ["cpu", "memory", "pids"] as const;
 
@@ -27,6 +27,10 @@ export class CgroupV1 implements CgroupTree {
 
   children(path: string): string[] {
     return [...new Set(readdirSync(this.mountPoint).flatMap((hierarchy) => childGroups(join(this.mountPoint, hierarchy, path))))];
+  }
+
+  memoryUsage(path: string): number | undefined {
+    return readNumber(join(this.mountPoint, "memory", path, "memory.usage_in_bytes"));
   }
 
   /** Here the limit is one of memory and swap together, and goes with that of memory. */

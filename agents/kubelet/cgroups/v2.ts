@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { quotaPeriod, sharesToWeight, type ResourceConfig } from "../runtime/resources.ts";
-import { childGroups, removeTree, type CgroupTree } from "./cgroups.ts";
+import { childGroups, readNumber, removeTree, type CgroupTree } from "./cgroups.ts";
 
 /**
  * Pods are limited by these: a node without one of them can't keep its promises. Memory is first because the kernel refuses it for a group with
@@ -44,6 +44,10 @@ export class CgroupV2 implements CgroupTree {
 
   children(path: string): string[] {
     return childGroups(join(this.mountPoint, path));
+  }
+
+  memoryUsage(path: string): number | undefined {
+    return readNumber(join(this.mountPoint, path, "memory.current"));
   }
 
   limitsSwap(path: string): boolean {

@@ -71,6 +71,17 @@ export class NodeRoom {
     for (const [name, amount] of share.amounts) this.#used.set(name, this.#used.get(name)! - amount);
   }
 
+  /** Gives a pod that has room what it asks for now; else says what is missing, and leaves it what it had. */
+  resize(pod: Pod, node: AdmittingNode): readonly Failure[] {
+    const uid = pod.metadata.uid!;
+    const before = this.#shares.get(uid)?.pod;
+    if (!before) return [];
+    this.release(uid);
+    const failures = this.#shortages(pod, amountsOf(node.allocatable));
+    this.take(failures.length === 0 ? pod : before);
+    return failures;
+  }
+
   has(uid: string): boolean {
     return this.#shares.has(uid);
   }

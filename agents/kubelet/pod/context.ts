@@ -14,6 +14,7 @@ import type { NodeShape } from "../runtime/resources.ts";
 import type { StatusManager } from "../status/status-manager.ts";
 import type { Volumes } from "../volumes/volumes.ts";
 import type { Backoff } from "./backoff.ts";
+import type { Resizer } from "../resize/resizer.ts";
 import type { PodAdmission } from "./pod-admission.ts";
 import type { References } from "./references.ts";
 
@@ -42,4 +43,5 @@ export interface PodContext {
   statuses: StatusManager;
   crashes: Backoff;
   admission: PodAdmission;
+  resizer: Resizer;
 }

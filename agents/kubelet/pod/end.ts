@@ -31,6 +31,7 @@ export async function removePod(context: PodContext, pod: Pod, runtime: RuntimeP
   context.volumes.tearDown(uid);
   context.cgroups.remove(uid);
   context.references.unregister(uid);
+  context.resizer.forget(uid);
   context.statuses.forget(uid);
   context.crashes.forget(`${uid}/`);
   if (pod.metadata.name) rmSync(logDirectoryOf(context, pod), { recursive: true, force: true });

@@ -10,7 +10,7 @@ export interface ProbeVerdict {
 
 export interface ContainerToKill {
   container: RuntimeContainer;
-  reason: "ContainerChanged" | "LivenessProbeFailed" | "StartupProbeFailed" | "Unknown";
+  reason: "ContainerChanged" | "LivenessProbeFailed" | "StartupProbeFailed" | "ResizeRestart" | "Unknown";
 }
 
 /** What to do next for a pod that should run. Pure data: `sync.ts` does it. */
@@ -32,6 +32,8 @@ export interface PlanView {
   probes(containerId: string): ProbeVerdict;
   /** Milliseconds before a container that ended at `finishedAt` may start again. */
   backOffRemaining(container: Container, finishedAt: number): number;
+  /** Whether the running container must be started anew to have the resources it was granted. */
+  resizeRestarts?(running: RuntimeContainer): boolean;
 }
 
 /**
@@ -92,11 +94,11 @@ const hasStarted = (container: Container, probe: ProbeVerdict): boolean => !cont
 /** `ended` is the newest that has ended: `current` itself, or the one before it. */
 function decide(pod: Pod, container: Container, current: RuntimeContainer | undefined, ended: RuntimeContainer | undefined, view: PlanView, actions: Draft): void {
   if (current?.state === "running") {
-    const reason = killReason(container, current, view.probes(current.id));
+    const reason = killReason(container, current, view);
     if (!reason) return;
     actions.kill.push({ container: current, reason });
     // A changed container is replaced whatever the policy; one that failed a probe comes back as the policy says.
-    const again = reason === "ContainerChanged" || restartPolicyOf(pod, container) !== "Never";
+    const again = reason === "ContainerChanged" || reason === "ResizeRestart" || restartPolicyOf(pod, container) !== "Never";
     // Where the back-off after the end before this one still lasts, the next look finds the container ended and waits.
     if (again && !(ended && view.backOffRemaining(container, ended.finishedAt) > 0)) actions.start.push(container);
     return;
@@ -108,10 +110,12 @@ function decide(pod: Pod, container: Container, current: RuntimeContainer | unde
   else actions.start.push(container);
 }
 
-function killReason(container: Container, current: RuntimeContainer, probe: ProbeVerdict): ContainerToKill["reason"] | undefined {
+function killReason(container: Container, current: RuntimeContainer, view: PlanView): ContainerToKill["reason"] | undefined {
+  const probe = view.probes(current.id);
   if (current.hash && current.hash !== containerHash(container)) return "ContainerChanged";
   if (probe.startup === "failure") return "StartupProbeFailed";
-  return probe.liveness === "failure" ? "LivenessProbeFailed" : undefined;
+  if (probe.liveness === "failure") return "LivenessProbeFailed";
+  return view.resizeRestarts?.(current) ? "ResizeRestart" : undefined;
 }
 
 /** Whether the restart policy lets a container start, given how it last ended. */

@@ -14,6 +14,8 @@ export interface PodAdmissionOptions {
   log: Logger;
   /** Ends a pod of the node; resolves when nothing of it runs. */
   evict(uid: string, verdict: Verdict): Promise<void>;
+  /** A pod has gone: others may grow into its room. */
+  onRoom?(): void;
 }
 
 /** The least a pod that must go is waited for, whatever its grace. */
@@ -40,6 +42,12 @@ export class PodAdmission {
   /** The pod takes nothing any more. */
   release(uid: string): void {
     this.#room.release(uid);
+    this.#options.onRoom?.();
+  }
+
+  /** Gives a pod of the node what it asks for by now, instead of what it had; else says why not. */
+  regrant(pod: Pod): string | undefined {
+    return this.#room.resize(pod, this.#options.node.known())[0]?.message;
   }
 
   /** Why the node does not take the pod, which an Event has told then; undefined when it does, or has. */

@@ -66,8 +66,14 @@ export class PodWorker {
     this.uid = pod.metadata.uid!;
   }
 
+  /** As the API has it. */
   get pod(): Pod {
     return this.#pod;
+  }
+
+  /** With the resources that the node has granted it. */
+  get #granted(): Pod {
+    return this.#context.resizer.granted(this.#pod);
   }
 
   /** The API has a newer version. */
@@ -76,6 +82,7 @@ export class PodWorker {
     const hurried = pod.metadata.deletionTimestamp !== undefined && (this.#pod.metadata.deletionTimestamp === undefined || gracePeriodSeconds(pod) < gracePeriodSeconds(this.#pod));
     this.#pod = pod;
     this.#context.statuses.observed(pod);
+    this.#context.resizer.observe(pod);
     if (sameWish(before, pod)) return;
     if (!this.#removed && !this.#ended) this.#context.references.register(pod);
     if (hurried && !this.#ended) this.#restart();
@@ -112,7 +119,10 @@ export class PodWorker {
 
   /** Resolves when nothing of the pod is left, or `signal` aborts (then the pod runs on, to be adopted later). */
   async run(signal: AbortSignal): Promise<void> {
-    if (!this.#removed) this.#context.references.register(this.#pod);
+    if (!this.#removed) {
+      this.#context.references.register(this.#pod);
+      this.#context.resizer.observe(this.#pod);
+    }
     for (let failures = 0; !signal.aborted; ) {
       this.#woken = false;
       this.#state.wakeAt = undefined;
@@ -139,7 +149,7 @@ export class PodWorker {
     const runtime = await this.#read();
     this.#verdict ??= this.#overdue();
     if (!this.#goes() && !this.#rejected && !this.#verdict) {
-      const last = await runPod(this.#context, this.#pod, runtime, this.#state, { signal, read: () => this.#read(), publish: (seen) => this.#publish(seen, false) });
+      const last = await runPod(this.#context, this.#granted, runtime, this.#state, { signal, read: () => this.#read(), publish: (seen) => this.#publish(seen, false) });
       // All containers have done what they had to: the rest of the pod goes.
       if (!isTerminal(this.#publish(last, false).phase)) {
         this.#verdict ??= this.#overdue();
@@ -216,12 +226,16 @@ export class PodWorker {
     const podIp = isHostNetwork(this.#pod) ? nodeIps()[0] : currentSandbox(runtime)?.ips[0];
     if (!finished) probes.sync(this.#pod, runtime, podIp ?? "");
     this.#adoptVerdicts(runtime);
-    const status = podStatus(this.#pod, runtime, {
+    const { resizer } = this.#context;
+    if (finished) resizer.ended(this.uid);
+    else resizer.settle(this.#granted, runtime);
+    const status = podStatus(this.#granted, runtime, {
       now: clock.now(), hostIps: nodeIps(), podIps: this.#podIps, finished, verdict: this.#verdict, told: statuses.get(this.uid),
       waiting: (name) => this.#state.waiting.get(name),
       started: (container, id) => probes.started(container, id),
       ready: (container, id) => !finished && probes.ready(container, id),
       terminationMessage: (container) => this.#message(container),
+      resize: { conditions: resizer.conditions(this.uid), actuated: resizer.actuated(this.#granted, runtime) },
     });
     // A pod shows that it has ended only when all of it has: sidecars may still be ending.
     if (!this.#removed && (finished || !isTerminal(status.phase))) statuses.set(this.#pod, status);

@@ -1,7 +1,7 @@
 import type { Informer } from "../../../src/client/informer.ts";
 import type { Pod as PodObject } from "../../../src/apis/generated/core/v1.ts";
 import type { RuntimeEvent } from "../../cri/cri.ts";
-import { listRuntimePods, type RuntimeContainer } from "../runtime/runtime-status.ts";
+import { listRuntimePods, type RuntimeContainer, type RuntimePodList } from "../runtime/runtime-status.ts";
 import type { PodContext } from "./context.ts";
 import { isTerminal, type Pod } from "./pod.ts";
 import { PodWorker } from "./pod-worker.ts";
@@ -72,9 +72,16 @@ export class PodWorkers {
   }
 
   /** What was here before stays; what came meanwhile is judged in the order it was made. */
-  #takeUp(known: ReadonlyMap<string, unknown>): void {
+  #takeUp(known: RuntimePodList): void {
     const list = this.#pods.lister.list().toSorted((a, b) => Date.parse(a.metadata.creationTimestamp!) - Date.parse(b.metadata.creationTimestamp!));
-    for (const pod of list) if (!isTerminal(pod.status?.phase) && (pod.status?.startTime || known.has(pod.metadata.uid!))) this.#context.admission.remember(pod);
+    const { admission, resizer } = this.#context;
+    for (const pod of list) {
+      const found = known.get(pod.metadata.uid!);
+      if (isTerminal(pod.status?.phase) || !(pod.status?.startTime || found)) continue;
+      resizer.adopt(pod, found?.resources ?? new Map());
+      admission.remember(resizer.granted(pod));
+    }
+    resizer.retry();
     for (const pod of list) this.#start(new PodWorker(this.#context, pod, this.#onSeen));
   }
 
@@ -157,7 +164,7 @@ export class PodWorkers {
   }
 
   /** The runtime may still be starting, or be down: waits for it. */
-  async #firstList(signal: AbortSignal): Promise<ReadonlyMap<string, unknown>> {
+  async #firstList(signal: AbortSignal): Promise<RuntimePodList> {
     for (;;) {
       try {
         return await this.#listOrphans();
@@ -170,7 +177,7 @@ export class PodWorkers {
   }
 
   /** Ends what the runtime has and the API doesn't. Returns all that the runtime has. */
-  async #listOrphans(): Promise<Awaited<ReturnType<typeof listRuntimePods>>> {
+  async #listOrphans(): Promise<RuntimePodList> {
     const found = await listRuntimePods(this.#context.runtime);
     const desired = new Set(this.#pods.lister.list().map(({ metadata }) => metadata.uid));
     for (const [uid, { name, namespace }] of found) {
@@ -182,9 +189,10 @@ export class PodWorkers {
   }
 
   /** Directories and cgroups of pods that nobody knows any more: left by a power cut. */
-  #cleanUp(known: ReadonlyMap<string, unknown>): void {
-    const { volumes, cgroups, log } = this.#context;
+  #cleanUp(known: RuntimePodList): void {
+    const { volumes, cgroups, resizer, log } = this.#context;
     const desired = new Set(this.#pods.lister.list().filter(({ status }) => !isTerminal(status?.phase)).map(({ metadata }) => metadata.uid));
+    resizer.retain(new Set([...desired, ...known.keys()] as string[]));
     for (const [uids, remove] of [[volumes.leftovers(), (uid: string) => volumes.tearDown(uid)], [cgroups.uids(), (uid: string) => cgroups.remove(uid)]] as const) {
       for (const uid of uids) {
         if (desired.has(uid) || known.has(uid)) continue;
@@ -199,7 +207,8 @@ export class PodWorkers {
 
   #weigh(): void {
     try {
-      this.#context.cgroups.weighBurstable(this.pods().filter(({ status }) => !isTerminal(status?.phase)));
+      const { cgroups, resizer } = this.#context;
+      cgroups.weighBurstable(this.pods().filter(({ status }) => !isTerminal(status?.phase)).map((pod) => resizer.granted(pod)));
     } catch (error) {
       this.#context.log.warn("CPU weight of burstable pods not set", { error });
     }

@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { dirname } from "node:path";
 import type { PodStatus } from "../../../src/apis/generated/core/v1.ts";
+import { applyResize } from "../resize/apply.ts";
 import { currentSandbox, ignoreMissing, latestEnded, type RuntimePod } from "../runtime/runtime-status.ts";
 import { containerHash } from "../runtime/labels.ts";
 import { MountError, type PodVolumes } from "../volumes/volumes.ts";
@@ -30,6 +31,7 @@ export async function runPod(context: PodContext, pod: Pod, first: RuntimePod, s
       now: context.clock.now(),
       probes: (id) => context.probes.verdict(id),
       backOffRemaining: (container, finishedAt) => context.crashes.remaining(crashKey(pod, container), finishedAt, context.clock.now()),
+      resizeRestarts: (running) => context.resizer.restarts(pod, running),
     });
     announceBackOff(context, pod, actions, state);
     const changed = await apply(context, pod, runtime, actions, state, signal);
@@ -54,11 +56,14 @@ async function apply(context: PodContext, pod: Pod, runtime: RuntimePod, actions
     await Promise.all(runtime.sandboxes.map(({ id }) => ignoreMissing(context.runtime.runtime.stopPodSandbox({ podSandboxId: id }))));
   }
   await Promise.all(actions.kill.map((toKill) => kill(context, pod, toKill, podIp, signal)));
+  context.cgroups.apply(context.resizer.actuated(pod, runtime));
+  const resized = await resize(context, pod, runtime, state);
+  if (resized === "failed") return actions.kill.length > 0;
   const volumes = await setUpVolumes(context, pod, state);
   if (!volumes) return actions.kill.length > 0;
   const sandbox = await sandboxFor(context, pod, runtime, actions);
   if (!sandbox) return actions.kill.length > 0;
-  let changed = actions.createSandbox || actions.kill.length > 0;
+  let changed = actions.createSandbox || actions.kill.length > 0 || resized === "done";
   for (const container of actions.start) {
     signal.throwIfAborted();
     changed = (await start(context, pod, container, sandbox, volumes, runtime, state, signal)) || changed;
@@ -66,16 +71,30 @@ async function apply(context: PodContext, pod: Pod, runtime: RuntimePod, actions
   return changed;
 }
 
+/** Gives running containers, and the pod as a whole, what they were granted. */
+async function resize(context: PodContext, pod: Pod, runtime: RuntimePod, state: PodState): Promise<"done" | "failed" | undefined> {
+  const plan = context.resizer.plan(pod, runtime);
+  if (!plan) return undefined;
+  try {
+    await applyResize(context, pod, plan);
+  } catch (error) {
+    context.resizer.failed(pod, errorText(error));
+    wakeBy(state, context.clock.now() + resizeRetryMs);
+    return "failed";
+  }
+  context.resizer.done(pod, plan);
+  return "done";
+}
+
 async function kill(context: PodContext, pod: Pod, { container, reason }: ContainerToKill, podIp: string, signal: AbortSignal): Promise<void> {
   const spec = findContainer(pod, container.name);
   const probe = reason === "LivenessProbeFailed" ? spec?.livenessProbe : reason === "StartupProbeFailed" ? spec?.startupProbe : undefined;
-  const what = { LivenessProbeFailed: "failed liveness probe, will be restarted", StartupProbeFailed: "failed startup probe, will be restarted", ContainerChanged: "definition changed, will be restarted", Unknown: "is in unknown state, try killing it before restart" }[reason];
+  const what = { LivenessProbeFailed: "failed liveness probe, will be restarted", StartupProbeFailed: "failed startup probe, will be restarted", ContainerChanged: "definition changed, will be restarted", ResizeRestart: "resize requires restart", Unknown: "is in unknown state, try killing it before restart" }[reason];
   const graceSeconds = probe?.terminationGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30;
   await killContainer(context, pod, container, podIp, { graceSeconds, message: `Container ${container.name} ${what}`, signal });
 }
 
 async function setUpVolumes(context: PodContext, pod: Pod, state: PodState): Promise<PodVolumes | undefined> {
-  context.cgroups.apply(pod);
   try {
     const volumes = await context.volumes.setUp(pod);
     if (volumes.refreshAt !== undefined) wakeBy(state, volumes.refreshAt);
@@ -144,6 +163,8 @@ async function prune(context: PodContext, runtime: RuntimePod): Promise<void> {
 /** Between tries of what nobody will tell us has become possible. */
 const startRetryMs = 10_000;
 const mountRetryMs = 10_000;
+/** Memory that is in use today may be free later. */
+const resizeRetryMs = 30_000;
 
 function wakeBy(state: PodState, at: number): void {
   state.wakeAt = Math.min(state.wakeAt ?? Infinity, at);

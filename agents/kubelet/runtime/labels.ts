@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import type { Frozen } from "../../../src/apimachinery/meta.ts";
+import type { ResourceRequirements } from "../../../src/apis/generated/core/v1.ts";
 import type { Container, Pod } from "../pod/pod.ts";
 
 /** The labels by which the kubelet finds what it made. Source: k8s.io/kubelet and cri-api well-known labels. */
@@ -12,6 +14,8 @@ const restartCountAnnotation = "io.kubernetes.container.restartCount";
 const terminationMessagePathAnnotation = "io.kubernetes.container.terminationMessagePath";
 const terminationMessagePolicyAnnotation = "io.kubernetes.container.terminationMessagePolicy";
 const podGracePeriodAnnotation = "io.kubernetes.pod.terminationGracePeriod";
+/** Ours: what the container was made with, so that a kubelet knows it which comes back to a pod that was resized meanwhile. */
+const resourcesAnnotation = "node.skiff.io/resources";
 
 /** What an adopted container tells about itself, whichever process created it. */
 export interface ContainerFacts {
@@ -20,6 +24,8 @@ export interface ContainerFacts {
   terminationMessagePath?: string;
   terminationMessagePolicy?: string;
   podGracePeriodSeconds?: number;
+  /** What the container, and its pod as a whole, had when it was made. */
+  resources?: { container: Frozen<ResourceRequirements>; pod?: Frozen<ResourceRequirements> };
 }
 
 export const sandboxLabels = (pod: Pod): Record<string, string> => ({ ...pod.metadata.labels, ...identity(pod) });
@@ -32,6 +38,7 @@ export function containerAnnotations(pod: Pod, container: Container, restartCoun
     [restartCountAnnotation]: String(restartCount),
     [terminationMessagePathAnnotation]: container.terminationMessagePath ?? "/dev/termination-log",
     [terminationMessagePolicyAnnotation]: container.terminationMessagePolicy ?? "File",
+    [resourcesAnnotation]: JSON.stringify({ container: container.resources ?? {}, pod: pod.spec.resources }),
   };
   if (pod.spec.terminationGracePeriodSeconds !== undefined) annotations[podGracePeriodAnnotation] = String(pod.spec.terminationGracePeriodSeconds);
   return annotations;
@@ -45,7 +52,16 @@ export function readContainerFacts(annotations: Readonly<Record<string, string>>
     terminationMessagePath: annotations[terminationMessagePathAnnotation],
     terminationMessagePolicy: annotations[terminationMessagePolicyAnnotation],
     podGracePeriodSeconds: grace === undefined ? undefined : Number(grace),
+    ...readResources(annotations[resourcesAnnotation]),
   };
+}
+
+function readResources(text: string | undefined): Pick<ContainerFacts, "resources"> {
+  try {
+    return text === undefined ? {} : { resources: JSON.parse(text) as ContainerFacts["resources"] };
+  } catch {
+    return {};
+  }
 }
 
 /** Changes when a running container must be replaced: its name or its image. Source: kubelet's HashContainer. */

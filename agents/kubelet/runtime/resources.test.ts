@@ -1,7 +1,7 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Container } from "../../../src/apis/generated/core/v1.ts";
 import type { Pod } from "../pod/pod.ts";
-import { containerResources, milliCpuToQuota, milliCpuToShares, oomScoreAdjust, podResources, sharesToWeight } from "./resources.ts";
+import { containerAmounts, containerResources, milliCpuToQuota, milliCpuToShares, oomScoreAdjust, podLimits, podResources, sharesToWeight } from "./resources.ts";
 
 const gib = 2 ** 30;
 const container = (requests: Record<string, string>, limits: Record<string, string> = {}, more: Partial<Container> = {}): Container => ({ name: "c", resources: { requests, limits }, ...more });
@@ -30,9 +30,29 @@ test("a container's limits become the kernel's", () => {
 
 test("a pod's group holds what runs at once, limited only when all containers are", () => {
   const limits = { cpu: "500m", memory: "100Mi" };
-  const side = container({}, limits, { restartPolicy: "Always" });
-  expect(podResources(podOf([container({}, limits), container({}, limits)]), 100)).toEqual({ cpuShares: 1024, cpuQuota: 100_000, memory: 200 * 2 ** 20, pids: 100 });
-  expect(podResources(podOf([container({}, limits), container({ cpu: "1" })]))).toEqual({ cpuShares: 1536 });
-  expect(podResources(podOf([container({}, limits)], [container({}, { cpu: "2", memory: "50Mi" })])).memory).toBe(100 * 2 ** 20);
-  expect(podResources(podOf([container({}, limits)], [side, container({}, { cpu: "2", memory: "50Mi" })]))).toEqual({ cpuShares: 2560, cpuQuota: 250_000, memory: 200 * 2 ** 20 });
+  const side = container(limits, limits, { restartPolicy: "Always" });
+  const heavy = container({ cpu: "2" }, { cpu: "2", memory: "50Mi" });
+  expect(podResources(podOf([container(limits, limits), container(limits, limits)]), 100)).toEqual({ cpuShares: 1024, cpuQuota: 100_000, memory: 200 * 2 ** 20, pids: 100 });
+  expect(podResources(podOf([container(limits, limits), container({ cpu: "1" })]))).toEqual({ cpuShares: 1536 });
+  expect(podResources(podOf([container(limits, limits)], [heavy])).memory).toBe(100 * 2 ** 20);
+  expect(podResources(podOf([container(limits, limits)], [side, heavy]))).toEqual({ cpuShares: 2560, cpuQuota: 250_000, memory: 200 * 2 ** 20 });
+});
+
+describe("resources of the pod as a whole", () => {
+  const whole = { requests: { cpu: "500m", memory: "2Gi" }, limits: { cpu: "1", memory: "3Gi" } };
+  const pod: Pod = { metadata: { uid: "u" }, spec: { containers: [container({ memory: "1Gi" }), container({})], resources: whole } };
+  test("limit its group, and containers without a limit of their own", () => {
+    expect(podResources(pod)).toEqual({ cpuShares: 512, cpuQuota: 100_000, memory: 3 * gib });
+    expect(containerAmounts(pod, pod.spec.containers[1]!)).toEqual({ cpuRequest: 0, cpuLimit: 1000, memoryRequest: 0, memoryLimit: 3 * gib });
+    expect(podLimits({ ...pod, spec: { ...pod.spec, overhead: { memory: "1Gi" } } })).toEqual({ cpu: "1", memory: "4Gi" });
+  });
+  test("memory that no container asks for protects them all", () => {
+    expect(oomScoreAdjust(pod, pod.spec.containers[0]!, 4 * gib)).toBe(625);
+    expect(oomScoreAdjust(pod, pod.spec.containers[1]!, 4 * gib)).toBe(875);
+  });
+});
+
+test("a sidecar is not killed before the containers it serves", () => {
+  const side = container({ memory: "1Mi" }, {}, { restartPolicy: "Always" });
+  expect(oomScoreAdjust(podOf([container({ memory: "1Gi" }), container({ memory: "2Gi" })], [side]), side, 4 * gib)).toBe(750);
 });

@@ -1,5 +1,5 @@
 import { CriError, GrpcCode, type ContainerRuntime } from "../../cri/cri.ts";
-import { ContainerState, PodSandboxState, type Container as CriContainer, type ContainerStatus as CriContainerStatus, type PodSandbox } from "../../cri/generated/messages.ts";
+import { ContainerState, PodSandboxState, type Container as CriContainer, type ContainerStatus as CriContainerStatus, type LinuxContainerResources, type PodSandbox } from "../../cri/generated/messages.ts";
 import { containerNameLabel, podNameLabel, podNamespaceLabel, podUidLabel, readContainerFacts, type ContainerFacts } from "./labels.ts";
 
 /** One container the runtime knows, running or dead. Times are in milliseconds since the Unix epoch. */
@@ -17,6 +17,8 @@ export interface RuntimeContainer extends ContainerFacts {
   image: string;
   imageRef: string;
   logPath: string;
+  /** What the kernel holds it to, where the runtime tells. */
+  limits?: LinuxContainerResources;
   /** Where on the node the container writes its termination message. */
   terminationLog?: string;
 }
@@ -46,20 +48,34 @@ export const latestContainer = (pod: RuntimePod, name: string): RuntimeContainer
 export const latestEnded = (pod: RuntimePod, name: string): RuntimeContainer | undefined => pod.containers.find((container) => container.name === name && container.state === "exited");
 export const currentSandbox = (pod: RuntimePod): RuntimeSandbox | undefined => pod.sandboxes[0];
 
+/** What a list of everything tells of a pod. */
+export interface ListedPod extends Pick<RuntimePod, "uid" | "name" | "namespace"> {
+  active: string[];
+  ids: string[];
+  /** What its containers were made with, by name; of several of a name the newest. */
+  resources: Map<string, NonNullable<ContainerFacts["resources"]>>;
+}
+
+export type RuntimePodList = ReadonlyMap<string, ListedPod>;
+
 /** The identities of all pods the runtime has anything of: sandboxes, or containers without one. */
-export async function listRuntimePods({ runtime }: ContainerRuntime): Promise<Map<string, Pick<RuntimePod, "uid" | "name" | "namespace"> & { active: string[]; ids: string[] }>> {
+export async function listRuntimePods({ runtime }: ContainerRuntime): Promise<RuntimePodList> {
   const [{ items = [] }, { containers = [] }] = await Promise.all([runtime.listPodSandbox({}), runtime.listContainers({})]);
-  const pods = new Map<string, { uid: string; name: string; namespace: string; active: string[]; ids: string[] }>();
+  const pods = new Map<string, ListedPod>();
   const add = ({ id = "", labels = {} }: { id?: string; labels?: Record<string, string> }, active: boolean): void => {
     const uid = labels[podUidLabel];
     if (!uid) return;
     let pod = pods.get(uid);
-    if (!pod) pods.set(uid, pod = { uid, name: labels[podNameLabel] ?? "", namespace: labels[podNamespaceLabel] ?? "", active: [], ids: [] });
+    if (!pod) pods.set(uid, pod = { uid, name: labels[podNameLabel] ?? "", namespace: labels[podNamespaceLabel] ?? "", active: [], ids: [], resources: new Map() });
     pod.ids.push(id);
     if (active) pod.active.push(id);
   };
   for (const sandbox of items) add(sandbox, (sandbox.state ?? PodSandboxState.SANDBOX_READY) === PodSandboxState.SANDBOX_READY);
-  for (const container of containers) add(container, container.state === ContainerState.CONTAINER_RUNNING);
+  for (const container of containers.toSorted((a, b) => (a.createdAt ?? 0) - (b.createdAt ?? 0))) {
+    add(container, container.state === ContainerState.CONTAINER_RUNNING);
+    const { resources } = readContainerFacts(container.annotations);
+    if (resources) pods.get(container.labels?.[podUidLabel] ?? "")?.resources.set(container.labels?.[containerNameLabel] ?? "", resources);
+  }
   return pods;
 }
 
@@ -101,6 +117,7 @@ function containerOf(item: CriContainer, status: CriContainerStatus): RuntimeCon
     createdAt: milliseconds(status.createdAt), startedAt: milliseconds(status.startedAt), finishedAt: milliseconds(status.finishedAt),
     exitCode: status.exitCode ?? 0, reason: status.reason ?? "", message: status.message ?? "",
     image: status.image?.image ?? item.image?.image ?? "", imageRef: status.imageRef ?? item.imageRef ?? "", logPath: status.logPath ?? "",
+    ...(status.resources?.linux ? { limits: status.resources.linux } : {}),
     terminationLog: status.mounts?.find((mount) => mount.containerPath === facts.terminationMessagePath)?.hostPath,
   };
 }

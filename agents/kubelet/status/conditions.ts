@@ -13,6 +13,8 @@ export interface ConditionFacts {
   known: readonly Frozen<PodCondition>[];
   /** How the kubelet disrupted the pod, in a sentence. */
   disruption?: string | undefined;
+  /** Those of a resize that hold. */
+  resize?: readonly PodCondition[];
   now: number;
 }
 
@@ -20,7 +22,8 @@ type Verdict = Pick<PodCondition, "status" | "reason" | "message">;
 
 const disruptionTarget = "DisruptionTarget";
 const terminationByKubelet = "TerminationByKubelet";
-const ownTypes: readonly string[] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
+const resizeTypes = ["PodResizePending", "PodResizeInProgress"] as const;
+const ownTypes: readonly string[] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", ...resizeTypes];
 
 /** Whether the kubelet answers for conditions of this type. */
 export const isOwnCondition = ({ type }: { readonly type: string }): boolean => ownTypes.includes(type);
@@ -45,8 +48,8 @@ export function podConditions(pod: Pod, facts: ConditionFacts): PodCondition[] {
   ];
   if (facts.disruption) verdicts.push([disruptionTarget, { status: "True", reason: terminationByKubelet, message: facts.disruption }]);
   const own = verdicts.map(([type, verdict]) => condition(pod, type, verdict, old.get(type), facts.now));
-  const said = new Set(verdicts.map(([type]) => type));
-  return [...own, ...[...old.values()].filter(({ type }) => !said.has(type)).map((condition) => structuredClone(condition) as PodCondition)];
+  const said = new Set<string>([...verdicts.map(([type]) => type), ...resizeTypes]);
+  return [...own, ...(facts.resize ?? []), ...[...old.values()].filter(({ type }) => !said.has(type)).map((condition) => structuredClone(condition) as PodCondition)];
 }
 
 function condition(pod: Pod, type: string, verdict: Verdict, old: Frozen<PodCondition> | undefined, now: number): PodCondition {

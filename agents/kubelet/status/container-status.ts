@@ -2,6 +2,7 @@ import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import type { ContainerState, ContainerStatus } from "../../../src/apis/generated/core/v1.ts";
 import { initContainers, isInitContainer, isSidecar, restartPolicyOf, type Container, type Pod } from "../pod/pod.ts";
 import type { RuntimeContainer, RuntimePod } from "../runtime/runtime-status.ts";
+import { containerResourceStatus } from "./container-resources.ts";
 
 /** Why a container isn't running, from the last try to start it. */
 export interface Waiting {
@@ -34,6 +35,7 @@ export function containerStatus(pod: Pod, container: Container, runtime: Runtime
   const status: ContainerStatus = {
     name: container.name, image: current.image || container.image || "", imageID: current.imageRef, containerID: `containerd://${current.id}`,
     restartCount: current.restartCount, ready: false, started: false, state: stateOf(current, view), lastState: {},
+    ...containerResourceStatus(container, current, old), ...volumeMounts(container),
   };
   if (previous?.state === "exited") status.lastState = stateOf(previous, view);
   else if (old?.lastState?.terminated) status.lastState = structuredClone(old.lastState) as ContainerState;
@@ -48,6 +50,12 @@ export function containerStatus(pod: Pod, container: Container, runtime: Runtime
   }
   if (isInitContainer(pod, container.name) && !isSidecar(container)) status.ready = status.state?.terminated?.exitCode === 0;
   return status;
+}
+
+/** Mounts by the names of their volumes; which are read-only below as well, no runtime says. */
+function volumeMounts({ volumeMounts: mounts = [] }: Container): Pick<ContainerStatus, "volumeMounts"> {
+  if (mounts.length === 0) return {};
+  return { volumeMounts: mounts.map(({ name, mountPath, readOnly }) => ({ name, mountPath, ...(readOnly ? { readOnly, recursiveReadOnly: "Disabled" } : {}) })) };
 }
 
 export function comesBack(pod: Pod, container: Container, ended: RuntimeContainer): boolean {
@@ -65,7 +73,7 @@ function missing(pod: Pod, container: Container, old: Frozen<ContainerStatus> | 
   const waitsForInit = initContainers(pod).length > 0 && (!isInitContainer(pod, container.name) || initContainers(pod)[0]!.name !== container.name);
   const waiting = view.waiting(container.name) ?? { reason: waitsForInit ? "PodInitializing" : "ContainerCreating" };
   return {
-    name: container.name, image: container.image ?? "", imageID: "", ready: false, started: false, restartCount: old?.restartCount ?? 0,
+    name: container.name, image: container.image ?? "", imageID: "", ...volumeMounts(container), ready: false, started: false, restartCount: old?.restartCount ?? 0,
     state: { waiting }, lastState: old?.lastState ? (structuredClone(old.lastState) as ContainerState) : {},
   };
 }

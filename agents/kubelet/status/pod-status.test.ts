@@ -45,7 +45,7 @@ test("a running pod in full", () => {
     phase: "Running", startTime: "1970-01-01T00:01:00Z", qosClass: "BestEffort", hostIP: "192.0.2.1", hostIPs: [{ ip: "192.0.2.1" }], podIP: "10.0.0.2", podIPs: [{ ip: "10.0.0.2" }], observedGeneration: 1,
     conditions: ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"].map(condition),
     containerStatuses: [{
-      name: "a", image: "docker.io/library/x:1", imageID: "x@sha256:1", containerID: "containerd://c1", restartCount: 0, ready: true, started: true, state: { running: { startedAt: "1970-01-01T00:00:02Z" } }, lastState: {},
+      name: "a", image: "docker.io/library/x:1", imageID: "x@sha256:1", containerID: "containerd://c1", restartCount: 0, ready: true, started: true, state: { running: { startedAt: "1970-01-01T00:00:02Z" } }, lastState: {}, resources: {},
     }],
   });
 });

@@ -1,7 +1,9 @@
-import type { PodStatus } from "../../../src/apis/generated/core/v1.ts";
+import type { PodCondition, PodStatus } from "../../../src/apis/generated/core/v1.ts";
 import { qosClassOf } from "../../../src/apis/core/pod/qos.ts";
+import { podRequests } from "../../../src/apis/core/pod/resources.ts";
 import type { Verdict } from "../pod/verdict.ts";
 import { ephemeralContainers, initContainers, isHostNetwork, isTerminal, type Container, type Pod } from "../pod/pod.ts";
+import { podLimits } from "../runtime/resources.ts";
 import { currentSandbox, type RuntimePod } from "../runtime/runtime-status.ts";
 import { knownConditions, podConditions } from "./conditions.ts";
 import { containerStatus, time, type ContainerView } from "./container-status.ts";
@@ -14,6 +16,8 @@ export interface StatusView extends ContainerView {
   podIps: readonly string[];
   /** Why the kubelet ended the pod, such as DeadlineExceeded or Evicted: the pod is Failed then. */
   verdict?: Verdict | undefined;
+  /** How far the resources that the pod was granted have come true; only where pods are resized. */
+  resize?: { conditions: readonly PodCondition[]; actuated: Pod };
   /** The last status told, which the API may not show yet. */
   told?: PodStatus;
 }
@@ -36,7 +40,7 @@ export function podStatus(pod: Pod, runtime: RuntimePod, view: StatusView): PodS
 
   const status: PodStatus = {
     phase, startTime: old.startTime ?? time(view.now),
-    conditions: podConditions(pod, { phase, initStatuses, statuses, sandboxReady, known: knownConditions(pod.status?.conditions, view.told?.conditions), disruption: view.verdict?.disruption, now: view.now }),
+    conditions: podConditions(pod, { phase, initStatuses, statuses, sandboxReady, known: knownConditions(pod.status?.conditions, view.told?.conditions), disruption: view.verdict?.disruption, resize: view.resize?.conditions ?? [], now: view.now }),
     qosClass: old.qosClass ?? qosClassOf(pod), containerStatuses: statuses,
     hostIP: hostIps[0], hostIPs: hostIps.map((ip) => ({ ip })),
   };
@@ -47,10 +51,21 @@ export function podStatus(pod: Pod, runtime: RuntimePod, view: StatusView): PodS
     status.podIP = podIps[0];
     status.podIPs = podIps.map((ip) => ({ ip }));
   }
+  if (view.resize) Object.assign(status, podLevelResources(pod, view.resize.actuated));
   const { reason, message } = view.verdict ?? old;
   if (reason) status.reason = reason;
   if (message) status.message = message;
   return status;
+}
+
+/** Source: k8s.io/kubernetes/pkg/kubelet convertToAPIPodLevelResourcesStatus. */
+function podLevelResources(granted: Pod, actuated: Pod): Pick<PodStatus, "allocatedResources" | "resources"> {
+  const allocatedResources = podRequests(granted), requests = podRequests(actuated), limits = podLimits(actuated);
+  if (Object.keys(allocatedResources).length === 0 && Object.keys(limits).length === 0) return {};
+  return {
+    allocatedResources,
+    resources: { ...(Object.keys(limits).length > 0 ? { limits } : {}), ...(Object.keys(requests).length > 0 ? { requests } : {}) },
+  };
 }
 
 const anyRunning = (runtime: RuntimePod): boolean => runtime.containers.some((container) => container.state === "running");
