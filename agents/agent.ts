@@ -15,6 +15,7 @@ import { Containerd } from "./containerd/supervisor.ts";
 import { connectRuntime } from "./cri/containerd.ts";
 import { ClusterDns } from "./dns/cluster-dns.ts";
 import { createKubelet, type Kubelet } from "./kubelet/kubelet.ts";
+import { NetworkPolicies, removePolicyTable } from "./netpol/netpol.ts";
 import { PodNetworkWriter } from "./network/pod-network.ts";
 import { conntrackProgram } from "./proxy/conntrack.ts";
 import { ServiceProxy } from "./proxy/proxy.ts";
@@ -39,6 +40,8 @@ export interface AgentOptions {
   clusterDns: readonly string[];
   clusterDomain: string;
   podLogDir: string;
+  /** NetworkPolicies are another program's matter. */
+  disableNetworkPolicy?: boolean;
   /** A CRI socket of somebody else's runtime; without it containerd is ours. */
   containerRuntimeEndpoint?: string;
   /** Where the kubelet's API listens, as the Node object says. */
@@ -70,11 +73,13 @@ export function createAgent(options: AgentOptions): Agent {
   const socket = options.containerRuntimeEndpoint ?? containerd!.socket;
   const runtime = containerd?.runtime ?? connectRuntime({ socket, log: logger("cri") });
   const stopped = new AbortController();
+  const policyTable = { nft: openNftables(), table: { family: "inet", name: `${options.instance}-policies` } } as const;
+  const policies = options.disableNetworkPolicy ? undefined : new NetworkPolicies({ ...policyTable, informers: networkInformers, nodeName, clock, log: logger("netpol") });
   const kubelet: Kubelet = createKubelet({
     runtime, client, informers, clock, nodeName, nodeIps, labels: options.nodeLabels, taints: options.nodeTaints as Taint[],
     recorder: createEventRecorder({ client, events, component: "kubelet", host: nodeName, clock }, stopped.signal),
     rootDir: join(directory, "kubelet"), storageDirectory: options.storageDirectory, logDir: options.podLogDir, clusterDns: options.clusterDns, clusterDomain: options.clusterDomain,
-    cgroupRoot: `/${options.instance}`, kubeletPort: options.kubeletPort,
+    cgroupRoot: `/${options.instance}`, kubeletPort: options.kubeletPort, ...(policies ? { podHasAddresses: (...pod) => policies.podHasAddresses(...pod) } : {}),
   });
   const images = new ImageImporter({
     socket, runtime, directory: join(directory, "images"), stateFile: join(directory, "imported-images.json"), clock, log: logger("images"), onImported: () => kubelet.imagesChanged(),
@@ -94,6 +99,7 @@ export function createAgent(options: AgentOptions): Agent {
       part("images", (signal) => images.run(signal)),
       part("network", (signal) => network.run(signal)),
       part("proxy", (signal) => proxy.run(signal), proxy.ready),
+      policies ? part("network-policies", (signal) => policies.run(signal)) : { name: "network-policies", start: () => removePolicyTable(policyTable) },
       part("dns", (signal) => dns.run(signal), dns.ready),
       { name: "events", start: async () => undefined, stop: async () => stopped.abort() },
       part("kubelet", (signal) => kubelet.run(signal)),

@@ -40,6 +40,7 @@ const mayImport: Record<string, readonly string[]> = {
   // Components of a node: each stands on the client and on drivers, none on another.
   "agents/kubelet": ["src/base", "src/apimachinery", "src/apis", "src/client", "agents/cri"],
   "agents/proxy": ["src/base", "src/apimachinery", "src/apis", "src/client", "nftables-js"],
+  "agents/netpol": ["src/base", "src/apimachinery", "src/apis", "src/client", "nftables-js"],
   "agents/network": ["src/base", "src/apimachinery", "src/apis", "src/client", "agents/netlink"],
   "agents/dns": ["src/base", "src/apimachinery", "src/apis", "src/client"],
   // Plays nodes without a runtime by the kubelet's own rules, so that the two can't drift apart.

@@ -68,6 +68,8 @@ export interface KubeletOptions {
   /** Where the kubelet's own API listens, as the Node says. Default 10250. */
   kubeletPort?: number;
   resolvConfPath?: string;
+  /** See `PodContext`. */
+  podHasAddresses?: PodContext["podHasAddresses"];
   /** Default: by the runtime's own streaming server. */
   streaming?: Streaming;
 }
@@ -131,7 +133,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     nodeResolvConf: () => readResolvConf(options.resolvConfPath), nodeHosts: () => readFileSync("/etc/hosts", "utf8"),
     clusterDns: { servers: options.clusterDns, domain: options.clusterDomain },
     logDir: options.logDir ?? "/var/log/pods", seccompRoot: join(rootDir, "seccomp"),
-    cgroups, volumes, references, puller, probes, statuses, crashes: new Backoff(crashLoopLimits), admission, resizer,
+    cgroups, volumes, references, puller, probes, statuses, crashes: new Backoff(crashLoopLimits), admission,
+    ...(options.podHasAddresses ? { podHasAddresses: options.podHasAddresses } : {}), resizer,
   };
   const workers = new PodWorkers(context, informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` }));
   const node = new NodeStatusReporter({

@@ -31,6 +31,7 @@ export const nodeSettings = [
   { name: "node-label", type: "list", placeholder: "key=value", group: "Node", description: "Labels the node registers with" },
   { name: "node-taint", type: "list", placeholder: "key=value:effect", group: "Node", description: "Taints the node registers with" },
   { name: "kubelet-port", type: "number", default: 10250, placeholder: "port", group: "Node", description: "Port of the kubelet's own API; 0 takes a free one" },
+  { name: "disable-network-policy", type: "boolean", default: false, group: "Node", description: "Leave NetworkPolicies to another program: this node's pods accept every connection" },
   { name: "container-runtime-endpoint", type: "string", defaultText: "a containerd of our own", placeholder: "socket", group: "Runtime", description: "Use the CRI runtime at this Unix socket instead" },
   { name: "pod-log-dir", type: "string", default: "/var/log/pods", placeholder: "dir", group: "Runtime", description: "Where containers' logs are written" },
   { name: "log-level", type: "string", default: "info", placeholder: "debug|info|warning|error", group: "Logging", description: "What to log" },
@@ -75,6 +76,7 @@ export interface NodeOptions {
   nodeLabels: Record<string, string>;
   nodeTaints: { key: string; value?: string; effect: string }[];
   kubeletPort: number;
+  disableNetworkPolicy: boolean;
   containerRuntimeEndpoint?: string;
   podLogDir: string;
   bindAddress: string;

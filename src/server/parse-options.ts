@@ -46,7 +46,7 @@ export function parseNodeOptions(values: SettingValues, host: Host = {}): NodeOp
   return {
     dataDir: absolute(text("data-dir"), "--data-dir"), nodeName, nodeIps,
     nodeLabels: labels((values["node-label"] as string[] | undefined) ?? []), nodeTaints: ((values["node-taint"] as string[] | undefined) ?? []).map(taint),
-    kubeletPort: port(values["kubelet-port"], "--kubelet-port"), ...(runtime ? { containerRuntimeEndpoint: runtime } : {}), podLogDir: absolute(text("pod-log-dir"), "--pod-log-dir"),
+    kubeletPort: port(values["kubelet-port"], "--kubelet-port"), disableNetworkPolicy: values["disable-network-policy"] === true, ...(runtime ? { containerRuntimeEndpoint: runtime } : {}), podLogDir: absolute(text("pod-log-dir"), "--pod-log-dir"),
     bindAddress: text("bind-address"), front: oneOf(text("front"), ["bun", "node"], "--front"),
   };
 }

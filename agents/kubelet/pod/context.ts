@@ -16,6 +16,7 @@ import type { Volumes } from "../volumes/volumes.ts";
 import type { Backoff } from "./backoff.ts";
 import type { Resizer } from "../resize/resizer.ts";
 import type { PodAdmission } from "./pod-admission.ts";
+import type { Pod } from "./pod.ts";
 import type { References } from "./references.ts";
 
 /** What the workers of all pods share. */
@@ -43,5 +44,7 @@ export interface PodContext {
   statuses: StatusManager;
   crashes: Backoff;
   admission: PodAdmission;
+  /** Awaited before a pod's containers start, with its sandbox there: the packet filter knows the pod when it resolves. */
+  podHasAddresses?(pod: Pod, ips: readonly string[], signal: AbortSignal): Promise<void>;
   resizer: Resizer;
 }

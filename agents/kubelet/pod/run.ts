@@ -63,6 +63,7 @@ async function apply(context: PodContext, pod: Pod, runtime: RuntimePod, actions
   if (!volumes) return actions.kill.length > 0;
   const sandbox = await sandboxFor(context, pod, runtime, actions);
   if (!sandbox) return actions.kill.length > 0;
+  if (actions.start.length) await context.podHasAddresses?.(pod, sandbox.ips, signal);
   let changed = actions.createSandbox || actions.kill.length > 0 || resized === "done";
   for (const container of actions.start) {
     signal.throwIfAborted();
