@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { parseGoDuration } from "./go-duration.ts";
+import { formatGoDuration, parseGoDuration } from "./go-duration.ts";
 
 test.each([["0", 0], ["5s", 5000], ["300ms", 300], ["1.5h", 5_400_000], ["2h45m", 9_900_000], ["-1m", -60_000], ["+.5s", 500], ["1us", 0.001], ["10ns", 0.00001]])("%s", (text, ms) => expect(parseGoDuration(text)).toBeCloseTo(ms, 9));
 
@@ -17,4 +17,8 @@ test("any text is a number or an Error", () => {
       expect((error as Error).message).toStartWith("time: ");
     }
   }));
+});
+
+test.each([[0, "0s"], [300, "300ms"], [1500, "1.5s"], [15_000.4, "15s"], [120_000, "2m0s"], [3_661_001, "1h1m1.001s"], [-1000, "-1s"]])("%p ms is written %p", (ms, text) => {
+  expect(formatGoDuration(ms)).toBe(text);
 });

@@ -21,3 +21,12 @@ export function parseGoDuration(text: string): number {
   if (total > 9_223_372_036_854) throw new Error(`time: invalid duration ${quoted}`);
   return sign === "-" ? -total : total;
 }
+
+/** Writes a duration as Go's Duration.String does, to the millisecond: `1.5s`, `2m0s`, `300ms`. */
+export function formatGoDuration(ms: number): string {
+  const whole = Math.round(ms);
+  if (whole < 0) return `-${formatGoDuration(-whole)}`;
+  if (whole > 0 && whole < 1000) return `${whole}ms`;
+  const minutes = Math.floor(whole / 60_000), hours = Math.floor(minutes / 60);
+  return `${hours > 0 ? `${hours}h` : ""}${minutes > 0 ? `${minutes % 60}m` : ""}${(whole % 60_000) / 1000}s`;
+}

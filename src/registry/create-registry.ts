@@ -19,6 +19,7 @@ import { namesRevision, takeKind, takeNamespace } from "./metadata.ts";
 import { writeOptionsObject } from "./operation-options.ts";
 import { patchObject } from "./patch.ts";
 import { randomSuffix } from "./random-suffix.ts";
+import type { Readers } from "./readers.ts";
 import type { Registry, WriteRequest } from "./registry.ts";
 import { createResourceTable, whileServed } from "./resource-table.ts";
 import type { Reviews } from "./reviews.ts";
@@ -43,6 +44,8 @@ export interface RegistryDependencies {
   hooks?: WriteHooks;
   /** Kinds that are answered, not stored; see `reviews.ts`. */
   reviews?: Reviews;
+  /** Kinds that are read without being stored. */
+  readers?: Readers;
   /** Asked whether a PUT that makes a missing object may create it; without one, the right to update is enough. */
   authorizer?: Authorizer;
   /** Without one, serviceaccounts/token answers 405. */
@@ -50,20 +53,30 @@ export interface RegistryDependencies {
 }
 
 /** The registry over one cacher. */
-export function createRegistry({ cacher, cards, admission, clock, hooks = {}, reviews = {}, authorizer, tokenIssuer }: RegistryDependencies): Registry {
+export function createRegistry({ cacher, cards, admission, clock, hooks = {}, reviews = {}, readers = {}, authorizer, tokenIssuer }: RegistryDependencies): Registry {
   const machinery: Machinery = { store: createStore(cacher), admission: chainAdmission(admission), clock, hooks, authorizer, newUid: randomUUID, randomSuffix };
   const resources = createResourceTable(cards);
   const watching = { cacher, bookmarks: new Bookmarks(() => cacher.revision) };
 
   const answered: Reviews = { ...postedBindings(() => registry), ...reviews };
+  const readerOf = ({ resource, group }: AnyResource): Readers[string] | undefined => readers[`${resource}.${group}`];
   const registry: Registry = {
     resources,
     get cards() {
       return resources.cards;
     },
     find: (group, version, resource) => resources.find(group, version, resource),
-    get: (card, key, options) => getObject(cacher, card, key, options),
-    list: (card, options) => listObjects(cacher, card, options),
+    async get(card, key, options) {
+      const reader = readerOf(card);
+      if (!reader) return getObject(cacher, card, key, options);
+      const object = await reader.get(key);
+      if (!object) throw notFound(card, key.name);
+      return object as never;
+    },
+    async list(card, options) {
+      const reader = readerOf(card);
+      return reader ? { items: await reader.list(options) as never, metadata: { resourceVersion: "" } } : listObjects(cacher, card, options);
+    },
     watch(card, options, onEvents, signal) {
       // Custom resources alone come and go; their watches end with what they were read by, and clients come again.
       if (!card.objectSchema) return watchObjects(watching, card, options, onEvents, signal);

@@ -4,6 +4,7 @@ import { expressionRules } from "../apis/admissionregistration/expressions.ts";
 import { builtins } from "../apis/builtins.ts";
 import { events } from "../apis/core/event.ts";
 import { gatedKinds } from "../apis/feature-gates.ts";
+import { metricsKinds } from "../apis/metrics/metrics-kinds.ts";
 import { nodes } from "../apis/core/node.ts";
 import { pods } from "../apis/core/pod/pod.ts";
 import { resourcequotas } from "../apis/core/resourcequota.ts";
@@ -66,6 +67,7 @@ import { SqliteStorage } from "../storage/sqlite/sqlite-storage.ts";
 
 import { tokenAuthenticators } from "./identity.ts";
 import type { AuditOptions } from "./audit-options.ts";
+import { metricsApi } from "./metrics-api/metrics-api.ts";
 import type { ServerOptions } from "./options.ts";
 import { frontProxyName } from "./pki/cluster-pki.ts";
 
@@ -142,8 +144,10 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   const webhooks = createWebhookCaller({ resolveService });
   expressionRules.validate = validateAdmissionExpression;
   const matcher = createMatcher({ listers, cards: () => registry.cards });
+  const measures = !options.disable.includes("metrics-server");
   const registry: Registry = createRegistry({
-    cacher, cards: withCustomResources([...builtins, ...gatedKinds(options.featureGates)]), clock, authorizer, tokenIssuer: tokens.issuer,
+    cacher, cards: withCustomResources([...builtins, ...gatedKinds(options.featureGates), ...(measures ? metricsKinds : [])]),
+    readers: measures ? metricsApi({ informers, nodes: nodeConnector, clock, log: logger("metrics") }) : {}, clock, authorizer, tokenIssuer: tokens.issuer,
     admission: defaultAdmission({
       listers, authorizer, clock, enabled: options.identity.enabledAdmissionPlugins, disabled: options.identity.disabledAdmissionPlugins, podSecurityConfiguration: options.identity.admissionConfiguration?.podSecurity, updateQuotaStatus: (quota) => clientAs(itself).update(resourcequotas, quota, { subresource: "status" }),
       policies: { matcher, cards: () => registry.cards }, webhooks: { matcher, caller: webhooks, metrics },

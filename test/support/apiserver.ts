@@ -47,6 +47,7 @@ import { createRegistry } from "../../src/registry/create-registry.ts";
 import { builtinHooks } from "../../src/registry/hooks.ts";
 import { createLocalClient } from "../../src/registry/local-client.ts";
 import { createListers, createLocalInformers } from "../../src/registry/local-informers.ts";
+import type { Readers } from "../../src/registry/readers.ts";
 import type { Registry } from "../../src/registry/registry.ts";
 import { accessReviews } from "../../src/registry/reviews.ts";
 import type { IdentityOptions } from "../../src/server/identity-options.ts";
@@ -83,6 +84,8 @@ export interface TestApiServerOptions {
   serviceAddresses?: ReadonlyMap<string, ServiceAddress>;
   /** Kinds besides the built-in ones. */
   cards?: readonly AnyResource[];
+  /** How those are read that are not stored. */
+  readers?(informers: InformerFactory): Readers;
 }
 
 /** A real API server in this process: everything but controllers, scheduler and nodes. */
@@ -131,7 +134,7 @@ async function frontProxyPair(): Promise<TestApiServer["frontProxy"]> {
 
 const silentRecorder: EventRecorder = { event: () => undefined };
 
-export async function startApiServer({ storage: kind = "memory", nodes: connector = { connect: () => undefined }, controllers = [], cards = [], identity = {}, formerIssuers = [], anonymous, enabledPlugins, serviceAddresses = new Map(), auditor, totalSeats, maxWatchesPerUser, limits }: TestApiServerOptions = {}): Promise<TestApiServer> {
+export async function startApiServer({ storage: kind = "memory", nodes: connector = { connect: () => undefined }, controllers = [], cards = [], readers, identity = {}, formerIssuers = [], anonymous, enabledPlugins, serviceAddresses = new Map(), auditor, totalSeats, maxWatchesPerUser, limits }: TestApiServerOptions = {}): Promise<TestApiServer> {
   const directory = mkdtempSync(join(tmpdir(), "skiff-apiserver-"));
   const storage = kind === "memory" ? new MemoryStorage() : kind === "sqlite" ? await SqliteStorage.open({ path: join(directory, "state.db") }) : kind;
   const cacher = new Cacher({ storage });
@@ -169,7 +172,7 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
   expressionRules.validate = validateAdmissionExpression;
   const matcher = createMatcher({ listers, cards: () => registry.cards });
   const registry: Registry = createRegistry({
-    cacher, cards: [...withCustomResources(builtins), ...cards],
+    cacher, cards: [...withCustomResources(builtins), ...cards], ...(readers ? { readers: readers(informers) } : {}),
     admission: defaultAdmission({
       listers, authorizer, enabled: enabledPlugins, updateQuotaStatus: (quota) => client().update(resourcequotas, quota, { subresource: "status" }),
       policies: { matcher, cards: () => registry.cards }, webhooks: { matcher, caller: webhooks },

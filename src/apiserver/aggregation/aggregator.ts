@@ -6,7 +6,7 @@ import { Runner } from "../../base/runner.ts";
 import type { Clock } from "../../base/clock.ts";
 import { logger } from "../../base/log.ts";
 import type { Client } from "../../client/client.ts";
-import type { ExtensionApis } from "../../client/extension-apis.ts";
+import type { ExtensionApis, ExtensionRequest } from "../../client/extension-apis.ts";
 import { startControllers } from "../../client/run-controllers.ts";
 import type { EventRecorder } from "../../client/recorder.ts";
 import type { InformerFactory } from "../../client/informer.ts";
@@ -62,6 +62,14 @@ export interface Aggregator {
   run(client: Client, recorder: EventRecorder, signal: AbortSignal): Promise<void>;
 }
 
+/** Reads what is served here, for those who ask for a group without knowing who serves it: of metrics, say. */
+function ownAnswer(registry: Registry, { verb, group, version, resource, namespace, name, subresource, query }: ExtensionRequest): Promise<unknown> | undefined {
+  const card = registry.find(group, version, resource);
+  if (!card || subresource) return undefined;
+  if (verb === "list") return registry.list(card, { namespace, ...query });
+  return verb === "get" && name !== undefined ? registry.get(card, { namespace, name }) : undefined;
+}
+
 export function createAggregator({ registry, informers, listers, resolveService, client: proxyClient, clock }: AggregatorDependencies): Aggregator {
   const lister = listers<ApiService>(apiServices.group, apiServices.resource);
   const servers = remoteServers({ resolveService, client: proxyClient });
@@ -115,7 +123,7 @@ export function createAggregator({ registry, informers, listers, resolveService,
       const [, group, version] = /^\/(?:openapi\/v3\/)?apis\/([^/]+)\/([^/]+)/.exec(path) ?? [];
       return group && version ? remoteService(apiServiceName(group, version)) : undefined;
     },
-    extensionApis: (authorizer, user) => extensionApis({ servers, service: remoteService, groups: () => groups, isKnown: (name) => documents.has(name), authorizer, user }),
+    extensionApis: (authorizer, user) => extensionApis({ servers, service: remoteService, groups: () => groups, isKnown: (name) => documents.has(name), own: (request) => ownAnswer(registry, request), authorizer, user }),
     proxy: (service, exchange) => proxyTo(servers, service, exchange),
     remotePaths: () => groups.flatMap(({ name, versions }) => versions.filter(({ remote }) => remote.freshness === "Current").map(({ version }) => `apis/${name}/${version}`)),
     remoteDocuments: () => openApi.documents(lister.list().filter((service) => service.spec.service && isAvailable(service))),

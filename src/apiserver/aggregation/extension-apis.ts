@@ -21,6 +21,8 @@ export interface ExtensionApisDependencies {
   groups(): readonly RemoteGroup[];
   /** Whether the server behind this APIService has told what it serves. */
   isKnown(name: string): boolean;
+  /** What this server itself serves of such groups; undefined when it doesn't. */
+  own(request: ExtensionRequest): Promise<unknown> | undefined;
   authorizer: Authorizer;
   user: UserInfo;
 }
@@ -28,7 +30,7 @@ export interface ExtensionApisDependencies {
 const methods = { get: "GET", list: "GET", delete: "DELETE", deletecollection: "DELETE" } as const;
 
 /** Extension API servers for components of this process: the user is authorized here, and told to the server, as for requests that are handed on. */
-export function extensionApis({ servers, service: find, groups, isKnown, authorizer, user }: ExtensionApisDependencies): ExtensionApis {
+export function extensionApis({ servers, service: find, groups, isKnown, own, authorizer, user }: ExtensionApisDependencies): ExtensionApis {
   return {
     served: () => groups().flatMap(({ name: group, versions }) => versions.map(({ version, remote: { resources, freshness } }) => ({
       group, version, available: freshness === "Current" && isKnown(apiServiceName(group, version)),
@@ -38,7 +40,11 @@ export function extensionApis({ servers, service: find, groups, isKnown, authori
       const { verb, group, version, namespace, name, subresource = "", body } = request;
       authorize(authorizer, user, verb, request, { namespace, name }, subresource);
       const service = find(apiServiceName(group, version));
-      if (!service) throw unexpectedAnswer(404, request, "404 page not found");
+      if (!service) {
+        const answer = own(request);
+        if (!answer) throw unexpectedAnswer(404, request, "404 page not found");
+        return answer;
+      }
       if (!isAvailable(service)) throw unexpectedAnswer(503, request, "service unavailable");
       const late = AbortSignal.timeout(mostMs);
       const sent = body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) };

@@ -8,12 +8,16 @@ const groups: Readonly<Record<string, number>> = {
 /** Versions other than a group's only one, which has 15. */
 const versions: Readonly<Record<string, number>> = { "/v1": 1, "autoscaling/v2": 30, "flowcontrol.apiserver.k8s.io/v1": 21, "resource.k8s.io/v1": 21 };
 
+/** Groups that this server serves where nobody else does, with the priorities that metrics-server asks for. */
+const replaceable = new Map([["metrics.k8s.io", { group: 100, version: 100 }]]);
+export const isReplaceable = (group: string): boolean => replaceable.has(group);
+
 /** That of custom resources, for what isn't Kubernetes' own. */
 const custom = { group: 1000, version: 100 };
 
-export const groupPriority = (group: string): number => (Object.hasOwn(groups, group) ? groups[group]! : custom.group);
+export const groupPriority = (group: string): number => (Object.hasOwn(groups, group) ? groups[group]! : (replaceable.get(group) ?? custom).group);
 
 export const versionPriority = (group: string, version: string): number =>
-  (Object.hasOwn(groups, group) ? versions[`${group}/${version}`] ?? 15 : custom.version);
+  (Object.hasOwn(groups, group) ? versions[`${group}/${version}`] ?? 15 : (replaceable.get(group) ?? custom).version);
 
 export const isBuiltIn = (group: string): boolean => Object.hasOwn(groups, group);

@@ -5,7 +5,7 @@ import { formatTime } from "../../apimachinery/time.ts";
 import type { Client } from "../../client/client.ts";
 import type { Lister } from "../../client/informer.ts";
 import { apiServiceName, isAvailable, type ApiService, type ApiServiceCondition } from "./api-service.ts";
-import { groupPriority, isBuiltIn, versionPriority } from "./priorities.ts";
+import { groupPriority, isBuiltIn, isReplaceable, versionPriority } from "./priorities.ts";
 
 /** What we made ourselves, and may take away again. */
 const managedLabel = "kube-aggregator.kubernetes.io/automanaged";
@@ -33,6 +33,8 @@ export async function registerLocal({ card, cards, lister, isDefined, client, no
   async function ensure(service: ApiService): Promise<void> {
     const found = lister.get(service.metadata.name!);
     if (!found) await client.create(card, service).catch(unless(isAlreadyExists));
+    // An APIService written over ours keeps our label: whoever brings a server for the group is meant to have it.
+    else if (found.spec.service && isReplaceable(found.spec.group ?? "")) return;
     else if (found.metadata.labels?.[managedLabel] && !Bun.deepEquals(found.spec, service.spec)) await client.update(card, { ...thaw<ApiService>(found), spec: service.spec }).catch(unless(isConflict));
     const current = lister.get(service.metadata.name!);
     if (current && !current.spec.service && !isAvailable(current)) await client.update(card, withLocalStatus(current, now), { subresource: "status" }).catch(unless(isConflict));

@@ -58,6 +58,7 @@ export const userRoles: readonly ClusterRole[] = [
   clusterRole("system:aggregate-to-admin", adminRules, aggregateTo("admin")),
   clusterRole("system:aggregate-to-edit", editRules, aggregateTo("edit")),
   clusterRole("system:aggregate-to-view", viewRules, aggregateTo("view")),
+  clusterRole("system:aggregated-metrics-reader", [rule(read, "metrics.k8s.io", ["nodes", "pods"])], { ...aggregateTo("admin"), ...aggregateTo("edit"), ...aggregateTo("view") }),
   clusterRole("system:discovery", [paths("/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version", "/version/")]),
   clusterRole("system:monitoring", [paths("/flagz", "/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/metrics/slis", "/readyz", "/readyz/*", "/statusz"), rule(["get"], "", ["nodes/metrics"])]),
   clusterRole("system:public-info-viewer", [paths("/healthz", "/livez", "/readyz", "/version", "/version/")]),
