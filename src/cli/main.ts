@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { UsageError } from "../server/settings.ts";
+import { addAgentCommand } from "./agent.ts";
 import { addHollowCommand } from "./hollow.ts";
 import { addKubectlCommand, kubectlArguments, runKubectl } from "./kubectl.ts";
 import { addServerCommand } from "./server.ts";
@@ -12,10 +13,11 @@ export async function main(argv: readonly string[], calledAs = process.argv0): P
   const kubectl = kubectlArguments(argv, calledAs);
   if (kubectl) return runKubectl(kubectl, calledAs);
   const program = new Command("skiff")
-    .description("Kubernetes for the edge in one executable.\n\nRun a cluster with `skiff server`, then use kubectl with the kubeconfig it writes.")
+    .description("Kubernetes for the edge in one executable.\n\nRun a cluster with `skiff server`, then use kubectl with the kubeconfig it writes; join other machines with `skiff agent`.")
     .showHelpAfterError("(run with --help to see what there is)")
     .exitOverride();
   addServerCommand(program);
+  addAgentCommand(program);
   addKubectlCommand(program);
   addStatusCommand(program);
   addTokenCommand(program);

@@ -1,46 +1,14 @@
-import { Option, type Command } from "commander";
-import { configureLogging, type LogLevel } from "../base/log.ts";
-import { serverSettings, type Setting, type SettingValues } from "../server/options.ts";
+import type { Command } from "commander";
+import { serverSettings } from "../server/options.ts";
 import { parseServerOptions } from "../server/parse-options.ts";
-import { coerce, environmentName, readSettings, UsageError } from "../server/settings.ts";
-import { runServer } from "../server/run.ts";
-
-const defaultConfigFile = "/etc/skiff/config.yaml";
+import { addSettings } from "./setting-options.ts";
 
 export function addServerCommand(program: Command): void {
-  const command = program.command("server").description("Run the control plane, and this machine as a node of it unless --disable-agent")
-    .addOption(new Option("-c, --config <file>", `settings as "name: value" lines; files in <file>.d/ are read after it`).default(defaultConfigFile).env("SKIFF_CONFIG"));
-  for (const setting of serverSettings as readonly Setting[]) command.addOption(optionOf(setting));
-  command.addHelpText("after", `
-Every setting is also a key of the configuration file (data-dir: /mnt/ssd) and an environment
-variable (${environmentName("data-dir")}). A flag wins over the environment, that over the files.`);
-  command.action(async (flags: Record<string, unknown>) => {
-    const values = readSettings(serverSettings, { flags: kebab(flags), environment: process.env, configFile: String(flags["config"]), configRequired: flags["config"] !== defaultConfigFile });
+  const command = program.command("server").description("Run the control plane, and this machine as a node of it unless --disable-agent");
+  addSettings(command, serverSettings, async (values) => {
     const options = parseServerOptions(values);
-    configureLogging({ level: logLevel(String(values["log-level"])), format: values["log-format"] === "json" ? "json" : "text" });
+    // An agent never needs it, and is smaller without.
+    const { runServer } = await import("../server/run.ts");
     await runServer(options);
   });
-}
-
-function optionOf(setting: Setting): Option {
-  const value = setting.placeholder ?? (setting.type === "number" ? "number" : "value");
-  const flag = setting.type === "boolean" ? `--${setting.name} [true|false]` : `--${setting.name} <${value}>`;
-  const shown = setting.defaultText ?? (setting.default === undefined || setting.default === false ? undefined : String(setting.default));
-  const option = new Option(flag, setting.description + (shown ? ` (default: ${shown})` : "") + (setting.type === "list" ? " (may be repeated)" : "")).helpGroup(`${setting.group}:`);
-  return option.argParser((text: string, previous: unknown) => {
-    const parsed = coerce(setting, text, `--${setting.name}`);
-    return Array.isArray(parsed) && Array.isArray(previous) ? [...previous, ...parsed] : parsed;
-  });
-}
-
-/** commander hands back `dataDir`; settings are called `data-dir`. */
-function kebab(flags: Record<string, unknown>): SettingValues {
-  return Object.fromEntries(Object.entries(flags).map(([name, value]) => [name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), value as SettingValues[string]]));
-}
-
-function logLevel(text: string): LogLevel {
-  const levels: readonly LogLevel[] = ["debug", "info", "warning", "error"];
-  const level = levels.find((l) => l === text);
-  if (!level) throw new UsageError(`--log-level must be one of ${levels.join(", ")}, not ${JSON.stringify(text)}`);
-  return level;
 }

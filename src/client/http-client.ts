@@ -3,11 +3,23 @@ import { apiVersionOf, type AnyResource, type ResourceCard } from "../apimachine
 import { serviceUnavailable, StatusError } from "../apimachinery/status.ts";
 import type { Client, ObjectKey, ObjectList, WatchEvent, WatchOptions, WriteOptions } from "./client.ts";
 
-export interface HttpClientOptions {
+/** A server and how it is talked to. */
+export interface Endpoint {
   /** Such as `https://127.0.0.1:6443`, or `http://localhost` with `unix`. */
   server: string;
   /** PEM. Without `ca` the system's authorities are trusted. */
   tls?: { ca?: string; cert?: string; key?: string };
+  /** Aborts when this server is given up: watches that hang on it end as unreachable. */
+  givenUp?: AbortSignal;
+}
+
+export interface HttpClientOptions extends Partial<Endpoint> {
+  /** Asked for each request where servers and certificates change; instead of `server`. */
+  endpoint?: () => Endpoint;
+  /** It could not be reached, broke off, or did not answer in time. */
+  onUnreachable?(endpoint: Endpoint): void;
+  /** It doesn't know who we are, or no longer. */
+  onUnauthorized?(): void;
   /** The path of a Unix socket to go through. */
   unix?: string;
   /** Read for each request, because tokens are renewed. */
@@ -77,14 +89,18 @@ function withKinds<T extends KubeObject>(card: ResourceCard<T>, list: ObjectList
   return { metadata: list.metadata, items: (list.items ?? []).map((item) => withKind<T>(card, item) as Frozen<T>) };
 }
 
-async function send(options: HttpClientOptions, call: Call): Promise<Response> {
+const endpointOf = ({ endpoint, server, tls }: HttpClientOptions): Endpoint => endpoint?.() ?? { server: server!, ...(tls ? { tls } : {}) };
+
+async function send(options: HttpClientOptions, call: Call, endpoint = endpointOf(options)): Promise<Response> {
   const query = new URLSearchParams(call.query).toString();
   const token = options.token?.();
-  const timeout = call.endless ? undefined : AbortSignal.timeout(options.timeout ?? 30_000);
-  const signals = [call.signal, timeout].filter((signal) => signal !== undefined);
+  // A watch may last; that it begins is waited for no longer than for anything else.
+  const ms = options.timeout ?? 30_000, begun = new AbortController();
+  const timer = call.endless ? setTimeout(() => begun.abort(new Error("it did not answer in time")), ms) : undefined;
+  const signals = [call.signal, ...(call.endless ? [begun.signal, endpoint.givenUp] : [AbortSignal.timeout(ms)])].filter((signal) => signal !== undefined);
   let response: Response;
   try {
-    response = await fetch(options.server + call.path + (query && `?${query}`), {
+    response = await fetch(endpoint.server + call.path + (query && `?${query}`), {
       method: call.method,
       headers: {
         accept: "application/json",
@@ -93,22 +109,27 @@ async function send(options: HttpClientOptions, call: Call): Promise<Response> {
         ...(token ? { authorization: `Bearer ${token}` } : {}),
       },
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-      signal: signals.length > 0 ? AbortSignal.any(signals) : undefined,
-      ...(options.tls ? { tls: options.tls } : {}),
+      signal: AbortSignal.any(signals),
+      ...(endpoint.tls ? { tls: endpoint.tls } : {}),
       ...(options.unix ? { unix: options.unix } : {}),
       // Bun ends a silent response after five minutes otherwise.
       timeout: false,
     } as BunFetchRequestInit);
   } catch (error) {
     if (call.signal?.aborted) throw error;
-    throw unreachable(options, error);
+    throw unreachable(options, endpoint, error);
+  } finally {
+    clearTimeout(timer);
   }
   if (response.ok) return response;
+  if (response.status === 401) options.onUnauthorized?.();
   throw await refusal(response);
 }
 
-function unreachable({ server }: HttpClientOptions, cause: unknown): StatusError {
+function unreachable({ onUnreachable }: HttpClientOptions, endpoint: Endpoint, cause: unknown): StatusError {
+  const { server } = endpoint;
   const reason = cause instanceof Error ? cause.message : String(cause);
+  onUnreachable?.(endpoint);
   return new StatusError(serviceUnavailable(`cannot reach ${server}: ${reason}`).status, { cause });
 }
 
@@ -125,8 +146,9 @@ async function refusal(response: Response): Promise<StatusError> {
 
 async function* watch<T extends KubeObject>(options: HttpClientOptions, card: ResourceCard<T>, watchOptions: WatchOptions, signal: AbortSignal): AsyncGenerator<WatchEvent<T>> {
   const call: Call = { method: "GET", path: collectionPath(card, watchOptions.namespace), query: { ...listQuery(watchOptions), watch: "1" }, signal, endless: true };
+  const endpoint = endpointOf(options);
   try {
-    const response = await send(options, call);
+    const response = await send(options, call, endpoint);
     if (!response.body) return;
     for await (const line of lines(response.body)) {
       const event = JSON.parse(line) as WatchEvent<T> | { type: "ERROR"; object: StatusError["status"] };
@@ -135,7 +157,7 @@ async function* watch<T extends KubeObject>(options: HttpClientOptions, card: Re
     }
   } catch (error) {
     if (signal.aborted) return;
-    throw error instanceof StatusError ? error : unreachable(options, error);
+    throw error instanceof StatusError ? error : unreachable(options, endpoint, error);
   }
 }
 

@@ -1,15 +1,22 @@
 import { StatusError } from "../apimachinery/status.ts";
 import type { Authenticator } from "../apiserver/authentication/authenticator.ts";
 import type { HttpHandler } from "../base/http.ts";
-import type { Authorizer } from "../registry/attributes.ts";
+import type { Decision, ResourceAttributes } from "../registry/attributes.ts";
 
 const verbs: Record<string, string> = { GET: "get", HEAD: "get", POST: "create", PUT: "update", PATCH: "patch", DELETE: "delete" };
+
+export interface KubeletAccess {
+  nodeName: string;
+  authenticators: readonly Authenticator[];
+  /** The API server's own, or one that asks it. */
+  authorizer: { authorize(attributes: ResourceAttributes): Decision | Promise<Decision> };
+}
 
 /**
  * Guards the kubelet's own port as Kubernetes does: a caller may do what RBAC allows on the subresource of the node.
  * Source: https://kubernetes.io/docs/reference/access-authn-authz/kubelet-authn-authz/
  */
-export function guardKubelet(handler: HttpHandler, { nodeName, authenticators, authorizer }: { nodeName: string; authenticators: readonly Authenticator[]; authorizer: Authorizer }): HttpHandler {
+export function guardKubelet(handler: HttpHandler, { nodeName, authenticators, authorizer }: KubeletAccess): HttpHandler {
   return async (request, response) => {
     const refuse = (status: number, text: string): void => response.send(status, { "Content-Type": "text/plain; charset=utf-8" }, `${text}\n`);
     try {
@@ -17,7 +24,7 @@ export function guardKubelet(handler: HttpHandler, { nodeName, authenticators, a
         const user = await authenticate(request, request.url);
         if (!user) continue;
         const subresource = subresourceOf(request.url);
-        const { allowed } = authorizer.authorize({ user, verb: verbs[request.method] ?? "proxy", group: "", version: "v1", resource: "nodes", subresource, namespace: "", name: nodeName });
+        const { allowed } = await authorizer.authorize({ user, verb: verbs[request.method] ?? "proxy", group: "", version: "v1", resource: "nodes", subresource, namespace: "", name: nodeName });
         if (!allowed) return refuse(403, `Forbidden (user=${user.name}, verb=${verbs[request.method] ?? "proxy"}, resource=nodes, subresource=${subresource})`);
         return await handler(request, response);
       }

@@ -45,6 +45,7 @@ export const serverSettings = [
   { name: "advertise-address", type: "string", defaultText: "the node's address", placeholder: "ip", group: "Listening", description: "Address under which pods and nodes reach the API" },
   { name: "tls-san", type: "list", placeholder: "name", group: "Listening", description: "More names or addresses for the serving certificate" },
   { name: "token", type: "string", defaultText: "random, kept in <data-dir>/server/token", placeholder: "secret", group: "Cluster", description: "Secret that joins a node" },
+  { name: "agent-token", type: "string", placeholder: "secret", group: "Cluster", description: "Another secret, that joins agents and no servers" },
   { name: "cluster-cidr", type: "list", default: ["10.42.0.0/16"], placeholder: "cidr", group: "Cluster", description: "Network of the pods, or one of each family, such as 10.42.0.0/16,fd00:42::/56; each node takes a /24, or a /64" },
   { name: "service-cidr", type: "list", default: ["10.43.0.0/16"], placeholder: "cidr", group: "Cluster", description: "Network of the Services' addresses, or one of each family, such as 10.43.0.0/16,fd00:43::/112" },
   { name: "service-node-port-range", type: "string", default: "30000-32767", placeholder: "from-to", group: "Cluster", description: "Ports for NodePort Services" },
@@ -90,6 +91,7 @@ export interface ServerOptions extends NodeOptions, NetworkOptions {
   advertiseAddress?: string;
   tlsSan: string[];
   token?: string;
+  agentToken?: string;
   nodePortRange: { first: number; last: number };
   clusterDomain: string;
   disable: Disableable[];

@@ -27,7 +27,7 @@ export function parseServerOptions(values: SettingValues, host: Host = {}): Serv
     writeKubeconfigMode: mode(text("write-kubeconfig-mode")),
     httpsListenPort: port(values["https-listen-port"], "--https-listen-port"),
     ...(advertiseAddress ? { advertiseAddress } : {}), tlsSan: (values["tls-san"] as string[] | undefined) ?? [],
-    ...(optional("token") ? { token: optional("token") } : {}),
+    ...(optional("token") ? { token: optional("token") } : {}), ...(optional("agent-token") ? { agentToken: optional("agent-token") } : {}),
     ...network, nodePortRange: portRange(text("service-node-port-range")), clusterDomain: text("cluster-domain"),
     disable: ((values["disable"] as string[] | undefined) ?? []).flatMap((names) => names.split(",")).map((name) => oneOf(name.trim(), disableable, "--disable")),
     featureGates: parseFeatureGates(values), identity: parseIdentityOptions(values), audit: parseAuditOptions(values), protection: parseProtectionOptions(values), scheduler: parseSchedulerOptions(values),

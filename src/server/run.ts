@@ -2,6 +2,9 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { schedule } from "node-cron";
 import { createAgent } from "../../agents/agent.ts";
+import { nodes } from "../apis/core/node.ts";
+import { secrets } from "../apis/core/secret.ts";
+import { endpointslices } from "../apis/discovery/endpointslice.ts";
 import { reconcileBootstrapPolicy } from "../apiserver/authorization/bootstrap/reconcile.ts";
 import { publishStorageVersions } from "../apiserver/storage-versions/publisher.ts";
 import { bootstrapPolicy } from "../apiserver/authorization/bootstrap/policy.ts";
@@ -37,15 +40,19 @@ import { guardKubelet } from "./kubelet-access.ts";
 import { hostAddresses, nodeAddresses, urlHost } from "./host.ts";
 import { apiServerIdOf, identityLease } from "./identity-lease.ts";
 import { clusterInfo, kubeconfig } from "./kubeconfig.ts";
+import { type JoinRoutes, withJoin } from "./join/handler.ts";
+import { kubeletPorts } from "./join/kubelet-port.ts";
+import { serverUrls } from "./join/server-urls.ts";
+import { ownNodePasswords } from "./join/password-owners.ts";
 import { type Layout, layoutOf, prepareDataDir } from "./layout.ts";
 import { runManifests } from "./manifests/manifests.ts";
 import { labelServerNode } from "./node-role.ts";
 import { addressIn } from "./network-options.ts";
-import { notifyInit } from "./notify.ts";
 import type { ServerOptions } from "./options.ts";
 import { type ClusterPki, ensurePki, frontProxyName, signerOf } from "./pki/cluster-pki.ts";
 import { openPort } from "./ports.ts";
-import { ensureToken } from "./token.ts";
+import { runProcess } from "./run-process.ts";
+import { ensureToken, joinSecrets, keepAgentToken } from "./token.ts";
 
 const log = logger("server");
 
@@ -60,39 +67,19 @@ const networkUser = (nodeName: string): UserInfo => ({ name: `system:skiff-netwo
  * Rejects with a `UsageError` for what the user can mend.
  */
 export async function runServer(options: ServerOptions): Promise<void> {
-  const stopping = new AbortController();
-  let fatal: Error | undefined;
-  const fail = (what: string, error: unknown): void => {
-    log.error(what, { error });
-    fatal ??= error instanceof Error ? error : new Error(String(error));
-    stopping.abort();
-  };
-  const stop = (): void => stopping.abort();
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
-  process.on("unhandledRejection", (error) => log.error("unexpected error", { error }));
-
   const layout = layoutOf(options.dataDir);
   prepareDataDir(layout);
-  const server = new Server(options, layout, stopping.signal, fail);
-  const manager = componentManager(server.components(), log);
-  try {
-    await manager.start(stopping.signal);
-    log.info("Skiff is up", { version: gitVersion, api: server.url, node: options.disableAgent ? "none" : options.nodeName });
-    notifyInit(`READY=1\nSTATUS=serving ${server.url}`);
-    await aborted(stopping.signal);
-  } catch (error) {
-    if (!stopping.signal.aborted) throw error;
-  } finally {
-    notifyInit("STOPPING=1");
-    log.info("stopping; pods keep running");
-    stopping.abort();
-    await manager.stop();
-  }
-  if (fatal) throw fatal;
+  await runProcess("server", ({ stopping, fail }) => {
+    const server = new Server(options, layout, stopping, fail);
+    return {
+      components: server.components(),
+      up() {
+        log.info("Skiff is up", { version: gitVersion, api: server.url, node: options.disableAgent ? "none" : options.nodeName });
+        return `serving ${server.url}`;
+      },
+    };
+  });
 }
-
-const aborted = (signal: AbortSignal): Promise<void> => new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })));
 
 /** What nodes and pods are told: a server that listens on one address is reached there. Undefined while the machine has no address. */
 function advertiseAddressOf({ advertiseAddress, bindAddress, nodeIps, clusterCidrs }: ServerOptions): string | undefined {
@@ -108,6 +95,9 @@ class Server {
   #plane!: ControlPlane;
   #front!: Front;
   #kubelet: HttpHandler | undefined;
+  #kubeletPorts: ReturnType<typeof kubeletPorts> | undefined;
+  /** Who joins waits until the cluster has what every cluster has. */
+  #bootstrapped = false;
   readonly #clock = systemClock;
   readonly #metrics = createMetrics();
   constructor(private readonly options: ServerOptions, private readonly layout: Layout, private readonly stopping: AbortSignal, private readonly fail: (what: string, error: unknown) => void) {}
@@ -120,6 +110,7 @@ class Server {
   components(): Component[] {
     const parts: Component[] = [this.#controlPlane(), this.#port(), this.#bootstrap(), ...this.#identity(), this.#renewal()];
     parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#loop("scheduler", (signal) => this.#runScheduler(signal)), this.#loop("controllers", (signal) => this.#runControllers(signal)), this.#loop("manifests", (signal) => this.#runManifests(signal)));
+    parts.push(this.#loop("node-passwords", (signal) => ownNodePasswords({ client: this.#plane.clientAs(admin), informers: this.#plane.informers }, signal)));
     if (!this.options.disableAgent) parts.push(this.#loop("node-role", (signal) => labelServerNode({ client: this.#plane.clientAs(admin), informers: this.#plane.informers, nodeName: this.options.nodeName }, signal)), this.#agent());
     parts.push(this.#loop("idle-memory", (signal) => returnIdleMemory({ clock: this.#clock }, signal)));
     return parts;
@@ -136,13 +127,18 @@ class Server {
       start: async () => {
         this.#pki = await ensurePki(this.#pkiOptions());
         ensureToken({ dataDir: options.dataDir, serverCa: this.#pki.serverCa.certificate, ...(options.token ? { given: options.token } : {}) });
+        keepAgentToken({ dataDir: options.dataDir, serverCa: this.#pki.serverCa.certificate, ...(options.agentToken ? { given: options.agentToken } : {}) });
         this.#plane = await startControlPlane({
           options, databaseFile: layout.databaseFile, serviceAccountKey: this.#pki.serviceAccountKey, frontProxyClient: () => this.#pki.frontProxyClient, metrics: this.#metrics, clock: this.#clock, stopping: this.stopping,
-          nodes: { connect: (name) => (name === options.nodeName ? this.#kubelet : undefined) },
+          nodes: { connect: (name) => (name === options.nodeName && !options.disableAgent ? this.#kubelet : this.#kubeletPorts?.connect(name)) },
           onFatal: (error) => this.fail("the database can't be used any more", error),
         });
+        this.#kubeletPorts = kubeletPorts({ nodes: this.#plane.informers.informer(nodes).lister, serverCa: this.#pki.serverCa.certificate, client: () => this.#pki.kubeletClient });
       },
-      stop: () => this.#plane?.close(),
+      stop: async () => {
+        this.#kubeletPorts?.close();
+        await this.#plane?.close();
+      },
     };
   }
 
@@ -151,7 +147,7 @@ class Server {
     return {
       name: "port",
       start: async () => {
-        this.#front = await openPort({ hostname: listenAddressOf(options), port: options.httpsListenPort, tls: this.#tls(this.#pki.serving), handler: this.#plane.handler, limits: { connections: options.protection.maxConnections, connectionsPerAddress: options.protection.maxConnectionsPerAddress } }, "https-listen-port", options.front);
+        this.#front = await openPort({ hostname: listenAddressOf(options), port: options.httpsListenPort, tls: this.#tls(this.#pki.serving), handler: withJoin(this.#plane.handler, this.#joinRoutes()), limits: { connections: options.protection.maxConnections, connectionsPerAddress: options.protection.maxConnectionsPerAddress } }, "https-listen-port", options.front);
         const text = kubeconfig({ server: this.url, ca: this.#pki.serverCa.certificate, client: this.#pki.admin });
         writeFileAtomic(options.writeKubeconfig, text, options.writeKubeconfigMode);
         writeFileAtomic(join(options.dataDir, "server/kubeconfig-path"), `${options.writeKubeconfig}\n`);
@@ -182,7 +178,18 @@ class Server {
         await ensureClusterDnsService(client, options.clusterDns);
         await repairIpAddresses(client);
         this.#plane.markReady();
+        this.#bootstrapped = true;
       },
+    };
+  }
+
+  #joinRoutes(): JoinRoutes {
+    const { options } = this, { clientAs, informers } = this.#plane;
+    const { clusterCidrs, serviceCidrs, clusterDns, clusterDomain } = options;
+    return {
+      client: clientAs(admin), nodes: informers.informer(nodes).lister, secrets: informers.informer(secrets).lister, joinSecrets: () => joinSecrets(options.dataDir),
+      serverCa: this.#pki.serverCa, clientCa: this.#pki.clientCa, ready: () => this.#bootstrapped, reservedNames: () => this.#pkiOptions().servingNames,
+      cluster: { clusterCidrs, serviceCidrs, clusterDns, clusterDomain }, servers: () => serverUrls(informers.informer(endpointslices).lister), now: () => Math.max(this.#clock.now(), builtAt),
     };
   }
 

@@ -1,25 +1,58 @@
 import { join } from "node:path";
 import { readIfExists, writeFileAtomic } from "../base/files.ts";
+import { bootstrapTokenParts, parseJoinToken } from "../base/join/join-token.ts";
 import { caHash } from "./pki/cluster-pki.ts";
 import { UsageError } from "./settings.ts";
+
+export const tokenFile = (dataDir: string): string => join(dataDir, "server/token");
+const agentTokenFile = (dataDir: string): string => join(dataDir, "server/agent-token");
 
 /**
  * The join token, `K10<SHA-256 of the server CA>::server:<secret>`: whoever holds it can check that it talks to this cluster before it shows
  * the secret. Made at first start; kept in `<data-dir>/server/token`. A `--token` given later must be the same secret.
  */
 export function ensureToken({ dataDir, serverCa, given }: { dataDir: string; serverCa: string; given?: string }): string {
-  const file = join(dataDir, "server/token");
+  const file = tokenFile(dataDir);
   const existing = readIfExists(file)?.trim();
-  const secret = given === undefined ? undefined : secretOf(given);
-  if (secret !== undefined && !/^[\x21-\x7e]{8,}$/.test(secret)) throw new UsageError("--token must be at least 8 visible ASCII characters");
-  if (existing && secret !== undefined && secretOf(existing) !== secret) throw new UsageError(`--token differs from the one this cluster was made with (${file}): leave the flag out`);
+  const secret = given === undefined ? undefined : checkedSecret(given, "--token");
+  if (existing && secret !== undefined && secretOf(existing) !== secret) throw new UsageError(`--token differs from the one this cluster was made with (${file}): leave the flag out, or change the token with "skiff token rotate"`);
   if (existing) return existing;
-  const token = `K10${caHash(serverCa)}::server:${secret ?? randomSecret()}`;
-  writeFileAtomic(file, `${token}\n`);
-  return token;
+  return writeToken(file, tokenOf({ serverCa, user: "server", secret: secret ?? randomSecret() }));
 }
 
+/** `--agent-token`, a secret that joins agents and no servers; kept beside the join token, and gone when the flag is. */
+export function keepAgentToken({ dataDir, serverCa, given }: { dataDir: string; serverCa: string; given?: string }): void {
+  const file = agentTokenFile(dataDir);
+  const wanted = given === undefined ? "" : tokenOf({ serverCa, user: "node", secret: checkedSecret(given, "--agent-token") });
+  if (wanted !== (readIfExists(file)?.trim() ?? "")) writeToken(file, wanted);
+}
+
+/** Gives the cluster another join secret. Machines that have joined stay; returns the whole token. */
+export function rotateToken({ dataDir, given }: { dataDir: string; given?: string }): string {
+  const file = tokenFile(dataDir);
+  const hash = parseJoinToken(readIfExists(file) ?? "")?.caHash;
+  if (!hash) throw new UsageError(`there is no token at ${file}: start "skiff server" first, or name its directory with --data-dir`);
+  return writeToken(file, `K10${hash}::server:${given === undefined ? randomSecret() : checkedSecret(given, "--new-token")}`);
+}
+
+/** The secrets that join an agent now: read anew each time, since `skiff token rotate` writes the file. */
+export const joinSecrets = (dataDir: string): string[] => [tokenFile(dataDir), agentTokenFile(dataDir)].flatMap((file) => readIfExists(file)?.trim() || []).map(secretOf);
+
 /** The secret of a full token, or the text itself. */
-export const secretOf = (token: string): string => /^K10[0-9a-f]{64}::(?:[^:]+:)?(.*)$/.exec(token)?.[1] ?? token;
+const secretOf = (token: string): string => parseJoinToken(token)?.secret ?? token;
+
+function checkedSecret(given: string, flag: string): string {
+  const secret = secretOf(given);
+  if (!/^[\x21-\x39\x3b-\x7e]{8,}$/.test(secret)) throw new UsageError(`${flag} must be at least 8 visible ASCII characters, without a colon`);
+  if (bootstrapTokenParts(secret)) throw new UsageError(`${flag} must not look like a bootstrap token (six characters, a dot, sixteen characters): choose another secret`);
+  return secret;
+}
+
+const tokenOf = ({ serverCa, user, secret }: { serverCa: string; user: string; secret: string }): string => `K10${caHash(serverCa)}::${user}:${secret}`;
+
+function writeToken(file: string, token: string): string {
+  writeFileAtomic(file, token && `${token}\n`);
+  return token;
+}
 
 const randomSecret = (): string => Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("hex");

@@ -26,6 +26,9 @@ export interface LeafOptions {
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 
+/** How long a certificate lasts that is no CA's. */
+export const leafDays = 365;
+
 /**
  * Valid from the epoch: a board without a battery-backed clock wakes up in 1970, and its own certificates must not be
  * "not yet valid" until it has found the time. What limits a certificate is its end.

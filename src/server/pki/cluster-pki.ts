@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { readIfExists, writeFileAtomic } from "../../base/files.ts";
-import { createCa, createLeaf, createSigningKey, isCurrent, signRequest, type KeyPair, type Subject } from "./certificate.ts";
+import { createCa, createLeaf, createSigningKey, isCurrent, leafDays, signRequest, type KeyPair, type Subject } from "./certificate.ts";
 
 export interface ClusterPki {
   serverCa: KeyPair;
@@ -36,7 +36,6 @@ export interface PkiOptions {
 
 const day = 24 * 60 * 60 * 1000;
 const caDays = 20 * 365;
-const leafDays = 365;
 /** A leaf with less than this left is renewed at start, and by the daily check. */
 const renewBeforeDays = 120;
 

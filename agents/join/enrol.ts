@@ -1,0 +1,125 @@
+import type { Clock } from "../../src/base/clock.ts";
+import { Backoff } from "../../src/base/backoff.ts";
+import { caPath, enrolPath, identities, type Enrolment, type EnrolmentRequest, type IdentityName } from "../../src/base/join/enrolment.ts";
+import type { JoinToken } from "../../src/base/join/join-token.ts";
+import { logger } from "../../src/base/log.ts";
+import { newCertificateRequest } from "./certificate-request.ts";
+import { caHash, type KeyPair, type Membership, type MembershipStore } from "./membership.ts";
+import type { ServerList } from "./server-list.ts";
+
+export interface EnrolOptions {
+  store: MembershipStore;
+  servers: ServerList;
+  nodeName: string;
+  /** For the serving certificate; asked at each attempt. */
+  addresses(): readonly string[];
+  token?: JoinToken;
+  clock: Clock;
+}
+
+const log = logger("join");
+/** A server that has not answered by then is taken for dead. */
+const attemptMs = 10_000;
+
+/** A server could not be asked; another one may be better. */
+class Unreachable extends Error {}
+
+/**
+ * Enrols with whichever server answers, and writes the membership. Tries again for as long as it takes: a server that is down comes back,
+ * and what an administrator has to mend may be mended there. Rejects only when `signal` aborts.
+ */
+export async function enrolUntilDone(options: EnrolOptions, signal: AbortSignal): Promise<Membership> {
+  const { clock, servers, nodeName } = options;
+  const backoff = new Backoff({ base: 500, max: 30_000, jitter: 0.3 });
+  let told = "";
+  for (;;) {
+    const { url, givenUp } = servers.current;
+    try {
+      return await enrolOnce(options, url, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      const reason = (error as Error).message;
+      if (error instanceof Unreachable) {
+        servers.failed(givenUp);
+        if (reason !== told) log.warn("Waiting for the server to join", { server: url, node: nodeName, reason });
+      } else if (reason !== told) log.error("This machine could not join, will try again", { server: url, node: nodeName, reason });
+      told = reason;
+      await clock.sleep(backoff.next(), signal);
+    }
+  }
+}
+
+/** One attempt with one server. The error's message tells the administrator what to do. */
+export async function enrolOnce({ store, nodeName, token, ...options }: Omit<EnrolOptions, "servers" | "clock">, url: string, signal: AbortSignal): Promise<Membership> {
+  const addresses = [...options.addresses()];
+  const before = store.read();
+  const serverCa = await pinnedCa(url, before, token, signal);
+  const made = await Promise.all(identities.map(async (name) => [name, await newCertificateRequest(`system:node:${nodeName}`)] as const));
+  const requests = Object.fromEntries(made.map(([name, { request }]) => [name, request])) as EnrolmentRequest["requests"];
+  const body: EnrolmentRequest = { nodeName, nodePassword: store.password(), addresses, requests };
+  // A node that lay in a drawer has a certificate that ended; its password speaks for it.
+  const own = before?.nodeName === nodeName ? { cert: before.pairs.kubelet.certificate, key: before.pairs.kubelet.key } : {};
+  const answer = await ask(url + enrolPath, {
+    method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json", ...(token ? { authorization: `Bearer ${token.secret}` } : {}) },
+    tls: { ca: serverCa, ...own },
+  }, signal);
+  const text = await answer.text();
+  if (answer.status === 503) throw new Unreachable(`${url} is not ready: ${refusal(answer.status, text).message}`);
+  if (!answer.ok) throw refusal(answer.status, text);
+  const { certificates, clientCa, cluster, servers: told } = JSON.parse(text) as Enrolment;
+  const pairs = Object.fromEntries(made.map(([name, { key }]) => [name, { certificate: certificates[name], key }])) as Record<IdentityName, KeyPair>;
+  const membership = { nodeName, serverCa, clientCa, pairs, addresses, cluster, servers: told };
+  store.write(membership);
+  log.info("This machine has its certificates", { server: url, node: nodeName });
+  return membership;
+}
+
+/** The authority that the token names, or that was believed before. Without either the first one seen is trusted, and said so. */
+async function pinnedCa(url: string, before: Membership | undefined, token: JoinToken | undefined, signal: AbortSignal): Promise<string> {
+  if (before) {
+    const pinned = caHash(before.serverCa);
+    if (token?.caHash && token.caHash !== pinned) throw new Error(`this machine is a node of the cluster with the CA ${pinned}, and the token is for the one with ${token.caHash}: to move it, uninstall it or remove its agent directory first; to leave it where it is, take the token away`);
+    return before.serverCa;
+  }
+  const answer = await ask(url + caPath, { tls: { rejectUnauthorized: false } }, signal);
+  const pem = await answer.text();
+  const hash = hashOf(pem);
+  if (!answer.ok || hash === undefined) throw new Error(`${url} is no Skiff server: it answers ${caPath} with ${answer.status} and no certificate; correct --server`);
+  if (token?.caHash === undefined) log.warn("The token does not name the CA: this server's is trusted unseen. A token that begins with K10, as \"skiff token\" prints it, would be checked", { server: url, caHash: hash });
+  else if (token.caHash !== hash) throw new Error(`${url} has the CA ${hash}, and the token is for the one with ${token.caHash}: take the token from that server ("skiff token"), or correct --server; if both are right, somebody stands between`);
+  return pem;
+}
+
+function hashOf(pem: string): string | undefined {
+  try {
+    return caHash(pem);
+  } catch {
+    return undefined;
+  }
+}
+
+async function ask(url: string, init: BunFetchRequestInit, signal: AbortSignal): Promise<Response> {
+  try {
+    return await fetch(url, { ...init, redirect: "error", keepalive: false, signal: AbortSignal.any([signal, AbortSignal.timeout(attemptMs)]) });
+  } catch (error) {
+    throw explained(new URL(url).origin, error as NodeJS.ErrnoException);
+  }
+}
+
+/** What a failed connection says to who has to mend it. */
+function explained(server: string, cause: NodeJS.ErrnoException): Error {
+  const { code = "", message } = cause;
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return new Unreachable(`the certificate of ${server} is not for that address: start the server with --tls-san ${new URL(server).hostname}, or name it as it is called in its certificate`, { cause });
+  if (/CERT|UNABLE_TO|SELF_SIGNED/.test(code)) return new Unreachable(`${server} shows a certificate that this cluster's CA has not signed (${code}): correct --server; if it is right, the server was made anew, and this machine joins the new one once it was uninstalled`, { cause });
+  return new Unreachable(`${server} does not answer (${message})`, { cause });
+}
+
+function refusal(status: number, text: string): Error {
+  let message = text.slice(0, 500);
+  try {
+    message = (JSON.parse(text) as { message?: string }).message ?? message;
+  } catch {
+    // Not a Status: something in between.
+  }
+  return new Error(message || `the server answered ${status}`);
+}

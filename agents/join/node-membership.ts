@@ -1,0 +1,120 @@
+import { schedule } from "node-cron";
+import type { Clock } from "../../src/base/clock.ts";
+import type { JoinToken } from "../../src/base/join/join-token.ts";
+import { logger } from "../../src/base/log.ts";
+import { enrolUntilDone } from "./enrol.ts";
+import { openMembership, type Membership, type MembershipStore } from "./membership.ts";
+import { renewalReason } from "./renewal.ts";
+import { createServerList, type ServerList } from "./server-list.ts";
+
+export interface NodeMembershipOptions {
+  /** `<data-dir>/agent/join`. */
+  directory: string;
+  nodeName: string;
+  /** Given by the administrator. */
+  servers: readonly string[];
+  token?: JoinToken;
+  /** Of this machine now, for the serving certificate. */
+  addresses(): readonly string[];
+  clock: Clock;
+  /** There are new certificates in `current`. */
+  onRenewed(): void;
+}
+
+/** Where a request goes and who it says it is: an `Endpoint` of the HTTP client. */
+export interface MemberEndpoint {
+  server: string;
+  tls: { ca: string; cert: string; key: string };
+  givenUp: AbortSignal;
+}
+
+const log = logger("join");
+
+/** What makes this machine a node of its cluster, kept good while it runs: certificates are renewed, servers change, and no connection ends for that. */
+export class NodeMembership {
+  readonly servers: ServerList;
+  readonly #store: MembershipStore;
+  readonly #options: NodeMembershipOptions;
+  readonly #stopping = new AbortController();
+  #current: Membership | undefined;
+  #renewing: Promise<void> | undefined;
+  constructor(options: NodeMembershipOptions) {
+    this.#options = options;
+    this.#store = openMembership(options.directory);
+    this.#current = this.#store.read();
+    this.servers = createServerList({ given: options.servers, known: this.#current?.servers, onLearned: (servers) => this.#write({ ...this.#current!, servers: [...servers] }) });
+  }
+
+  get current(): Membership {
+    if (!this.#current) throw new Error("this machine has not joined yet");
+    return this.#current;
+  }
+
+  endpoint(identity: "kubelet" | "network"): MemberEndpoint {
+    const { serverCa, pairs: { [identity]: { certificate, key } } } = this.current;
+    const { url, givenUp } = this.servers.current;
+    return { server: url, tls: { ca: serverCa, cert: certificate, key }, givenUp };
+  }
+
+  /** Resolves once this machine is a node: at once when it was before, whoever answers; else as soon as a server lets it in. */
+  async join(signal: AbortSignal): Promise<void> {
+    if (this.#current?.nodeName === this.#options.nodeName) return;
+    this.#take(await this.#enrol(signal));
+  }
+
+  /** Renews certificates before they end, and at the start what ended while the machine was off. */
+  async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener("abort", () => this.#stopping.abort(signal.reason), { once: true });
+    this.check();
+    const job = schedule("23 4 * * *", () => this.check());
+    await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })));
+    await job.destroy();
+    await this.#renewing;
+  }
+
+  /** Looks whether the certificates still do, as after a change of addresses, and begins to renew them when not. */
+  check(): void {
+    const { clock, nodeName, addresses } = this.#options;
+    const reason = renewalReason(this.current, { now: clock.now(), nodeName, addresses: addresses() });
+    if (reason) this.#renew(reason);
+  }
+
+  /** A server does not know this node by its certificate: it has ended, whatever our clock says. */
+  refused(): void {
+    if (this.#current) this.#renew("the server does not accept the certificate");
+  }
+
+  #renew(reason: string): void {
+    if (this.#renewing || this.#stopping.signal.aborted) return;
+    log.info("Renewing this node's certificates", { reason });
+    this.#renewing = this.#enrol(this.#stopping.signal)
+      .then((membership) => {
+        this.#take(membership);
+        this.#options.onRenewed();
+        // Requests of before may still be refused; those don't count.
+        return this.#options.clock.sleep(settleMs, this.#stopping.signal);
+      })
+      .catch((error: unknown) => {
+        if (!this.#stopping.signal.aborted) log.error("The certificates could not be renewed", { error });
+      })
+      .finally(() => { this.#renewing = undefined; });
+  }
+
+  #enrol(signal: AbortSignal): Promise<Membership> {
+    const { nodeName, addresses, token, clock } = this.#options;
+    return enrolUntilDone({ store: this.#store, servers: this.servers, nodeName, addresses, clock, ...(token ? { token } : {}) }, signal);
+  }
+
+  #take(membership: Membership): void {
+    this.#current = membership;
+    this.servers.learn(membership.servers);
+  }
+
+  #write(membership: Membership): void {
+    this.#current = membership;
+    this.#store.write(membership);
+  }
+}
+
+/** No certificate is asked for more often than this, in milliseconds. */
+const settleMs = 60_000;

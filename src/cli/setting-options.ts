@@ -1,0 +1,45 @@
+import { Option, type Command } from "commander";
+import { configureLogging, type LogLevel } from "../base/log.ts";
+import type { Setting, SettingValues } from "../server/options.ts";
+import { coerce, environmentName, readSettings, UsageError } from "../server/settings.ts";
+
+const defaultConfigFile = "/etc/skiff/config.yaml";
+
+/** Gives a command all settings of a table as flags; `run` gets their values, read from everywhere, and logs go where they say. */
+export function addSettings(command: Command, settings: readonly Setting[], run: (values: SettingValues) => Promise<void>): void {
+  command.addOption(new Option("-c, --config <file>", `settings as "name: value" lines; files in <file>.d/ are read after it`).default(defaultConfigFile).env("SKIFF_CONFIG"));
+  for (const setting of settings) command.addOption(optionOf(setting));
+  command.addHelpText("after", `
+Every setting is also a key of the configuration file (data-dir: /mnt/ssd) and an environment
+variable (${environmentName("data-dir")}). A flag wins over the environment, that over the files.`);
+  command.action(async (flags: Record<string, unknown>) => {
+    const values = readSettings(settings, {
+      flags: kebab(flags), environment: process.env, configFile: String(flags["config"]), configRequired: flags["config"] !== defaultConfigFile, command: command.name() as "server" | "agent",
+    });
+    configureLogging({ level: logLevel(String(values["log-level"])), format: values["log-format"] === "json" ? "json" : "text" });
+    await run(values);
+  });
+}
+
+function optionOf(setting: Setting): Option {
+  const value = setting.placeholder ?? (setting.type === "number" ? "number" : "value");
+  const flag = setting.type === "boolean" ? `--${setting.name} [true|false]` : `--${setting.name} <${value}>`;
+  const shown = setting.defaultText ?? (setting.default === undefined || setting.default === false ? undefined : String(setting.default));
+  const option = new Option(flag, setting.description + (shown ? ` (default: ${shown})` : "") + (setting.type === "list" ? " (may be repeated)" : "")).helpGroup(`${setting.group}:`);
+  return option.argParser((text: string, previous: unknown) => {
+    const parsed = coerce(setting, text, `--${setting.name}`);
+    return Array.isArray(parsed) && Array.isArray(previous) ? [...previous, ...parsed] : parsed;
+  });
+}
+
+/** commander hands back `dataDir`; settings are called `data-dir`. */
+function kebab(flags: Record<string, unknown>): SettingValues {
+  return Object.fromEntries(Object.entries(flags).map(([name, value]) => [name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), value as SettingValues[string]]));
+}
+
+function logLevel(text: string): LogLevel {
+  const levels: readonly LogLevel[] = ["debug", "info", "warning", "error"];
+  const level = levels.find((l) => l === text);
+  if (!level) throw new UsageError(`--log-level must be one of ${levels.join(", ")}, not ${JSON.stringify(text)}`);
+  return level;
+}
