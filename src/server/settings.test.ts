@@ -2,14 +2,14 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { serverSettings } from "./options.ts";
+import { serverSettings, type SettingValues } from "./options.ts";
 import { parseServerOptions } from "./parse-options.ts";
 import { readSettings } from "./settings.ts";
 
 const directories: string[] = [];
 afterEach(() => directories.splice(0).forEach((d) => rmSync(d, { recursive: true })));
 
-function read({ flags = {}, environment = {}, files = {} }: { flags?: Record<string, string | number>; environment?: Record<string, string>; files?: Record<string, string> }) {
+function read({ flags = {}, environment = {}, files = {} }: { flags?: SettingValues; environment?: Record<string, string>; files?: Record<string, string> }) {
   const directory = mkdtempSync(join(tmpdir(), "skiff-config-"));
   directories.push(directory);
   mkdirSync(join(directory, "config.yaml.d"));
@@ -79,5 +79,5 @@ describe("mistakes are told in one sentence", () => {
 test("parts to leave out are named as K3s names them", () => {
   expect(parse({}).disable).toEqual([]);
   expect(parse({ files: { "config.yaml": "disable: [servicelb, local-storage]" } }).disable).toEqual(["servicelb", "local-storage"]);
-  expect(() => parse({ environment: { SKIFF_DISABLE: "servicelb,traefik" } })).toThrow("--disable must be one of servicelb, local-storage, not \"traefik\"");
+  expect(() => parse({ environment: { SKIFF_DISABLE: "servicelb,traefik" } })).toThrow("--disable must be one of servicelb, local-storage, metrics-server, not \"traefik\"");
 });
