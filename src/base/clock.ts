@@ -8,6 +8,9 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** The longest that a timer takes; it ends at once for more. */
+const longestTimerMs = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -17,10 +20,18 @@ export const systemClock: Clock = {
       clearTimeout(timer);
       reject(signal!.reason);
     };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", onAbort);
-      resolve();
-    }, ms);
+    let left = ms;
+    const rest = (): void => {
+      const part = Math.min(left, longestTimerMs);
+      left -= part;
+      timer = setTimeout(() => {
+        if (left > 0) return rest();
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      }, part);
+    };
+    let timer: ReturnType<typeof setTimeout>;
+    rest();
     signal?.addEventListener("abort", onAbort, { once: true });
   }),
 };

@@ -19,7 +19,7 @@ export interface KillOptions {
 export async function killContainer(context: PodContext, pod: Pod, running: RuntimeContainer, podIp: string, { graceSeconds, message, signal }: KillOptions): Promise<void> {
   const { clock, recorder, runtime } = context;
   const container = findContainer(pod, running.name);
-  const deadline = clock.now() + graceSeconds * 1000;
+  const deadline = clock.monotonic() + graceSeconds * 1000;
   if (container) recorder.event(containerReference(pod, container), "Normal", "Killing", message);
   const preStop = container?.lifecycle?.preStop;
   if (container && preStop && running.state === "running" && graceSeconds > 0) {
@@ -30,18 +30,18 @@ export async function killContainer(context: PodContext, pod: Pod, running: Runt
       recorder.event(containerReference(pod, container), "Warning", "FailedPreStopHook", `PreStopHook failed: ${errorText(error)}`);
     }
   }
-  const timeout = Math.max(leastGraceSeconds, Math.ceil((deadline - clock.now()) / 1000));
+  const timeout = Math.max(leastGraceSeconds, Math.ceil((deadline - clock.monotonic()) / 1000));
   await ignoreMissing(runtime.runtime.stopContainer({ containerId: running.id, timeout }, { timeoutMs: timeout * 1000 + 60_000, signal }));
 }
 
 /** Ends all containers of a pod, sidecars after the others and in the reverse of their order, then stops its sandboxes, which frees its addresses. */
 export async function killPod(context: PodContext, pod: Pod, runtime: RuntimePod, options: KillOptions & { message: string }): Promise<void> {
-  const deadline = context.clock.now() + options.graceSeconds * 1000;
+  const deadline = context.clock.monotonic() + options.graceSeconds * 1000;
   const podIp = runtime.sandboxes[0]?.ips[0] ?? (isHostNetwork(pod) ? context.nodeIps()[0] ?? "" : "");
   const live = runtime.containers.filter(({ state }) => state === "running" || state === "unknown");
   const sidecars = initContainers(pod).filter(isSidecar).map(({ name }) => name);
   const kill = (container: RuntimeContainer): Promise<void> =>
-    killContainer(context, pod, container, podIp, { ...options, message: `Stopping container ${container.name}`, graceSeconds: Math.max(0, (deadline - context.clock.now()) / 1000) });
+    killContainer(context, pod, container, podIp, { ...options, message: `Stopping container ${container.name}`, graceSeconds: Math.max(0, (deadline - context.clock.monotonic()) / 1000) });
   await Promise.all(live.filter(({ name }) => !sidecars.includes(name)).map(kill));
   for (const name of sidecars.reverse()) await Promise.all(live.filter((container) => container.name === name).map(kill));
   await Promise.all(runtime.sandboxes.map(({ id }) => ignoreMissing(context.runtime.runtime.stopPodSandbox({ podSandboxId: id }))));

@@ -87,3 +87,21 @@ test("without probes a container is started and ready", () => {
   const { containers: [container] } = podOf({}).spec;
   expect([probes.started(container!, "x"), probes.ready(container!, "x")]).toEqual([true, true]);
 });
+
+test("a clock that is set neither puts probes off nor hurries them", async () => {
+  probes.sync(podOf({ livenessProbe: probe("live") }), runtimeOf(), "");
+  await pass(3);
+  for (const jump of [-86_400_000, 56 * 365 * 86_400_000, -3_600_000]) {
+    calls.length = 0;
+    clock.jump(jump);
+    await pass(10);
+    expect(calls.length).toBeGreaterThanOrEqual(9);
+    expect(calls.length).toBeLessThanOrEqual(11);
+  }
+  // A container that the runtime says began ahead of the clock is probed now, not then.
+  calls.length = 0;
+  const ahead: RuntimePod = { ...runtimeOf(), containers: runtimeOf().containers.map((container) => ({ ...container, id: "other", startedAt: clock.now() + 86_400_000 })) };
+  probes.sync(podOf({ livenessProbe: probe("live", { initialDelaySeconds: 2 }) }), ahead, "");
+  await pass(4);
+  expect(calls.length).toBeGreaterThanOrEqual(1);
+});

@@ -109,7 +109,7 @@ export class ProbeManager {
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.options;
     while (!signal.aborted) {
-      const now = clock.now();
+      const now = clock.monotonic();
       for (const key of this.#due.due(now)) void this.#probe(key);
       const wait = this.#due.nextAt === undefined ? 24 * 3600 * 1000 : Math.max(0, this.#due.nextAt - now);
       this.#sleeping = new AbortController();
@@ -122,10 +122,12 @@ export class ProbeManager {
     const { clock } = this.options;
     const delay = (probe.initialDelaySeconds ?? 0) * 1000;
     // Probes of containers found running at start are spread over their period, so that they don't come all at once.
-    const adopted = clock.now() - entry.startedAt > Math.max(delay, 5000);
-    this.#schedule(key, adopted ? clock.now() + Math.random() * periodOf(probe) : Math.max(clock.now(), entry.startedAt + delay));
+    const age = Math.max(0, clock.now() - entry.startedAt);
+    const wait = age > Math.max(delay, 5000) ? Math.random() * periodOf(probe) : Math.max(0, delay - age);
+    this.#schedule(key, clock.monotonic() + wait);
   }
 
+  /** `at` is in time that passes: a clock that is set neither hurries a probe nor puts it off. */
   #schedule(key: string, at: number): void {
     const before = this.#due.nextAt;
     this.#due.add(key, at);
@@ -136,7 +138,7 @@ export class ProbeManager {
     const entry = this.#entries.get(key);
     const probe = entry?.container[fields[entry.type]];
     if (!entry || !probe || entry.busy) return;
-    const begun = this.options.clock.now();
+    const begun = this.options.clock.monotonic();
     const startup = this.#entries.get(`startup/${entry.containerId}`);
     const paused = entry.type === "startup" ? entry.verdict === "success" : startup !== undefined && startup.verdict !== "success";
     // A startup probe that has succeeded is over; the others wait for it.
@@ -149,7 +151,7 @@ export class ProbeManager {
       if (this.#entries.get(key) !== entry) return;
       if (result !== "errored") this.#record(entry, probe, result, output);
     }
-    this.#schedule(key, Math.max(this.options.clock.now(), begun + periodOf(probe)));
+    this.#schedule(key, Math.max(this.options.clock.monotonic(), begun + periodOf(probe)));
   }
 
   #record(entry: Entry, probe: Frozen<Probe>, result: "success" | "failure", output: string): void {
@@ -167,7 +169,7 @@ export class ProbeManager {
 
   /** What waited for the startup probe may begin at once. */
   #wakeOthers(containerId: string): void {
-    for (const type of ["liveness", "readiness"] as const) if (this.#entries.has(`${type}/${containerId}`)) this.#schedule(`${type}/${containerId}`, this.options.clock.now());
+    for (const type of ["liveness", "readiness"] as const) if (this.#entries.has(`${type}/${containerId}`)) this.#schedule(`${type}/${containerId}`, this.options.clock.monotonic());
   }
 }
 
