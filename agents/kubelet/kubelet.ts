@@ -12,6 +12,7 @@ import { persistentvolumeclaims } from "../../src/apis/core/volume/persistentvol
 import type { Taint } from "../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../src/client/client.ts";
 import type { InformerFactory } from "../../src/client/informer.ts";
+import type { ObjectKeeper, ValueKeeper } from "../../src/client/object-keeper.ts";
 import type { EventRecorder } from "../../src/client/recorder.ts";
 import type { ContainerRuntime } from "../cri/cri.ts";
 import { openCgroups, PodCgroups, type CgroupTree } from "./cgroups/cgroups.ts";
@@ -36,6 +37,7 @@ import { kubeletHandler } from "./server/kubelet-handler.ts";
 import { createStats } from "./stats/stats.ts";
 import { StatusManager } from "./status/status-manager.ts";
 import { createStreaming, type Streaming } from "./streaming/streaming.ts";
+import { KeptAnswers } from "./volumes/kept-answers.ts";
 import { releaseVolumes } from "./volumes/local-path.ts";
 import { serviceAccountTokens } from "./volumes/token.ts";
 import { Volumes } from "./volumes/volumes.ts";
@@ -46,6 +48,9 @@ export interface KubeletOptions {
   informers: InformerFactory;
   recorder: EventRecorder;
   clock: Clock;
+  /** Remember over restarts what only the server can say, so that pods start while it is away. */
+  keeper?: ObjectKeeper;
+  values?: ValueKeeper;
   nodeName: string;
   /** The first is the node's main address. */
   nodeIps: readonly string[];
@@ -96,7 +101,9 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const serviceInformer = informers.informer(services);
   const wake = (uid: string): void => workers.wake(uid);
 
-  const references = new References({ client, clock, log, signal: stop.signal, onChange: wake });
+  const references = new References({ client, clock, log, signal: stop.signal, keeper: options.keeper, onChange: wake });
+  const kept = new KeptAnswers({ clock, values: options.values });
+  const tokens = serviceAccountTokens({ client, clock, kept });
   const probes = new ProbeManager({ runtime, recorder, clock, onChange: wake });
   const statuses = new StatusManager({ client, clock, log, signal: stop.signal });
   const puller = new ImagePuller({ runtime, recorder, clock });
@@ -106,7 +113,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     recorder, clock, log,
     node: {
       known: () => admittingNode({ ...registered, allocatable: capacity.allocatable }, ownNode.lister.get(nodeName)),
-      fresh: async () => admittingNode({ ...registered, allocatable: capacity.allocatable }, await client.get(nodes, { name: nodeName })),
+      fresh: async () => admittingNode({ ...registered, allocatable: capacity.allocatable }, await client.get(nodes, { name: nodeName }).catch(() => ownNode.lister.get(nodeName))),
     },
     evict: (uid, verdict) => workers.get(uid)?.evict(verdict) ?? Promise.resolve(),
     onRoom: () => resizer.retry(),
@@ -116,9 +123,10 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   });
   const storageDirectory = options.storageDirectory ?? join(rootDir, "storage");
   const volumes = new Volumes(rootDir, {
-    nodeName, storageDirectory, claim: (namespace, name) => orMissing(client.get(persistentvolumeclaims, { namespace, name })), persistentVolume: (name) => orMissing(client.get(persistentvolumes, { name })),
+    nodeName, storageDirectory, claim: async (namespace, name) => (await kept.ask(`claim/${namespace}/${name}`, () => orMissing(client.get(persistentvolumeclaims, { namespace, name })))).answer,
+    persistentVolume: async (name) => (await kept.ask(`volume/${name}`, () => orMissing(client.get(persistentvolumes, { name })))).answer,
     nodeLabels: () => ownNode.lister.get(nodeName)?.metadata.labels ?? {}, allocatable: capacity.allocatable, configMap: references.configMap, secret: references.secret, now: () => clock.now(),
-    token: serviceAccountTokens(client, clock),
+    token: tokens.token, forget: tokens.forget,
     addresses: (pod) => ({ podIps: (statuses.get(pod.metadata.uid!)?.podIPs ?? pod.status?.podIPs ?? []).map(({ ip }) => ip), hostIps: nodeIps }),
   });
   const context: PodContext = {

@@ -6,6 +6,7 @@ import { isNotFound, StatusError } from "../apimachinery/status.ts";
 import type { Event, ObjectReference } from "../apis/generated/core/v1.ts";
 import type { Client } from "./client.ts";
 import { EventCorrelator, type Correlated } from "./event-correlator.ts";
+import { isServerAway } from "./outage.ts";
 
 export type EventType = "Normal" | "Warning";
 
@@ -45,7 +46,7 @@ export function createEventRecorder(options: RecorderOptions, signal: AbortSigna
   async function drain(): Promise<void> {
     for (let event = queue.shift(); event && !signal.aborted; event = queue.shift()) {
       const correlated = correlator.correlate(event);
-      if (correlated) await write(options, correlator, correlated, signal).catch((error: unknown) => log.warn("Event not recorded", { reason: event!.reason, error }));
+      if (correlated) await write(options, correlator, correlated, signal).catch((error: unknown) => log[isServerAway(error) ? "debug" : "warn"]("Event not recorded", { reason: event!.reason, error }));
     }
     writing = undefined;
     if (dropped) log.warn("Events were dropped", { dropped });

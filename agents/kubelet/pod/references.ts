@@ -6,13 +6,17 @@ import { configmaps } from "../../../src/apis/core/configmap.ts";
 import { secrets } from "../../../src/apis/core/secret.ts";
 import type { ConfigMap, Secret } from "../../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../../src/client/client.ts";
+import type { KeptCollection, ObjectKeeper } from "../../../src/client/object-keeper.ts";
 import { ObjectStore } from "../../../src/client/object-store.ts";
+import { patienceMs } from "../../../src/client/reflecting-informers.ts";
 import { reflect } from "../../../src/client/reflector.ts";
 import { allContainers, type Pod } from "./pod.ts";
 
 interface Watched<T extends KubeObject> {
   store: ObjectStore<T>;
-  listed: Promise<void>;
+  kept?: KeptCollection<T>;
+  /** Resolves when the store holds what the server says; or what it said when the process last ran, and it doesn't answer now. */
+  known: Promise<void>;
   stop: AbortController;
   /** Uids of the pods that use the object. */
   users: Set<string>;
@@ -23,6 +27,8 @@ export interface ReferencesOptions {
   clock: Clock;
   log: Logger;
   signal: AbortSignal;
+  /** Remembers the objects, for pods that start while the server is away. */
+  keeper?: ObjectKeeper;
   /** An object that this pod uses has changed, appeared or gone. */
   onChange(uid: string): void;
 }
@@ -48,6 +54,7 @@ export class References {
       for (const [key, watched] of watches) {
         if (!watched.users.delete(uid) || watched.users.size > 0) continue;
         watched.stop.abort();
+        watched.kept?.forget();
         watches.delete(key);
       }
     }
@@ -65,7 +72,7 @@ export class References {
       throw new Error(`failed to sync ${kind} cache: timed out waiting for the condition`);
     }, () => {});
     try {
-      await Promise.race([watched.listed, late]);
+      await Promise.race([watched.known, late]);
     } finally {
       inTime.abort();
     }
@@ -76,17 +83,23 @@ export class References {
     const key = `${namespace}/${name}`;
     const existing = watches.get(key);
     if (existing) return existing;
-    const store = new ObjectStore<T>();
+    const { client, clock, log, signal, keeper, onChange } = this.options;
+    const scope = { namespace, fieldSelector: `metadata.name=${name}` };
+    const kept = keeper?.collection(card, scope);
+    const store = new ObjectStore<T>(kept);
     const stop = new AbortController();
-    const listed = Promise.withResolvers<void>();
-    const watched: Watched<T> = { store, listed: listed.promise, stop, users: new Set() };
+    const known = Promise.withResolvers<void>();
+    const watched: Watched<T> = { store, kept, known: known.promise, stop, users: new Set() };
     watches.set(key, watched);
-    const { client, clock, log, signal } = this.options;
-    void reflect({ client, card, scope: { namespace, fieldSelector: `metadata.name=${name}` }, store, clock, log, onListed: listed.resolve }, AbortSignal.any([signal, stop.signal]));
+    const until = AbortSignal.any([signal, stop.signal]);
+    // A container that starts has its environment for good: what was known before counts only when the server doesn't answer.
+    const wasKnown = store.resourceVersion !== "";
+    if (wasKnown) void clock.sleep(patienceMs, until).then(known.resolve, () => {});
+    void reflect({ client, card, scope, store, clock, log, onListed: known.resolve, onFailed: () => wasKnown && known.resolve() }, until);
     let complete = false;
-    void listed.promise.then(() => (complete = true));
+    void known.promise.then(() => (complete = true));
     store.onChange(() => {
-      if (complete) for (const uid of watched.users) this.options.onChange(uid);
+      if (complete) for (const uid of watched.users) onChange(uid);
     });
     return watched;
   }

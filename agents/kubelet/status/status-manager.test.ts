@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { FakeClock } from "../../../test/support/fake-clock.ts";
+import { serviceUnavailable } from "../../../src/apimachinery/status.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { logger } from "../../../src/base/log.ts";
 import type { Pod, PodCondition, PodStatus } from "../../../src/apis/generated/core/v1.ts";
@@ -27,4 +29,36 @@ test("of conditions only the kubelet's own are written, and those it no longer t
 test("a disruption is written when it was the kubelet's", async () => {
   expect((await written([], { conditions: [condition("DisruptionTarget", "TerminationByKubelet")] }))["conditions"]).toHaveLength(1);
   expect((await written([], { phase: "Failed", conditions: [condition("DisruptionTarget", "EvictionByEvictionAPI")] }))["conditions"]).toEqual([]);
+});
+
+test("while the server is away one write tries for all pods; when it is back each is written once, as it is then", async () => {
+  const clock = new FakeClock();
+  const tried: string[] = [], bodies = new Map<string, { status: PodStatus }>();
+  let away = true;
+  const client = { async patch(_card: unknown, { name }: { name: string }, { body }: { body: { status: PodStatus } }) {
+    tried.push(name);
+    if (away) throw serviceUnavailable("cannot reach the server");
+    bodies.set(name, body);
+  } } as unknown as Client;
+  const stop = new AbortController();
+  const manager = new StatusManager({ client, clock, log: logger("test"), signal: stop.signal });
+  const pods = ["a", "b", "c", "d"].map((name): Pod => ({ metadata: { name, namespace: "default", uid: name }, spec: { containers: [] } }));
+  for (const pod of pods) manager.set(pod, { phase: "Pending" });
+  await clock.advance(60_000);
+  const before = tried.length;
+  for (const pod of pods) manager.set(pod, { phase: "Running" });
+  await clock.advance(60_000);
+  // The one that tries has done so every ten seconds; had the others too, there would be four times as many.
+  expect(tried.length - before).toBeLessThanOrEqual(8);
+  // The one that tries for the others goes: another takes its part.
+  manager.forget("a");
+  manager.forget("b");
+  await clock.advance(60_000);
+  away = false;
+  tried.length = 0;
+  await clock.advance(12_000);
+  expect(tried.toSorted()).toEqual(["c", "d"]);
+  expect([...bodies.values()].map(({ status }) => status.phase)).toEqual(["Running", "Running"]);
+  await manager.flushed("c");
+  stop.abort();
 });

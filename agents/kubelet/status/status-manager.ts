@@ -6,6 +6,7 @@ import { isConflict, isNotFound } from "../../../src/apimachinery/status.ts";
 import { pods } from "../../../src/apis/core/pod/pod.ts";
 import type { PodCondition, PodStatus } from "../../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../../src/client/client.ts";
+import { isServerAway } from "../../../src/client/outage.ts";
 import type { Pod } from "../pod/pod.ts";
 import { isOwnCondition, isToldByKubelet } from "./conditions.ts";
 
@@ -22,6 +23,8 @@ interface Entry {
 /** Writes pods' statuses to the API, only when they changed, the newest only, retried until it works or the pod is gone. */
 export class StatusManager {
   readonly #entries = new Map<string, Entry>();
+  /** While the server is away one entry tries for all of them: a node with a hundred pods asks no more often than one with a single pod. */
+  #outage?: { messenger: Entry; over: PromiseWithResolvers<void> };
   constructor(private readonly options: { client: Client; clock: Clock; log: Logger; signal: AbortSignal }) {}
 
   /** Never blocks. */
@@ -71,21 +74,39 @@ export class StatusManager {
       const wanted = canonical(entry.status);
       if (wanted === entry.written) break;
       const { namespace, name } = entry.pod.metadata;
+      if (this.#outage && this.#outage.messenger !== entry) {
+        const until = this.#untilForgotten(entry);
+        await Promise.race([this.#outage.over.promise, new Promise<void>((resolve) => until.addEventListener("abort", () => resolve(), { once: true }))]);
+        continue;
+      }
       try {
         await client.patch(pods, { namespace, name: name! }, { type: "application/strategic-merge-patch+json", body: { metadata: { uid }, status: patchOf(entry) } }, { subresource: "status", signal });
         entry.written = wanted;
         failures = 0;
+        this.#answered();
       } catch (error) {
+        if (isServerAway(error)) this.#outage ??= { messenger: entry, over: Promise.withResolvers() };
+        else this.#answered();
         // Gone, or another pod of that name: there is nobody to tell any more.
         if (isNotFound(error) || (isConflict(error) && (await this.#replaced(entry.pod)))) entry.written = wanted;
         else {
-          log.warn("Pod status not written, will try again", { pod: `${namespace}/${name}`, error });
-          entry.retry = new AbortController();
-          await clock.sleep(backoffDelay(failures++, { base: 200, max: 10_000, jitter: 0.2 }), AbortSignal.any([signal, entry.retry.signal])).catch(() => {});
+          log[isServerAway(error) ? "debug" : "warn"]("Pod status not written, will try again", { pod: `${namespace}/${name}`, error });
+          await clock.sleep(backoffDelay(failures++, { base: 200, max: 10_000, jitter: 0.2 }), this.#untilForgotten(entry)).catch(() => {});
         }
       }
     }
     entry.writing = undefined;
+    if (this.#outage?.messenger === entry) this.#answered();
+  }
+
+  #untilForgotten(entry: Entry): AbortSignal {
+    entry.retry = new AbortController();
+    return AbortSignal.any([this.options.signal, entry.retry.signal]);
+  }
+
+  #answered(): void {
+    this.#outage?.over.resolve();
+    this.#outage = undefined;
   }
 
   /** Whether the name belongs to another pod now. */

@@ -31,9 +31,9 @@ async function filesOf(context: VolumeContext, { configMap, secret, downwardAPI,
   if (downwardAPI) return { files: downwardApiFiles(context, downwardAPI.items ?? [], mode) };
   if (serviceAccountToken) {
     const seconds = serviceAccountToken.expirationSeconds ?? defaultTokenSeconds;
-    const { token, expiresAt } = await context.token(context.pod, serviceAccountToken.audience, seconds);
+    const { token, renewAt } = await context.token(context.pod, serviceAccountToken.audience, seconds);
     const file = { data: Buffer.from(token), ...tokenAccess(context.pod, mode) };
-    return { files: new Map([[serviceAccountToken.path, file]]), refreshAt: expiresAt - seconds * 1000 * 0.2 };
+    return { files: new Map([[serviceAccountToken.path, file]]), refreshAt: renewAt };
   }
   throw new Error("this kind of projected volume source is not supported on this node");
 }

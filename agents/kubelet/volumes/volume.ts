@@ -6,10 +6,11 @@ import type { Pod } from "../pod/pod.ts";
 
 export type Volume = Frozen<VolumeSpec>;
 
-/** A bound service-account token. Times in milliseconds. */
+/** A bound service-account token. */
 export interface ServiceAccountToken {
   token: string;
-  expiresAt: number;
+  /** When another will be had for the asking, in milliseconds since the epoch as the clock is set now. */
+  renewAt: number;
 }
 
 /** What volumes are filled from. Missing objects are undefined. */
@@ -19,7 +20,7 @@ export interface VolumeSources {
   addresses(pod: Pod): PodAddresses;
   configMap(namespace: string, name: string): Promise<Frozen<ConfigMap> | undefined>;
   secret(namespace: string, name: string): Promise<Frozen<Secret> | undefined>;
-  /** As the API has them now. */
+  /** As the API has them now; as it had them last while it is away. */
   claim(namespace: string, name: string): Promise<Frozen<PersistentVolumeClaim> | undefined>;
   persistentVolume(name: string): Promise<Frozen<PersistentVolume> | undefined>;
   /** Of this node's object; empty before it is there. */
@@ -27,6 +28,8 @@ export interface VolumeSources {
   /** Where volumes of the class `local-path` lie. */
   storageDirectory: string;
   token(pod: Pod, audience: string | undefined, expirationSeconds: number): Promise<ServiceAccountToken>;
+  /** The pod has gone: what was kept for it may be forgotten. */
+  forget(uid: string): void;
   now(): number;
 }
 

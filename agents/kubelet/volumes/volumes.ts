@@ -67,6 +67,7 @@ export class Volumes {
   tearDown(uid: string): void {
     this.#mounted.delete(uid);
     for (const plugin of this.#plugins) plugin.forget?.(uid);
+    this.sources.forget(uid);
     const directory = this.podDirectory(uid);
     if (!existsSync(directory)) return;
     unmountBelow(directory);
