@@ -47,11 +47,13 @@ function readHead(socket: Socket, signal: AbortSignal): Promise<{ head: string; 
   });
 }
 
+/** All but the date, which our front writes itself. */
 function fieldsOf(lines: readonly string[]): HeaderFields {
-  return Object.fromEntries(lines.map((line) => {
+  const fields = lines.map((line) => {
     const colon = line.indexOf(":");
-    return [line.slice(0, colon), line.slice(colon + 1).trim()];
-  }));
+    return [line.slice(0, colon), line.slice(colon + 1).trim()] as const;
+  });
+  return Object.fromEntries(fields.filter(([name]) => name.toLowerCase() !== "date"));
 }
 
 /** Copies both ways with back-pressure until either side is gone. */
