@@ -28,7 +28,7 @@ const mayImport: Record<string, readonly string[]> = {
   "src/kubectl": ["src/base", "src/apimachinery", "src/apis/generated"],
   "src/server": ["src", "agents/agent.ts"],
   // `skiff agent`: a node in a process of its own. Takes what a server's node has around it, and nothing of the control plane.
-  "src/agent": ["src/base", "src/apimachinery", "src/apis", "src/client", "src/registry/attributes.ts", "src/apiserver/authentication", "src/apiserver/front", "src/server", "agents/agent.ts", "agents/join"],
+  "src/agent": ["src/base", "src/apimachinery", "src/apis", "src/client", "src/registry/attributes.ts", "src/apiserver/authentication", "src/apiserver/front", "src/server", "agents/agent.ts", "agents/join", "agents/tunnel"],
   "src/cli": ["src/base", "src/client", "src/apimachinery", "src/apis", "src/kubectl", "src/server", "src/agent", "agents/agent.ts", "agents/hollow"],
   "src/main.ts": ["src/cli"],
   "src/build": ["src/apimachinery", "package.json"],
@@ -45,6 +45,7 @@ const mayImport: Record<string, readonly string[]> = {
   "agents/netpol": ["src/base", "src/apimachinery", "src/apis", "src/client", "nftables-js"],
   "agents/network": ["src/base", "src/apimachinery", "src/apis", "src/client", "agents/netlink"],
   "agents/join": ["src/base"],
+  "agents/tunnel": ["src/base", "src/client"],
   "agents/dns": ["src/base", "src/apimachinery", "src/apis", "src/client"],
   // Plays nodes without a runtime by the kubelet's own rules, so that the two can't drift apart.
   "agents/hollow": ["src/base", "src/apimachinery", "src/apis", "src/client", "agents/kubelet"],

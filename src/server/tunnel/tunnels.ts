@@ -1,0 +1,174 @@
+import { forbidden, internalError, methodNotAllowed, StatusError, unauthorized } from "../../apimachinery/status.ts";
+import type { NodeConnector } from "../../apiserver/handlers/handler.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { HttpHandler, HttpRequest, HttpResponse, PeerCertificate } from "../../base/http.ts";
+import { logger } from "../../base/log.ts";
+import { AgentRole, CloseCode, serverRole, silenceMs } from "../../base/tunnel/connect.ts";
+import { mostMessage, PingFlag, tunnelProtocol } from "../../base/tunnel/frames.ts";
+import { handlerThrough, TunnelRequestError } from "../../base/tunnel/request.ts";
+import { serveStream } from "../../base/tunnel/serve.ts";
+import { TunnelSession } from "../../base/tunnel/session.ts";
+import { agree } from "../../base/websocket/handshake.ts";
+import { WebSocketConnection } from "../../base/websocket/websocket.ts";
+
+export interface NodeTunnelsOptions {
+  /** Serves what agents ask, as whom `peer` says. */
+  api: HttpHandler;
+  clock: Clock;
+  /** A node's kubelet is alive, and all is as it last reported. */
+  onHeartbeat(nodeName: string): void;
+}
+
+/** What one agent may cost: some forty watches and what its kubelet writes. */
+const mostStreams = 256;
+const mostHeldBytes = 16 << 20;
+/** As the port allows to any client. */
+const mostBodyBytes = 3 << 20;
+
+interface Tunnel {
+  session: TunnelSession;
+  handler: HttpHandler;
+}
+
+const log = logger("tunnel");
+
+/**
+ * The tunnels of all agents that are connected to this server: each is one WebSocket that the agent opened, by which the server reaches
+ * its kubelet, and the agent the API.
+ */
+export class NodeTunnels implements NodeConnector {
+  readonly #tunnels = new Map<string, Tunnel>();
+  #stopped = false;
+
+  constructor(private readonly options: NodeTunnelsOptions) {}
+
+  /** Nodes connected now. */
+  get size(): number {
+    return this.#tunnels.size;
+  }
+
+  connect(nodeName: string): HttpHandler | undefined {
+    return this.#tunnels.get(nodeName)?.handler;
+  }
+
+  /** `GET /v1-skiff/connect`. Throws a StatusError for who may not. */
+  readonly handler: HttpHandler = (request, response) => {
+    const { peer, peerError, method } = request;
+    if (method !== "GET") throw methodNotAllowed();
+    if (!peer) throw unauthorized(peerError ? `the client certificate is not valid: ${peerError}` : "a node connects with its client certificate");
+    const nodeName = nodeOf(peer);
+    if (!nodeName || this.#stopped) throw forbidden({ group: "", resource: "nodes" }, peer.commonName, this.#stopped ? "this server stops" : "only nodes connect here");
+    const agreement = agree(request, [tunnelProtocol]);
+    if (typeof agreement === "string") return response.send(400, { "Content-Type": "text/plain; charset=utf-8" }, `${agreement}\n`);
+    void this.#accept(nodeName, request, new WebSocketConnection(response.upgrade(agreement.headers), { role: "server", maxMessageBytes: mostMessage }));
+  };
+
+  /** Agents connect elsewhere, or here once more when the server is back. */
+  stop(): void {
+    this.#stopped = true;
+    for (const { session } of this.#tunnels.values()) session.close(CloseCode.goingAway, "the server stops");
+  }
+
+  async #accept(nodeName: string, request: HttpRequest, socket: WebSocketConnection): Promise<void> {
+    const { clock, onHeartbeat } = this.options;
+    const heard = { at: clock.monotonic() };
+    const session: TunnelSession = new TunnelSession(socket, {
+      side: "server", mostStreams, mostHeldBytes,
+      serve: (stream, head) => serveStream(session, stream, head, {
+        handlerFor: ({ role }) => this.#handlerFor(session, nodeName, role, request.peer),
+        remoteAddress: request.remoteAddress, mostBodyBytes,
+        onError: ({ method, url }, error) => log.error("a request handler failed", { node: nodeName, method, path: url.split("?", 1)[0], error }),
+      }),
+      onReceived: () => {
+        heard.at = clock.monotonic();
+      },
+      onPing: (flags) => {
+        if (flags & PingFlag.Answer) session.pong();
+        if (!stillNode(session, nodeName, request.peer)) return;
+        if (flags & PingFlag.Heartbeat) onHeartbeat(nodeName);
+      },
+    });
+    const tunnel: Tunnel = { session, handler: throughTunnel(session) };
+    const before = this.#tunnels.get(nodeName);
+    this.#tunnels.set(nodeName, tunnel);
+    log.info("Node connected", { node: nodeName, address: request.remoteAddress });
+    before?.session.close(CloseCode.replaced, "the node has connected anew");
+    void this.#watchSilence(session, heard);
+    const reason = await session.closed;
+    if (this.#tunnels.get(nodeName) !== tunnel) return;
+    this.#tunnels.delete(nodeName);
+    log.info("Node disconnected", { node: nodeName, reason });
+  }
+
+  /** Cuts a connection from which nothing comes: the machine, or the way to it, is gone. */
+  async #watchSilence(session: TunnelSession, heard: { at: number }): Promise<void> {
+    const { clock } = this.options;
+    const over = new AbortController();
+    void session.closed.then(() => over.abort());
+    for (let rest = silenceMs; rest > 0; rest = heard.at + silenceMs - clock.monotonic()) {
+      if (!(await clock.sleep(rest, over.signal).then(() => true, () => false))) return;
+    }
+    session.destroy("nothing was heard of the node");
+  }
+
+  #handlerFor(session: TunnelSession, nodeName: string, role: number, peer: PeerCertificate | undefined): { handler: HttpHandler; peer: PeerCertificate } | undefined {
+    if (!stillNode(session, nodeName, peer)) return undefined;
+    const identity = identityOf(nodeName, role, peer!);
+    return identity && { handler: asNobodyElse(this.options.api), peer: identity };
+  }
+}
+
+const nodePrefix = "system:node:";
+
+function nodeOf({ commonName, organizations, frontProxy }: PeerCertificate): string | undefined {
+  return !frontProxy && commonName.startsWith(nodePrefix) && organizations.includes("system:nodes") ? commonName.slice(nodePrefix.length) || undefined : undefined;
+}
+
+/** A connection may outlive its certificate; a tunnel doesn't. */
+function stillNode(session: TunnelSession, nodeName: string, peer: PeerCertificate | undefined): boolean {
+  if (peer && nodeOf(peer) === nodeName) return true;
+  session.close(CloseCode.unauthorized, "the node's certificate has expired");
+  return false;
+}
+
+const identities = new WeakMap<PeerCertificate, Map<number, PeerCertificate>>();
+
+/** The two whom a node's certificate stands for; one object each for all requests, by which authentication knows it again. */
+function identityOf(nodeName: string, role: number, peer: PeerCertificate): PeerCertificate | undefined {
+  if (role === AgentRole.kubelet) return peer;
+  if (role !== AgentRole.network) return undefined;
+  const known = identities.get(peer) ?? new Map<number, PeerCertificate>();
+  identities.set(peer, known);
+  const identity = known.get(role) ?? { commonName: `system:skiff-network:${nodeName}`, organizations: ["system:skiff-networks"], fingerprint: peer.fingerprint };
+  known.set(role, identity);
+  return identity;
+}
+
+/** Other credentials than the connection's are not looked at. */
+const isCredential = (name: string): boolean => name === "authorization" || name.startsWith("impersonate-") || name.startsWith("x-remote-");
+
+function asNobodyElse(api: HttpHandler): HttpHandler {
+  return (request, response) => {
+    if (!Object.keys(request.headers).some(isCredential)) return api(request, response);
+    const headers = Object.fromEntries(Object.entries(request.headers).filter(([name]) => !isCredential(name)));
+    return api({ ...requestFields(request), headers }, response);
+  };
+}
+
+const requestFields = (request: HttpRequest): HttpRequest => ({
+  method: request.method, url: request.url, headers: request.headers, peer: request.peer, remoteAddress: request.remoteAddress, body: () => request.body(), signal: request.signal,
+});
+
+/** The kubelet behind the tunnel; without an answer of it the API server says so, in Kubernetes' words. */
+function throughTunnel(session: TunnelSession): HttpHandler {
+  const handler = handlerThrough(session, serverRole);
+  return async (request: HttpRequest, response: HttpResponse) => {
+    try {
+      await handler(request, response);
+    } catch (error) {
+      if (error instanceof StatusError || request.signal.aborted) throw error;
+      if (error instanceof TunnelRequestError) throw internalError(new Error(`error dialing backend: ${error.message}`));
+      throw error;
+    }
+  };
+}

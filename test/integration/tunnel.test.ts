@@ -1,0 +1,320 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { AgentTunnel } from "../../agents/tunnel/tunnel.ts";
+import { StatusError } from "../../src/apimachinery/status.ts";
+import type { Front } from "../../src/apiserver/front/front.ts";
+import { listenFront } from "../../src/apiserver/front/listen.ts";
+import type { Clock } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import type { HttpHandler } from "../../src/base/http.ts";
+import type { DialTls } from "../../src/base/stream/dial.ts";
+import { AgentRole, connectPath } from "../../src/base/tunnel/connect.ts";
+import { tunnelProtocol } from "../../src/base/tunnel/frames.ts";
+import { agree } from "../../src/base/websocket/handshake.ts";
+import { WebSocketConnection } from "../../src/base/websocket/websocket.ts";
+import { NodeTunnels } from "../../src/server/tunnel/tunnels.ts";
+import { makeAuthority, serverTls, type Authority } from "../contract/front-certificates.ts";
+import { eventually } from "../support/eventually.ts";
+import { FakeClock, settle } from "../support/fake-clock.ts";
+import { exchange } from "../support/http.ts";
+import { startRelay, type TcpRelay } from "../support/tcp-relay.ts";
+
+const authority = await makeAuthority("clients");
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+});
+
+/** Says who asks for what. */
+const whoami: HttpHandler = async (request, response) => {
+  response.send(200, { "Content-Type": "application/json" }, JSON.stringify({ url: request.url, as: request.peer?.commonName, groups: request.peer?.organizations, headers: request.headers, body: Buffer.from(await request.body()).toString() }));
+};
+
+interface Server {
+  tunnels: NodeTunnels;
+  front: Front;
+  heartbeats: string[];
+}
+
+/** A server with its port: agents connect there, and `/nodes/<name>/…` leads to them. */
+async function startServer({ clock = systemClock, port = 0 }: { clock?: Clock; port?: number } = {}): Promise<Server> {
+  const heartbeats: string[] = [];
+  const tunnels = new NodeTunnels({ api: whoami, clock, onHeartbeat: (name) => heartbeats.push(name) });
+  const handler: HttpHandler = async (request, response) => {
+    if (request.url === connectPath) return tunnels.handler(request, response);
+    const [, , name = "", ...path] = request.url.split("/");
+    const node = tunnels.connect(name);
+    if (!node) return response.send(404, {});
+    await node({ ...request, method: request.method, headers: request.headers, signal: request.signal, remoteAddress: "192.0.2.1", body: () => request.body(), url: `/${path.join("/")}` }, response);
+  };
+  const front = await listenFront({ hostname: "127.0.0.1", port, tls: await serverTls(authority), handler });
+  cleanups.push(() => front.stop({ graceMs: 0 }));
+  return { tunnels, front, heartbeats };
+}
+
+interface Agent {
+  tunnel: AgentTunnel;
+  failures: AbortSignal[];
+  stop(): Promise<void>;
+}
+
+const certificateOf = async (subject: string, of: Authority = authority): Promise<DialTls> => ({ ca: authority.cert, ...(await of.issue(subject)) });
+
+async function startAgent({ node = "n1", port, handler = whoami, clock = systemClock, addresses, tls }: { node?: string; port: number; handler?: HttpHandler; clock?: Clock; addresses?: () => string[]; tls?: DialTls }): Promise<Agent> {
+  const certificate = tls ?? await certificateOf(`O=system:nodes, CN=system:node:${node}`);
+  const failures: AbortSignal[] = [];
+  const current = { url: `https://127.0.0.1:${port}`, givenUp: new AbortController().signal };
+  const tunnel = new AgentTunnel({ servers: { current, failed: (signal) => failures.push(signal) }, tls: () => certificate, handler, clock, log: silent, ...(addresses ? { localAddresses: addresses } : {}) });
+  const stopping = new AbortController();
+  const running = tunnel.run(stopping.signal);
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    await running;
+  };
+  cleanups.push(stop);
+  return { tunnel, failures, stop };
+}
+
+async function ask(agent: Agent, role: number, url: string, headers: Record<string, string> = {}): Promise<Record<string, unknown>> {
+  const carrier = await agent.tunnel.transport(role).carrier();
+  const answer = await carrier!({ method: "POST", url, headers, body: Buffer.from("hello") });
+  const pieces: Uint8Array[] = [];
+  for await (const piece of answer.body) pieces.push(piece);
+  return JSON.parse(Buffer.concat(pieces).toString()) as Record<string, unknown>;
+}
+
+const connected = (server: Server, ...names: string[]): Promise<void> => eventually(() => expect(names.filter((name) => !server.tunnels.connect(name))).toEqual([]));
+
+describe("who is who", () => {
+  test("an agent asks as its kubelet or its network, whatever it claims", async () => {
+    const server = await startServer();
+    const agent = await startAgent({ port: server.front.port });
+    expect(await ask(agent, AgentRole.kubelet, "/api")).toMatchObject({ url: "/api", as: "system:node:n1", groups: ["system:nodes"], body: "hello" });
+    const claims = { authorization: "Bearer x", "impersonate-user": "admin", "impersonate-group": "system:masters", "x-remote-user": "admin", "x-own": "kept" };
+    const seen = await ask(agent, AgentRole.network, "/api", claims);
+    expect(seen).toMatchObject({ as: "system:skiff-network:n1", groups: ["system:skiff-networks"], headers: { "x-own": "kept" } });
+    expect(seen["headers"]).not.toContainAnyKeys(["authorization", "impersonate-user", "impersonate-group", "x-remote-user"]);
+    await expect(ask(agent, 2, "/api")).rejects.toThrow("not served");
+  });
+
+  test("agents answer for themselves alone", async () => {
+    const server = await startServer();
+    const named = (name: string): HttpHandler => (_, response) => response.send(200, {}, name);
+    await startAgent({ node: "a", port: server.front.port, handler: named("a") });
+    await startAgent({ node: "b", port: server.front.port, handler: named("b") });
+    await connected(server, "a", "b");
+    for (const name of ["a", "b"]) {
+      const { answer, done } = exchange(server.tunnels.connect(name)!, { url: "/pods" });
+      await done;
+      expect(answer.text()).toBe(name);
+    }
+    expect(server.tunnels.connect("c")).toBeUndefined();
+  });
+
+  test.each([
+    ["nobody", undefined, 401], ["an administrator", "O=system:masters, CN=admin", 403], ["a node's name without its group", "CN=system:node:n1", 403],
+    ["a nameless node", "O=system:nodes, CN=system:node:", 403], ["a node's network", "O=system:skiff-networks, CN=system:skiff-network:n1", 403],
+  ])("%s is no node", async (_, subject, code) => {
+    const server = await startServer();
+    const tls = subject ? await authority.issue(subject) : undefined;
+    const request = { method: "GET", url: connectPath, headers: {}, remoteAddress: "", body: async () => new Uint8Array(), signal: new AbortController().signal };
+    const response = await fetch(`https://127.0.0.1:${server.front.port}${connectPath}`, { headers: { "sec-websocket-version": "13" }, tls: { ca: authority.cert, ...tls } } as BunFetchRequestInit);
+    expect(response.status).toBe(code);
+    expect(() => server.tunnels.handler(request, {} as never)).toThrow(StatusError);
+  });
+
+  test("a node of another cluster is refused; the agent goes on by plain HTTPS", async () => {
+    const server = await startServer();
+    const agent = await startAgent({ port: server.front.port, tls: await certificateOf("O=system:nodes, CN=system:node:n1", await makeAuthority("others")) });
+    await eventually(async () => expect(await agent.tunnel.transport(0).carrier()).toBeUndefined());
+    expect(server.tunnels.size).toBe(0);
+    expect(agent.failures).toEqual([]);
+  });
+
+  test("of two connections of a node the newer one counts", async () => {
+    const server = await startServer();
+    const named = (name: string): HttpHandler => (_, response) => response.send(200, {}, name);
+    const first = await startAgent({ port: server.front.port, handler: named("first") });
+    await connected(server, "n1");
+    await first.stop();
+    await startAgent({ port: server.front.port, handler: named("second") });
+    await eventually(async () => {
+      const { answer, done } = exchange(server.tunnels.connect("n1")!, { url: "/" });
+      await done;
+      expect(answer.text()).toBe("second");
+    });
+    expect(server.tunnels.size).toBe(1);
+  });
+});
+
+describe("through the port, to a node", () => {
+  test("an upgraded connection echoes, and ends on both sides", async () => {
+    const server = await startServer();
+    const closed = Promise.withResolvers<number>();
+    await startAgent({
+      port: server.front.port,
+      handler: (request, response) => {
+        const agreement = agree(request, ["v5.channel.k8s.io"]);
+        if (typeof agreement === "string") return response.send(400, {}, agreement);
+        const socket = new WebSocketConnection(response.upgrade(agreement.headers), { role: "server" });
+        socket.onMessage = (message) => socket.send(message);
+        socket.onClose = closed.resolve;
+      },
+    });
+    await connected(server, "n1");
+    const client = new WebSocket(`wss://127.0.0.1:${server.front.port}/nodes/n1/exec`, { protocols: ["v5.channel.k8s.io"], tls: { ca: authority.cert } } as never);
+    client.binaryType = "arraybuffer";
+    const sent = Buffer.alloc(3 << 20, "abcdefg");
+    const echoed = await new Promise<Buffer>((resolve, reject) => {
+      client.onopen = () => client.send(sent);
+      client.onmessage = ({ data }) => resolve(Buffer.from(data as ArrayBuffer));
+      client.onclose = ({ code, reason }) => reject(new Error(`${code} ${reason}`));
+    });
+    expect(echoed.equals(sent)).toBe(true);
+    client.onclose = null;
+    client.close(1000);
+    expect(await closed.promise).toBe(1000);
+  });
+
+  test("hundreds of requests at once while a client leaves a long answer unread", async () => {
+    const server = await startServer();
+    let endless = 0;
+    await startAgent({
+      port: server.front.port,
+      handler: async (request, response) => {
+        if (request.url !== "/log") return response.send(200, {}, request.url);
+        const stream = response.stream(200, {});
+        while (!request.signal.aborted) {
+          endless += 32 << 10;
+          if (!stream.write(Buffer.alloc(32 << 10))) await stream.drained();
+        }
+      },
+    });
+    await connected(server, "n1");
+    const client = new AbortController();
+    const { answer: log, done } = exchange(server.tunnels.connect("n1")!, { url: "/log", window: 0, signal: client.signal });
+    await eventually(() => expect(endless).toBeGreaterThan(256 << 10));
+    const answers = await Promise.all(Array.from({ length: 400 }, async (_, i) => {
+      const { answer, done: answered } = exchange(server.tunnels.connect("n1")!, { url: `/${i}` });
+      await answered;
+      return answer.text();
+    }));
+    expect(answers).toEqual(answers.map((_, i) => `/${i}`));
+    const before = endless;
+    await settle();
+    expect(endless).toBe(before);
+    expect(endless).toBeLessThan(1 << 20);
+    client.abort();
+    log.read();
+    await done;
+    expect(log.aborted).toBe(true);
+  });
+
+  test("without an answer of the node is an error of the API server's", async () => {
+    const server = await startServer();
+    const agent = await startAgent({ port: server.front.port, handler: () => new Promise(() => {}) });
+    await connected(server, "n1");
+    const { done } = exchange(server.tunnels.connect("n1")!, { url: "/" });
+    setImmediate(() => agent.stop());
+    await expect(done).rejects.toThrow("error dialing backend");
+    await eventually(() => expect(server.tunnels.connect("n1")).toBeUndefined());
+  });
+});
+
+describe("a connection that is lost", () => {
+  async function throughRelay(options: { clock?: FakeClock; addresses?: () => string[] } = {}): Promise<{ server: Server; relay: TcpRelay; agent: Agent }> {
+    const server = await startServer(options);
+    const relay = await startRelay(() => server.front.port);
+    cleanups.push(() => relay.close());
+    const agent = await startAgent({ port: relay.port, ...options });
+    await connected(server, "n1");
+    await eventually(() => expect(agent.tunnel.isUp).toBe(true));
+    return { server, relay, agent };
+  }
+
+  /** Lets time pass in steps that the network can follow. */
+  async function pass(clock: FakeClock, ms: number, until: () => boolean = () => false): Promise<number> {
+    let passed = 0;
+    for (; passed < ms && !until(); passed += 500) {
+      await clock.advance(500);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    return passed;
+  }
+
+  test("is made anew", async () => {
+    const { server, relay, agent } = await throughRelay();
+    const { restored } = agent.tunnel.transport(AgentRole.kubelet);
+    relay.cut();
+    await eventually(() => expect(relay.accepted).toBe(2));
+    await eventually(async () => expect(await ask(agent, AgentRole.kubelet, "/again")).toMatchObject({ url: "/again" }));
+    await connected(server, "n1");
+    expect(restored.aborted).toBe(true);
+  });
+
+  test("without a word is noticed by both sides within half a minute; until then it lives on pings", async () => {
+    const clock = new FakeClock();
+    const { server, relay, agent } = await throughRelay({ clock });
+    await pass(clock, 120_000);
+    expect([relay.accepted, agent.tunnel.isUp, server.tunnels.size]).toEqual([1, true, 1]);
+    relay.freeze();
+    const noticed = await pass(clock, 40_000, () => !agent.tunnel.isUp && server.tunnels.size === 0);
+    expect(noticed).toBeLessThanOrEqual(30_000);
+    expect(noticed).toBeGreaterThan(8_000);
+  }, 60_000);
+
+  test("is given up at once when the machine's address is another", async () => {
+    const clock = new FakeClock();
+    let addresses = ["127.0.0.1"];
+    const { relay } = await throughRelay({ clock, addresses: () => addresses });
+    await pass(clock, 60_000);
+    expect(relay.accepted).toBe(1);
+    addresses = ["192.0.2.5"];
+    await pass(clock, 13_000, () => relay.accepted > 1);
+    expect(relay.accepted).toBe(2);
+  }, 60_000);
+
+  test("to a server that stops: the agent hears of it, and comes back to the next", async () => {
+    const { server, relay, agent } = await throughRelay();
+    server.tunnels.stop();
+    await eventually(() => expect(agent.tunnel.isUp).toBe(false));
+    await eventually(() => expect(relay.accepted).toBeGreaterThan(1));
+    expect(server.tunnels.size).toBe(0);
+  });
+
+  test("heartbeats are the kubelet's", async () => {
+    const { server, agent } = await throughRelay();
+    expect(agent.tunnel.heartbeat()).toBe(true);
+    await eventually(() => expect(server.heartbeats).toEqual(["n1"]));
+    await agent.stop();
+    expect(agent.tunnel.heartbeat()).toBe(false);
+  });
+
+  test("a server that nobody answers for is told of, so that another one is taken", async () => {
+    const agent = await startAgent({ port: 1 });
+    await eventually(() => expect(agent.failures.length).toBeGreaterThan(0));
+    expect(await agent.tunnel.transport(0).carrier(AbortSignal.timeout(8_000)).catch(() => undefined)).toBeUndefined();
+  });
+});
+
+test("an agent that breaks the protocol loses its connection, and nobody else theirs", async () => {
+  const server = await startServer();
+  await startAgent({ node: "good", port: server.front.port });
+  await connected(server, "good");
+  const { cert, key } = await authority.issue("O=system:nodes, CN=system:node:bad");
+  for (const message of [Buffer.from([1, 1, 200]), Buffer.from("garbage"), Buffer.alloc(300_000), Buffer.from([1, 1, 2, 91, 93])]) {
+    const socket = new WebSocket(`wss://127.0.0.1:${server.front.port}${connectPath}`, { protocols: [tunnelProtocol], tls: { ca: authority.cert, cert, key } } as never);
+    await new Promise<void>((resolve, reject) => {
+      socket.onopen = () => resolve();
+      socket.onerror = () => reject(new Error("not let in"));
+    });
+    const closed = new Promise<number>((resolve) => (socket.onclose = ({ code }) => resolve(code)));
+    const reset = new Promise<number>((resolve) => (socket.onmessage = () => resolve(0)));
+    socket.send(message);
+    expect([1002, 1009, 0]).toContain(await Promise.race([closed, reset]));
+    socket.close();
+  }
+  const { answer, done } = exchange(server.tunnels.connect("good")!, { url: "/still" });
+  await done;
+  expect(answer.status).toBe(200);
+});
