@@ -64,7 +64,7 @@ export class TestSkiff {
   /** Starts the server, without waiting for anything. */
   spawn(...flags: string[]): void {
     const log = openSync(this.logFile, "a");
-    this.#child = Bun.spawn(this.network.inside(this.serverCommand(...flags)), { stdin: "ignore", stdout: log, stderr: log });
+    this.#child = Bun.spawn(this.network.inside(this.serverCommand(...flags)), { stdin: "ignore", stdout: log, stderr: log, env: process.env });
     closeSync(log);
   }
 
