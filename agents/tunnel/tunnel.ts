@@ -22,6 +22,8 @@ export interface AgentTunnelOptions {
   handler: HttpHandler;
   clock: Clock;
   log: Logger;
+  /** The server doesn't accept the certificate, or no longer. */
+  onUnauthorized?(): void;
   /** Addresses that this machine has. */
   localAddresses?(): readonly string[];
   dial?(server: string, tls: DialTls): Promise<DialledTunnel>;
@@ -79,6 +81,7 @@ export class AgentTunnel {
       } catch (error) {
         if (signal.aborted) return;
         this.#refused = error instanceof WebSocketRefused;
+        if (error instanceof WebSocketRefused && error.status === 401) this.options.onUnauthorized?.();
         const reason = (error as Error).message;
         if (reason !== told) log.warn(this.#refused ? "The server can't be reached by a tunnel; the agent goes on by plain HTTPS, and tries again" : "The server can't be reached, will try again", { server: url, reason });
         told = reason;

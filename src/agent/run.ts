@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createAgent } from "../../agents/agent.ts";
 import { ensureText } from "../../agents/join/membership.ts";
 import { NodeMembership } from "../../agents/join/node-membership.ts";
+import { AgentTunnel } from "../../agents/tunnel/tunnel.ts";
 import { endpointslices } from "../apis/discovery/endpointslice.ts";
 import type { Front, FrontTls } from "../apiserver/front/front.ts";
 import { background } from "../base/background.ts";
@@ -67,6 +68,9 @@ function prepareAgentDir({ dataDir, agentDir }: Layout): void {
 class AgentProcess {
   readonly #membership: NodeMembership;
   readonly #clock = systemClock;
+  readonly #tunnel: AgentTunnel;
+  /** The kubelet's API, once there is one: the ports are open before, and its Node tells the port that was found. */
+  #kubelet: HttpHandler = (_, response) => response.send(503, {}, "the kubelet is starting\n");
   #front: Front | undefined;
   constructor(private readonly options: AgentProcessOptions, private readonly layout: Layout, private readonly context: ProcessContext) {
     const { nodeName, nodeIps, servers, token } = options;
@@ -74,6 +78,10 @@ class AgentProcess {
       directory: join(layout.agentDir, "join"), nodeName, servers, clock: this.#clock, ...(token ? { token } : {}),
       addresses: () => (nodeIps.length > 0 ? nodeIps : defaultAddresses()),
       onRenewed: () => this.#front?.reload(this.#tls()).catch((error: unknown) => log.error("The kubelet's new certificate could not be taken into use", { error })),
+    });
+    this.#tunnel = new AgentTunnel({
+      servers: this.#membership.servers, tls: () => this.#membership.endpoint("kubelet").tls, onUnauthorized: () => this.#membership.refused(),
+      handler: (request, response) => this.#kubelet(request, response), clock: this.#clock, log: logger("tunnel"),
     });
   }
 
@@ -85,6 +93,7 @@ class AgentProcess {
   components(): Component[] {
     return [
       { name: "join", start: (signal) => this.#membership.join(signal) },
+      this.#loop("tunnel", (signal) => this.#tunnel.run(signal)),
       this.#agent(),
       this.#loop("membership", (signal) => this.#membership.run(signal)),
       this.#loop("idle-memory", (signal) => returnIdleMemory({ clock: this.#clock }, signal)),
@@ -100,23 +109,20 @@ class AgentProcess {
     const stop = new AbortController();
     const kubelet = this.#connect("kubelet", stop.signal), network = this.#connect("network", stop.signal);
     let manager: ReturnType<typeof componentManager> | undefined;
-    let handler: HttpHandler | undefined;
     return {
       name: "agent",
       start: async (signal) => {
         const { cluster } = this.#membership.current;
-        // The port is open before the kubelet is there: its Node tells the port that was found.
-        const late: HttpHandler = (request, response) => (handler ? handler(request, response) : response.send(503, {}, "the kubelet is starting\n"));
         this.#front = await openPort({
           hostname: options.bindAddress === "0.0.0.0" && cluster.clusterCidrs.some((cidr) => cidr.includes(":")) ? "::" : options.bindAddress, port: options.kubeletPort, tls: this.#tls(),
-          handler: guardKubelet(late, delegatedAccess({ nodeName: options.nodeName, client: kubelet.client, clock: this.#clock })),
+          handler: guardKubelet((request, response) => this.#kubelet(request, response), delegatedAccess({ nodeName: options.nodeName, client: kubelet.client, clock: this.#clock })),
         }, "kubelet-port", options.front);
         const agent = createAgent({
           ...options, ...cluster, nodeIps: nodeAddresses(options.nodeIps, cluster.clusterCidrs), kubeletPort: this.#front.port,
           instance: layout.instance, directory: layout.agentDir, storageDirectory: layout.storageDir, runDirectory: layout.runDir,
           client: kubelet.client, informers: kubelet.informers, networkClient: network.client, networkInformers: network.informers, clock: this.#clock, onFailure: context.fail,
         });
-        handler = agent.handler;
+        this.#kubelet = agent.handler;
         this.#learnServers(network.informers);
         manager = componentManager(agent.components, log);
         await manager.start(signal);

@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { schedule } from "node-cron";
 import { createAgent } from "../../agents/agent.ts";
+import { leases } from "../apis/coordination/lease.ts";
 import { nodes } from "../apis/core/node.ts";
 import { secrets } from "../apis/core/secret.ts";
 import { endpointslices } from "../apis/discovery/endpointslice.ts";
@@ -16,6 +17,7 @@ import type { HttpHandler } from "../base/http.ts";
 import { returnIdleMemory } from "../base/idle-memory.ts";
 import { logger } from "../base/log.ts";
 import { createMetrics } from "../base/metrics.ts";
+import { connectPath } from "../base/tunnel/connect.ts";
 import { builtAt, gitVersion } from "../base/version.ts";
 import { createControllerMetrics } from "../client/controller-metrics.ts";
 import { rulesOf } from "../client/controller.ts";
@@ -52,6 +54,8 @@ import type { ServerOptions } from "./options.ts";
 import { type ClusterPki, ensurePki, frontProxyName, signerOf } from "./pki/cluster-pki.ts";
 import { openPort } from "./ports.ts";
 import { runProcess } from "./run-process.ts";
+import { createHeartbeats } from "./tunnel/heartbeats.ts";
+import { NodeTunnels } from "./tunnel/tunnels.ts";
 import { ensureToken, joinSecrets, keepAgentToken } from "./token.ts";
 
 const log = logger("server");
@@ -96,6 +100,7 @@ class Server {
   #front!: Front;
   #kubelet: HttpHandler | undefined;
   #kubeletPorts: ReturnType<typeof kubeletPorts> | undefined;
+  #tunnels: NodeTunnels | undefined;
   /** Who joins waits until the cluster has what every cluster has. */
   #bootstrapped = false;
   readonly #clock = systemClock;
@@ -130,10 +135,13 @@ class Server {
         keepAgentToken({ dataDir: options.dataDir, serverCa: this.#pki.serverCa.certificate, ...(options.agentToken ? { given: options.agentToken } : {}) });
         this.#plane = await startControlPlane({
           options, databaseFile: layout.databaseFile, serviceAccountKey: this.#pki.serviceAccountKey, frontProxyClient: () => this.#pki.frontProxyClient, metrics: this.#metrics, clock: this.#clock, stopping: this.stopping,
-          nodes: { connect: (name) => (name === options.nodeName && !options.disableAgent ? this.#kubelet : this.#kubeletPorts?.connect(name)) },
+          nodes: { connect: (name) => (name === options.nodeName && !options.disableAgent ? this.#kubelet : this.#tunnels?.connect(name) ?? this.#kubeletPorts?.connect(name)) },
           onFatal: (error) => this.fail("the database can't be used any more", error),
         });
         this.#kubeletPorts = kubeletPorts({ nodes: this.#plane.informers.informer(nodes).lister, serverCa: this.#pki.serverCa.certificate, client: () => this.#pki.kubeletClient });
+        const { handler, clientAs, informers } = this.#plane;
+        const heartbeats = createHeartbeats({ clientAs: (name) => clientAs(nodeUser(name)), nodes: informers.informer(nodes).lister, leases: informers.informer(leases).lister, clock: this.#clock });
+        this.#tunnels = new NodeTunnels({ api: handler, clock: this.#clock, onHeartbeat: heartbeats });
       },
       stop: async () => {
         this.#kubeletPorts?.close();
@@ -155,7 +163,10 @@ class Server {
         if (options.disableAgent) writeFileAtomic(join(options.dataDir, "server/agent-disabled"), "");
         else removeIfExists(join(options.dataDir, "server/agent-disabled"));
       },
-      stop: () => this.#front?.stop({ graceMs: 2000 }),
+      stop: async () => {
+        this.#tunnels?.stop();
+        await this.#front?.stop({ graceMs: 2000 });
+      },
     };
   }
 
@@ -190,6 +201,7 @@ class Server {
       client: clientAs(admin), nodes: informers.informer(nodes).lister, secrets: informers.informer(secrets).lister, joinSecrets: () => joinSecrets(options.dataDir),
       serverCa: this.#pki.serverCa, clientCa: this.#pki.clientCa, ready: () => this.#bootstrapped, reservedNames: () => this.#pkiOptions().servingNames,
       cluster: { clusterCidrs, serviceCidrs, clusterDns, clusterDomain }, servers: () => serverUrls(informers.informer(endpointslices).lister), now: () => Math.max(this.#clock.now(), builtAt),
+      routes: { [connectPath]: this.#tunnels!.handler },
     };
   }
 
