@@ -35,6 +35,7 @@ import { Resizer } from "./resize/resizer.ts";
 import { readRuntimePod } from "./runtime/runtime-status.ts";
 import { kubeletHandler } from "./server/kubelet-handler.ts";
 import { createStats } from "./stats/stats.ts";
+import { staticPodSource } from "./static-pods/source.ts";
 import { StatusManager } from "./status/status-manager.ts";
 import { createStreaming, type Streaming } from "./streaming/streaming.ts";
 import { KeptAnswers } from "./volumes/kept-answers.ts";
@@ -56,6 +57,8 @@ export interface KubeletOptions {
   nodeIps: readonly string[];
   labels?: Readonly<Record<string, string>>;
   taints?: readonly Taint[];
+  /** Files of pods that run without the API: a directory of them, or one. Without it there are none. */
+  staticPodPath?: string;
   /** Volumes and pods' files; `<data>/agent/kubelet`. */
   rootDir: string;
   /** Where volumes of the class `local-path` lie. Default `<rootDir>/storage`. */
@@ -86,6 +89,8 @@ export interface Kubelet {
   readonly handler: HttpHandler;
   /** Resolves when the API shows the node as Ready for the first time. */
   readonly ready: Promise<void>;
+  /** The statuses of the node's pods as this kubelet knows them, by the uid that the API has them under. */
+  readonly podStatuses: Pick<StatusManager, "get" | "onChange">;
   /** Images came by another way than a pull: pods that wait for one try again at once. */
   imagesChanged(): void;
 }
@@ -105,9 +110,13 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const kept = new KeptAnswers({ clock, values: options.values });
   const tokens = serviceAccountTokens({ client, clock, kept });
   const probes = new ProbeManager({ runtime, recorder, clock, onChange: wake });
-  const statuses = new StatusManager({ client, clock, log, signal: stop.signal });
+  const apiStatuses = new StatusManager({ client, clock, log, signal: stop.signal });
   const puller = new ImagePuller({ runtime, recorder, clock });
   const ownNode = informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
+  const statics = options.staticPodPath === undefined ? undefined : staticPodSource({
+    path: options.staticPodPath, nodeName, nodeUid: () => ownNode.lister.get(nodeName)?.metadata.uid, client, clock, log, statuses: apiStatuses,
+  });
+  const statuses = statics?.statuses ?? apiStatuses;
   const registered = { name: nodeName, labels: nodeLabels(nodeName, options.labels ?? {}), taints: options.taints ?? [] };
   const admission = new PodAdmission({
     recorder, clock, log,
@@ -134,8 +143,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     // The file that tells is there once the groups are.
     nodeShape: { memoryBytes: memoryTotal(), cgroupVersion: tree.version, get limitsSwap() { return cgroups.limitsSwap; } },
     allocatable: () => capacity.allocatable,
-    services: async () => {
-      await serviceInformer.synced(stop.signal);
+    services: async (wait) => {
+      if (wait) await serviceInformer.synced(stop.signal);
       return serviceInformer.lister.list();
     },
     nodeResolvConf: () => readResolvConf(options.resolvConfPath), nodeHosts: () => readFileSync("/etc/hosts", "utf8"),
@@ -144,7 +153,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     cgroups, volumes, references, puller, probes, statuses, crashes: new Backoff(crashLoopLimits), admission,
     ...(options.podHasAddresses ? { podHasAddresses: options.podHasAddresses } : {}), resizer,
   };
-  const workers = new PodWorkers(context, informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` }));
+  // Pods are judged by the node as the API has it.
+  const workers = new PodWorkers(context, informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` }), { statics, ready: (signal) => ownNode.synced(signal) });
   const node = new NodeStatusReporter({
     client, own: ownNode, runtime, recorder, clock, log, nodeName, nodeIps, labels: registered.labels, taints: registered.taints, rootDir, capacity,
     kubeletPort: options.kubeletPort ?? 10250, onReady: () => workers.wakeAll(),
@@ -165,6 +175,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   return {
     handler,
     ready: node.ready,
+    podStatuses: apiStatuses,
     imagesChanged() {
       puller.imagesChanged();
       node.imagesChanged();
@@ -175,16 +186,21 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       signal.addEventListener("abort", onAbort, { once: true });
       if (signal.aborted) onAbort();
       cgroups.init();
+      const unsubscribe = ownNode.onChange((old, node) => {
+        if (node && node.metadata.uid !== old?.metadata.uid) statics?.mirrors.retry();
+      });
       await Promise.all([
         node.run(stop.signal),
-        // Pods are judged by the node as the API has it.
-        ownNode.synced(stop.signal).then(() => workers.run(stop.signal)).catch((error: unknown) => {
+        workers.run(stop.signal).catch((error: unknown) => {
           if (!stop.signal.aborted) throw error;
         }),
         probes.run(stop.signal),
         releaseVolumes({ own: ownNode, client, clock, log, nodeName, storageDirectory }, stop.signal),
         housekeeping({ runtime, clock, log, workers, rotation: defaultRotation, collectImages: () => collectImages(runtime, workers.pods(), defaultImageGc, log) }, stop.signal),
-      ]).finally(() => stop.abort());
+      ]).finally(() => {
+        unsubscribe();
+        stop.abort();
+      });
     },
   };
 }

@@ -20,6 +20,7 @@ export interface KubeletNode extends RegistryFixture {
   namespace: string;
   logDir: string;
   rootDir: string;
+  staticPodPath: string;
   /** Where the pod network keeps which addresses are taken: a file each. */
   ipamDirectory: string;
   cgroupRoot: string;
@@ -60,6 +61,7 @@ export async function startKubeletNode(): Promise<KubeletNode> {
   const { client, informers } = fixture;
   const rootDir = join(directory, "kubelet");
   const logDir = join(directory, "logs");
+  const staticPodPath = join(directory, "static-pods");
   const cgroupRoot = `/skiff-test-${process.pid}`;
   const namespace = "default";
   await client.create(serviceaccounts, { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default", namespace } });
@@ -72,13 +74,13 @@ export async function startKubeletNode(): Promise<KubeletNode> {
     const recorder = createEventRecorder({ client, events, component: "kubelet", host: nodeName, clock: systemClock }, stop.signal);
     const kubelet = createKubelet({
       runtime: containerd.runtime, client, informers, recorder, clock: systemClock, nodeName, nodeIps: ["10.0.0.1"], rootDir, logDir, cgroupRoot,
-      clusterDns: ["10.43.0.10"], clusterDomain: "cluster.local",
+      clusterDns: ["10.43.0.10"], clusterDomain: "cluster.local", staticPodPath,
     });
     running = kubelet.run(stop.signal);
     return kubelet;
   };
   const node: KubeletNode = {
-    ...fixture, containerd, kubelet: begin(), namespace, logDir, rootDir, ipamDirectory, cgroupRoot,
+    ...fixture, containerd, kubelet: begin(), namespace, logDir, rootDir, staticPodPath, ipamDirectory, cgroupRoot,
     async restartKubelet(meanwhile) {
       stop.abort();
       await running;

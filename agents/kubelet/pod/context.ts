@@ -11,7 +11,7 @@ import type { ImagePuller } from "../images/image-puller.ts";
 import type { ClusterDns, ResolvConf } from "../network/dns.ts";
 import type { ProbeManager } from "../probes/probe-manager.ts";
 import type { NodeShape } from "../runtime/resources.ts";
-import type { StatusManager } from "../status/status-manager.ts";
+import type { PodStatuses } from "../static-pods/mirrored-statuses.ts";
 import type { Volumes } from "../volumes/volumes.ts";
 import type { Backoff } from "./backoff.ts";
 import type { Resizer } from "../resize/resizer.ts";
@@ -30,7 +30,8 @@ export interface PodContext {
   nodeIps(): readonly string[];
   nodeShape: NodeShape;
   allocatable(): Allocatable;
-  services(): Promise<readonly Frozen<Service>[]>;
+  /** Of pods that don't need the API, those known by now. */
+  services(wait: boolean): Promise<readonly Frozen<Service>[]>;
   nodeResolvConf(): ResolvConf;
   nodeHosts(): string;
   clusterDns: ClusterDns;
@@ -41,7 +42,7 @@ export interface PodContext {
   references: References;
   puller: ImagePuller;
   probes: ProbeManager;
-  statuses: StatusManager;
+  statuses: PodStatuses;
   crashes: Backoff;
   admission: PodAdmission;
   /** Awaited before a pod's containers start, with its sandbox there: the packet filter knows the pod when it resolves. */

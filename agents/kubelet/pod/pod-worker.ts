@@ -71,6 +71,11 @@ export class PodWorker {
     return this.#pod;
   }
 
+  /** Whether nobody wants it here any more. */
+  get removed(): boolean {
+    return this.#removed;
+  }
+
   /** With the resources that the node has granted it. */
   get #granted(): Pod {
     return this.#context.resizer.granted(this.#pod);

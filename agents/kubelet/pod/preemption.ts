@@ -1,11 +1,12 @@
 import { qosClassOf, type QOSClass } from "../../../src/apis/core/pod/qos.ts";
+import { isMirrorPod, isStaticPod } from "../static-pods/static-pod.ts";
 import { requestsOf, type Shortage } from "./admission.ts";
 import type { Pod } from "./pod.ts";
 
 const systemCriticalPriority = 2_000_000_000;
 
 /** Whether the node makes room for the pod at other pods' expense. */
-export const isCritical = ({ spec }: Pod): boolean => (spec.priority ?? 0) >= systemCriticalPriority;
+export const isCritical = (pod: Pod): boolean => (pod.spec.priority ?? 0) >= systemCriticalPriority || isStaticPod(pod) || isMirrorPod(pod);
 
 interface Victim {
   pod: Pod;

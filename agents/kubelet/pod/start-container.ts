@@ -10,6 +10,7 @@ import { containerMounts } from "../runtime/mounts.ts";
 import { latestContainer, type RuntimePod } from "../runtime/runtime-status.ts";
 import { nonRootViolation, type ImageUser } from "../runtime/security-context.ts";
 import type { PodVolumes } from "../volumes/volumes.ts";
+import { isStaticPod } from "../static-pods/static-pod.ts";
 import type { PodContext } from "./context.ts";
 import { containerReference } from "./container-reference.ts";
 import { errorText, killContainer } from "./kill.ts";
@@ -74,7 +75,7 @@ async function makeConfig(context: PodContext, pod: Pod, container: Container, {
   if (target && !targetId) throw new Error(`unable to find target container "${target}"`);
   const env = await containerEnv(pod, container, {
     nodeName: context.nodeName, addresses: { podIps: sandbox.ips, hostIps: context.nodeIps() }, allocatable: context.allocatable(),
-    services: await context.services(), configMap: context.references.configMap, secret: context.references.secret,
+    services: await context.services(!isStaticPod(pod)), configMap: context.references.configMap, secret: context.references.secret,
   });
   const hosts = hostsFile(pod, sandbox.ips, context.clusterDns.domain, context.nodeHosts());
   const mounts = containerMounts(pod, container, { volumes: context.volumes, podVolumes: volumes, env, restartCount, hosts });
