@@ -23,6 +23,7 @@ interface Entry {
 /** Writes pods' statuses to the API, only when they changed, the newest only, retried until it works or the pod is gone. */
 export class StatusManager {
   readonly #entries = new Map<string, Entry>();
+  readonly #handlers: ((uid: string) => void)[] = [];
   /** While the server is away one entry tries for all of them: a node with a hundred pods asks no more often than one with a single pod. */
   #outage?: { messenger: Entry; over: PromiseWithResolvers<void> };
   constructor(private readonly options: { client: Client; clock: Clock; log: Logger; signal: AbortSignal }) {}
@@ -35,6 +36,12 @@ export class StatusManager {
     entry.status = status;
     this.#entries.set(uid, entry);
     entry.writing ??= this.#write(uid, entry);
+    for (const handler of this.#handlers) handler(uid);
+  }
+
+  /** `handler` hears of each pod whose status is set, or forgotten; it must not block. */
+  onChange(handler: (uid: string) => void): void {
+    this.#handlers.push(handler);
   }
 
   /**
@@ -64,6 +71,7 @@ export class StatusManager {
   forget(uid: string): void {
     this.#entries.get(uid)?.retry?.abort();
     this.#entries.delete(uid);
+    for (const handler of this.#handlers) handler(uid);
   }
 
   async #write(uid: string, entry: Entry): Promise<void> {
