@@ -9,12 +9,14 @@ import type { HttpHandler } from "../src/base/http.ts";
 import { logger } from "../src/base/log.ts";
 import type { Client } from "../src/client/client.ts";
 import type { InformerFactory } from "../src/client/informer.ts";
+import type { ObjectKeeper, ValueKeeper } from "../src/client/object-keeper.ts";
 import { createEventRecorder } from "../src/client/recorder.ts";
 import { ImageImporter } from "./containerd/images.ts";
 import { Containerd } from "./containerd/supervisor.ts";
 import { connectRuntime } from "./cri/containerd.ts";
 import { ClusterDns } from "./dns/cluster-dns.ts";
 import { createKubelet, type Kubelet } from "./kubelet/kubelet.ts";
+import { withLocalPods } from "./local-pods/local-pods.ts";
 import { NetworkPolicies, removePolicyTable } from "./netpol/netpol.ts";
 import { PodNetworkWriter } from "./network/pod-network.ts";
 import { conntrackProgram } from "./proxy/conntrack.ts";
@@ -52,6 +54,8 @@ export interface AgentOptions {
   /** That of the parts beside the kubelet, as `system:skiff-network:<name>`: Services, their endpoints, all nodes. */
   networkClient: Client;
   networkInformers: InformerFactory;
+  /** What the node remembers over restarts; for a node whose server may be away. */
+  memory?: { keeper: ObjectKeeper; values: ValueKeeper };
   clock: Clock;
   /** A part has ended by an error: the node can't go on. */
   onFailure(what: string, error: unknown): void;
@@ -79,16 +83,18 @@ export function createAgent(options: AgentOptions): Agent {
     runtime, client, informers, clock, nodeName, nodeIps, labels: options.nodeLabels, taints: options.nodeTaints as Taint[],
     recorder: createEventRecorder({ client, events, component: "kubelet", host: nodeName, clock }, stopped.signal),
     rootDir: join(directory, "kubelet"), storageDirectory: options.storageDirectory, logDir: options.podLogDir, clusterDns: options.clusterDns, clusterDomain: options.clusterDomain,
-    cgroupRoot: `/${options.instance}`, kubeletPort: options.kubeletPort, ...(policies ? { podHasAddresses: (...pod) => policies.podHasAddresses(...pod) } : {}),
+    cgroupRoot: `/${options.instance}`, kubeletPort: options.kubeletPort, ...options.memory, ...(policies ? { podHasAddresses: (...pod) => policies.podHasAddresses(...pod) } : {}),
   });
+  // A server in the same process knows all that the kubelet knows.
+  const informersOfPods = options.memory ? withLocalPods(networkInformers, kubelet.podStatuses, nodeName) : networkInformers;
   const images = new ImageImporter({
     socket, runtime, directory: join(directory, "images"), stateFile: join(directory, "imported-images.json"), clock, log: logger("images"), onImported: () => kubelet.imagesChanged(),
   });
   const proxy = new ServiceProxy({
-    nft: openNftables(), informers: networkInformers, nodeName, clock, log: logger("proxy"), forgetFlows: conntrackProgram(logger("proxy")),
+    nft: openNftables(), informers: informersOfPods, nodeName, clock, log: logger("proxy"), forgetFlows: conntrackProgram(logger("proxy")),
     config: { table: { family: "ip", name: options.instance }, clusterCidr: options.clusterCidrs[0]!, serviceCidr: options.serviceCidrs[0]!, localServiceIps: options.clusterDns },
   });
-  const dns = new ClusterDns({ address: options.clusterDns[0]!, domain: options.clusterDomain, interfaceName: `${options.instance}-dns`, informers: networkInformers, clock, log: logger("dns") });
+  const dns = new ClusterDns({ address: options.clusterDns[0]!, domain: options.clusterDomain, interfaceName: `${options.instance}-dns`, informers: informersOfPods, clock, log: logger("dns") });
   const network = new PodNetworkWriter({ informers: networkInformers, nodeName, nodeIp: nodeIps[0] ?? "", instance: options.instance, cniConfDir: cniConfDirOf(options), ipamDirectory: join(directory, "cni/ipam"), log: logger("network") });
 
   return {

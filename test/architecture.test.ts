@@ -47,6 +47,8 @@ const mayImport: Record<string, readonly string[]> = {
   "agents/join": ["src/base"],
   "agents/tunnel": ["src/base", "src/client"],
   "agents/dns": ["src/base", "src/apimachinery", "src/apis", "src/client"],
+  // What a kubelet tells the other parts of its node.
+  "agents/local-pods": ["src/apimachinery", "src/apis", "src/client"],
   // Plays nodes without a runtime by the kubelet's own rules, so that the two can't drift apart.
   "agents/hollow": ["src/base", "src/apimachinery", "src/apis", "src/client", "agents/kubelet"],
   "agents/agent.ts": ["agents", "nftables-js", "src/base", "src/apimachinery", "src/apis", "src/client"],

@@ -26,7 +26,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-const open = (clock = new FakeClock(), secret = "the node's key"): NodeStore => new NodeStore({ path, secret, clock, log });
+const open = (clock = new FakeClock(), secret = "the node's key", cluster = "ours"): NodeStore => new NodeStore({ path, cluster, secret, clock, log });
 const configMap = (name: string, resourceVersion: string, value = "v"): Frozen<ConfigMap> => ({ metadata: { name, namespace: "d", uid: name, resourceVersion, managedFields: [{ manager: "m" }] }, data: { value } });
 const pod = (name: string, resourceVersion: string, more: Partial<Pod["metadata"]> = {}): Frozen<Pod> => ({ metadata: { name, namespace: "d", uid: name, resourceVersion, ...more }, spec: { containers: [] } }) as Frozen<Pod>;
 /** What another process would find now, in a copy, for the file has one owner. */
@@ -166,7 +166,7 @@ describe("writing", () => {
   test("a disk that is full costs nothing but the store, until there is room again", async () => {
     const clock = new FakeClock();
     // The store's own limit is met in the same way as the disk's.
-    using node = closing(new NodeStore({ path, secret: "", mostBytes: 1024 * 1024, clock, log }));
+    using node = closing(new NodeStore({ path, cluster: "ours", secret: "", mostBytes: 1024 * 1024, clock, log }));
     const store = new ObjectStore(node.keeper("kubelet").collection(configmaps, {}));
     store.resourceVersion = "1";
     store.replace([configMap("small", "1")]);
@@ -247,6 +247,15 @@ describe("the file", () => {
     expect([third.values.get("asked"), third.values.get("unasked")]).toEqual(["asked", undefined]);
   });
 
+  test("says nothing of another cluster", async () => {
+    const first = open();
+    new ObjectStore(first.keeper("kubelet").collection(configmaps, {})).resourceVersion = "1";
+    first.values.set("claim/d/c", "{}");
+    first.close();
+    using second = closing(open(undefined, undefined, "theirs"));
+    expect([second.keeper("kubelet").collection(configmaps, {}).load(), second.values.get("claim/d/c")]).toEqual([undefined, undefined]);
+  });
+
   test.each([
     ["rubbish", () => writeFileSync(path, "not a database, but long enough to be taken for one".repeat(100))],
     ["a page overwritten", () => {
@@ -277,7 +286,7 @@ describe("the file", () => {
   });
 
   test("has one owner", async () => {
-    const script = `import { NodeStore } from ${JSON.stringify(join(import.meta.dir, "node-store.ts"))}; new NodeStore({ path: process.argv[1], secret: "" })`;
+    const script = `import { NodeStore } from ${JSON.stringify(join(import.meta.dir, "node-store.ts"))}; new NodeStore({ path: process.argv[1], cluster: "", secret: "" })`;
     using node = closing(open());
     node.values.set("a", "b");
     node.flush();

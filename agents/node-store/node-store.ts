@@ -12,6 +12,8 @@ import { keptForm, urgencyOf, type Urgency } from "./worth-keeping.ts";
 export interface NodeStoreOptions {
   /** Such as `<data-dir>/agent/node.db`. */
   path: string;
+  /** What the node knows of one cluster is worth nothing in another. */
+  cluster: string;
   /** From which the key is derived that secrets are sealed with; with another one they are forgotten. */
   secret: string | Uint8Array;
   /** Beyond that nothing more is written: a disk has other purposes too. Default 256 MiB. */
@@ -92,16 +94,11 @@ export class NodeStore {
 
   /** Single answers of the server: tokens, claims. */
   readonly values: ValueKeeper = {
-    get: (name) => this.#answer(name),
-    set: (name, value) => {
-      const last = this.#answer(name);
-      if (last === value) return;
-      this.#answers.set(name, value);
-      this.#schedule(last === undefined || value === undefined ? "soon" : "along");
-    },
+    get: (name) => this.#answer(this.#full(name)),
+    set: (name, value) => this.#setAnswer(this.#full(name), value),
     forget: (prefix) => {
       const kept = this.#names("SELECT name FROM answers");
-      for (const name of new Set([...kept, ...this.#answers.keys()])) if (name.startsWith(prefix)) this.values.set(name, undefined);
+      for (const name of new Set([...kept, ...this.#answers.keys()])) if (name.startsWith(this.#full(prefix))) this.#setAnswer(name, undefined);
     },
   };
 
@@ -134,7 +131,7 @@ export class NodeStore {
   }
 
   #collection<T extends KubeObject>(owner: string, card: ResourceCard<T>, scope: Scope, urgency: (old: Frozen<KubeObject> | undefined, current: Frozen<KubeObject> | undefined) => Urgency): KeptCollection<T> {
-    const name = `${owner}\0${collectionName(card, scope)}`;
+    const name = this.#full(`${owner}\0${collectionName(card, scope)}`);
     const it: Collection = this.#collections.get(name) ?? { name, card, sealed: card.group === secrets.group && card.resource === secrets.resource, changed: new Map(), moved: false, forgotten: false, open: true };
     it.open = true;
     this.#collections.set(name, it);
@@ -178,6 +175,17 @@ export class NodeStore {
       it.forgotten = true;
       return undefined;
     }
+  }
+
+  #full(name: string): string {
+    return `${this.#options.cluster}\0${name}`;
+  }
+
+  #setAnswer(name: string, value: string | undefined): void {
+    const last = this.#answer(name);
+    if (last === value) return;
+    this.#answers.set(name, value);
+    this.#schedule(last === undefined || value === undefined ? "soon" : "along");
   }
 
   #answer(name: string): string | undefined {
