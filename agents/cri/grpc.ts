@@ -11,13 +11,14 @@ const windowSize = 4 * 1024 * 1024;
  */
 export class GrpcChannel {
   #session: http2.ClientHttp2Session | undefined;
-  constructor(readonly socketPath: string) {}
+  /** `peer` names who listens there, in errors. */
+  constructor(readonly socketPath: string, readonly peer = "the container runtime") {}
 
   /** `path` is `/package.Service/Method`. */
   unary(path: string, request: Uint8Array, options: CallOptions = {}): Promise<Uint8Array> {
     let response: Uint8Array | undefined;
     return this.stream(path, request, (message) => { response = message; }, options).then(() => {
-      if (!response) throw new CriError(GrpcCode.Unknown, "the runtime sent no response message", path);
+      if (!response) throw new CriError(GrpcCode.Unknown, `${this.peer} sent no response message`, path);
       return response;
     });
   }
@@ -61,9 +62,9 @@ export class GrpcChannel {
           settle(new CriError(GrpcCode.Unknown, error instanceof Error ? error.message : String(error), path, { cause: error }));
         }
       });
-      call.on("error", (error) => settle(unavailable(path, error)));
+      call.on("error", (error) => settle(unavailable(this.peer, path, error)));
       call.on("close", () => {
-        if (!status) settle(new CriError(GrpcCode.Unavailable, "the connection to the container runtime was lost", path));
+        if (!status) settle(new CriError(GrpcCode.Unavailable, `the connection to ${this.peer} was lost`, path));
         else settle(status.code === 0 ? undefined : new CriError(status.code, status.message, path));
       });
       call.end(frame(request));
@@ -90,11 +91,12 @@ export class GrpcChannel {
   }
 }
 
-function unavailable(path: string, error: Error & { code?: string }): CriError {
-  return new CriError(GrpcCode.Unavailable, `the container runtime is not reachable: ${error.code ?? error.message}`, path, { cause: error });
+function unavailable(peer: string, path: string, error: Error & { code?: string }): CriError {
+  return new CriError(GrpcCode.Unavailable, `${peer} is not reachable: ${error.code ?? error.message}`, path, { cause: error });
 }
 
-function frame(message: Uint8Array): Buffer {
+/** A message with its length before it. */
+export function frame(message: Uint8Array): Buffer {
   const framed = Buffer.alloc(5 + message.length);
   framed.writeUInt32BE(message.length, 1);
   framed.set(message, 5);
@@ -102,7 +104,7 @@ function frame(message: Uint8Array): Buffer {
 }
 
 /** Cuts the byte stream into length-prefixed messages. */
-class FrameReader {
+export class FrameReader {
   #pending: Buffer = Buffer.alloc(0);
   constructor(readonly onMessage: (message: Uint8Array) => void) {}
 

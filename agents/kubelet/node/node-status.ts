@@ -73,6 +73,11 @@ export class NodeStatusReporter {
     this.#images = undefined;
   }
 
+  /** What the node has is another now: told at once. */
+  capacityChanged(): void {
+    this.#wake?.abort();
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log, recorder } = this.options;
     recorder.event(this.#reference(), "Normal", "Starting", "Starting kubelet.");
@@ -94,7 +99,7 @@ export class NodeStatusReporter {
   /** Whether the API says something else of the node than was reported: after a long sleep of the machine, say, others thought it dead; or was given resources. */
   #contradicts(node: Frozen<Node> | undefined): boolean {
     const said = node?.status?.conditions;
-    return hasToFollow(node?.status) || (said !== undefined && (this.#reported?.conditions ?? []).some(({ type, status }) => said.some((each) => each.type === type && each.status !== status)));
+    return hasToFollow(node?.status, this.options.capacity.capacity) || (said !== undefined && (this.#reported?.conditions ?? []).some(({ type, status }) => said.some((each) => each.type === type && each.status !== status)));
   }
 
   async #tick(): Promise<void> {
@@ -167,7 +172,7 @@ export class NodeStatusReporter {
   async #report(status: NodeStatus, text: string): Promise<void> {
     const { client, nodeName, clock } = this.options;
     const { addresses, ...rest } = status;
-    const allocatable = { ...allocatableToFollow(this.#node?.status), ...rest.allocatable };
+    const allocatable = { ...allocatableToFollow(this.#node?.status, this.options.capacity.capacity), ...rest.allocatable };
     const body = { status: { ...rest, allocatable, addresses: [...addresses!, { $patch: "replace" }] } };
     try {
       this.#node = await client.patch(nodes, { name: nodeName }, { type: "application/strategic-merge-patch+json", body }, { subresource: "status" });

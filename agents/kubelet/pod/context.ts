@@ -6,6 +6,7 @@ import type { Client } from "../../../src/client/client.ts";
 import type { EventRecorder } from "../../../src/client/recorder.ts";
 import type { ContainerRuntime } from "../../cri/cri.ts";
 import type { PodCgroups } from "../cgroups/cgroups.ts";
+import type { DeviceManager } from "../devices/device-manager.ts";
 import type { Allocatable } from "../env/resource-field-ref.ts";
 import type { ImagePuller } from "../images/image-puller.ts";
 import type { ClusterDns, ResolvConf } from "../network/dns.ts";
@@ -45,6 +46,7 @@ export interface PodContext {
   statuses: PodStatuses;
   crashes: Backoff;
   admission: PodAdmission;
+  devices: DeviceManager;
   /** Awaited before a pod's containers start, with its sandbox there: the packet filter knows the pod when it resolves. */
   podHasAddresses?(pod: Pod, ips: readonly string[], signal: AbortSignal): Promise<void>;
   resizer: Resizer;

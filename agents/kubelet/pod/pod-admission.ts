@@ -16,6 +16,8 @@ export interface PodAdmissionOptions {
   evict(uid: string, verdict: Verdict): Promise<void>;
   /** A pod has gone: others may grow into its room. */
   onRoom?(): void;
+  /** Gives pods their devices, or says why not. */
+  devices: { allocate(pod: Pod, isActive: (uid: string) => boolean): Promise<string | undefined>; release(uid: string): void };
 }
 
 /** The least a pod that must go is waited for, whatever its grace. */
@@ -42,6 +44,7 @@ export class PodAdmission {
   /** The pod takes nothing any more. */
   release(uid: string): void {
     this.#room.release(uid);
+    this.#options.devices.release(uid);
     this.#options.onRoom?.();
   }
 
@@ -55,10 +58,18 @@ export class PodAdmission {
     if (this.#room.has(pod.metadata.uid!)) return undefined;
     while (this.#makingRoom) await this.#makingRoom;
     const failures = await this.#room.admit(pod, this.#options.node);
-    if (failures.length === 0) return undefined;
-    const rejection = isCritical(pod) ? await this.#insist(pod, failures, signal) : failures[0];
+    const short = failures.length === 0 ? undefined : isCritical(pod) ? await this.#insist(pod, failures, signal) : failures[0];
+    const rejection = short ?? (await this.#withoutDevices(pod));
     if (rejection) this.#options.recorder.event(podReference(pod), "Warning", rejection.reason, rejection.message);
     return rejection;
+  }
+
+  /** A pod that can't have the devices it asks for doesn't stay. */
+  async #withoutDevices(pod: Pod): Promise<Rejection | undefined> {
+    const problem = await this.#options.devices.allocate(pod, (uid) => this.#room.has(uid));
+    if (problem === undefined) return undefined;
+    this.#room.release(pod.metadata.uid!);
+    return { reason: "UnexpectedAdmissionError", message: `Allocate failed due to ${problem}, which is unexpected` };
   }
 
   /** A critical pod doesn't fail for want of resources: others make room for it. */

@@ -240,6 +240,7 @@ export class PodWorker {
       started: (container, id) => probes.started(container, id),
       ready: (container, id) => !finished && probes.ready(container, id),
       terminationMessage: (container) => this.#message(container),
+      devices: (name) => this.#context.devices.statusOf(this.uid, name),
       resize: { conditions: resizer.conditions(this.uid), actuated: resizer.actuated(this.#granted, runtime) },
     });
     // A pod shows that it has ended only when all of it has: sidecars may still be ending.

@@ -77,9 +77,10 @@ async function makeConfig(context: PodContext, pod: Pod, container: Container, {
     nodeName: context.nodeName, addresses: { podIps: sandbox.ips, hostIps: context.nodeIps() }, allocatable: context.allocatable(),
     services: await context.services(!isStaticPod(pod)), configMap: context.references.configMap, secret: context.references.secret,
   });
+  const grant = await context.devices.grantFor(pod, container);
   const hosts = hostsFile(pod, sandbox.ips, context.clusterDns.domain, context.nodeHosts());
   const mounts = containerMounts(pod, container, { volumes: context.volumes, podVolumes: volumes, env, restartCount, hosts });
-  return containerConfig(pod, container, { restartCount, imageRef: image.id ?? container.image!, imageUser, env, mounts, node: context.nodeShape, seccompRoot: context.seccompRoot, targetId });
+  return containerConfig(pod, container, { restartCount, imageRef: image.id ?? container.image!, imageUser, env, mounts, node: context.nodeShape, seccompRoot: context.seccompRoot, targetId, grant });
 }
 
 /** One more than the last; where the runtime has forgotten, the logs remember. */

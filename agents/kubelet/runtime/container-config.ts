@@ -1,4 +1,5 @@
 import type { ContainerConfig, Mount } from "../../cri/generated/messages.ts";
+import type { DeviceGrant } from "../devices/device.ts";
 import { expand } from "../env/expansion.ts";
 import type { Container, Pod } from "../pod/pod.ts";
 import { containerAnnotations, containerLabels } from "./labels.ts";
@@ -16,10 +17,12 @@ export interface ContainerSettings {
   seccompRoot: string;
   /** The container whose processes an ephemeral one wants to see. */
   targetId?: string;
+  /** What comes with its devices; the container's own variables win. */
+  grant: DeviceGrant;
 }
 
 export function containerConfig(pod: Pod, container: Container, settings: ContainerSettings): ContainerConfig {
-  const { env, restartCount } = settings;
+  const { env, restartCount, grant } = settings;
   const lookup = (name: string): string | undefined => env.get(name);
   return {
     metadata: { name: container.name, attempt: restartCount },
@@ -27,10 +30,12 @@ export function containerConfig(pod: Pod, container: Container, settings: Contai
     command: (container.command ?? []).map((word) => expand(word, lookup)),
     args: (container.args ?? []).map((word) => expand(word, lookup)),
     workingDir: container.workingDir ?? "",
-    envs: [...env].map(([key, value]) => ({ key, value: Buffer.from(value) })),
-    mounts: settings.mounts,
+    envs: [...new Map([...Object.entries(grant.envs), ...env])].map(([key, value]) => ({ key, value: Buffer.from(value) })),
+    mounts: [...settings.mounts, ...grant.mounts.map(({ containerPath, hostPath, readOnly }) => ({ containerPath, hostPath, readonly: readOnly }))],
+    devices: grant.devices.map((device) => ({ ...device })),
+    CDIDevices: grant.cdiDevices.map((name) => ({ name })),
     labels: containerLabels(pod, container),
-    annotations: containerAnnotations(pod, container, restartCount),
+    annotations: { ...grant.annotations, ...containerAnnotations(pod, container, restartCount) },
     logPath: containerLogName(container.name, restartCount),
     stdin: container.stdin ?? false, stdinOnce: container.stdinOnce ?? false, tty: container.tty ?? false,
     linux: {

@@ -19,6 +19,8 @@ export interface ContainerView {
   ready(container: Container, id: string): boolean;
   /** The termination message of an ended container. */
   terminationMessage(container: RuntimeContainer): string;
+  /** The devices that the container has, by resource; undefined when it has none. */
+  devices?(name: string): ContainerStatus["allocatedResourcesStatus"];
   /** The pod is ending or has ended: nothing will be started any more. */
   finished: boolean;
 }
@@ -40,6 +42,8 @@ export function containerStatus(pod: Pod, container: Container, runtime: Runtime
   if (previous?.state === "exited") status.lastState = stateOf(previous, view);
   else if (old?.lastState?.terminated) status.lastState = structuredClone(old.lastState) as ContainerState;
 
+  const devices = view.devices?.(container.name);
+  if (devices) status.allocatedResourcesStatus = devices;
   const waiting = view.waiting(container.name);
   if (current.state === "running") {
     status.started = view.started(container, current.id);
