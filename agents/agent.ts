@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { openNftables } from "nftables-js";
+import { openConntrack, openNftables } from "nftables-js";
 import { events } from "../src/apis/core/event.ts";
 import type { Taint } from "../src/apis/generated/core/v1.ts";
 import { background } from "../src/base/background.ts";
@@ -19,8 +19,8 @@ import { createKubelet, type Kubelet } from "./kubelet/kubelet.ts";
 import { withLocalPods } from "./local-pods/local-pods.ts";
 import { NetworkPolicies, removePolicyTable } from "./netpol/netpol.ts";
 import { PodNetworkWriter } from "./network/pod-network.ts";
-import { conntrackProgram } from "./proxy/conntrack.ts";
 import { ServiceProxy } from "./proxy/proxy.ts";
+import { proxyConfig } from "./proxy/proxy-config.ts";
 
 export interface AgentOptions {
   /** Names what the machine has only once: cgroups, tables, interfaces, networks. */
@@ -91,8 +91,8 @@ export function createAgent(options: AgentOptions): Agent {
     socket, runtime, directory: join(directory, "images"), stateFile: join(directory, "imported-images.json"), clock, log: logger("images"), onImported: () => kubelet.imagesChanged(),
   });
   const proxy = new ServiceProxy({
-    nft: openNftables(), informers: informersOfPods, nodeName, clock, log: logger("proxy"), forgetFlows: conntrackProgram(logger("proxy")),
-    config: { table: { family: "ip", name: options.instance }, clusterCidr: options.clusterCidrs[0]!, serviceCidr: options.serviceCidrs[0]!, localServiceIps: options.clusterDns },
+    nft: openNftables(), conntrack: openConntrack(), informers: networkInformers, nodeName, clock, log: logger("proxy"),
+    recorder: createEventRecorder({ client, events, component: "kube-proxy", host: nodeName, clock }, stopped.signal), config: proxyConfig(options),
   });
   const dns = new ClusterDns({ address: options.clusterDns[0]!, domain: options.clusterDomain, interfaceName: `${options.instance}-dns`, informers: informersOfPods, clock, log: logger("dns") });
   const network = new PodNetworkWriter({ informers: networkInformers, nodeName, nodeIp: nodeIps[0] ?? "", instance: options.instance, cniConfDir: cniConfDirOf(options), ipamDirectory: join(directory, "cni/ipam"), log: logger("network") });

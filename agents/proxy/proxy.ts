@@ -1,116 +1,178 @@
-import type { Nftables } from "nftables-js";
-import type { Frozen } from "../../src/apimachinery/meta.ts";
-import { pods } from "../../src/apis/core/pod/pod.ts";
-import { services } from "../../src/apis/core/service/service.ts";
-import { endpointslices } from "../../src/apis/discovery/endpointslice.ts";
-import type { Pod, Service } from "../../src/apis/generated/core/v1.ts";
-import type { EndpointSlice } from "../../src/apis/generated/discovery/v1.ts";
+import { type Conntrack, type Nftables, type TableWatch, watchTables } from "nftables-js";
 import type { Clock } from "../../src/base/clock.ts";
 import type { Logger } from "../../src/base/log.ts";
+import type { MetricsRegistry } from "../../src/base/metrics.ts";
 import { Runner } from "../../src/base/runner.ts";
-import type { Informer, InformerFactory } from "../../src/client/informer.ts";
-import { staleFlows, type ForgetFlows } from "./conntrack.ts";
-import { baseTable, emptyRuleset, type ProxyConfig, type Ruleset, ruleset, RulesetError, transition } from "./ruleset.ts";
-import { hostPorts, servicePorts } from "./service-ports.ts";
+import type { InformerFactory } from "../../src/client/informer.ts";
+import type { EventRecorder } from "../../src/client/recorder.ts";
+import { ClusterView, type NodePortAddresses, type ViewChanges } from "./cluster-view.ts";
+import type { FamilyConfig } from "./family.ts";
+import { FamilyProxy, type NodeFacts } from "./family-proxy.ts";
+import { ForeignFirewallCheck } from "./foreign-firewall.ts";
+import { HealthCheckServers } from "./health-check.ts";
+import { proxyMetrics, type ProxyMetrics } from "./metrics.ts";
+import { ProgrammingLatency } from "./programming-latency.ts";
+import { missingRequirement } from "./requirements.ts";
+
+export interface ProxyConfig {
+  /** One for each address family of the cluster's Services. */
+  families: readonly FamilyConfig[];
+  nodePortAddresses: NodePortAddresses;
+  /** The node's addresses until the Node object tells them. */
+  nodeIps: readonly string[];
+}
 
 export interface ProxyOptions {
   nft: Nftables;
+  conntrack: Conntrack;
   informers: InformerFactory;
+  /** Told of a Service's health check port that can't be listened on. */
+  recorder?: EventRecorder;
+  metrics?: MetricsRegistry;
   nodeName: string;
   config: ProxyConfig;
-  forgetFlows: ForgetFlows;
   clock: Clock;
   log: Logger;
 }
 
 /** Changes that come together are applied together; one alone waits no longer than this. */
 const minIntervalMs = 50;
-/** How often to look whether another tool has flushed our table. */
+/** How often to look whether our tables are still there where the kernel does not say so by itself. */
 const checkIntervalMs = 30_000;
+/** Another program's chain is looked at when it has had time to fill it. */
+const foreignRestMs = 1000;
 
 /**
- * Keeps one nftables table in step with Services, EndpointSlices and the host ports of this node's pods.
- * A start replaces the table in one transaction, so connections see the old or the new rules, never none.
+ * Keeps a table of nftables for each address family in step with Services, EndpointSlices and the host ports of this node's pods.
+ * A start replaces the tables, each in one transaction, so connections see the old or the new rules, never none; they stay when it ends.
  */
 export class ServiceProxy {
-  /** What the kernel holds; undefined when it must be loaded anew. */
-  #applied: Ruleset | undefined;
-  /** How many endpoints a port the base table was made for. */
-  #capacity = 0;
+  readonly #families: FamilyProxy[];
+  readonly #view: ClusterView;
+  readonly #health: HealthCheckServers;
+  readonly #latency: ProgrammingLatency;
+  readonly #metrics: ProxyMetrics | undefined;
+  #watch: TableWatch | undefined;
   #synced!: () => void;
   /** Resolves when the rules are in place for the first time. */
   readonly ready = new Promise<void>((resolve) => { this.#synced = resolve; });
-  constructor(private readonly options: ProxyOptions) {}
 
+  constructor(private readonly options: ProxyOptions) {
+    const { config, metrics, recorder, log } = options;
+    this.#families = config.families.map((family) => new FamilyProxy({ ...options, config: family }));
+    this.#view = new ClusterView({ ...options, nodeIps: config.nodeIps });
+    this.#health = new HealthCheckServers({
+      log,
+      onRefused: ({ namespace, name, port }, reason) => recorder?.event({ apiVersion: "v1", kind: "Service", namespace, name }, "Warning", "FailedToStartServiceHealthcheck", `node ${options.nodeName} failed to start healthcheck "${namespace}/${name}" on port ${port}: ${reason}`),
+    });
+    this.#metrics = metrics && proxyMetrics(metrics);
+    this.#latency = new ProgrammingLatency(options.clock);
+  }
+
+  /** Throws one sentence when this machine lacks what Services need. */
   async run(signal: AbortSignal): Promise<void> {
-    const { informers, nodeName, clock, log } = this.options;
-    const sources = { services: informers.informer(services), slices: informers.informer(endpointslices), pods: informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` }) };
+    const { nft, clock, log, config } = this.options;
+    for (const family of config.families) {
+      const missing = await missingRequirement(nft, family);
+      if (missing) throw new Error(missing);
+    }
     const runner = new Runner({
-      clock, minInterval: minIntervalMs, maxInterval: checkIntervalMs,
-      run: () => this.#sync(sources),
+      clock, minInterval: minIntervalMs, run: () => this.#sync(),
       onError: (error, failures) => {
-        this.#applied = undefined;
+        this.#health.healthy = false;
         log.error("service rules could not be applied, loading all anew", { error, failures });
       },
     });
-    await Promise.all([sources.services.synced(signal), sources.slices.synced(signal), sources.pods.synced(signal)]);
-    const unsubscribe = [
-      sources.services.onChange(() => runner.trigger()),
-      sources.slices.onChange(() => runner.trigger()),
-      sources.pods.onChange((old, current) => {
-        if (hasHostPorts(old) || hasHostPorts(current)) runner.trigger();
-      }),
-    ];
+    const stopView = await this.#view.start(signal, () => runner.trigger());
+    const foreign = this.#watchOthers(runner, signal);
     runner.trigger();
     try {
-      await runner.run(signal);
+      await Promise.all([runner.run(signal), foreign.run(signal), ...(this.#watch ? [] : [this.#lookNowAndThen(runner, signal)])]);
     } finally {
-      for (const stop of unsubscribe) stop();
+      stopView();
+      this.#watch?.close();
+      this.#health.close();
     }
   }
 
-  async #sync(sources: Sources): Promise<void> {
-    const { nft, config, nodeName, log, clock, forgetFlows } = this.options;
-    const startedAt = clock.now();
-    const wanted = ruleset(servicePorts(sources.services.lister.list().filter((service) => !config.localServiceIps.includes(service.spec.clusterIP ?? "")), sources.slices.lister.list(), nodeName), hostPorts(sources.pods.lister.list()));
-    if (this.#applied && !(await nft.hasTable(config.table))) {
-      log.warn("another program removed our nftables table, restoring it", { table: config.table.name });
-      this.#applied = undefined;
+  /** Restores what another program removes from our tables, at once, and tells of firewalls that keep pods from each other. */
+  #watchOthers(runner: Runner, signal: AbortSignal): Runner {
+    const { nft, config, clock, log } = this.options;
+    const ownTables = config.families.map(({ table }) => table);
+    const check = new ForeignFirewallCheck({ nft, ownTables, clusterCidrs: config.families.flatMap(({ clusterCidrs }) => clusterCidrs), log });
+    const foreign = new Runner({ clock, minInterval: foreignRestMs, run: () => check.run(), onError: (error) => log.warn("other programs' firewalls could not be looked at", { error }) });
+    foreign.trigger();
+    if (!signal.aborted) this.#watch = watchTables(ownTables, {
+      onChange: (table) => {
+        const changed = this.#families.find(({ config: { table: own } }) => own === table);
+        if (!changed?.table.isLoaded) return;
+        log.warn("another program changed our nftables table, restoring it", { table: `${table.family} ${table.name}` });
+        changed.table.lost();
+        runner.trigger();
+      },
+      onLoss: () => void this.#look(runner),
+      onForwardChain: () => void clock.sleep(foreignRestMs, signal).then(() => foreign.trigger(), () => undefined),
+    });
+    return foreign;
+  }
+
+  async #lookNowAndThen(runner: Runner, signal: AbortSignal): Promise<void> {
+    const { clock } = this.options;
+    for (;;) {
+      await clock.sleep(checkIntervalMs, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      await this.#look(runner);
     }
-    if (!this.#applied || !(await this.#change(this.#applied, wanted))) await this.#load(wanted);
-    const before = this.#applied ?? emptyRuleset();
-    this.#applied = wanted;
+  }
+
+  async #look(runner: Runner): Promise<void> {
+    const { nft, log } = this.options;
+    for (const { table, config } of this.#families) {
+      if (!table.isLoaded || (await nft.hasTable(config.table).catch(() => true))) continue;
+      log.warn("another program removed our nftables table, restoring it", { table: `${config.table.family} ${config.table.name}` });
+      table.lost();
+      runner.trigger();
+    }
+  }
+
+  async #sync(): Promise<void> {
+    const { log, clock } = this.options;
+    const startedAt = clock.monotonic();
+    const changes = this.#view.takeChanges(), node = this.#nodeFacts();
+    for (const family of this.#families) this.#plan(family, changes, node);
+    for (const family of this.#families) await this.#apply(family, node);
+    this.#latency.applied(changes.services, (key) => this.#view.slicesOf(key), (seconds) => this.#metrics?.programmed(seconds));
+    this.#health.healthy = true;
+    this.#health.sync(this.#families.flatMap((family) => family.healthChecks(node.nodePortAddresses)));
     this.#synced();
-    await forgetFlows(staleFlows(before, wanted));
-    log.debug("service rules applied", { services: wanted.elements["service-ips"]!.size, ms: clock.now() - startedAt });
+    log.debug("service rules applied", { services: changes.services.size, hostPortPods: changes.pods.size, ms: clock.monotonic() - startedAt });
   }
 
-  /** False when the table must be loaded anew. */
-  async #change(from: Ruleset, to: Ruleset): Promise<boolean> {
-    if (to.capacity > this.#capacity) return false;
+  #nodeFacts(): NodeFacts {
+    return { ...this.#view.place, nodeIps: this.#view.nodeIps, nodePortAddresses: this.#view.nodePortAddresses(this.options.config.nodePortAddresses) };
+  }
+
+  #plan(family: FamilyProxy, changes: ViewChanges, node: NodeFacts): void {
+    for (const key of changes.services) family.setService(key, this.#view.service(key), this.#view.slicesOf(key), node);
+    for (const key of changes.pods) family.setPod(key, this.#view.pod(key));
+    family.setNode(node);
+  }
+
+  async #apply(family: FamilyProxy, node: NodeFacts): Promise<void> {
+    const { clock, log } = this.options, name = family.config.family;
+    const startedAt = clock.monotonic();
     try {
-      await this.options.nft.run(transition(this.options.config.table, from, to));
-      return true;
+      await (this.#watch ? this.#watch.own(() => family.table.apply()) : family.table.apply());
     } catch (error) {
-      if (error instanceof RulesetError) return false;
+      this.#metrics?.failed(name);
       throw error;
     }
-  }
-
-  /** Base table and contents in one transaction. */
-  async #load(wanted: Ruleset): Promise<void> {
-    const { nft, config } = this.options;
-    const transaction = baseTable(config, wanted.capacity);
-    transaction.commands.push(...transition(config.table, emptyRuleset(), wanted).commands);
-    await nft.run(transaction);
-    this.#capacity = wanted.capacity;
+    this.#metrics?.synced(name, (clock.monotonic() - startedAt) / 1000, clock.now() / 1000);
+    try {
+      const forgotten = family.forgetFlows(node);
+      if (forgotten > 0) this.#metrics?.flowsForgotten(name, forgotten);
+    } catch (error) {
+      log.warn("old UDP flows could not be forgotten; their clients may have to start anew", { error });
+    }
   }
 }
-
-interface Sources {
-  services: Informer<Service>;
-  slices: Informer<EndpointSlice>;
-  pods: Informer<Pod>;
-}
-
-const hasHostPorts = (pod: Frozen<Pod> | undefined): boolean => pod?.spec.containers.some((container) => container.ports?.some((port) => port.hostPort)) ?? false;

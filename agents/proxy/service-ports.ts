@@ -1,38 +1,40 @@
+import { isIP } from "node:net";
 import type { Frozen } from "../../src/apimachinery/meta.ts";
-import type { Pod, Service } from "../../src/apis/generated/core/v1.ts";
+import type { Service } from "../../src/apis/generated/core/v1.ts";
 import type { EndpointSlice } from "../../src/apis/generated/discovery/v1.ts";
+import { chooseEndpoints, endpointsOf, type EndpointAddress, type Place } from "./endpoints.ts";
+import { canonical, type IpFamily, ofFamily } from "./family.ts";
 
-export interface EndpointAddress {
-  ip: string;
-  port: number;
-}
+export type Protocol = "tcp" | "udp" | "sctp";
 
-/** One port of one Service, as the packet filter sees it. */
+/** One port of one Service in one address family, as the packet filter sees it. */
 export interface ServicePort {
   /** `namespace/name:port`, unique. */
   name: string;
-  protocol: "tcp" | "udp" | "sctp";
+  protocol: Protocol;
   clusterIp: string;
   port: number;
   nodePort?: number;
-  /** externalIPs and load-balancer addresses. */
   externalIps: readonly string[];
-  /** Where traffic from inside the cluster goes. */
-  endpoints: readonly EndpointAddress[];
-  /** Where traffic from outside goes; fewer than `endpoints` under externalTrafficPolicy Local. */
+  /** Addresses of status.loadBalancer that traffic goes to as it is (ipMode VIP). */
+  loadBalancerIps: readonly string[];
+  /** Who may use the load balancer's addresses, as networks; empty for everybody. */
+  sourceRanges: readonly string[];
+  /** Where traffic to the cluster IP goes. */
+  internalEndpoints: readonly EndpointAddress[];
+  /** Where traffic goes that came in from outside, and what pods and the node itself send to outside addresses; the same without Local. */
   externalEndpoints: readonly EndpointAddress[];
-  /** Keep the client's address on traffic from outside: externalTrafficPolicy Local. */
-  preserveClientIp: boolean;
+  clusterEndpoints: readonly EndpointAddress[];
+  /** externalTrafficPolicy Local: the client's address is kept, and only endpoints of this node are used. */
+  externalLocal: boolean;
+  /** Some node has endpoints: where this one has none to send to, packets are dropped, not refused. */
+  anyEndpoints: boolean;
+  /** All that serve anywhere, whatever policy says: flows to these are left alone. */
+  serving: readonly EndpointAddress[];
+  /** On this node: a pod among these may talk to itself. */
+  localEndpoints: readonly EndpointAddress[];
   /** ClientIP session affinity lasts this many seconds. */
   affinitySeconds?: number;
-}
-
-export interface HostPort {
-  protocol: "tcp" | "udp" | "sctp";
-  /** Empty for all addresses of the node. */
-  hostIp: string;
-  hostPort: number;
-  endpoint: EndpointAddress;
 }
 
 const defaultAffinitySeconds = 10_800;
@@ -41,67 +43,36 @@ const serviceNameLabel = "kubernetes.io/service-name";
 const otherProxyLabel = "service.kubernetes.io/service-proxy-name";
 /** On an EndpointSlice: it is for names alone. */
 const headlessLabel = "service.kubernetes.io/headless";
-const has = ({ metadata }: Frozen<Service | EndpointSlice>, label: string): boolean => metadata.labels?.[label] !== undefined;
 
-/** All Services that have an address, with their IPv4 endpoints. Headless and ExternalName Services have none and are left out, as are those of another proxy. */
-export function servicePorts(services: readonly Frozen<Service>[], slices: readonly Frozen<EndpointSlice>[], nodeName: string): ServicePort[] {
-  const slicesOf = new Map<string, Frozen<EndpointSlice>[]>();
-  for (const slice of slices) {
-    const service = slice.metadata.labels?.[serviceNameLabel];
-    if (!service || slice.addressType !== "IPv4" || has(slice, headlessLabel)) continue;
-    const key = `${slice.metadata.namespace}/${service}`;
-    slicesOf.set(key, [...(slicesOf.get(key) ?? []), slice]);
-  }
-  return services.filter((service) => !has(service, otherProxyLabel)).flatMap((service) => portsOf(service, slicesOf.get(`${service.metadata.namespace}/${service.metadata.name}`) ?? [], nodeName));
+/** The key, `namespace/name`, of the Service whose endpoints a slice has; undefined when they are for no proxy. */
+export function serviceOf({ metadata: { labels, namespace } }: Frozen<EndpointSlice>): string | undefined {
+  const name = labels?.[serviceNameLabel];
+  return name && labels[headlessLabel] === undefined ? `${namespace}/${name}` : undefined;
 }
 
-function portsOf(service: Frozen<Service>, slices: readonly Frozen<EndpointSlice>[], nodeName: string): ServicePort[] {
-  const { spec } = service;
-  const clusterIp = spec.clusterIP;
-  if (!clusterIp || clusterIp === "None" || spec.type === "ExternalName") return [];
-  const localOnly = spec.externalTrafficPolicy === "Local";
-  const ingress = (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip, ipMode }) => (ip && ipMode !== "Proxy" ? [ip] : []));
+/**
+ * The ports of a Service that has an address of this family. Headless and ExternalName Services have none, nor has one of another proxy.
+ * `slices` are the Service's own.
+ */
+export function servicePorts(service: Frozen<Service>, slices: readonly Frozen<EndpointSlice>[], family: IpFamily, place: Place): ServicePort[] {
+  const { spec, metadata: { namespace, name, labels } } = service;
+  const [clusterIp] = ofFamily(family, spec.clusterIPs ?? [spec.clusterIP ?? ""]).filter((address) => isIP(address));
+  if (!clusterIp || spec.type === "ExternalName" || labels?.[otherProxyLabel] !== undefined) return [];
+  const own = slices.filter(({ addressType }) => addressType === family);
+  const addresses = (these: readonly string[]): string[] => [...new Set(ofFamily(family, these.filter((address) => isIP(address)).map(canonical)))];
+  const loadBalancerIps = addresses((service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip, ipMode }) => (ip && ipMode !== "Proxy" ? [ip] : [])));
+  const externalLocal = spec.externalTrafficPolicy === "Local";
   return (spec.ports ?? []).map((port) => {
-    const all = candidates(slices, port.name ?? "");
-    const local = all.filter((endpoint) => endpoint.nodeName === nodeName);
+    const protocol = port.protocol ?? "TCP";
+    const all = endpointsOf(own, port.name ?? "", protocol, place), { cluster, local, any } = chooseEndpoints(all, place);
     return {
-      name: `${service.metadata.namespace}/${service.metadata.name}:${port.name ?? port.port}`,
-      protocol: (port.protocol ?? "TCP").toLowerCase() as ServicePort["protocol"],
-      clusterIp, port: port.port, ...(port.nodePort ? { nodePort: port.nodePort } : {}),
-      externalIps: [...new Set([...(spec.externalIPs ?? []), ...ingress])],
-      endpoints: usable(spec.internalTrafficPolicy === "Local" ? local : all), externalEndpoints: usable(localOnly ? local : all), preserveClientIp: localOnly,
+      name: `${namespace}/${name}:${port.name ?? port.port}`, protocol: protocol.toLowerCase() as Protocol,
+      clusterIp: canonical(clusterIp), port: port.port, ...(port.nodePort ? { nodePort: port.nodePort } : {}),
+      externalIps: addresses(spec.externalIPs ?? []).filter((address) => !loadBalancerIps.includes(address)), loadBalancerIps,
+      sourceRanges: loadBalancerIps.length > 0 ? ofFamily(family, (spec.loadBalancerSourceRanges ?? []).map((range) => range.trim())) : [],
+      internalEndpoints: spec.internalTrafficPolicy === "Local" ? local : cluster, externalEndpoints: externalLocal ? local : cluster, clusterEndpoints: cluster,
+      externalLocal, anyEndpoints: any, serving: all.filter(({ serving }) => serving), localEndpoints: all.filter((endpoint) => endpoint.local),
       ...(spec.sessionAffinity === "ClientIP" ? { affinitySeconds: spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? defaultAffinitySeconds } : {}),
     };
   });
-}
-
-interface Candidate extends EndpointAddress { ready: boolean; serving: boolean; nodeName?: string }
-
-function candidates(slices: readonly Frozen<EndpointSlice>[], portName: string): Candidate[] {
-  return slices.flatMap((slice) => {
-    const port = slice.ports?.find((p) => (p.name ?? "") === portName)?.port;
-    if (port === undefined) return [];
-    return (slice.endpoints ?? []).flatMap(({ addresses, conditions, nodeName }) => {
-      const ready = conditions?.ready !== false;
-      return addresses.slice(0, 1).map((ip) => ({ ip, port, ready, serving: conditions?.serving ?? ready, ...(nodeName ? { nodeName } : {}) }));
-    });
-  });
-}
-
-/** Ready endpoints; while there is none, those that still serve although they are ending (KEP-1669). Sorted, each once. */
-function usable(all: readonly Candidate[]): EndpointAddress[] {
-  const ready = all.filter((endpoint) => endpoint.ready);
-  const chosen = ready.length ? ready : all.filter((endpoint) => endpoint.serving);
-  const unique = new Map(chosen.map(({ ip, port }) => [`${ip}:${port}`, { ip, port }]));
-  return [...unique.keys()].sort().map((key) => unique.get(key)!);
-}
-
-/** Host ports of this node's running pods. Pods on the host's network need none. */
-export function hostPorts(pods: readonly Frozen<Pod>[]): HostPort[] {
-  return pods.filter((pod) => !pod.spec.hostNetwork && pod.status?.podIP && pod.status.phase !== "Succeeded" && pod.status.phase !== "Failed").flatMap((pod) =>
-    [...pod.spec.containers, ...(pod.spec.initContainers ?? []).filter((container) => container.restartPolicy === "Always")].flatMap(({ ports = [] }) =>
-      ports.filter((port) => port.hostPort).map((port) => ({
-        protocol: (port.protocol ?? "TCP").toLowerCase() as HostPort["protocol"], hostIp: port.hostIP && port.hostIP !== "0.0.0.0" ? port.hostIP : "",
-        hostPort: port.hostPort!, endpoint: { ip: pod.status!.podIP!, port: port.containerPort },
-      }))));
 }

@@ -37,6 +37,11 @@ export class FakeNftables implements Nftables {
     return [...(find(this.#tables, table).chains.get(chain) ?? missing(`chain ${chain}`))];
   }
 
+  async listTable(table: Table): Promise<string> {
+    const { chains } = find(this.#tables, table);
+    return `table ${keyOf(table)} {\n${[...chains].map(([name, rules]) => `\tchain ${name} {\n${rules.map((rule) => `\t\t${rule}\n`).join("")}\t}\n`).join("")}}\n`;
+  }
+
   async listElements(table: Table, name: string): Promise<Element[]> {
     const map = find(this.#tables, table).maps.get(name) ?? missing(`map ${name}`);
     return [...map.elements].map(([key, value]) => (value === undefined ? { key } : { key, value }));

@@ -1,6 +1,7 @@
 import { type CommandRunner, nftProcess } from "./command.ts";
 import { libnftables } from "./library.ts";
 import { type Nftables, NftablesError } from "./nftables.ts";
+import { tableExists } from "./table-watch.ts";
 import type { Element, Table, Transaction } from "./transaction.ts";
 
 /** Above this size a transaction goes to a process of its own, so that the memory nft takes for it is given back. */
@@ -28,12 +29,15 @@ export function openNftables({ via = "auto" }: KernelOptions = {}): Nftables {
     run: (transaction) => apply(transaction, false),
     check: (transaction) => apply(transaction, true),
     async hasTable({ family, name }) {
+      const known = tableExists({ family, name });
+      if (known !== undefined) return known;
       const tables = await list(`tables ${family}`);
       return tables.split("\n").includes(`table ${family} ${name}`);
     },
     async listRules({ family, name }, chain) {
       return parseRules(await list(`chain ${family} ${name} ${chain}`));
     },
+    listTable: ({ family, name }) => list(`table ${family} ${name}`),
     async listElements(table, name) {
       return parseElements(await listMapOrSet(list, table, name));
     },

@@ -17,6 +17,8 @@ export interface Nftables {
   hasTable(table: Table): Promise<boolean>;
   /** Rules of a chain as nft prints them; throws when the chain is missing. */
   listRules(table: Table, chain: string): Promise<string[]>;
+  /** All that a table holds, in nft's native syntax; throws when it is missing. */
+  listTable(table: Table): Promise<string>;
   /** Elements of a map or set, in no order; throws when it is missing. */
   listElements(table: Table, name: string): Promise<Element[]>;
   close(): void;
