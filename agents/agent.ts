@@ -91,7 +91,7 @@ export function createAgent(options: AgentOptions): Agent {
     socket, runtime, directory: join(directory, "images"), stateFile: join(directory, "imported-images.json"), clock, log: logger("images"), onImported: () => kubelet.imagesChanged(),
   });
   const proxy = new ServiceProxy({
-    nft: openNftables(), conntrack: openConntrack(), informers: networkInformers, nodeName, clock, log: logger("proxy"),
+    nft: openNftables(), conntrack: openConntrack(), informers: informersOfPods, nodeName, clock, log: logger("proxy"),
     recorder: createEventRecorder({ client, events, component: "kube-proxy", host: nodeName, clock }, stopped.signal), config: proxyConfig(options),
   });
   const dns = new ClusterDns({ address: options.clusterDns[0]!, domain: options.clusterDomain, interfaceName: `${options.instance}-dns`, informers: informersOfPods, clock, log: logger("dns") });
