@@ -16,6 +16,7 @@ import type { ObjectKeeper, ValueKeeper } from "../../src/client/object-keeper.t
 import type { EventRecorder } from "../../src/client/recorder.ts";
 import type { ContainerRuntime } from "../cri/cri.ts";
 import { openCgroups, PodCgroups, type CgroupTree } from "./cgroups/cgroups.ts";
+import { createDevices } from "./devices/devices.ts";
 import { housekeeping } from "./housekeeping.ts";
 import { collectImages, defaultImageGc } from "./images/image-gc.ts";
 import { ImagePuller } from "./images/image-puller.ts";
@@ -118,11 +119,12 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   });
   const statuses = statics?.statuses ?? apiStatuses;
   const registered = { name: nodeName, labels: nodeLabels(nodeName, options.labels ?? {}), taints: options.taints ?? [] };
+  const devices = createDevices({ rootDir, clock, log, onCapacity: () => node.capacityChanged(), onHealth: (uids) => uids.forEach(wake) });
   const admission = new PodAdmission({
-    recorder, clock, log,
+    recorder, clock, log, devices: devices.manager,
     node: {
-      known: () => admittingNode({ ...registered, allocatable: capacity.allocatable }, ownNode.lister.get(nodeName)),
-      fresh: async () => admittingNode({ ...registered, allocatable: capacity.allocatable }, await client.get(nodes, { name: nodeName }).catch(() => ownNode.lister.get(nodeName))),
+      known: () => admittingNode({ ...registered, allocatable: capacity.allocatable, isDevice: devices.manager.manages }, ownNode.lister.get(nodeName)),
+      fresh: async () => admittingNode({ ...registered, allocatable: capacity.allocatable, isDevice: devices.manager.manages }, await client.get(nodes, { name: nodeName }).catch(() => ownNode.lister.get(nodeName))),
     },
     evict: (uid, verdict) => workers.get(uid)?.evict(verdict) ?? Promise.resolve(),
     onRoom: () => resizer.retry(),
@@ -150,13 +152,17 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     nodeResolvConf: () => readResolvConf(options.resolvConfPath), nodeHosts: () => readFileSync("/etc/hosts", "utf8"),
     clusterDns: { servers: options.clusterDns, domain: options.clusterDomain },
     logDir: options.logDir ?? "/var/log/pods", seccompRoot: join(rootDir, "seccomp"),
-    cgroups, volumes, references, puller, probes, statuses, crashes: new Backoff(crashLoopLimits), admission,
+    cgroups, volumes, references, puller, probes, statuses, crashes: new Backoff(crashLoopLimits), admission, devices: devices.manager,
     ...(options.podHasAddresses ? { podHasAddresses: options.podHasAddresses } : {}), resizer,
   };
   // Pods are judged by the node as the API has it.
   const workers = new PodWorkers(context, informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` }), { statics, ready: (signal) => ownNode.synced(signal) });
   const node = new NodeStatusReporter({
-    client, own: ownNode, runtime, recorder, clock, log, nodeName, nodeIps, labels: registered.labels, taints: registered.taints, rootDir, capacity,
+    client, own: ownNode, runtime, recorder, clock, log, nodeName, nodeIps, labels: registered.labels, taints: registered.taints, rootDir,
+    capacity: {
+      get capacity() { return { ...capacity.capacity, ...devices.manager.capacity().capacity }; },
+      get allocatable() { return { ...capacity.allocatable, ...devices.manager.capacity().allocatable }; },
+    },
     kubeletPort: options.kubeletPort ?? 10250, onReady: () => workers.wakeAll(),
   });
   const stats = createStats({
@@ -195,6 +201,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
           if (!stop.signal.aborted) throw error;
         }),
         probes.run(stop.signal),
+        devices.run(stop.signal),
         releaseVolumes({ own: ownNode, client, clock, log, nodeName, storageDirectory }, stop.signal),
         housekeeping({ runtime, clock, log, workers, rotation: defaultRotation, collectImages: () => collectImages(runtime, workers.pods(), defaultImageGc, log) }, stop.signal),
       ]).finally(() => {
