@@ -26,9 +26,9 @@ const mayImport: Record<string, readonly string[]> = {
   "src/apiextensions": ["src/base", "src/apimachinery", "src/apis", "src/client", "src/cel"],
   // A client of any API server: knows none of ours.
   "src/kubectl": ["src/base", "src/apimachinery", "src/apis/generated"],
-  "src/server": ["src", "agents/agent.ts"],
+  "src/server": ["src", "agents/agent.ts", "agents/ingress"],
   // `skiff agent`: a node in a process of its own. Takes what a server's node has around it, and nothing of the control plane.
-  "src/agent": ["src/base", "src/apimachinery", "src/apis", "src/client", "src/registry/attributes.ts", "src/apiserver/authentication", "src/apiserver/front", "src/server", "agents/agent.ts", "agents/join", "agents/tunnel"],
+  "src/agent": ["src/base", "src/apimachinery", "src/apis", "src/client", "src/registry/attributes.ts", "src/apiserver/authentication", "src/apiserver/front", "src/server", "agents/agent.ts", "agents/join", "agents/node-store", "agents/tunnel"],
   "src/cli": ["src/base", "src/client", "src/apimachinery", "src/apis", "src/kubectl", "src/server", "src/agent", "agents/agent.ts", "agents/hollow"],
   "src/main.ts": ["src/cli"],
   "src/build": ["src/apimachinery", "package.json"],
@@ -46,6 +46,7 @@ const mayImport: Record<string, readonly string[]> = {
   "agents/network": ["src/base", "src/apimachinery", "src/apis", "src/client", "agents/netlink"],
   "agents/join": ["src/base"],
   "agents/tunnel": ["src/base", "src/client"],
+  "agents/ingress": ["src/base", "src/apimachinery", "src/apis", "src/client"],
   "agents/dns": ["src/base", "src/apimachinery", "src/apis", "src/client"],
   // What a kubelet tells the other parts of its node.
   "agents/local-pods": ["src/apimachinery", "src/apis", "src/client"],

@@ -45,6 +45,11 @@ export class NodeMembership {
     this.servers = createServerList({ given: options.servers, known: this.#current?.servers, onLearned: (servers) => this.#write({ ...this.#current!, servers: [...servers] }) });
   }
 
+  /** Known on this machine alone, and the same for as long as it is a node. */
+  get secret(): string {
+    return this.#store.password();
+  }
+
   get current(): Membership {
     if (!this.#current) throw new Error("this machine has not joined yet");
     return this.#current;

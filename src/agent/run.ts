@@ -2,9 +2,12 @@ import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { createAgent } from "../../agents/agent.ts";
-import { ensureText } from "../../agents/join/membership.ts";
+import { caHash, ensureText } from "../../agents/join/membership.ts";
 import { NodeMembership } from "../../agents/join/node-membership.ts";
+import { NodeStore } from "../../agents/node-store/node-store.ts";
+import { urgencyOfPod } from "../../agents/node-store/worth-keeping.ts";
 import { AgentTunnel } from "../../agents/tunnel/tunnel.ts";
+import { pods } from "../apis/core/pod/pod.ts";
 import { endpointslices } from "../apis/discovery/endpointslice.ts";
 import type { Front, FrontTls } from "../apiserver/front/front.ts";
 import { background } from "../base/background.ts";
@@ -17,7 +20,8 @@ import { gitVersion } from "../base/version.ts";
 import { createHttpClient } from "../client/http-client.ts";
 import type { Client } from "../client/client.ts";
 import type { InformerFactory } from "../client/informer.ts";
-import { createReflectingInformers } from "../client/reflecting-informers.ts";
+import { announceOutages } from "../client/outage.ts";
+import { createReflectingInformers, type ReflectingInformersOptions } from "../client/reflecting-informers.ts";
 import { defaultAddresses, nodeAddresses } from "../server/host.ts";
 import { isOfServers, serverUrls } from "../server/join/server-urls.ts";
 import { guardKubelet } from "../server/kubelet-access.ts";
@@ -107,12 +111,19 @@ class AgentProcess {
   #agent(): Component {
     const { options, layout, context } = this;
     const stop = new AbortController();
-    const kubelet = this.#connect("kubelet", stop.signal), network = this.#connect("network", stop.signal);
     let manager: ReturnType<typeof componentManager> | undefined;
+    let end = async (): Promise<void> => {};
     return {
       name: "agent",
       start: async (signal) => {
-        const { cluster } = this.#membership.current;
+        const { cluster, serverCa } = this.#membership.current;
+        const store = new NodeStore({ path: join(layout.agentDir, "node.db"), cluster: caHash(serverCa), secret: this.#membership.secret, clock: this.#clock, log: logger("node-store") });
+        const keeper = store.keeper("kubelet", [[pods, urgencyOfPod]]);
+        const kubelet = this.#connect("kubelet", { keeper, askFirst: [pods] }, stop.signal), network = this.#connect("network", { keeper: store.keeper("network") }, stop.signal);
+        end = async () => {
+          await Promise.all([kubelet.stopped(), network.stopped()]);
+          store.close();
+        };
         this.#front = await openPort({
           hostname: options.bindAddress === "0.0.0.0" && cluster.clusterCidrs.some((cidr) => cidr.includes(":")) ? "::" : options.bindAddress, port: options.kubeletPort, tls: this.#tls(),
           handler: guardKubelet((request, response) => this.#kubelet(request, response), delegatedAccess({ nodeName: options.nodeName, client: kubelet.client, clock: this.#clock })),
@@ -120,7 +131,7 @@ class AgentProcess {
         const agent = createAgent({
           ...options, ...cluster, nodeIps: nodeAddresses(options.nodeIps, cluster.clusterCidrs), kubeletPort: this.#front.port,
           instance: layout.instance, directory: layout.agentDir, storageDirectory: layout.storageDir, runDirectory: layout.runDir,
-          client: kubelet.client, informers: kubelet.informers, networkClient: network.client, networkInformers: network.informers, clock: this.#clock, onFailure: context.fail,
+          client: kubelet.client, informers: kubelet.informers, networkClient: network.client, networkInformers: network.informers, memory: { keeper, values: store.values }, clock: this.#clock, onFailure: context.fail,
         });
         this.#kubelet = agent.handler;
         this.#learnServers(network.informers);
@@ -131,19 +142,19 @@ class AgentProcess {
         await this.#front?.stop({ graceMs: 500 });
         await manager?.stop();
         stop.abort();
-        await Promise.all([kubelet.stopped(), network.stopped()]);
+        await end();
       },
     };
   }
 
   /** The way to the API server as one of the node's identities, with whatever server and certificate are good at the moment. */
-  #connect(identity: "kubelet" | "network", signal: AbortSignal): { client: Client; informers: InformerFactory; stopped(): Promise<void> } {
+  #connect(identity: "kubelet" | "network", memory: Pick<ReflectingInformersOptions, "keeper" | "askFirst">, signal: AbortSignal): { client: Client; informers: InformerFactory; stopped(): Promise<void> } {
     const membership = this.#membership;
-    const client = createHttpClient({
+    const client = announceOutages(createHttpClient({
       endpoint: () => membership.endpoint(identity), timeout: requestMs, userAgent: `skiff-agent/${gitVersion}`,
       onUnreachable: ({ givenUp }) => givenUp && membership.servers.failed(givenUp), onUnauthorized: () => membership.refused(),
-    });
-    const informers = createReflectingInformers({ client, clock: this.#clock }, signal);
+    }), { clock: this.#clock, log: logger(identity) });
+    const informers = createReflectingInformers({ client, clock: this.#clock, ...memory }, signal);
     return { client, informers, stopped: () => informers.stopped() };
   }
 

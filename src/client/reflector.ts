@@ -37,7 +37,7 @@ export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>
   let listed = options.resume ?? false;
   while (!signal.aborted) {
     try {
-      if (!listed) await list(options);
+      if (!listed) await until(list(options), signal);
       listed = true;
       const opened = clock.monotonic();
       let told = false;
@@ -60,6 +60,15 @@ export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>
       await clock.sleep(backoff.next(), signal).catch(() => {});
     }
   }
+}
+
+/** Nobody waits for an answer that is no longer wanted. */
+function until<R>(work: Promise<R>, signal: AbortSignal): Promise<R> {
+  const over = Promise.withResolvers<never>();
+  const onAbort = (): void => over.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  return Promise.race([work, over.promise]).finally(() => signal.removeEventListener("abort", onAbort));
 }
 
 async function list<T extends KubeObject>({ client, card, scope, store, onListed }: ReflectorOptions<T>): Promise<void> {
