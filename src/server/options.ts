@@ -51,7 +51,9 @@ export const serverSettings = [
   { name: "service-node-port-range", type: "string", default: "30000-32767", placeholder: "from-to", group: "Cluster", description: "Ports for NodePort Services" },
   { name: "cluster-dns", type: "list", defaultText: "the tenth address of --service-cidr", placeholder: "ip", group: "Cluster", description: "Address of the cluster's DNS, or one of each family" },
   { name: "cluster-domain", type: "string", default: "cluster.local", placeholder: "domain", group: "Cluster", description: "DNS domain of the cluster" },
-  { name: "disable", type: "list", placeholder: "part", group: "Cluster", description: "Parts not to run: servicelb (Services of type LoadBalancer get no addresses of the nodes), local-storage (the StorageClass local-path is not made), metrics-server (metrics.k8s.io is left to a server of yours)" },
+  { name: "disable", type: "list", placeholder: "part", group: "Cluster", description: "Parts not to run: servicelb (Services of type LoadBalancer get no addresses of the nodes), local-storage (the StorageClass local-path is not made), metrics-server (metrics.k8s.io is left to a server of yours), ingress (Ingresses are left to a controller of yours)" },
+  { name: "ingress-http-port", type: "number", default: 80, placeholder: "port", group: "Cluster", description: "Port of this machine for Ingresses" },
+  { name: "ingress-https-port", type: "number", default: 443, placeholder: "port", group: "Cluster", description: "Port of this machine for Ingresses over TLS" },
   ...featureGateSettings,
   ...schedulerSettings,
   ...identitySettings,
@@ -65,7 +67,7 @@ export const serverSettings = [
 export type SettingValues = Record<string, string | number | boolean | string[] | undefined>;
 
 /** Parts that run by default, by the names that K3s has for them. */
-export const disableable = ["servicelb", "local-storage", "metrics-server"] as const;
+export const disableable = ["servicelb", "local-storage", "metrics-server", "ingress"] as const;
 export type Disableable = (typeof disableable)[number];
 
 /** What `nodeSettings` say. */
@@ -95,6 +97,8 @@ export interface ServerOptions extends NodeOptions, NetworkOptions {
   nodePortRange: { first: number; last: number };
   clusterDomain: string;
   disable: Disableable[];
+  ingressHttpPort: number;
+  ingressHttpsPort: number;
   featureGates: FeatureGates;
   identity: IdentityOptions;
   audit?: AuditOptions;

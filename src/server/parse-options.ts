@@ -30,6 +30,7 @@ export function parseServerOptions(values: SettingValues, host: Host = {}): Serv
     ...(optional("token") ? { token: optional("token") } : {}), ...(optional("agent-token") ? { agentToken: optional("agent-token") } : {}),
     ...network, nodePortRange: portRange(text("service-node-port-range")), clusterDomain: text("cluster-domain"),
     disable: ((values["disable"] as string[] | undefined) ?? []).flatMap((names) => names.split(",")).map((name) => oneOf(name.trim(), disableable, "--disable")),
+    ingressHttpPort: port(values["ingress-http-port"], "--ingress-http-port"), ingressHttpsPort: port(values["ingress-https-port"], "--ingress-https-port"),
     featureGates: parseFeatureGates(values), identity: parseIdentityOptions(values), audit: parseAuditOptions(values), protection: parseProtectionOptions(values), scheduler: parseSchedulerOptions(values),
     disableAgent: values["disable-agent"] === true,
   };

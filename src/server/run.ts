@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { schedule } from "node-cron";
 import { createAgent } from "../../agents/agent.ts";
+import { ingressController } from "../../agents/ingress/routes.ts";
 import { leases } from "../apis/coordination/lease.ts";
 import { nodes } from "../apis/core/node.ts";
 import { secrets } from "../apis/core/secret.ts";
@@ -32,6 +33,7 @@ import { ensureSystemNamespaces } from "../registry/bootstrap/namespaces.ts";
 import { repairIpAddresses } from "../registry/allocators/ip-addresses.ts";
 import { ensureFlowControl } from "../registry/bootstrap/flow-control.ts";
 import { ensureSystemPriorityClasses } from "../registry/bootstrap/priority-classes.ts";
+import { ensureIngressClass } from "../registry/bootstrap/ingress-class.ts";
 import { ensureLocalPathStorageClass } from "../registry/bootstrap/storage-class.ts";
 import { ensureServiceCidr } from "../registry/bootstrap/service-cidr.ts";
 import { createSchedulerMetrics } from "../scheduler/scheduler-metrics.ts";
@@ -41,6 +43,7 @@ import { removeIfExists, writeFileAtomic } from "../base/files.ts";
 import { guardKubelet } from "./kubelet-access.ts";
 import { hostAddresses, nodeAddresses, urlHost } from "./host.ts";
 import { apiServerIdOf, identityLease } from "./identity-lease.ts";
+import { runIngress } from "./ingress.ts";
 import { clusterInfo, kubeconfig } from "./kubeconfig.ts";
 import { type JoinRoutes, withJoin } from "./join/handler.ts";
 import { kubeletPorts } from "./join/kubelet-port.ts";
@@ -117,8 +120,14 @@ class Server {
     parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#loop("scheduler", (signal) => this.#runScheduler(signal)), this.#loop("controllers", (signal) => this.#runControllers(signal)), this.#loop("manifests", (signal) => this.#runManifests(signal)));
     parts.push(this.#loop("node-passwords", (signal) => ownNodePasswords({ client: this.#plane.clientAs(admin), informers: this.#plane.informers }, signal)));
     if (!this.options.disableAgent) parts.push(this.#loop("node-role", (signal) => labelServerNode({ client: this.#plane.clientAs(admin), informers: this.#plane.informers, nodeName: this.options.nodeName }, signal)), this.#agent());
+    if (this.#servesIngresses) parts.push(this.#loop("ingress", (signal) => runIngress({ plane: this.#plane, options: this.options, layout: this.layout, user: admin, issuer: this.#pki.serverCa, clock: this.#clock }, signal)));
     parts.push(this.#loop("idle-memory", (signal) => returnIdleMemory({ clock: this.#clock }, signal)));
     return parts;
+  }
+
+  /** Only a node reaches Services. */
+  get #servesIngresses(): boolean {
+    return !this.options.disableAgent && !this.options.disable.includes("ingress");
   }
 
   #loop(name: string, run: (signal: AbortSignal) => Promise<void>): Component {
@@ -182,6 +191,7 @@ class Server {
         await ensureFlowControl(client);
         await ensureServiceCidr(client, options.serviceCidrs, this.#clock.now());
         if (!options.disable.includes("local-storage")) await ensureLocalPathStorageClass(client);
+        if (this.#servesIngresses) await ensureIngressClass(client, ingressController);
         await reconcileBootstrapPolicy(client, bootstrapPolicy(this.#controllers().map((controller) => ({ name: controller.name, rules: rulesOf(controller) }))));
         await ensureExtensionApiServerAuthentication(client, { clientCa: this.#pki.clientCa.certificate, frontProxyCa: this.#pki.frontProxyCa.certificate, allowedNames: [frontProxyName] });
         await ensureClusterInfo(client, clusterInfo({ server: `https://${urlHost(advertiseAddressOf(options) ?? options.nodeName)}:${this.#front.port}`, ca: this.#pki.serverCa.certificate }));

@@ -79,5 +79,5 @@ describe("mistakes are told in one sentence", () => {
 test("parts to leave out are named as K3s names them", () => {
   expect(parse({}).disable).toEqual([]);
   expect(parse({ files: { "config.yaml": "disable: [servicelb, local-storage]" } }).disable).toEqual(["servicelb", "local-storage"]);
-  expect(() => parse({ environment: { SKIFF_DISABLE: "servicelb,traefik" } })).toThrow("--disable must be one of servicelb, local-storage, metrics-server, not \"traefik\"");
+  expect(() => parse({ environment: { SKIFF_DISABLE: "servicelb,traefik" } })).toThrow("--disable must be one of servicelb, local-storage, metrics-server, ingress, not \"traefik\"");
 });

@@ -1,0 +1,159 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "../../src/base/clock.ts";
+import type { Logger } from "../../src/base/log.ts";
+import { statusSocket } from "./nginx-config.ts";
+
+export interface NginxOptions {
+  /** On a tmpfs: configuration, keys, sockets. */
+  directory: string;
+  /** Puts the process with this id where it belongs: a control group. */
+  place(pid: number): void;
+  clock: Clock;
+  log: Logger;
+}
+
+const stopTimeoutMs = 5000, takeTimeoutMs = 10_000;
+const restartBackoff = { firstMs: 200, maxMs: 30_000 };
+
+/**
+ * Runs nginx as a child. A new configuration is tried first, then taken over without closing a connection; one that nginx refuses is thrown
+ * as an error, and the old one stays in force. A Skiff that was killed leaves nginx at work; the next one replaces it.
+ */
+export class Nginx {
+  #child: ReturnType<typeof Bun.spawn> | undefined;
+  /** The end of what nginx said. */
+  #said = "";
+  #stopping = false;
+  constructor(private readonly options: NginxOptions) {}
+
+  /** Takes a configuration into use, with `generation` in it, and starts nginx with the first. Resolves when it is served. */
+  async apply(config: string, generation: number, signal: AbortSignal): Promise<void> {
+    const { directory } = this.options;
+    for (const name of ["", "certificates", "temp"]) mkdirSync(join(directory, name), { recursive: true, mode: 0o711 });
+    writeFileSync(this.#file("candidate.conf"), config, { mode: 0o600 });
+    await this.#test();
+    writeFileSync(this.#file("nginx.conf"), config, { mode: 0o600 });
+    if (!this.#child || this.#child.exitCode !== null) {
+      await this.#stopLeftover();
+      this.#spawn();
+    } else this.#child.kill("SIGHUP");
+    await this.#untilServed(generation, signal);
+  }
+
+  /** Keeps nginx alive once it has been started, until `signal` aborts, then ends it when its requests have. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.options;
+    let backoffMs = restartBackoff.firstMs;
+    const stop = new Promise<"stop">((resolve) => (signal.aborted ? resolve("stop") : signal.addEventListener("abort", () => resolve("stop"), { once: true })));
+    while (!signal.aborted) {
+      const child = this.#child ?? await Promise.race([this.#started.promise, stop]);
+      if (child === "stop") break;
+      const startedAt = clock.monotonic();
+      if (await Promise.race([child.exited, stop]) === "stop") break;
+      log.warn("nginx ended, starting it again", { exitCode: child.exitCode, said: this.#said.trim() });
+      if (clock.monotonic() - startedAt > restartBackoff.maxMs) backoffMs = restartBackoff.firstMs;
+      await clock.sleep(backoffMs, signal).catch(() => undefined);
+      backoffMs = Math.min(backoffMs * 2, restartBackoff.maxMs);
+      if (!signal.aborted && this.#child === child) this.#spawn();
+    }
+    this.#stopping = true;
+    await this.#end();
+  }
+
+  readonly #started = Promise.withResolvers<ReturnType<typeof Bun.spawn>>();
+
+  #file(name: string): string {
+    return join(this.options.directory, name);
+  }
+
+  #spawn(): void {
+    if (this.#stopping) return;
+    rmSync(statusSocket(this.options.directory), { force: true });
+    this.#said = "";
+    const child = Bun.spawn(["nginx", "-e", "stderr", "-p", this.options.directory, "-c", this.#file("nginx.conf")], { stdin: "ignore", stdout: "ignore", stderr: "pipe", detached: true });
+    this.#child = child;
+    this.options.place(child.pid);
+    writeFileSync(this.#file("child.pid"), String(child.pid));
+    void this.#listen(child.stderr);
+    this.#started.resolve(child);
+  }
+
+  async #listen(stderr: ReadableStream<Uint8Array>): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of stderr) {
+      const text = decoder.decode(chunk, { stream: true });
+      this.#said = (this.#said + text).slice(-2000);
+      // A client that goes away and a pod that refuses are everyday; what is left concerns nginx itself.
+      for (const line of text.split("\n")) if (/\[(emerg|alert|crit)\]/.test(line)) this.options.log.warn("nginx has a problem", { said: line });
+    }
+  }
+
+  async #test(): Promise<void> {
+    const { directory } = this.options;
+    const child = Bun.spawn(["nginx", "-e", "stderr", "-p", directory, "-t", "-c", this.#file("candidate.conf")], { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
+    const said = await new Response(child.stderr).text();
+    if (await child.exited !== 0) throw new Error(`nginx refuses the configuration: ${said.split("\n").find((line) => line.includes("[emerg]")) ?? said.trim()}`);
+  }
+
+  async #untilServed(generation: number, signal: AbortSignal): Promise<void> {
+    const { clock, directory } = this.options;
+    const deadline = clock.monotonic() + takeTimeoutMs;
+    while (clock.monotonic() < deadline) {
+      signal.throwIfAborted();
+      if (this.#child!.exitCode !== null) break;
+      if (await servedGeneration(directory) === generation) {
+        // Only root speaks to it.
+        chmodSync(statusSocket(directory), 0o600);
+        return;
+      }
+      await clock.sleep(20, signal);
+    }
+    throw new Error(`nginx did not take the configuration into use: ${this.#said.split("\n").find((line) => line.includes("[emerg]")) ?? this.#said.trim()}`);
+  }
+
+  async #stopLeftover(): Promise<void> {
+    const { clock } = this.options;
+    const pid = existsSync(this.#file("child.pid")) ? Number(readFileSync(this.#file("child.pid"), "utf8")) : 0;
+    if (!this.#isOurs(pid)) return;
+    trySignal(pid, "SIGTERM");
+    for (const deadline = clock.monotonic() + stopTimeoutMs; this.#isOurs(pid); await clock.sleep(20)) if (clock.monotonic() > deadline) trySignal(pid, "SIGKILL");
+  }
+
+  /** Process ids are reused: only a master that runs with our configuration is ours. */
+  #isOurs(pid: number): boolean {
+    if (!Number.isInteger(pid) || pid <= 1) return false;
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(this.#file("nginx.conf"));
+    } catch {
+      return false;
+    }
+  }
+
+  async #end(): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null) return;
+    child.kill("SIGQUIT");
+    const timer = setTimeout(() => child.kill("SIGTERM"), stopTimeoutMs);
+    await child.exited;
+    clearTimeout(timer);
+  }
+}
+
+/** What the status socket says; undefined when nobody answers there. */
+async function servedGeneration(directory: string): Promise<number | undefined> {
+  try {
+    const response = await fetch("http://nginx/", { unix: statusSocket(directory), keepalive: false, signal: AbortSignal.timeout(1000) });
+    return Number(await response.text());
+  } catch {
+    return undefined;
+  }
+}
+
+function trySignal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended in the meantime.
+  }
+}
