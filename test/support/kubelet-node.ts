@@ -45,7 +45,7 @@ export async function startKubeletNode(): Promise<KubeletNode> {
   mkdirSync(cniConfDir);
   const ipamDirectory = join(directory, "ipam");
   const id = process.pid % 200;
-  writeFileSync(join(cniConfDir, "10-test.conflist"), cniConfig({ name: `skiff-test-${process.pid}`, podCidr: `10.97.${id}.0/24`, mtu: 1450, ipamDirectory }));
+  writeFileSync(join(cniConfDir, "10-test.conflist"), cniConfig({ name: `skiff-test-${process.pid}`, podCidrs: [`10.97.${id}.0/24`], mtu: 1450, ipamDirectory }));
   const tokenIssuer = {
     audiences: ["test"],
     issue: ({ expirationSeconds }: { expirationSeconds: number }) => Promise.resolve({ token: `token-for-${expirationSeconds}`, expirationTimestamp: new Date(Date.now() + expirationSeconds * 1000).toISOString() }),
@@ -73,7 +73,7 @@ export async function startKubeletNode(): Promise<KubeletNode> {
     stop = new AbortController();
     const recorder = createEventRecorder({ client, events, component: "kubelet", host: nodeName, clock: systemClock }, stop.signal);
     const kubelet = createKubelet({
-      runtime: containerd.runtime, client, informers, recorder, clock: systemClock, nodeName, nodeIps: ["10.0.0.1"], rootDir, logDir, cgroupRoot,
+      runtime: containerd.runtime, client, informers, recorder, clock: systemClock, nodeName, nodeIps: () => ["10.0.0.1"], rootDir, logDir, cgroupRoot,
       clusterDns: ["10.43.0.10"], clusterDomain: "cluster.local", staticPodPath,
     });
     running = kubelet.run(stop.signal);
