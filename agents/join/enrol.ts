@@ -111,7 +111,8 @@ function explained(server: string, cause: NodeJS.ErrnoException): Error {
   const { code = "", message } = cause;
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return new Unreachable(`the certificate of ${server} is not for that address: start the server with --tls-san ${new URL(server).hostname}, or name it as it is called in its certificate`, { cause });
   if (/CERT|UNABLE_TO|SELF_SIGNED/.test(code)) return new Unreachable(`${server} shows a certificate that this cluster's CA has not signed (${code}): correct --server; if it is right, the server was made anew, and this machine joins the new one once it was uninstalled`, { cause });
-  return new Unreachable(`${server} does not answer (${message})`, { cause });
+  const why: Record<string, string> = { ECONNREFUSED: "the connection was refused", ENOTFOUND: "the name is not known" };
+  return new Unreachable(`${server} does not answer (${cause.name === "TimeoutError" ? `not within ${attemptMs / 1000} s` : why[code] ?? message})`, { cause });
 }
 
 function refusal(status: number, text: string): Error {

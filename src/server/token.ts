@@ -15,7 +15,7 @@ export function ensureToken({ dataDir, serverCa, given }: { dataDir: string; ser
   const file = tokenFile(dataDir);
   const existing = readIfExists(file)?.trim();
   const secret = given === undefined ? undefined : checkedSecret(given, "--token");
-  if (existing && secret !== undefined && secretOf(existing) !== secret) throw new UsageError(`--token differs from the one this cluster was made with (${file}): leave the flag out, or change the token with "skiff token rotate"`);
+  if (existing && secret !== undefined && secretOf(existing) !== secret) throw new UsageError(`--token is not the token of this cluster (${file}), which "skiff token rotate" may have changed: leave the flag out, or give it that one`);
   if (existing) return existing;
   return writeToken(file, tokenOf({ serverCa, user: "server", secret: secret ?? randomSecret() }));
 }
