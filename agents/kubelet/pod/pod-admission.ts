@@ -14,6 +14,8 @@ export interface PodAdmissionOptions {
   log: Logger;
   /** Ends a pod of the node; resolves when nothing of it runs. */
   evict(uid: string, verdict: Verdict): Promise<void>;
+  /** What the node's own state says against any newcomer. */
+  gate?(pod: Pod): Rejection | undefined;
   /** A pod has gone: others may grow into its room. */
   onRoom?(): void;
   /** Gives pods their devices, or says why not. */
@@ -57,6 +59,11 @@ export class PodAdmission {
   async admit(pod: Pod, signal: AbortSignal): Promise<Rejection | undefined> {
     if (this.#room.has(pod.metadata.uid!)) return undefined;
     while (this.#makingRoom) await this.#makingRoom;
+    const closed = this.#options.gate?.(pod);
+    if (closed) {
+      this.#options.recorder.event(podReference(pod), "Warning", closed.reason, closed.message);
+      return closed;
+    }
     const failures = await this.#room.admit(pod, this.#options.node);
     const short = failures.length === 0 ? undefined : isCritical(pod) ? await this.#insist(pod, failures, signal) : failures[0];
     const rejection = short ?? (await this.#withoutDevices(pod));

@@ -41,6 +41,8 @@ export class PodWorker {
   #pod: Pod;
   #removed = false;
   #verdict?: Verdict;
+  /** What the kubelet itself grants it to end. */
+  #mostGraceSeconds = Infinity;
   /** What is told of the pod when the node has not taken it. */
   #rejected?: PodStatus;
   #leftRoom = false;
@@ -103,9 +105,10 @@ export class PodWorker {
     this.wake();
   }
 
-  /** Ends it for this reason, unless it is ending for another; resolves when nothing of it runs. */
-  evict(verdict: Verdict): Promise<void> {
+  /** Ends it for this reason, unless it is ending for another, within so many seconds if they are fewer than its own; resolves when nothing of it runs. */
+  evict(verdict: Verdict, graceSeconds?: number): Promise<void> {
     this.#verdict ??= verdict;
+    this.#mostGraceSeconds = Math.min(this.#mostGraceSeconds, graceSeconds ?? Infinity);
     if (!this.#ended) this.#restart();
     this.wake();
     return this.#end.promise;
@@ -162,7 +165,7 @@ export class PodWorker {
       }
     }
     const last = await this.#read();
-    const graceSeconds = gracePeriodSeconds(this.#pod, last.containers[0]?.podGracePeriodSeconds);
+    const graceSeconds = Math.min(this.#mostGraceSeconds, gracePeriodSeconds(this.#pod, last.containers[0]?.podGracePeriodSeconds));
     const dead = await endPod(this.#context, this.#pod, last, { graceSeconds, signal, read: () => this.#read() });
     this.#stopped();
     if (!this.#removed) await this.#finish(dead);

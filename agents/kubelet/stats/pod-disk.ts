@@ -30,7 +30,7 @@ export interface VolumeDisk {
 }
 
 export interface PodDisksOptions {
-  usages: DiskUsages;
+  usages: Pick<DiskUsages, "of">;
   logDir: string;
   /** Where each volume of the pod lies, by name. */
   volumes(uid: string): ReadonlyMap<string, { path: string }>;
