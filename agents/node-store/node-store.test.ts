@@ -105,16 +105,23 @@ describe("writing", () => {
     const store = new ObjectStore(node.keeper("kubelet").collection(configmaps, {}));
     store.resourceVersion = "10";
     store.replace([configMap("a", "3")]);
-    await clock.advance(4999);
+    await clock.advance(999);
     expect(onDisk()).toEqual([]);
     await clock.advance(1);
     expect(onDisk()).toEqual([{ key: "d/a", resource_version: "10" }]);
+    await clock.advance(60_000);
     store.resourceVersion = "11";
     store.set(configMap("a", "11"));
-    await clock.advance(29_999);
+    await clock.advance(4999);
     expect(onDisk()).toEqual([{ key: "d/a", resource_version: "10" }]);
     await clock.advance(1);
     expect(onDisk()).toEqual([{ key: "d/a", resource_version: "11" }]);
+    store.resourceVersion = "12";
+    store.set(configMap("a", "12"));
+    await clock.advance(29_999);
+    expect(onDisk()).toEqual([{ key: "d/a", resource_version: "11" }]);
+    await clock.advance(1);
+    expect(onDisk()).toEqual([{ key: "d/a", resource_version: "12" }]);
     // A bookmark is no reason to write: the watch is resumed from a little earlier then.
     const before = statSync(`${path}-wal`).size;
     store.resourceVersion = "500";

@@ -22,6 +22,8 @@ export interface NodeStoreOptions {
   log: Logger;
 }
 
+/** For what was not known at all: the pod that has just come can't start again without it. */
+const newsDelayMs = 1000;
 /** After the first change of a quiet time; and between writes while changes keep coming. Flash cards wear out by the write. */
 const quietDelayMs = 5000;
 const busyDelayMs = 30_000;
@@ -148,7 +150,7 @@ export class NodeStore {
       },
       reached: (resourceVersion) => {
         // The first time is news: from then on the collection counts as complete.
-        if (it.resourceVersion === undefined) this.#schedule("soon");
+        if (it.resourceVersion === undefined) this.#sleep(newsDelayMs);
         it.resourceVersion = resourceVersion;
         it.moved = true;
       },
@@ -185,7 +187,8 @@ export class NodeStore {
     const last = this.#answer(name);
     if (last === value) return;
     this.#answers.set(name, value);
-    this.#schedule(last === undefined || value === undefined ? "soon" : "along");
+    if (last === undefined) this.#sleep(newsDelayMs);
+    else this.#schedule(value === undefined ? "soon" : "along");
   }
 
   #answer(name: string): string | undefined {

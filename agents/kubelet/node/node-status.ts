@@ -6,6 +6,7 @@ import { nodes } from "../../../src/apis/core/node.ts";
 import type { ContainerImage, Node, NodeCondition, NodeFeatures, NodeStatus, Taint } from "../../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../../src/client/client.ts";
 import type { Informer } from "../../../src/client/informer.ts";
+import { isServerAway } from "../../../src/client/outage.ts";
 import type { EventRecorder } from "../../../src/client/recorder.ts";
 import type { ContainerRuntime } from "../../cri/cri.ts";
 import { nodeArchitecture, nodePressure, systemInfo, type NodeCapacity } from "./capacity.ts";
@@ -84,14 +85,16 @@ export class NodeStatusReporter {
     const unsubscribe = this.options.own.onChange((_, node) => {
       if (this.#contradicts(node)) this.#wake?.abort();
     });
-    while (!signal.aborted) {
+    for (let failures = 0; !signal.aborted; ) {
       try {
         await this.#tick();
+        failures = 0;
       } catch (error) {
-        if (!signal.aborted) log.warn("Node status not reported, will try again", { error });
+        failures++;
+        if (!signal.aborted) log[isServerAway(error) ? "debug" : "warn"]("Node status not reported, will try again", { error });
       }
       this.#wake = new AbortController();
-      await clock.sleep(this.#wasReady ? tickMs : eagerTickMs, AbortSignal.any([signal, this.#wake.signal])).catch(() => {});
+      await clock.sleep(this.#wasReady ? tickMs : Math.min(eagerTickMs * 2 ** Math.min(failures, 10), tickMs), AbortSignal.any([signal, this.#wake.signal])).catch(() => {});
     }
     unsubscribe();
   }
