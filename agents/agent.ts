@@ -7,6 +7,7 @@ import type { Clock } from "../src/base/clock.ts";
 import type { Component } from "../src/base/component.ts";
 import type { HttpHandler } from "../src/base/http.ts";
 import { logger } from "../src/base/log.ts";
+import type { PodNetworkMode } from "../src/base/pod-network.ts";
 import type { Client } from "../src/client/client.ts";
 import type { InformerFactory } from "../src/client/informer.ts";
 import type { ObjectKeeper, ValueKeeper } from "../src/client/object-keeper.ts";
@@ -18,9 +19,12 @@ import { ClusterDns } from "./dns/cluster-dns.ts";
 import { createKubelet, type Kubelet } from "./kubelet/kubelet.ts";
 import { withLocalPods } from "./local-pods/local-pods.ts";
 import { NetworkPolicies, removePolicyTable } from "./netpol/netpol.ts";
-import { PodNetworkWriter } from "./network/pod-network.ts";
+import type { NodeAddresses } from "./network/node-addresses.ts";
+import { PodNetwork } from "./network/pod-network.ts";
 import { ServiceProxy } from "./proxy/proxy.ts";
 import { proxyConfig } from "./proxy/proxy-config.ts";
+
+export { NodeAddresses } from "./network/node-addresses.ts";
 
 export interface AgentOptions {
   /** Names what the machine has only once: cgroups, tables, interfaces, networks. */
@@ -32,8 +36,10 @@ export interface AgentOptions {
   /** On a tmpfs. */
   runDirectory: string;
   nodeName: string;
-  /** The first is the node's main address. */
-  nodeIps: readonly string[];
+  /** Looked after by whoever made them. */
+  nodeAddresses: NodeAddresses;
+  /** How the pods of different nodes reach each other. */
+  podNetwork: PodNetworkMode;
   nodeLabels: Readonly<Record<string, string>>;
   nodeTaints: readonly { key: string; value?: string; effect: string }[];
   /** The pods' networks, one of a family, or one of each in the order of preference; of the Services, and the DNS's addresses, in the same order. */
@@ -70,7 +76,7 @@ export interface Agent {
 
 /** Wires a node together: runtime, network, Services, DNS and kubelet. Nothing runs before the components are started. */
 export function createAgent(options: AgentOptions): Agent {
-  const { directory, nodeName, nodeIps, client, informers, networkInformers, clock } = options;
+  const { directory, nodeName, nodeAddresses, client, informers, networkInformers, clock } = options;
   const part = (name: string, run: (signal: AbortSignal) => Promise<void>, ready?: Promise<void>): Component => background(name, run, { ...(ready ? { ready } : {}), onFailure: (error) => options.onFailure(`${name} ended`, error) });
 
   const containerd = options.containerRuntimeEndpoint ? undefined : ownContainerd(options);
@@ -80,7 +86,7 @@ export function createAgent(options: AgentOptions): Agent {
   const policyTable = { nft: openNftables(), table: { family: "inet", name: `${options.instance}-policies` } } as const;
   const policies = options.disableNetworkPolicy ? undefined : new NetworkPolicies({ ...policyTable, informers: networkInformers, nodeName, clock, log: logger("netpol") });
   const kubelet: Kubelet = createKubelet({
-    runtime, client, informers, clock, nodeName, nodeIps, labels: options.nodeLabels, taints: options.nodeTaints as Taint[],
+    runtime, client, informers, clock, nodeName, nodeIps: () => nodeAddresses.current, labels: options.nodeLabels, taints: options.nodeTaints as Taint[],
     recorder: createEventRecorder({ client, events, component: "kubelet", host: nodeName, clock }, stopped.signal),
     rootDir: join(directory, "kubelet"), storageDirectory: options.storageDirectory, logDir: options.podLogDir, clusterDns: options.clusterDns, clusterDomain: options.clusterDomain,
     cgroupRoot: `/${options.instance}`, kubeletPort: options.kubeletPort, ...options.memory, ...(policies ? { podHasAddresses: (...pod) => policies.podHasAddresses(...pod) } : {}),
@@ -92,10 +98,14 @@ export function createAgent(options: AgentOptions): Agent {
   });
   const proxy = new ServiceProxy({
     nft: openNftables(), conntrack: openConntrack(), informers: informersOfPods, nodeName, clock, log: logger("proxy"),
-    recorder: createEventRecorder({ client, events, component: "kube-proxy", host: nodeName, clock }, stopped.signal), config: proxyConfig(options),
+    recorder: createEventRecorder({ client, events, component: "kube-proxy", host: nodeName, clock }, stopped.signal), config: proxyConfig({ ...options, nodeIps: nodeAddresses.current }),
   });
-  const dns = new ClusterDns({ address: options.clusterDns[0]!, domain: options.clusterDomain, interfaceName: `${options.instance}-dns`, informers: informersOfPods, clock, log: logger("dns") });
-  const network = new PodNetworkWriter({ informers: networkInformers, nodeName, nodeIp: nodeIps[0] ?? "", instance: options.instance, cniConfDir: cniConfDirOf(options), ipamDirectory: join(directory, "cni/ipam"), log: logger("network") });
+  const dns = new ClusterDns({ addresses: options.clusterDns, domain: options.clusterDomain, clusterNetworks: [...options.clusterCidrs, ...options.serviceCidrs], interfaceName: `${options.instance}-dns`, informers: informersOfPods, clock, log: logger("dns") });
+  const network = new PodNetwork({
+    informers: networkInformers, client, nodeName, addresses: nodeAddresses, mode: options.podNetwork, instance: options.instance, clusterCidrs: options.clusterCidrs, serviceCidrs: options.serviceCidrs,
+    cniConfDir: cniConfDirOf(options), ipamDirectory: join(directory, "cni/ipam"), clock, log: logger("network"),
+  });
+  let forgetAddresses = (): void => undefined;
 
   return {
     handler: kubelet.handler,
@@ -108,6 +118,7 @@ export function createAgent(options: AgentOptions): Agent {
       policies ? part("network-policies", (signal) => policies.run(signal)) : { name: "network-policies", start: () => removePolicyTable(policyTable) },
       part("dns", (signal) => dns.run(signal), dns.ready),
       { name: "events", start: async () => undefined, stop: async () => stopped.abort() },
+      { name: "addresses", start: async () => { forgetAddresses = nodeAddresses.onChange(() => kubelet.nodeAddressesChanged()); }, stop: async () => forgetAddresses() },
       part("kubelet", (signal) => kubelet.run(signal)),
     ],
   };

@@ -54,8 +54,8 @@ export interface KubeletOptions {
   keeper?: ObjectKeeper;
   values?: ValueKeeper;
   nodeName: string;
-  /** The first is the node's main address. */
-  nodeIps: readonly string[];
+  /** The first is the node's main address. What it tells may change: see `nodeAddressesChanged`. */
+  nodeIps(): readonly string[];
   labels?: Readonly<Record<string, string>>;
   taints?: readonly Taint[];
   /** Files of pods that run without the API: a directory of them, or one. Without it there are none. */
@@ -94,6 +94,8 @@ export interface Kubelet {
   readonly podStatuses: Pick<StatusManager, "get" | "onChange">;
   /** Images came by another way than a pull: pods that wait for one try again at once. */
   imagesChanged(): void;
+  /** The node has other addresses: they are told at once, and what pods say of them. */
+  nodeAddressesChanged(): void;
 }
 
 export function createKubelet(options: KubeletOptions): Kubelet {
@@ -138,10 +140,10 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     persistentVolume: async (name) => (await kept.ask(`volume/${name}`, () => orMissing(client.get(persistentvolumes, { name })))).answer,
     nodeLabels: () => ownNode.lister.get(nodeName)?.metadata.labels ?? {}, allocatable: capacity.allocatable, configMap: references.configMap, secret: references.secret, now: () => clock.now(),
     token: tokens.token, forget: tokens.forget,
-    addresses: (pod) => ({ podIps: (statuses.get(pod.metadata.uid!)?.podIPs ?? pod.status?.podIPs ?? []).map(({ ip }) => ip), hostIps: nodeIps }),
+    addresses: (pod) => ({ podIps: (statuses.get(pod.metadata.uid!)?.podIPs ?? pod.status?.podIPs ?? []).map(({ ip }) => ip), hostIps: nodeIps() }),
   });
   const context: PodContext = {
-    runtime, client, recorder, clock, log, nodeName, nodeIps: () => nodeIps,
+    runtime, client, recorder, clock, log, nodeName, nodeIps,
     // The file that tells is there once the groups are.
     nodeShape: { memoryBytes: memoryTotal(), cgroupVersion: tree.version, get limitsSwap() { return cgroups.limitsSwap; } },
     allocatable: () => capacity.allocatable,
@@ -182,6 +184,10 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     handler,
     ready: node.ready,
     podStatuses: apiStatuses,
+    nodeAddressesChanged() {
+      node.addressesChanged();
+      workers.wakeAll();
+    },
     imagesChanged() {
       puller.imagesChanged();
       node.imagesChanged();

@@ -1,54 +1,194 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { networkInterfaces } from "node:os";
 import { join } from "node:path";
-import type { Logger } from "../../src/base/log.ts";
+import type { Frozen } from "../../src/apimachinery/meta.ts";
 import { nodes } from "../../src/apis/core/node.ts";
-import type { InformerFactory } from "../../src/client/informer.ts";
+import type { Node } from "../../src/apis/generated/core/v1.ts";
+import type { Clock } from "../../src/base/clock.ts";
+import { parseAddress, parseNetwork } from "../../src/base/ip.ts";
+import type { Logger } from "../../src/base/log.ts";
+import type { PodNetworkMode } from "../../src/base/pod-network.ts";
+import { Runner } from "../../src/base/runner.ts";
+import type { Client } from "../../src/client/client.ts";
+import type { Informer, InformerFactory } from "../../src/client/informer.ts";
+import { openNetlink } from "../netlink/kernel-netlink.ts";
+import type { Netlink } from "../netlink/netlink.ts";
 import { cniConfig } from "./cni-config.ts";
-import { applySysctls } from "./sysctl.ts";
+import { HostNetwork, type HostState } from "./host-network.ts";
+import { NetworkCondition } from "./network-condition.ts";
+import type { NodeAddresses } from "./node-addresses.ts";
+import { PathTable } from "./path-table.ts";
+import { isByVxlan, type Path, type Peer, planPath, type Vantage, vtepMac, vxlanOverhead } from "./paths.ts";
+import { applySysctls, loosePath, routingSysctls } from "./sysctl.ts";
 
 export interface PodNetworkOptions {
+  /** Nodes, and nothing else, are read. */
   informers: InformerFactory;
+  /** Writes the node's condition NetworkUnavailable. */
+  client: Client;
   nodeName: string;
-  nodeIp: string;
-  /** Names the network; see `PodNetwork.name`. */
+  addresses: NodeAddresses;
+  mode: PodNetworkMode;
+  /** Names the network, and its links. */
   instance: string;
+  clusterCidrs: readonly string[];
+  serviceCidrs: readonly string[];
   cniConfDir: string;
   ipamDirectory: string;
+  /** See `PodNetworkConfig.first`. */
+  firstPlugin?: string | undefined;
+  clock: Clock;
   log: Logger;
+  netlink?: Netlink;
 }
 
 const configName = "10-skiff.conflist";
+const settleMs = 50;
+const defaultMtu = 1500;
 
 /**
- * Writes the CNI configuration as soon as this node has its pod CIDR, and again when that changes. The runtime notices by itself;
- * a node without it is NotReady with the runtime's own "cni plugin not initialized".
+ * The pods' network on this node: its CNI configuration as soon as the node has its pod networks (a node without it is NotReady with the runtime's
+ * own "cni plugin not initialized"), and the ways to the pods of all other nodes, kept up while nodes come and go and addresses change.
+ * What is set up stays when Skiff stops, as the pods do.
  */
-export class PodNetworkWriter {
-  constructor(private readonly options: PodNetworkOptions) {}
+export class PodNetwork {
+  readonly #netlink: Netlink;
+  readonly #host: HostNetwork;
+  readonly #nodes: Informer<Node>;
+  readonly #table: PathTable;
+  readonly #condition: NetworkCondition;
+  readonly #paths = new Map<string, Path>();
+  /** Peers that changed since the last run. */
+  readonly #changed = new Set<string>();
+  #hostChanged = true;
+  #vantage!: Vantage;
+  #state!: HostState;
+  constructor(private readonly options: PodNetworkOptions) {
+    const { informers, client, nodeName, clusterCidrs, serviceCidrs, clock, log } = options;
+    this.#netlink = options.netlink ?? openNetlink();
+    this.#host = new HostNetwork(this.#netlink, [...clusterCidrs, ...serviceCidrs]);
+    this.#nodes = informers.informer(nodes);
+    this.#table = new PathTable({ netlink: this.#netlink, clusterCidrs, log });
+    this.#condition = new NetworkCondition({ client, nodeName, node: () => this.#own, clock, log });
+  }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { informers, nodeName, cniConfDir, ipamDirectory } = this.options;
-    applySysctls();
+    const { addresses, clock, log, mode, clusterCidrs, cniConfDir, ipamDirectory, nodeName } = this.options;
+    applySysctls(routingSysctls(clusterCidrs.map((cidr) => parseNetwork(cidr)!.family)));
+    if (mode === "none") return aborted(signal);
     for (const directory of [cniConfDir, ipamDirectory]) mkdirSync(directory, { recursive: true, mode: 0o755 });
-    const own = informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
-    const unsubscribe = own.onChange((_, node) => this.#write(node?.spec.podCIDR));
-    await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })));
-    unsubscribe();
+    const runner = new Runner({
+      clock, minInterval: settleMs, run: async () => this.#update(),
+      onError: (error, failures) => {
+        log.warn("The pod network could not be set up, will try again", { failures, error });
+        this.#hostChanged = true;
+        this.#condition.set({ problem: error instanceof Error ? error.message : String(error) });
+      },
+    });
+    const hostChanged = (): void => {
+      this.#hostChanged = true;
+      runner.trigger();
+    };
+    const ends = [
+      this.#host.onChange(hostChanged), addresses.onChange(hostChanged),
+      this.#nodes.onChange((old, node) => {
+        const name = (node ?? old)!.metadata.name!;
+        if (old && node && Bun.deepEquals(factsOf(old), factsOf(node))) return;
+        if (name === nodeName) return hostChanged();
+        this.#changed.add(name);
+        runner.trigger();
+      }),
+    ];
+    await Promise.all([runner.run(signal), this.#condition.run(signal)]);
+    for (const end of ends) end();
+    this.#netlink.close();
+  }
+
+  get #own(): Frozen<Node> | undefined {
+    return this.#nodes.lister.get(this.options.nodeName);
   }
 
   /** The configuration stays when the node object goes: pods that run keep their network. */
-  #write(podCidr: string | undefined): void {
-    const { instance, cniConfDir, ipamDirectory, nodeIp, log } = this.options;
-    if (!podCidr) return;
-    const file = join(cniConfDir, configName);
-    const content = cniConfig({ name: instance, podCidr, mtu: mtuOf(nodeIp), ipamDirectory });
+  #update(): void {
+    const own = this.#own && factsOf(this.#own);
+    if (!own?.podCidrs.length) return;
+    const everything = this.#hostChanged;
+    if (everything) this.#look();
+    const changed = everything ? [...new Set([...this.#paths.keys(), ...this.#peers().map(({ name }) => name)])] : [...this.#changed];
+    this.#changed.clear();
+    for (const name of changed) this.#plan(name);
+    const afresh = this.#setVtep(own.podCidrs) || everything;
+    if (afresh) this.#table.reload(this.#paths);
+    for (const name of afresh ? this.#paths.keys() : changed) this.#table.put(name, this.#paths.get(name));
+    this.#writeConfig(own.podCidrs);
+    this.#hostChanged = false;
+    this.#condition.set({});
+  }
+
+  #look(): void {
+    const { addresses, mode } = this.options, [main] = addresses.current;
+    this.#state = this.#host.state();
+    this.#vantage = { mode, routes: this.#state.routes, outerFamily: main ? parseAddress(main)!.family : undefined };
+  }
+
+  #peers(): Peer[] {
+    return this.#nodes.lister.list().filter(({ metadata }) => metadata.name !== this.options.nodeName).map(factsOf);
+  }
+
+  #plan(name: string): void {
+    const node = this.#nodes.lister.get(name), before = this.#paths.get(name);
+    if (!node) {
+      this.#paths.delete(name);
+      return;
+    }
+    const path = planPath(factsOf(node), this.#vantage);
+    this.#paths.set(name, path);
+    if (Bun.deepEquals(before, path)) return;
+    const { log } = this.options;
+    if (path.problems.length > 0) log.warn("Pods of another node can't be reached from here", { node: name, problems: path.problems });
+    else if (path.routes.length > 0) log.info("Pods of another node are reached", { node: name, networks: path.routes.map(({ destination }) => destination), by: isByVxlan(path) ? "VXLAN" : "routes" });
+  }
+
+  /** Others may need this node's end of VXLAN even if it doesn't need theirs: what is a link to one may be none to the other. */
+  #setVtep(podCidrs: readonly string[]): boolean {
+    const { instance, mode, addresses } = this.options, [local] = addresses.current, name = `${instance}-vx`;
+    const isNeeded = local !== undefined && this.#paths.size > 0 && mode !== "routes";
+    const afresh = this.#table.setVtep(name, isNeeded ? { name, local, mac: vtepMac(podCidrs[0]!), mtu: this.#linkMtu() - this.#overhead(), podCidrs } : undefined);
+    if (isNeeded && afresh) applySysctls(loosePath(name));
+    return afresh;
+  }
+
+  /** The MTU of the link that carries the node's main address. */
+  #linkMtu(): number {
+    const { links, addresses } = this.#state, [main] = this.options.addresses.current;
+    const index = addresses.find(({ address }) => address === main)?.index;
+    return links.find((link) => link.index === index)?.mtu ?? defaultMtu;
+  }
+
+  #overhead(): number {
+    return vxlanOverhead[this.#vantage.outerFamily ?? 4];
+  }
+
+  #writeConfig(podCidrs: readonly string[]): void {
+    const { instance, cniConfDir, ipamDirectory, firstPlugin, mode, log } = this.options;
+    const file = join(cniConfDir, configName), usesVxlan = mode === "vxlan" || [...this.#paths.values()].some(isByVxlan);
+    const mtu = this.#linkMtu() - (usesVxlan ? this.#overhead() : 0);
+    const content = cniConfig({ name: instance, podCidrs, mtu, ipamDirectory, ...(firstPlugin ? { first: firstPlugin } : {}) });
     if (readText(file) === content) return;
     writeFileSync(`${file}.tmp`, content);
     renameSync(`${file}.tmp`, file);
-    log.info("pod network configured", { podCidr, file });
+    log.info("Pod network configured", { podCidrs, mtu, file });
   }
 }
+
+/** What of a Node matters to the network. */
+export function factsOf({ metadata, spec, status }: Frozen<Node>): Peer {
+  return {
+    name: metadata.name!, podCidrs: spec?.podCIDRs ?? (spec?.podCIDR ? [spec.podCIDR] : []),
+    addresses: (status?.addresses ?? []).filter(({ type }) => type === "InternalIP").map(({ address }) => address),
+  };
+}
+
+const aborted = (signal: AbortSignal): Promise<void> => new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })));
 
 function readText(file: string): string | undefined {
   try {
@@ -56,12 +196,4 @@ function readText(file: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-const defaultMtu = 1500;
-
-/** The MTU of the interface that carries the node's address. */
-function mtuOf(nodeIp: string): number {
-  const name = Object.entries(networkInterfaces()).find(([, addresses]) => addresses?.some(({ address }) => address === nodeIp))?.[0];
-  return name ? Number(readText(`/sys/class/net/${name}/mtu`)) || defaultMtu : defaultMtu;
 }

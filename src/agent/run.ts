@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { createAgent } from "../../agents/agent.ts";
+import { createAgent, NodeAddresses } from "../../agents/agent.ts";
 import { caHash, ensureText } from "../../agents/join/membership.ts";
 import { NodeMembership } from "../../agents/join/node-membership.ts";
 import { NodeStore } from "../../agents/node-store/node-store.ts";
@@ -22,7 +22,7 @@ import type { Client } from "../client/client.ts";
 import type { InformerFactory } from "../client/informer.ts";
 import { announceOutages } from "../client/outage.ts";
 import { createReflectingInformers, type ReflectingInformersOptions } from "../client/reflecting-informers.ts";
-import { defaultAddresses, nodeAddresses } from "../server/host.ts";
+import { defaultAddresses } from "../server/host.ts";
 import { isOfServers, serverUrls } from "../server/join/server-urls.ts";
 import { guardKubelet } from "../server/kubelet-access.ts";
 import { type Layout, layoutOf } from "../server/layout.ts";
@@ -76,11 +76,13 @@ class AgentProcess {
   /** The kubelet's API, once there is one: the ports are open before, and its Node tells the port that was found. */
   #kubelet: HttpHandler = (_, response) => response.send(503, {}, "the kubelet is starting\n");
   #front: Front | undefined;
+  /** Known once the cluster has said which families it has. */
+  #addresses: NodeAddresses | undefined;
   constructor(private readonly options: AgentProcessOptions, private readonly layout: Layout, private readonly context: ProcessContext) {
     const { nodeName, nodeIps, servers, token } = options;
     this.#membership = new NodeMembership({
       directory: join(layout.agentDir, "join"), nodeName, servers, clock: this.#clock, ...(token ? { token } : {}),
-      addresses: () => (nodeIps.length > 0 ? nodeIps : defaultAddresses()),
+      addresses: () => this.#addresses?.current ?? (nodeIps.length > 0 ? nodeIps : defaultAddresses()),
       onRenewed: () => this.#front?.reload(this.#tls()).catch((error: unknown) => log.error("The kubelet's new certificate could not be taken into use", { error })),
     });
     this.#tunnel = new AgentTunnel({
@@ -124,18 +126,20 @@ class AgentProcess {
           await Promise.all([kubelet.stopped(), network.stopped()]);
           store.close();
         };
+        this.#addresses = new NodeAddresses({ given: options.nodeIps, ...cluster, clock: this.#clock, log });
+        this.#addresses.onChange(() => this.#membership.check());
         this.#front = await openPort({
           hostname: options.bindAddress === "0.0.0.0" && cluster.clusterCidrs.some((cidr) => cidr.includes(":")) ? "::" : options.bindAddress, port: options.kubeletPort, tls: this.#tls(),
           handler: guardKubelet((request, response) => this.#kubelet(request, response), delegatedAccess({ nodeName: options.nodeName, client: kubelet.client, clock: this.#clock })),
         }, "kubelet-port", options.front);
         const agent = createAgent({
-          ...options, ...cluster, nodeIps: nodeAddresses(options.nodeIps, cluster.clusterCidrs), kubeletPort: this.#front.port,
+          ...options, ...cluster, nodeAddresses: this.#addresses, kubeletPort: this.#front.port,
           instance: layout.instance, directory: layout.agentDir, storageDirectory: layout.storageDir, runDirectory: layout.runDir,
           client: kubelet.client, informers: kubelet.informers, networkClient: network.client, networkInformers: network.informers, memory: { keeper, values: store.values }, clock: this.#clock, onFailure: context.fail,
         });
         this.#kubelet = agent.handler;
         this.#learnServers(network.informers);
-        manager = componentManager(agent.components, log);
+        manager = componentManager([this.#addresses.component(), ...agent.components], log);
         await manager.start(signal);
       },
       stop: async () => {

@@ -18,12 +18,6 @@ export function hostAddresses(clusterNetworks: readonly string[], interfaces = n
     .filter((address) => !networks.some((network) => containsAddress(network, parseAddress(address)!)));
 }
 
-/** The node's addresses: those it was given, or what the machine has now, in the order of the cluster's families. */
-export function nodeAddresses(given: readonly string[], clusterCidrs: readonly string[], found: () => readonly string[] = defaultAddresses): string[] {
-  const all = given.length > 0 ? given : found();
-  return clusterCidrs.flatMap((cidr) => all.find((address) => address.includes(":") === cidr.includes(":")) ?? []);
-}
-
 /** As part of a URL. */
 export const urlHost = (address: string): string => (address.includes(":") ? `[${address}]` : address);
 

@@ -1,3 +1,4 @@
+import { podNetworkModes, type PodNetworkMode } from "../base/pod-network.ts";
 import { auditSettings, type AuditOptions } from "./audit-options.ts";
 import { protectionSettings, type ProtectionOptions } from "./protection-options.ts";
 import { identitySettings, type IdentityOptions } from "./identity-options.ts";
@@ -31,6 +32,7 @@ export const nodeSettings = [
   { name: "node-label", type: "list", placeholder: "key=value", group: "Node", description: "Labels the node registers with" },
   { name: "node-taint", type: "list", placeholder: "key=value:effect", group: "Node", description: "Taints the node registers with" },
   { name: "kubelet-port", type: "number", default: 10250, placeholder: "port", group: "Node", description: "Port of the kubelet's own API; 0 takes a free one" },
+  { name: "pod-network", type: "string", default: "auto", placeholder: podNetworkModes.join("|"), group: "Node", description: "How pods of different nodes reach each other: by plain routes where nodes share a link and VXLAN (8472/udp) elsewhere, by one of both only, or by a network that another program brings. The same on all nodes" },
   { name: "disable-network-policy", type: "boolean", default: false, group: "Node", description: "Leave NetworkPolicies to another program: this node's pods accept every connection" },
   { name: "container-runtime-endpoint", type: "string", defaultText: "a containerd of our own", placeholder: "socket", group: "Runtime", description: "Use the CRI runtime at this Unix socket instead" },
   { name: "pod-log-dir", type: "string", default: "/var/log/pods", placeholder: "dir", group: "Runtime", description: "Where containers' logs are written" },
@@ -79,6 +81,7 @@ export interface NodeOptions {
   nodeLabels: Record<string, string>;
   nodeTaints: { key: string; value?: string; effect: string }[];
   kubeletPort: number;
+  podNetwork: PodNetworkMode;
   disableNetworkPolicy: boolean;
   containerRuntimeEndpoint?: string;
   podLogDir: string;

@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { podNetworkModes } from "../base/pod-network.ts";
 import { formatAddress, parseAddress } from "../apis/networking/addresses.ts";
 import { parseAuditOptions } from "./audit-options.ts";
 import { parseFeatureGates } from "./feature-gate-options.ts";
@@ -47,7 +48,7 @@ export function parseNodeOptions(values: SettingValues, host: Host = {}): NodeOp
   return {
     dataDir: absolute(text("data-dir"), "--data-dir"), nodeName, nodeIps,
     nodeLabels: labels((values["node-label"] as string[] | undefined) ?? []), nodeTaints: ((values["node-taint"] as string[] | undefined) ?? []).map(taint),
-    kubeletPort: port(values["kubelet-port"], "--kubelet-port"), disableNetworkPolicy: values["disable-network-policy"] === true, ...(runtime ? { containerRuntimeEndpoint: runtime } : {}), podLogDir: absolute(text("pod-log-dir"), "--pod-log-dir"),
+    kubeletPort: port(values["kubelet-port"], "--kubelet-port"), podNetwork: oneOf(text("pod-network"), podNetworkModes, "--pod-network"), disableNetworkPolicy: values["disable-network-policy"] === true, ...(runtime ? { containerRuntimeEndpoint: runtime } : {}), podLogDir: absolute(text("pod-log-dir"), "--pod-log-dir"),
     bindAddress: text("bind-address"), front: oneOf(text("front"), ["bun", "node"], "--front"),
   };
 }

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { schedule } from "node-cron";
-import { createAgent } from "../../agents/agent.ts";
+import { createAgent, NodeAddresses } from "../../agents/agent.ts";
 import { ingressController } from "../../agents/ingress/routes.ts";
 import { leases } from "../apis/coordination/lease.ts";
 import { nodes } from "../apis/core/node.ts";
@@ -41,7 +41,7 @@ import { createScheduler } from "../scheduler/scheduler.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { removeIfExists, writeFileAtomic } from "../base/files.ts";
 import { guardKubelet } from "./kubelet-access.ts";
-import { hostAddresses, nodeAddresses, urlHost } from "./host.ts";
+import { hostAddresses, urlHost } from "./host.ts";
 import { apiServerIdOf, identityLease } from "./identity-lease.ts";
 import { runIngress } from "./ingress.ts";
 import { clusterInfo, kubeconfig } from "./kubeconfig.ts";
@@ -89,8 +89,8 @@ export async function runServer(options: ServerOptions): Promise<void> {
 }
 
 /** What nodes and pods are told: a server that listens on one address is reached there. Undefined while the machine has no address. */
-function advertiseAddressOf({ advertiseAddress, bindAddress, nodeIps, clusterCidrs }: ServerOptions): string | undefined {
-  return advertiseAddress ?? (/^(0\.0\.0\.0|127\..*|::1?)$/.test(bindAddress) ? nodeAddresses(nodeIps, clusterCidrs)[0] : bindAddress);
+function advertiseAddressOf({ advertiseAddress, bindAddress }: ServerOptions, nodeAddress: string | undefined): string | undefined {
+  return advertiseAddress ?? (/^(0\.0\.0\.0|127\..*|::1?)$/.test(bindAddress) ? nodeAddress : bindAddress);
 }
 
 /** Where the ports listen: with "every address" IPv6 is meant too where the cluster has it. */
@@ -106,9 +106,14 @@ class Server {
   #tunnels: NodeTunnels | undefined;
   /** Who joins waits until the cluster has what every cluster has. */
   #bootstrapped = false;
+  /** The kubelet's own. */
+  #nodePort: Front | undefined;
   readonly #clock = systemClock;
   readonly #metrics = createMetrics();
-  constructor(private readonly options: ServerOptions, private readonly layout: Layout, private readonly stopping: AbortSignal, private readonly fail: (what: string, error: unknown) => void) {}
+  readonly #addresses: NodeAddresses;
+  constructor(private readonly options: ServerOptions, private readonly layout: Layout, private readonly stopping: AbortSignal, private readonly fail: (what: string, error: unknown) => void) {
+    this.#addresses = new NodeAddresses({ given: options.nodeIps, clusterCidrs: options.clusterCidrs, serviceCidrs: options.serviceCidrs, clock: this.#clock, log });
+  }
 
   get url(): string {
     return `https://127.0.0.1:${this.#front.port}`;
@@ -116,7 +121,7 @@ class Server {
 
   /** In the order of starting. */
   components(): Component[] {
-    const parts: Component[] = [this.#controlPlane(), this.#port(), this.#bootstrap(), ...this.#identity(), this.#renewal()];
+    const parts: Component[] = [this.#addresses.component(), this.#controlPlane(), this.#port(), this.#bootstrap(), this.#followAddresses(), ...this.#identity(), this.#renewal()];
     parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#loop("scheduler", (signal) => this.#runScheduler(signal)), this.#loop("controllers", (signal) => this.#runControllers(signal)), this.#loop("manifests", (signal) => this.#runManifests(signal)));
     parts.push(this.#loop("node-passwords", (signal) => ownNodePasswords({ client: this.#plane.clientAs(admin), informers: this.#plane.informers }, signal)));
     if (!this.options.disableAgent) parts.push(this.#loop("node-role", (signal) => labelServerNode({ client: this.#plane.clientAs(admin), informers: this.#plane.informers, nodeName: this.options.nodeName }, signal)), this.#agent());
@@ -194,14 +199,29 @@ class Server {
         if (this.#servesIngresses) await ensureIngressClass(client, ingressController);
         await reconcileBootstrapPolicy(client, bootstrapPolicy(this.#controllers().map((controller) => ({ name: controller.name, rules: rulesOf(controller) }))));
         await ensureExtensionApiServerAuthentication(client, { clientCa: this.#pki.clientCa.certificate, frontProxyCa: this.#pki.frontProxyCa.certificate, allowedNames: [frontProxyName] });
-        await ensureClusterInfo(client, clusterInfo({ server: `https://${urlHost(advertiseAddressOf(options) ?? options.nodeName)}:${this.#front.port}`, ca: this.#pki.serverCa.certificate }));
-        await ensureKubernetesService(client, { clusterIP: addressIn(options.serviceCidrs[0]!, 1), advertiseAddress: advertiseAddressOf(options), port: this.#front.port });
+        await this.#announceAddress();
         await ensureClusterDnsService(client, options.clusterDns);
         await repairIpAddresses(client);
         this.#plane.markReady();
         this.#bootstrapped = true;
       },
     };
+  }
+
+  /** Tells pods and nodes where this server is. To be called again when that changes. */
+  async #announceAddress(): Promise<void> {
+    const { options } = this, client = this.#plane.clientAs(admin), advertiseAddress = advertiseAddressOf(options, this.#addresses.current[0]);
+    await ensureClusterInfo(client, clusterInfo({ server: `https://${urlHost(advertiseAddress ?? options.nodeName)}:${this.#front.port}`, ca: this.#pki.serverCa.certificate }));
+    await ensureKubernetesService(client, { clusterIP: addressIn(options.serviceCidrs[0]!, 1), advertiseAddress, port: this.#front.port });
+  }
+
+  /** After a move to another network: certificates that name the new addresses, and word of them. */
+  #followAddresses(): Component {
+    let unsubscribe = (): void => undefined;
+    const follow = (): void => {
+      Promise.all([this.#renew(), this.#announceAddress()]).catch((error: unknown) => log.error("The server's new address could not be announced", { error }));
+    };
+    return { name: "follow-addresses", start: async () => { unsubscribe = this.#addresses.onChange(follow); }, stop: async () => unsubscribe() };
   }
 
   #joinRoutes(): JoinRoutes {
@@ -248,6 +268,7 @@ class Server {
     if (!renewed) return;
     this.#pki = pki;
     await this.#front.reload(this.#tls(pki.serving));
+    await this.#nodePort?.reload(this.#tls(pki.kubeletServing));
     writeFileAtomic(this.options.writeKubeconfig, kubeconfig({ server: this.url, ca: pki.serverCa.certificate, client: pki.admin }), this.options.writeKubeconfigMode);
     log.info("certificates renewed");
   }
@@ -279,7 +300,6 @@ class Server {
 
   #agent(): Component {
     const { options, layout } = this;
-    let port: Front | undefined;
     let manager: ReturnType<typeof componentManager> | undefined;
     return {
       name: "agent",
@@ -287,11 +307,11 @@ class Server {
         const { authenticators, authorizer, clientAs, informers } = this.#plane;
         // The port is open before the kubelet is there: its Node tells the port that was found.
         const late: HttpHandler = (request, response) => (this.#kubelet ? this.#kubelet(request, response) : response.send(503, {}, "the kubelet is starting\n"));
-        port = await openPort({
+        this.#nodePort = await openPort({
           hostname: listenAddressOf(options), port: options.kubeletPort, tls: this.#tls(this.#pki.kubeletServing), handler: guardKubelet(late, { nodeName: options.nodeName, authenticators, authorizer }),
         }, "kubelet-port", options.front);
         const agent = createAgent({
-          ...options, nodeIps: nodeAddresses(options.nodeIps, options.clusterCidrs), kubeletPort: port.port, instance: layout.instance, directory: layout.agentDir, storageDirectory: layout.storageDir, runDirectory: layout.runDir,
+          ...options, nodeAddresses: this.#addresses, kubeletPort: this.#nodePort.port, instance: layout.instance, directory: layout.agentDir, storageDirectory: layout.storageDir, runDirectory: layout.runDir,
           client: clientAs(nodeUser(options.nodeName)), informers, networkClient: clientAs(networkUser(options.nodeName)), networkInformers: informers, clock: this.#clock, onFailure: this.fail,
         });
         this.#kubelet = agent.handler;
@@ -299,7 +319,7 @@ class Server {
         await manager.start(signal);
       },
       stop: async () => {
-        await port?.stop({ graceMs: 500 });
+        await this.#nodePort?.stop({ graceMs: 500 });
         await manager?.stop();
       },
     };
@@ -311,7 +331,7 @@ class Server {
 
   #pkiOptions(): Parameters<typeof ensurePki>[0] {
     const { options, layout } = this;
-    const addresses = hostAddresses([...options.clusterCidrs, ...options.serviceCidrs]), nodeIps = nodeAddresses(options.nodeIps, options.clusterCidrs);
+    const addresses = hostAddresses([...options.clusterCidrs, ...options.serviceCidrs]), nodeIps = this.#addresses.current;
     const names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", `kubernetes.default.svc.${options.clusterDomain}`, "localhost", options.nodeName, "127.0.0.1", "::1", ...options.serviceCidrs.map((cidr) => addressIn(cidr, 1)), ...nodeIps];
     return {
       directory: layout.tlsDir, servingNames: [...new Set([...names, ...(options.advertiseAddress ? [options.advertiseAddress] : []), ...options.tlsSan, ...addresses])],

@@ -24,7 +24,7 @@ export interface NodeStatusOptions {
   clock: Clock;
   log: Logger;
   nodeName: string;
-  nodeIps: readonly string[];
+  nodeIps(): readonly string[];
   /** To register with. */
   labels: Readonly<Record<string, string>>;
   taints: readonly Taint[];
@@ -72,6 +72,11 @@ export class NodeStatusReporter {
 
   imagesChanged(): void {
     this.#images = undefined;
+  }
+
+  /** The node's addresses are others now: told at once. */
+  addressesChanged(): void {
+    this.#wake?.abort();
   }
 
   /** What the node has is another now: told at once. */
@@ -158,7 +163,7 @@ export class NodeStatusReporter {
     return {
       capacity: capacity.capacity, allocatable: capacity.allocatable,
       conditions: nodeConditions(old, { pressure: nodePressure(rootDir), ...health, now: clock.now() }),
-      addresses: [...nodeIps.map((address) => ({ type: "InternalIP", address })), { type: "Hostname", address: nodeName }],
+      addresses: [...nodeIps().map((address) => ({ type: "InternalIP", address })), { type: "Hostname", address: nodeName }],
       daemonEndpoints: { kubeletEndpoint: { Port: kubeletPort } },
       nodeInfo: systemInfo(this.#runtimeVersion ?? ""),
       ...(this.#features ? { features: this.#features } : {}),

@@ -51,7 +51,7 @@ export class FakeNetlink implements Netlink {
   addAddress(index: number, address: string, prefix: number): void {
     this.#link(index);
     if (this.#addresses.some((each) => each.index === index && each.address === address && each.prefix === prefix)) return;
-    const added: LinkAddress = { index, address, prefix, linkLocal: /^fe80:/.test(address), passing: false };
+    const added: LinkAddress = { index, address, prefix, linkLocal: address.startsWith("fe80:"), passing: false };
     this.#addresses.push(added);
     this.#tell({ kind: "address", gone: false, address: { ...added } });
   }
