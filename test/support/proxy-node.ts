@@ -183,10 +183,10 @@ export interface UdpClient {
 export function udpClient(from: Machine, address: string, port: number): UdpClient {
   const script = `
     let answer = () => {};
-    const socket = await Bun.udpSocket({ hostname: ${JSON.stringify(address.includes(":") ? "::" : "0.0.0.0")}, socket: { data(_, bytes) { answer(bytes.toString()); } } });
+    const socket = await Bun.udpSocket({ hostname: ${JSON.stringify(address.includes(":") ? "::" : "0.0.0.0")}, socket: { data(_, bytes) { answer(bytes.toString()); }, error() {} } });
     for await (const _ of console) {
       const answered = new Promise((resolve) => { answer = resolve; });
-      socket.send("x", ${port}, ${JSON.stringify(address)});
+      try { socket.send("x", ${port}, ${JSON.stringify(address)}); } catch { /* refused here */ }
       console.log(await Promise.race([answered, Bun.sleep(400).then(() => "silence")]));
     }`;
   const child = Bun.spawn(inside(from, process.execPath, "-e", script), { stdin: "pipe", stdout: "pipe", stderr: "inherit" });

@@ -1,0 +1,230 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import type { Pod, Service } from "../../src/apis/generated/core/v1.ts";
+import { eventually } from "../support/eventually.ts";
+import { createProxyNode, inside, type Machine, type ProxyNode, request, run, serversOf, service, slices, type UdpClient, udpClient } from "../support/proxy-node.ts";
+
+let lab: ProxyNode, node: Machine, outside: Machine, pods: readonly Machine[];
+const clients: UdpClient[] = [];
+beforeAll(async () => {
+  lab = await createProxyNode();
+  ({ node, outside, pods } = lab);
+}, 30_000);
+beforeEach(() => {
+  for (const client of clients.splice(0)) client.stop();
+});
+afterAll(async () => {
+  for (const client of clients) client.stop();
+  await lab?.dispose();
+});
+
+const sending = (from: Machine, address: string, port: number): UdpClient => {
+  const client = udpClient(from, address, port);
+  clients.push(client);
+  return client;
+};
+const answer = (client: UdpClient) => client.ask().then((text) => text.split(" ")[0]);
+
+describe.each([["IPv4", "ip", "10.43.0.20"], ["IPv6", "ip6", "fd00:43::20"]] as const)("UDP by %s", (_, ip, clusterIp) => {
+  const udp = (spec: Partial<Service["spec"]> = {}) => service({ ports: [{ port: 53, protocol: "UDP" }], ...spec });
+  const udpSlices = (...machines: Parameters<typeof slices>[0]) => slices(machines, { port: 8081, protocol: "UDP" });
+
+  test("a client that goes on sending is sent to another endpoint when its own goes, and stays while it is there", async () => {
+    await lab.apply(udp(), ...udpSlices(pods[0]!, pods[1]!));
+    const client = sending(pods[2]!, clusterIp, 53), first = await answer(client);
+    for (let i = 0; i < 4; i++) expect(await answer(client)).toBe(first);
+    const [other] = pods.slice(0, 2).filter(({ name }) => name !== first);
+    await lab.apply(...udpSlices(other!));
+    expect(await answer(client)).toBe(other!.name);
+    await lab.apply(...udpSlices(pods[0]!, pods[1]!));
+    for (let i = 0; i < 4; i++) expect(await answer(client)).toBe(other!.name);
+  });
+
+  test("a client that began before there was an endpoint is answered when there is one; so is one at a node port, and of the node itself", async () => {
+    const nodePort = udp({ type: "NodePort", externalTrafficPolicy: "Cluster", ports: [{ port: 53, nodePort: 30053, protocol: "UDP" }] });
+    await lab.apply(nodePort, ...udpSlices());
+    const waiting = [sending(pods[2]!, clusterIp, 53), sending(outside, node[ip], 30053), sending(node, clusterIp, 53)];
+    for (const client of waiting) expect(await client.ask()).toBe("silence");
+    await lab.apply(...udpSlices(pods[0]!));
+    for (const client of waiting) expect(await answer(client)).toBe("pod2");
+  });
+
+  test("an endpoint that ends but serves keeps its clients", async () => {
+    await lab.apply(udp(), ...udpSlices(pods[0]!));
+    const client = sending(pods[2]!, clusterIp, 53);
+    expect(await answer(client)).toBe("pod2");
+    await lab.apply(...udpSlices({ machine: pods[0]!, conditions: { ready: false, serving: true, terminating: true } }, pods[1]!));
+    expect(await answer(client)).toBe("pod2");
+    await lab.apply(...udpSlices(pods[1]!));
+    expect(await answer(client)).toBe("pod3");
+  });
+
+  test("a node port that is no more is silent, also for who was sending; and its number may be another's", async () => {
+    await lab.apply(udp({ type: "NodePort", externalTrafficPolicy: "Cluster", ports: [{ port: 53, nodePort: 30053, protocol: "UDP" }] }), ...udpSlices(pods[0]!));
+    const client = sending(outside, node[ip], 30053);
+    expect(await answer(client)).toBe("pod2");
+    await lab.apply(udp());
+    expect(await client.ask()).toBe("silence");
+  });
+
+  test("affinity holds over source ports; the same port by TCP is another service", async () => {
+    await lab.apply(udp({ sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } } }), ...udpSlices(...pods));
+    const answers = new Set<string | undefined>();
+    for (let i = 0; i < 5; i++) {
+      const client = sending(outside, clusterIp, 53);
+      answers.add(await answer(client));
+      client.stop();
+    }
+    expect(answers.size).toBe(1);
+    expect(await request(pods[2]!, clusterIp, 53)).toBe(7);
+    await lab.apply(service({ ports: [{ name: "dns", port: 53, protocol: "UDP" }, { name: "web", port: 53, protocol: "TCP" }] }), ...slices(pods, { port: 8081, protocol: "UDP" }).map((slice) => ({ ...slice, ports: [{ name: "dns", port: 8081, protocol: "UDP" as const }, { name: "web", port: 8080, protocol: "TCP" as const }] })));
+    expect(String(await request(outside, clusterIp, 53))).toStartWith("pod");
+    expect(await answer(sending(outside, clusterIp, 53))).toStartWith("pod");
+  });
+});
+
+test("type changes lead wherever they say", async () => {
+  const at = async (...answers: [address: string, port: number, expected: string | number][]) => {
+    for (const [address, port, expected] of answers) expect(String(await request(outside, address, port)).split(" ")[0], `${address}:${port}`).toBe(String(expected));
+  };
+  const clusterIp = "10.43.0.20", balanced = "203.0.113.8", ports = [{ port: 80, nodePort: 30080, protocol: "TCP" as const }];
+  await lab.apply(service(), ...slices([pods[0]!]));
+  await at([clusterIp, 80, "pod2"], [node.ip, 30080, 7]);
+  await lab.apply(service({ type: "NodePort", externalTrafficPolicy: "Cluster", ports }));
+  await at([clusterIp, 80, "pod2"], [node.ip, 30080, "pod2"]);
+  await lab.apply(service({ type: "LoadBalancer", externalTrafficPolicy: "Cluster", allocateLoadBalancerNodePorts: false }, { ingress: [{ ip: balanced }] }));
+  await at([clusterIp, 80, "pod2"], [node.ip, 30080, 7], [balanced, 80, "pod2"]);
+  await lab.apply(service({ type: "ExternalName", externalName: "example.org", clusterIP: "", clusterIPs: [] }));
+  await at([clusterIp, 80, 28], [node.ip, 30080, 7]);
+  await lab.apply(service({ type: "NodePort", externalTrafficPolicy: "Cluster", ports }));
+  await at([clusterIp, 80, "pod2"], [node.ip, 30080, "pod2"]);
+  await lab.apply(service({ clusterIP: "None", clusterIPs: ["None"] }));
+  await at([clusterIp, 80, 28], [node.ip, 30080, 7]);
+  await lab.apply(service({}, { labels: { "service.kubernetes.io/service-proxy-name": "other" } }));
+  await at([clusterIp, 80, 28]);
+  await lab.apply(service());
+  await lab.remove("services", "default/web");
+  await at([clusterIp, 80, 28]);
+});
+
+test("a load balancer on the node's own address leaves the node's other ports alone", async () => {
+  const own = Bun.spawn([process.execPath, "-e", `Bun.serve({ hostname: "0.0.0.0", port: 9090, fetch: () => new Response("the node") }); console.log("up")`], { stdout: "pipe" });
+  try {
+    for await (const line of own.stdout) if (line.length) break;
+    await lab.apply(service({ type: "LoadBalancer", externalTrafficPolicy: "Cluster" }, { ingress: [{ ip: node.ip }] }), ...slices([pods[0]!]));
+    for (const from of [outside, node, pods[1]!]) expect([String(await request(from, node.ip, 80)).split(" ")[0], await request(from, node.ip, 9090)]).toEqual(["pod2", "the node"]);
+  } finally {
+    own.kill();
+  }
+});
+
+const hostPortPod = (name: string, { ip, ip6 }: Machine, ports: object[]): Pod =>
+  ({ metadata: { namespace: "default", name }, spec: { nodeName: "n1", containers: [{ name: "c", image: "x", ports }] }, status: { phase: "Running", podIP: ip, podIPs: [{ ip }, { ip: ip6 }] } }) as Pod;
+
+test("host ports: by address and protocol, on loopback for who asks from another address, in both families, beside a node port of that number", async () => {
+  const first = (text: Promise<string | number>) => text.then((answer) => String(answer).split(" ")[0]);
+  await lab.apply(
+    hostPortPod("a", pods[0]!, [{ containerPort: 8080, hostPort: 54323, hostIP: "127.0.0.1" }]), hostPortPod("b", pods[1]!, [{ containerPort: 8080, hostPort: 54323, hostIP: node.ip }]),
+    hostPortPod("c", pods[2]!, [{ containerPort: 8081, hostPort: 54323, hostIP: node.ip, protocol: "UDP" }, { containerPort: 8080, hostPort: 8888 }, { containerPort: 8080, hostPort: 30080 }]),
+  );
+  expect(await first(request(node, "127.0.0.1", 54323, "--interface", node.ip))).toBe("pod2");
+  expect(await first(request(node, node.ip, 54323))).toBe("pod3");
+  expect(await request(outside, node.ip, 54323)).toBe(`pod3 ${outside.ip}`);
+  expect(await answer(sending(outside, node.ip, 54323))).toBe("pod4");
+  for (const address of [node.ip, node.ip6]) for (const from of [outside, node, pods[0]!, pods[2]!]) expect(await first(request(from, address, 8888))).toBe("pod4");
+  expect(await first(request(pods[0]!, "10.42.0.1", 8888))).toBe("pod4");
+  await lab.apply(service({ type: "NodePort", externalTrafficPolicy: "Cluster", ports: [{ port: 80, nodePort: 30080, protocol: "TCP" }] }), ...slices([pods[0]!]));
+  expect(await first(request(outside, node.ip, 30080))).toBe("pod2");
+  await lab.remove("services", "default/web");
+  expect(await first(request(outside, node.ip, 30080))).toBe("pod4");
+  const client = sending(outside, node.ip, 54323);
+  expect(await answer(client)).toBe("pod4");
+  await lab.apply(hostPortPod("c", pods[0]!, [{ containerPort: 8081, hostPort: 54323, hostIP: node.ip, protocol: "UDP" }]));
+  expect(await answer(client)).toBe("pod2");
+  for (const name of ["a", "b", "c"]) await lab.remove("pods", `default/${name}`);
+  expect(await request(outside, node.ip, 8888)).toBe(7);
+});
+
+test("health checks say how many endpoints the node has: with one 200, without or with ending ones 503; and end with the service", async () => {
+  const local = service({ type: "LoadBalancer", externalTrafficPolicy: "Local", healthCheckNodePort: 30999 }, { ingress: [{ ip: "203.0.113.8" }] });
+  const check = async (address: string): Promise<{ status: number; weight: string | undefined; body: unknown }> => {
+    const child = Bun.spawn(inside(outside, "curl", "-si", "--max-time", "2", `http://${address}:30999/`), { stdout: "pipe" });
+    const [head = "", body = ""] = (await new Response(child.stdout).text()).split("\r\n\r\n");
+    return { status: Number(head.split(" ")[1]), weight: /x-load-balancing-endpoint-weight: (\d+)/i.exec(head)?.[1], body: body && JSON.parse(body) };
+  };
+  const expected = (localEndpoints: number) => ({ status: localEndpoints ? 200 : 503, weight: String(localEndpoints), body: { service: { namespace: "default", name: "web" }, localEndpoints, serviceProxyHealthy: true } });
+  await lab.apply(local, ...slices([pods[0]!, pods[1]!, { machine: pods[2]!, nodeName: "n2" }]));
+  for (const address of [node.ip, `[${node.ip6}]`]) expect(await check(address)).toEqual(expected(2));
+  await lab.apply(...slices([{ machine: pods[0]!, conditions: { ready: false, serving: true, terminating: true } }]));
+  expect(await check(node.ip)).toEqual(expected(0));
+  await lab.apply(service({ type: "LoadBalancer", externalTrafficPolicy: "Cluster" }));
+  expect((await check(node.ip)).status).toBe(NaN);
+});
+
+test("a health check's port that another program has is told of, and taken when it is free", async () => {
+  const other = Bun.serve({ hostname: node.ip, port: 30998, fetch: () => new Response("other") });
+  const local = (spec: object = {}) => service({ type: "LoadBalancer", externalTrafficPolicy: "Local", healthCheckNodePort: 30998, ...spec });
+  await lab.apply(local(), ...slices([pods[0]!]));
+  expect(lab.warnings.filter((text) => text.includes("health check port"))).toHaveLength(1);
+  await other.stop(true);
+  await lab.apply(local({ selector: { app: "web" } }));
+  expect(await request(outside, node.ip, 30998)).toContain('"localEndpoints": 1');
+  await lab.remove("services", "default/web");
+});
+
+describe("other programs", () => {
+  const answers = () => eventually(async () => expect(String(await request(pods[1]!, "10.43.0.20", 80))).toStartWith("pod2"), { timeout: 1000 });
+
+  test.each([
+    ["flushes all rules", ["nft", "flush", "ruleset"]], ["deletes our table", ["nft", "delete", "table", "ip", "skiff-test"]],
+    ["empties a chain of ours", ["nft", "flush", "chain", "ip", "skiff-test", "services"]], ["deletes an element", ["nft", "delete", "element", "ip", "skiff-test", "service-ips", "{ 10.43.0.20 . tcp . 80 }"]],
+  ])("when one %s, it is all there again within a second", async (_, command) => {
+    await lab.apply(service(), ...slices([pods[0]!]));
+    await answers();
+    const before = lab.warnings.length;
+    run(...command);
+    await answers();
+    expect(lab.warnings.slice(before).some((text) => text.includes("restoring it"))).toBe(true);
+    expect(run("nft", "list", "tables")).toContain("table ip6 skiff-test");
+  });
+
+  test("our own changes are nobody else's, and others' tables are theirs", async () => {
+    run("nft", "add table ip theirs; add chain ip theirs c; add rule ip theirs c accept");
+    const before = lab.warnings.length;
+    for (const machine of pods) await lab.apply(service({ sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds: 5 } } }), ...slices([machine]));
+    await lab.restart();
+    await lab.apply(service(), ...slices([pods[0]!]));
+    await answers();
+    expect(lab.warnings.slice(before)).toEqual([]);
+    expect(run("nft", "list", "table", "ip", "theirs")).toContain("accept");
+    run("nft", "delete", "table", "ip", "theirs");
+  });
+
+  test("a firewall that keeps pods from the network is told of once, with what to do; one that lets them through is not", async () => {
+    const before = lab.warnings.length, told = () => lab.warnings.slice(before);
+    run("nft", "add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }");
+    await eventually(() => expect(told()).toEqual([expect.stringContaining("chain FORWARD of table ip filter drops packets between pods, and from pods to elsewhere. To let them through: iptables -I FORWARD -s 10.42.0.0/16 -j ACCEPT && iptables -I FORWARD -d 10.42.0.0/16 -j ACCEPT")]));
+    run("nft", "add table inet firewalld; add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; policy accept; }; add rule inet firewalld filter_FORWARD reject with icmpx admin-prohibited");
+    await eventually(() => expect(told()[1]).toContain("firewall-cmd --permanent --zone=trusted --add-source=10.42.0.0/16"));
+    run("nft", "delete table ip filter; delete table inet firewalld");
+    run("nft", "add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }; add rule ip filter FORWARD ip saddr 10.42.0.0/16 accept; add rule ip filter FORWARD ip daddr 10.42.0.0/16 accept");
+    run("nft", "add table ip last; add chain ip last out { type filter hook forward priority 20; policy drop; }");
+    await eventually(() => expect(told().at(-1)).toContain("nft insert rule ip last out ip saddr 10.42.0.0/16 accept"));
+    expect(told()).toHaveLength(3);
+    run("nft", "delete table ip filter; delete table ip last");
+  });
+});
+
+test("a restart leaves connections and rules as they are", async () => {
+  await lab.apply(service({ ports: [{ port: 53, protocol: "UDP" }] }), ...slices(pods, { port: 8081, protocol: "UDP" }));
+  const client = sending(outside, "10.43.0.20", 53), first = await answer(client);
+  await lab.restart();
+  for (let i = 0; i < 3; i++) expect(await answer(client)).toBe(first);
+});
+
+test("metrics by kube-proxy's names", async () => {
+  await lab.apply(service(), ...slices([pods[0]!]));
+  expect(await serversOf(pods[1]!, "10.43.0.20", 80, 3)).toEqual(new Set(["pod2"]));
+  const text = lab.metrics.render();
+  expect(text).toMatch(/kubeproxy_sync_proxy_rules_duration_seconds_count\{ip_family="IPv6"\} \d+/);
+  expect(text).toMatch(/kubeproxy_conntrack_reconciler_deleted_entries_total\{ip_family="IPv4"\} [1-9]/);
+});
