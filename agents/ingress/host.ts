@@ -1,14 +1,28 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 
 const cgroups = "/sys/fs/cgroup";
 
-/** Puts a process into a control group, which is made where it is missing: of v2, or of v1's hierarchies that count memory and processes. */
-export function placeInGroup(path: string, pid: number): void {
+/** A control group, by which processes are known to be ours whoever started them. */
+export interface ProcessGroup {
+  add(pid: number): void;
+  /** Those in it, and what they have started. */
+  pids(): number[];
+}
+
+/** The group at `path`, made when the first process comes: of v2, or of v1's hierarchies that count memory, processes and time. */
+export function processGroup(path: string): ProcessGroup {
   const roots = existsSync(`${cgroups}/cgroup.controllers`) ? [cgroups] : ["memory", "pids", "cpu"].map((controller) => `${cgroups}/${controller}`).filter((root) => existsSync(root));
-  for (const root of roots) {
-    mkdirSync(root + path, { recursive: true });
-    writeFileSync(`${root}${path}/cgroup.procs`, String(pid));
-  }
+  const files = roots.map((root) => `${root}${path}/cgroup.procs`);
+  return {
+    add(pid) {
+      for (const file of files) {
+        mkdirSync(dirname(file), { recursive: true });
+        writeFileSync(file, String(pid));
+      }
+    },
+    pids: () => (files[0] && existsSync(files[0]) ? readFileSync(files[0], "utf8").split("\n").filter(Boolean).map(Number) : []),
+  };
 }
 
 export const hasIpv6 = (): boolean => existsSync("/proc/net/if_inet6") && readFileSync("/proc/net/if_inet6", "utf8") !== "";

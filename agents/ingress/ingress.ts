@@ -22,7 +22,7 @@ import type { KeyPair } from "./key-pair.ts";
 import { certificateFile, nginxConfig, type NginxSettings } from "./nginx-config.ts";
 import { Nginx } from "./nginx.ts";
 import { routesOf, type Problem, type Routes } from "./routes.ts";
-import { hasIpv6, placeInGroup, workerUser } from "./host.ts";
+import { hasIpv6, processGroup, workerUser } from "./host.ts";
 
 export interface IngressControllerOptions {
   client: Client;
@@ -61,7 +61,7 @@ export class IngressController {
   #told = new Set<string>();
   constructor(private readonly options: IngressControllerOptions) {
     const { directory, clock, log, cgroup } = options;
-    this.#nginx = new Nginx({ directory, clock, log, place: (pid) => placeInGroup(cgroup, pid) });
+    this.#nginx = new Nginx({ directory, clock, log, group: processGroup(cgroup) });
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -113,14 +113,18 @@ export class IngressController {
     if (routes.served.length === 0 && this.#applied === "") return;
 
     if (!Bun.which("nginx")) {
-      this.#tell(routes.served.map((ingress) => ({ ingress, message: "nginx is not installed on the server: install your distribution's nginx package, and leave its own service off" })));
-      throw new Error("nginx is not installed: install your distribution's nginx package, or run the server with --disable ingress");
+      const message = "nginx is not installed on the server: install your distribution's nginx package, leave its own service off; or run the server with --disable ingress";
+      this.#tell(routes.served.map((ingress) => ({ ingress, message })));
+      throw new Error(message);
     }
     const wanted = JSON.stringify([nginxConfig(routes, this.#settings(), 0), [...routes.certificates]]);
     if (wanted !== this.#applied) {
       const generation = this.#generation + 1;
       this.#writeCertificates(routes, this.#generation === 0 ? await ownCertificate() : undefined);
-      await this.#nginx.apply(nginxConfig(routes, this.#settings(), generation), generation, signal);
+      await this.#nginx.apply(nginxConfig(routes, this.#settings(), generation), generation, signal).catch((error: Error) => {
+        this.#tell([...routes.problems, ...routes.served.map((ingress) => ({ ingress, message: error.message }))]);
+        throw error;
+      });
       this.#generation = generation;
       this.#applied = wanted;
       this.#forgetCertificates(routes);

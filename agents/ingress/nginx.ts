@@ -1,14 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../src/base/clock.ts";
 import type { Logger } from "../../src/base/log.ts";
+import type { ProcessGroup } from "./host.ts";
 import { statusSocket } from "./nginx-config.ts";
 
 export interface NginxOptions {
   /** On a tmpfs: configuration, keys, sockets. */
   directory: string;
-  /** Puts the process with this id where it belongs: a control group. */
-  place(pid: number): void;
+  group: ProcessGroup;
   clock: Clock;
   log: Logger;
 }
@@ -35,8 +35,7 @@ export class Nginx {
     await this.#test();
     writeFileSync(this.#file("nginx.conf"), config, { mode: 0o600 });
     if (!this.#child || this.#child.exitCode !== null) {
-      await this.#stopLeftover();
-      this.#spawn();
+      await this.#spawn();
     } else this.#child.kill("SIGHUP");
     await this.#untilServed(generation, signal);
   }
@@ -55,7 +54,7 @@ export class Nginx {
       if (clock.monotonic() - startedAt > restartBackoff.maxMs) backoffMs = restartBackoff.firstMs;
       await clock.sleep(backoffMs, signal).catch(() => undefined);
       backoffMs = Math.min(backoffMs * 2, restartBackoff.maxMs);
-      if (!signal.aborted && this.#child === child) this.#spawn();
+      if (!signal.aborted && this.#child === child) await this.#spawn();
     }
     this.#stopping = true;
     await this.#end();
@@ -67,14 +66,14 @@ export class Nginx {
     return join(this.options.directory, name);
   }
 
-  #spawn(): void {
+  async #spawn(): Promise<void> {
+    await this.#stopLeftovers();
     if (this.#stopping) return;
     rmSync(statusSocket(this.options.directory), { force: true });
     this.#said = "";
     const child = Bun.spawn(["nginx", "-e", "stderr", "-p", this.options.directory, "-c", this.#file("nginx.conf")], { stdin: "ignore", stdout: "ignore", stderr: "pipe", detached: true });
     this.#child = child;
-    this.options.place(child.pid);
-    writeFileSync(this.#file("child.pid"), String(child.pid));
+    this.options.group.add(child.pid);
     void this.#listen(child.stderr);
     this.#started.resolve(child);
   }
@@ -112,22 +111,11 @@ export class Nginx {
     throw new Error(`nginx did not take the configuration into use: ${this.#said.split("\n").find((line) => line.includes("[emerg]")) ?? this.#said.trim()}`);
   }
 
-  async #stopLeftover(): Promise<void> {
-    const { clock } = this.options;
-    const pid = existsSync(this.#file("child.pid")) ? Number(readFileSync(this.#file("child.pid"), "utf8")) : 0;
-    if (!this.#isOurs(pid)) return;
-    trySignal(pid, "SIGTERM");
-    for (const deadline = clock.monotonic() + stopTimeoutMs; this.#isOurs(pid); await clock.sleep(20)) if (clock.monotonic() > deadline) trySignal(pid, "SIGKILL");
-  }
-
-  /** Process ids are reused: only a master that runs with our configuration is ours. */
-  #isOurs(pid: number): boolean {
-    if (!Number.isInteger(pid) || pid <= 1) return false;
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(this.#file("nginx.conf"));
-    } catch {
-      return false;
-    }
+  /** Of a Skiff that was killed; or workers whose master was, which hold its ports. */
+  async #stopLeftovers(): Promise<void> {
+    const { clock, group } = this.options;
+    for (const pid of group.pids()) trySignal(pid, "SIGTERM");
+    for (const deadline = clock.monotonic() + stopTimeoutMs; group.pids().length > 0; await clock.sleep(20)) if (clock.monotonic() > deadline) for (const pid of group.pids()) trySignal(pid, "SIGKILL");
   }
 
   async #end(): Promise<void> {
