@@ -3,13 +3,15 @@
 #
 #   from a clone:      sudo ./install.sh
 #   from a release:    curl -sfL <release URL>/install.sh | INSTALL_SKIFF_RELEASE_URL=<release URL> sh -
+#   as an agent, with all that is needed from its server:
+#     curl -sfk https://<server>:6443/v1-skiff/install.sh | SKIFF_URL=https://<server>:6443 SKIFF_TOKEN=<token> sh -
 #
 # Variables, all optional:
 #   INSTALL_SKIFF_EXEC         command and flags of the service: "server --node-name edge-1"; default "server", or "agent" when SKIFF_URL is set
 #   INSTALL_SKIFF_BIN_DIR      where the executable and the scripts go; default /usr/local/bin
 #   INSTALL_SKIFF_SYSTEMD_DIR  where the systemd unit goes; default /etc/systemd/system
 #   INSTALL_SKIFF_CONFIG_DIR   where the configuration goes; default /etc/skiff
-#   INSTALL_SKIFF_RELEASE_URL  where releases are downloaded from
+#   INSTALL_SKIFF_RELEASE_URL  where releases are downloaded from; default: from the server that SKIFF_URL names
 #   INSTALL_SKIFF_VERSION      which release; default: the latest
 #   INSTALL_SKIFF_BINARY       install this executable; nothing is downloaded or built
 #   INSTALL_SKIFF_SKIP_DOWNLOAD=true  keep the executable that is installed
@@ -170,20 +172,44 @@ build_binary() {
 
 download_binary() {
   base=${INSTALL_SKIFF_RELEASE_URL:-}
-  [ -n "$base" ] || fail "set INSTALL_SKIFF_RELEASE_URL to where the releases are, or run install.sh from a clone"
-  base=${base%/}${INSTALL_SKIFF_VERSION:+/$INSTALL_SKIFF_VERSION}
   TEMPORARY=$(mktemp -d)
   trap 'rm -rf "$TEMPORARY"' EXIT
-  step "Downloading skiff-linux-$ARCH"
+  if [ -n "$base" ]; then
+    base=${base%/}${INSTALL_SKIFF_VERSION:+/$INSTALL_SKIFF_VERSION}
+  else
+    [ -n "${SKIFF_URL:-}" ] || fail "set INSTALL_SKIFF_RELEASE_URL to where the releases are, or run install.sh from a clone"
+    server=${SKIFF_URL%%,*}
+    server=${server%/}
+    trust_server "$server"
+    base=$server/v1-skiff/binaries
+  fi
+  step "Downloading skiff-linux-$ARCH from $base"
   fetch "$base/skiff-linux-$ARCH" "$TEMPORARY/skiff-linux-$ARCH"
   fetch "$base/sha256sums.txt" "$TEMPORARY/sha256sums.txt"
   (cd "$TEMPORARY" && grep " skiff-linux-$ARCH\$" sha256sums.txt | sha256sum -c - >/dev/null 2>&1) || fail "the checksum of the download is wrong: try again"
   BINARY=$TEMPORARY/skiff-linux-$ARCH
 }
 
+# An executable is taken from the server that the token names, and from no other that answers in its place.
+trust_server() {
+  CA_FILE=$TEMPORARY/ca.crt
+  UNVERIFIED=true fetch "$1/cacerts" "$CA_FILE"
+  case "${SKIFF_TOKEN:-}" in
+    K10*)
+      pinned=$(printf %s "$SKIFF_TOKEN" | cut -c4-67)
+      shown=$(sed '/-----/d' "$CA_FILE" | base64 -d 2>/dev/null | sha256sum | cut -d' ' -f1)
+      [ "$pinned" = "$shown" ] || fail "$1 has the CA $shown, and SKIFF_TOKEN is for the one with $pinned: take the token from that server (\"skiff token\"), or correct SKIFF_URL" ;;
+    *) warn "SKIFF_TOKEN does not name the server's CA: what $1 sends is run unseen. A token that begins with K10, as \"skiff token\" prints it, would be checked" ;;
+  esac
+}
+
 fetch() {
-  if have curl; then curl -fsSL --retry 3 -o "$2" "$1"
-  elif have wget; then wget -q -O "$2" "$1"
+  if have curl; then
+    # shellcheck disable=SC2046
+    curl -fsSL --retry 3 $(is_true "${UNVERIFIED:-}" && echo --insecure || printf %s "${CA_FILE:+--cacert $CA_FILE}") -o "$2" "$1"
+  elif have wget; then
+    # shellcheck disable=SC2046
+    wget -q $(is_true "${UNVERIFIED:-}" && echo --no-check-certificate || printf %s "${CA_FILE:+--ca-certificate=$CA_FILE}") -O "$2" "$1"
   else fail "downloading needs curl or wget: please install one of them"
   fi || fail "$1 could not be downloaded"
 }
@@ -216,7 +242,6 @@ choose_command() {
   case "$ROLE" in
     server) ;;
     agent)
-      "$BIN_DIR/skiff" --help | grep -q "^ *agent " || fail "this version of Skiff cannot join another server yet: unset SKIFF_URL to install a server of its own"
       [ -n "${SKIFF_URL:-}" ] && [ -n "${SKIFF_TOKEN:-}" ] || fail "an agent needs SKIFF_URL and SKIFF_TOKEN: the token is printed by \"skiff token\" on the server" ;;
     *) fail "INSTALL_SKIFF_EXEC must begin with server or agent, not $ROLE" ;;
   esac
@@ -499,13 +524,11 @@ show_log_end() {
 }
 
 finish() {
+  "$BIN_DIR/skiff" status --wait 180 --data-dir "$DATA_DIR" || { show_log_end >&2; fail "Skiff did not become ready in three minutes, and goes on trying; the end of its log is above, all of it: $(show_log_hint)"; }
+  step "Skiff is ready"
   if [ "$ROLE" = server ]; then
-    "$BIN_DIR/skiff" status --wait 180 --data-dir "$DATA_DIR" || { show_log_end >&2; fail "Skiff did not become ready in three minutes; the end of its log is above, all of it: $(show_log_hint)"; }
-    step "Skiff is ready"
     note "Use it:      export KUBECONFIG=$CONFIG_DIR/skiff.yaml; kubectl get nodes"
     have kubectl || note "kubectl:     apt-get install kubernetes-client, or any other kubectl"
-  else
-    step "Skiff runs and joins $SKIFF_URL"
   fi
   note "Configure:   $CONFIG_DIR/config.yaml, then run this again"
   note "Logs:        $(show_log_hint)"

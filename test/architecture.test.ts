@@ -29,7 +29,7 @@ const mayImport: Record<string, readonly string[]> = {
   "src/server": ["src", "agents/agent.ts", "agents/ingress"],
   // `skiff agent`: a node in a process of its own. Takes what a server's node has around it, and nothing of the control plane.
   "src/agent": ["src/base", "src/apimachinery", "src/apis", "src/client", "src/registry/attributes.ts", "src/apiserver/authentication", "src/apiserver/front", "src/server", "agents/agent.ts", "agents/join", "agents/node-store", "agents/tunnel"],
-  "src/cli": ["src/base", "src/client", "src/apimachinery", "src/apis", "src/kubectl", "src/server", "src/agent", "agents/agent.ts", "agents/hollow"],
+  "src/cli": ["src/base", "src/client", "src/apimachinery", "src/apis", "src/kubectl", "src/server", "src/agent", "agents/agent.ts", "agents/join", "agents/hollow"],
   "src/main.ts": ["src/cli"],
   "src/build": ["src/apimachinery", "package.json"],
   // Drivers: the world outside, without Kubernetes.
@@ -47,7 +47,7 @@ const mayImport: Record<string, readonly string[]> = {
   "agents/join": ["src/base"],
   "agents/tunnel": ["src/base", "src/client"],
   "agents/ingress": ["src/base", "src/apimachinery", "src/apis", "src/client"],
-  "agents/dns": ["src/base", "src/apimachinery", "src/apis", "src/client"],
+  "agents/dns": ["src/base", "src/apimachinery", "src/apis", "src/client", "agents/netlink"],
   // What a kubelet tells the other parts of its node.
   "agents/local-pods": ["src/apimachinery", "src/apis", "src/client"],
   // Plays nodes without a runtime by the kubelet's own rules, so that the two can't drift apart.

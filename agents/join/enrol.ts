@@ -68,7 +68,7 @@ export async function enrolOnce({ store, nodeName, token, ...options }: Omit<Enr
   if (!answer.ok) throw refusal(answer.status, text);
   const { certificates, clientCa, cluster, servers: told } = JSON.parse(text) as Enrolment;
   const pairs = Object.fromEntries(made.map(([name, { key }]) => [name, { certificate: certificates[name], key }])) as Record<IdentityName, KeyPair>;
-  const membership = { nodeName, serverCa, clientCa, pairs, addresses, cluster, servers: told };
+  const membership = { nodeName, serverCa, clientCa, pairs, addresses, cluster, server: url, servers: told };
   store.write(membership);
   log.info("This machine has its certificates", { server: url, node: nodeName });
   return membership;

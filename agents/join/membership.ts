@@ -21,6 +21,9 @@ export interface Membership {
   /** What the serving certificate was asked for. */
   addresses: string[];
   cluster: ClusterConfiguration;
+  /** By which it joined. */
+  server: string;
+  /** All servers, as the cluster tells them; from here they may be reached elsewhere. */
   servers: string[];
 }
 
@@ -66,7 +69,7 @@ function parse(text: string): Membership | undefined {
     const found = JSON.parse(text) as Membership;
     for (const pem of [found.serverCa, found.clientCa, ...identities.map((name) => found.pairs[name].certificate)]) new X509Certificate(pem);
     const { clusterCidrs: [pods], serviceCidrs: [services], clusterDns: [dns], clusterDomain } = found.cluster;
-    const texts = [found.nodeName, pods, services, dns, clusterDomain, ...identities.map((name) => found.pairs[name].key), ...found.servers, ...found.addresses];
+    const texts = [found.nodeName, pods, services, dns, clusterDomain, found.server, ...identities.map((name) => found.pairs[name].key), ...found.servers, ...found.addresses];
     return texts.every((each) => typeof each === "string" && each !== "") ? found : undefined;
   } catch {
     return undefined;

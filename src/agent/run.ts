@@ -99,9 +99,9 @@ class AgentProcess {
   components(): Component[] {
     return [
       { name: "join", start: (signal) => this.#membership.join(signal) },
+      this.#loop("membership", (signal) => this.#membership.run(signal)),
       this.#loop("tunnel", (signal) => this.#tunnel.run(signal)),
       this.#agent(),
-      this.#loop("membership", (signal) => this.#membership.run(signal)),
       this.#loop("idle-memory", (signal) => returnIdleMemory({ clock: this.#clock }, signal)),
     ];
   }

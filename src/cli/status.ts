@@ -1,6 +1,7 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { load } from "js-yaml";
+import { openMembership } from "../../agents/join/membership.ts";
 import { systemClock } from "../base/clock.ts";
 import { readIfExists } from "../base/files.ts";
 import { UsageError } from "../server/settings.ts";
@@ -14,7 +15,7 @@ interface Report {
 }
 
 export function addStatusCommand(program: Command): void {
-  program.command("status").description("Tell whether the server answers and its node is ready")
+  program.command("status").description("Tell whether the server answers and its node is ready; on an agent, whether it has joined and is ready")
     .option("--kubeconfig <file>", "the administrator's kubeconfig (default: the one the server wrote)")
     .option("--data-dir <dir>", "where the server keeps its data", "/var/lib/skiff")
     .option("--wait <seconds>", "wait until all is ready, with progress", "0")
@@ -40,6 +41,7 @@ async function waitUntilReady(look: () => Promise<Report>, ms: number): Promise<
 
 async function inspect({ kubeconfig, dataDir }: { kubeconfig?: string; dataDir: string }): Promise<Report> {
   const file = kubeconfig ?? readIfExists(`${dataDir}/server/kubeconfig-path`)?.trim();
+  if (!file && existsSync(`${dataDir}/agent/join`)) return inspectAgent(`${dataDir}/agent/join`);
   if (!file || readIfExists(file) === undefined) return { missing: "the server has not written its kubeconfig yet", lines: [] };
   const connection = readConnection(file);
   try {
@@ -51,16 +53,37 @@ async function inspect({ kubeconfig, dataDir }: { kubeconfig?: string; dataDir: 
     const agentless = readIfExists(`${dataDir}/server/agent-disabled`) !== undefined;
     if (!items.length && !agentless) return { missing: "the node has not registered yet", lines };
     const unready = items.filter((node) => !isReady(node));
-    return { missing: unready.length ? `node ${unready[0]!.metadata.name} is not ready yet: ${readyCondition(unready[0]!)?.message ?? "it has said nothing"}` : "", lines };
+    return { missing: unready.length ? notReady(unready[0]!) : "", lines };
   } catch (error) {
     return { missing: `the API server does not answer at ${connection.server} (${(error as Error).message})`, lines: [] };
   }
+}
+
+/** An agent may look at its own node and at no other. */
+async function inspectAgent(directory: string): Promise<Report> {
+  const membership = openMembership(directory).read();
+  if (!membership) return { missing: "this machine has not joined yet: its log says what it waits for", lines: [] };
+  const { nodeName, serverCa, pairs: { kubelet }, server: joinedBy, servers } = membership;
+  let problem = "";
+  for (const server of new Set([joinedBy, ...servers])) {
+    try {
+      const response = await fetchFrom({ server, ca: serverCa, cert: kubelet.certificate, key: kubelet.key }, `/api/v1/nodes/${nodeName}`);
+      if (response.status === 404) return { missing: "the node has not registered yet", lines: [] };
+      if (!response.ok) return { missing: `${server} answers ${response.status} when asked for the node`, lines: [] };
+      const node = (await response.json()) as NodeView;
+      return { missing: isReady(node) ? "" : notReady(node), lines: [`Server       ${server}`, nodeLine(node)] };
+    } catch (error) {
+      problem ||= `the server does not answer at ${server} (${(error as Error).message})`;
+    }
+  }
+  return { missing: problem, lines: [] };
 }
 
 interface NodeView { metadata: { name?: string }; status?: { conditions?: { type: string; status: string; message?: string }[]; nodeInfo?: { containerRuntimeVersion?: string } } }
 
 const readyCondition = (node: NodeView) => node.status?.conditions?.find((condition) => condition.type === "Ready");
 const isReady = (node: NodeView): boolean => readyCondition(node)?.status === "True";
+const notReady = (node: NodeView): string => `node ${node.metadata.name} is not ready yet: ${readyCondition(node)?.message ?? "it has said nothing"}`;
 const nodeLine = (node: NodeView): string => `Node         ${node.metadata.name}  ${isReady(node) ? "Ready" : "NotReady"}  ${node.status?.nodeInfo?.containerRuntimeVersion ?? ""}`.trimEnd();
 
 async function get(connection: Connection, path: string): Promise<unknown> {

@@ -45,6 +45,7 @@ import { hostAddresses, urlHost } from "./host.ts";
 import { apiServerIdOf, identityLease } from "./identity-lease.ts";
 import { runIngress } from "./ingress.ts";
 import { clusterInfo, kubeconfig } from "./kubeconfig.ts";
+import { downloads, ownExecutable } from "./join/downloads.ts";
 import { type JoinRoutes, withJoin } from "./join/handler.ts";
 import { kubeletPorts } from "./join/kubelet-port.ts";
 import { serverUrls } from "./join/server-urls.ts";
@@ -231,7 +232,7 @@ class Server {
       client: clientAs(admin), nodes: informers.informer(nodes).lister, secrets: informers.informer(secrets).lister, joinSecrets: () => joinSecrets(options.dataDir),
       serverCa: this.#pki.serverCa, clientCa: this.#pki.clientCa, ready: () => this.#bootstrapped, reservedNames: () => this.#pkiOptions().servingNames,
       cluster: { clusterCidrs, serviceCidrs, clusterDns, clusterDomain }, servers: () => serverUrls(informers.informer(endpointslices).lister), now: () => Math.max(this.#clock.now(), builtAt),
-      routes: { [connectPath]: this.#tunnels!.handler },
+      routes: { [connectPath]: this.#tunnels!.handler, ...downloads({ directory: this.layout.staticDir, executable: ownExecutable() }) },
     };
   }
 
