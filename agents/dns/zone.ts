@@ -1,92 +1,142 @@
-import type { Answer } from "dns-packet";
-import { parseIpv4 } from "../../src/base/cidr.ts";
+import type { Frozen } from "../../src/apimachinery/meta.ts";
+import type { ServiceSpec } from "../../src/apis/generated/core/v1.ts";
+import { isIP, isIPv4, isIPv6 } from "node:net";
+import { rcodes, types } from "./message.ts";
+import type { Resource, Sections } from "./message-writer.ts";
 import type { EndpointRecord, RecordSource } from "./records.ts";
+import { addressOfReverseName } from "./reverse-names.ts";
 
 export interface Question {
+  /** In lower case, without the dot at the end. */
   name: string;
-  type: string;
+  /** As a number; see `types`. */
+  type: number;
+}
+
+/** What the cluster's names are made from. */
+export interface Zone {
+  /** `cluster.local` */
+  domain: string;
+  records: RecordSource;
+  /** Addresses of pods and Services: nobody else can name them. */
+  isClusterAddress(ip: string): boolean;
 }
 
 /** `undefined` from `resolve` means: not ours, ask upstream. */
 export interface Resolution {
-  rcode: "NOERROR" | "NXDOMAIN";
-  answers: Answer[];
-  additionals: Answer[];
+  rcode: number;
+  answers: readonly Resource[];
+  additionals: readonly Resource[];
+  /** The name of an ExternalName Service is another name for this one, which is to be resolved as well. */
+  alias?: string;
 }
 
 /** Seconds. As short as CoreDNS' default for cluster names: a Service's address may change any time. */
 const ttl = 5;
 const schemaVersion = "1.1.0";
-const nxdomain: Resolution = { rcode: "NXDOMAIN", answers: [], additionals: [] };
-const found = (answers: Answer[], additionals: Answer[] = []): Resolution => ({ rcode: "NOERROR", answers, additionals });
+const nxdomain: Resolution = { rcode: rcodes.NXDOMAIN, answers: [], additionals: [] };
+const found = (answers: readonly Resource[], additionals: readonly Resource[] = []): Resolution => ({ rcode: rcodes.NOERROR, answers, additionals });
+const nodata = found([]);
 
 /**
- * Answers for the cluster's names. Pure but for `source`.
+ * Answers for the cluster's names. Pure but for the zone's records.
  * Source: https://github.com/kubernetes/dns/blob/master/docs/specification.md, version 1.1.0.
  */
-export function resolve(question: Question, domain: string, source: RecordSource): Resolution | undefined {
-  const name = question.name.toLowerCase().replace(/\.$/, "");
-  if (name.endsWith(".in-addr.arpa")) return resolveReverse(question, name, domain, source);
-  if (name === domain) return found([]);
+export function resolve(question: Question, zone: Zone): Resolution | undefined {
+  const { name } = question;
+  const { domain } = zone;
+  if (name.endsWith(".arpa")) return resolveReverse(question, zone);
+  if (name === domain) return question.type === types.SOA ? found([startOfAuthority(domain)]) : nodata;
   if (!name.endsWith(`.${domain}`)) return undefined;
   const labels = name.slice(0, -domain.length - 1).split(".");
-  if (labels.length === 1 && labels[0] === "dns-version") return found(question.type === "TXT" ? [{ type: "TXT", name: question.name, ttl, data: schemaVersion }] : []);
   const kind = labels.pop();
-  if (kind === "svc") return resolveService(question, labels, domain, source);
-  if (kind === "pod") return resolvePod(question, labels, source);
+  if (kind === "svc") return resolveService(question, labels, zone);
+  if (kind === "pod") return resolvePod(question, labels, zone);
+  if (kind === "dns-version" && !labels.length) return question.type === types.TXT ? found([{ type: "TXT", name, ttl, text: schemaVersion }]) : nodata;
   return nxdomain;
 }
 
+/** Says for how long a denial may be remembered. */
+export const startOfAuthority = (domain: string): Resource => ({
+  type: "SOA", name: domain, ttl, primary: `ns.dns.${domain}`, contact: `hostmaster.${domain}`, serial: 1, refresh: 7200, retry: 1800, expire: 86400, minimum: ttl,
+});
+
+/** The sections of an answer from the zone. */
+export function sectionsOf({ rcode, answers, additionals, alias }: Resolution, domain: string): Sections {
+  return { rcode, authoritative: true, answers, additionals, authorities: answers.length || alias ? [] : [startOfAuthority(domain)] };
+}
+
 /** `[_port._proto | hostname].service.namespace` in front of `.svc`. */
-function resolveService(question: Question, labels: string[], domain: string, source: RecordSource): Resolution {
+function resolveService(question: Question, labels: string[], { domain, records }: Zone): Resolution {
   const namespace = labels.pop();
   const name = labels.pop();
-  if (!namespace) return found([]);
-  if (!name) return source.hasNamespace(namespace) ? found([]) : nxdomain;
-  const service = source.service(namespace, name);
+  if (!namespace) return nodata;
+  if (!name) return records.hasNamespace(namespace) ? nodata : nxdomain;
+  const service = records.service(namespace, name);
   if (!service) return nxdomain;
   const { spec } = service;
   const fullName = `${name}.${namespace}.svc.${domain}`;
-  if (spec.type === "ExternalName") return labels.length ? nxdomain : found([{ type: "CNAME", name: question.name, ttl, data: spec.externalName! }]);
-  if (labels.length === 2 && labels.every((label) => label.startsWith("_"))) return resolvePort(question, { port: labels[0]!.slice(1), protocol: labels[1]!.slice(1) }, fullName, spec, source.endpoints(namespace, name));
-  if (spec.clusterIP !== "None") return labels.length || !spec.clusterIP ? nxdomain : addresses(question, [spec.clusterIP]);
-  const endpoints = source.endpoints(namespace, name);
-  if (labels.length === 0) return endpoints.length ? addresses(question, endpoints.map(({ ip }) => ip)) : nxdomain;
-  const chosen = endpoints.filter((endpoint) => labels.length === 1 && hostLabel(endpoint) === labels[0]);
+  if (spec.type === "ExternalName") {
+    const alias = spec.externalName!.toLowerCase().replace(/\.$/, "");
+    return labels.length ? nxdomain : { ...found([{ type: "CNAME", name: question.name, ttl, target: alias }]), alias };
+  }
+  const headless = spec.clusterIP === "None";
+  const endpoints = headless ? records.endpoints(namespace, name) : [];
+  if (labels.at(-1)?.startsWith("_")) return resolvePort(question, labels, { spec, endpoints, fullName });
+  if (!headless) {
+    const ips = spec.clusterIPs?.length ? spec.clusterIPs : spec.clusterIP ? [spec.clusterIP] : [];
+    return labels.length || !ips.length ? nxdomain : addresses(question, ips);
+  }
+  if (labels.length > 1) return nxdomain;
+  const chosen = labels.length ? endpoints.filter((endpoint) => hostLabel(endpoint) === labels[0]) : endpoints;
   return chosen.length ? addresses(question, chosen.map(({ ip }) => ip)) : nxdomain;
 }
 
-function resolvePort(question: Question, wanted: { port: string; protocol: string }, fullName: string, spec: { clusterIP?: string; ports?: readonly { name?: string; protocol?: string; port: number }[] }, endpoints: EndpointRecord[]): Resolution {
-  const matches = (port: { name?: string; protocol?: string }): boolean => port.name === wanted.port && (port.protocol ?? "TCP").toLowerCase() === wanted.protocol;
-  const targets = spec.clusterIP !== "None"
-    ? (spec.ports ?? []).filter(matches).map((port) => ({ target: fullName, ip: spec.clusterIP!, port: port.port }))
-    : endpoints.flatMap((endpoint) => endpoint.ports.filter(matches).map((port) => ({ target: `${hostLabel(endpoint)}.${fullName}`, ip: endpoint.ip, port: port.port })));
+interface PortScope {
+  spec: Frozen<ServiceSpec>;
+  endpoints: readonly EndpointRecord[];
+  fullName: string;
+}
+
+/** `_port._proto`, or `_proto` alone, which is there without records of its own. */
+function resolvePort(question: Question, labels: readonly string[], { spec, endpoints, fullName }: PortScope): Resolution {
+  const protocol = labels.at(-1)!.slice(1), name = labels.length === 2 && labels[0]!.startsWith("_") ? labels[0]!.slice(1) : undefined;
+  if (labels.length > 2 || (labels.length === 2 && name === undefined)) return nxdomain;
+  const matches = (port: { name?: string; protocol?: string }): boolean => (name === undefined || port.name === name) && (port.protocol ?? "TCP").toLowerCase() === protocol;
+  const targets = spec.clusterIP === "None"
+    ? endpoints.flatMap((endpoint) => endpoint.ports.filter(matches).map((port) => ({ target: `${hostLabel(endpoint)}.${fullName}`, ips: [endpoint.ip], port: port.port })))
+    : (spec.ports ?? []).filter(matches).map((port) => ({ target: fullName, ips: spec.clusterIPs ?? [spec.clusterIP!], port: port.port }));
   if (!targets.length) return nxdomain;
-  if (question.type !== "SRV" && question.type !== "ANY") return found([]);
+  if (name === undefined || (question.type !== types.SRV && question.type !== types.ANY)) return nodata;
   const weight = Math.max(1, Math.floor(100 / targets.length));
   return found(
-    targets.map(({ target, port }) => ({ type: "SRV", name: question.name, ttl, data: { priority: 0, weight, port, target } })),
-    targets.map(({ target, ip }) => ({ type: "A", name: target, ttl, data: ip })),
+    targets.map(({ target, port }) => ({ type: "SRV", name: question.name, ttl, priority: 0, weight, port, target })),
+    targets.flatMap(({ target, ips }) => ips.map((ip): Resource => ({ type: isIPv6(ip) ? "AAAA" : "A", name: target, ttl, address: ip }))),
   );
 }
 
-/** `10-42-0-7.namespace` in front of `.pod`: the address is in the name. */
-function resolvePod(question: Question, labels: string[], source: RecordSource): Resolution {
+/** `10-42-0-7.namespace` or `fd42--7.namespace` in front of `.pod`: the address is in the name. */
+function resolvePod(question: Question, labels: string[], { records }: Zone): Resolution {
   const [dashed = "", namespace = ""] = labels;
-  const ip = dashed.replaceAll("-", ".");
-  return labels.length === 2 && parseIpv4(ip) !== undefined && source.hasNamespace(namespace) ? addresses(question, [ip]) : nxdomain;
+  if (!labels.length) return nodata;
+  if (labels.length === 1) return records.hasNamespace(dashed) ? nodata : nxdomain;
+  const ip = [dashed.replaceAll("-", "."), dashed.replaceAll("-", ":")].find((text) => isIP(text));
+  return labels.length === 2 && ip && records.hasNamespace(namespace) ? addresses(question, [ip]) : nxdomain;
 }
 
-function resolveReverse(question: Question, name: string, domain: string, source: RecordSource): Resolution | undefined {
-  const ip = name.slice(0, -".in-addr.arpa".length).split(".").reverse().join(".");
-  const target = source.reverse(ip);
-  if (!target) return undefined;
-  return found(question.type === "PTR" || question.type === "ANY" ? [{ type: "PTR", name: question.name, ttl, data: `${target}.svc.${domain}` }] : []);
+/** Of the cluster's own addresses those without a name have none anywhere: nobody waits for an upstream to say so. */
+function resolveReverse(question: Question, { domain, records, isClusterAddress }: Zone): Resolution | undefined {
+  const ip = addressOfReverseName(question.name);
+  if (!ip) return undefined;
+  const targets = records.reverse(ip);
+  if (!targets.length) return isClusterAddress(ip) ? nxdomain : undefined;
+  return question.type === types.PTR || question.type === types.ANY ? found(targets.map((target) => ({ type: "PTR", name: question.name, ttl, target: `${target}.svc.${domain}` }))) : nodata;
 }
 
-function addresses(question: Question, ips: readonly string[]): Resolution {
-  return found(question.type === "A" || question.type === "ANY" ? [...new Set(ips)].map((ip) => ({ type: "A", name: question.name, ttl, data: ip })) : []);
+function addresses({ name, type }: Question, ips: readonly string[]): Resolution {
+  const wanted = (ip: string): boolean => type === types.ANY || (isIPv4(ip) ? type === types.A : type === types.AAAA);
+  return found([...new Set(ips)].filter(wanted).map((address) => ({ type: isIPv4(address) ? "A" : "AAAA", name, ttl, address })));
 }
 
 /** An endpoint without a hostname is called by its address, as CoreDNS does. */
-const hostLabel = ({ hostname, ip }: EndpointRecord): string => hostname ?? ip.replaceAll(".", "-");
+const hostLabel = ({ hostname, ip }: EndpointRecord): string => hostname ?? ip.replace(/[.:]/g, "-");

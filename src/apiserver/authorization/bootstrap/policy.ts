@@ -54,6 +54,7 @@ const leaderLocking = (component: string): Role =>
 const namespacedPolicy: Pick<BootstrapPolicy, "roles" | "roleBindings"> = {
   roles: [
     role("kube-system", "extension-apiserver-authentication-reader", [rule(read, "", ["configmaps"], ["extension-apiserver-authentication"])]),
+    role("kube-system", "system:skiff-network", [rule(read, "", ["configmaps"], ["skiff-dns"])]),
     role("kube-system", "system:controller:bootstrap-signer", [rule(read, "", ["secrets"])]),
     role("kube-system", "system:controller:cloud-provider", [rule(["create", "get", "list", "watch"], "", ["configmaps"])]),
     role("kube-system", "system:controller:token-cleaner", [rule(["delete", "get", "list", "watch"], "", ["secrets"]), eventsRule]),
@@ -68,6 +69,7 @@ const namespacedPolicy: Pick<BootstrapPolicy, "roles" | "roleBindings"> = {
     roleBinding("kube-system", "system:controller:token-cleaner", "system:controller:token-cleaner", serviceAccount("token-cleaner")),
     roleBinding("kube-system", "system::leader-locking-kube-controller-manager", "system::leader-locking-kube-controller-manager", user("system:kube-controller-manager"), serviceAccount("kube-controller-manager"), serviceAccount("leader-election-controller")),
     roleBinding("kube-system", "system::leader-locking-kube-scheduler", "system::leader-locking-kube-scheduler", user("system:kube-scheduler"), serviceAccount("kube-scheduler")),
+    roleBinding("kube-system", "system:skiff-network", "system:skiff-network", group("system:skiff-networks")),
     roleBinding("kube-public", "system:controller:bootstrap-signer", "system:controller:bootstrap-signer", serviceAccount("bootstrap-signer")),
   ],
 };
