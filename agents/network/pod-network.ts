@@ -39,6 +39,8 @@ export interface PodNetworkOptions {
   clock: Clock;
   log: Logger;
   netlink?: Netlink;
+  /** Sets the kernel's; default: really. */
+  applySysctls?(settings: readonly [string, string][]): void;
 }
 
 const configName = "10-skiff.conflist";
@@ -73,7 +75,7 @@ export class PodNetwork {
 
   async run(signal: AbortSignal): Promise<void> {
     const { addresses, clock, log, mode, clusterCidrs, cniConfDir, ipamDirectory, nodeName } = this.options;
-    applySysctls(routingSysctls(clusterCidrs.map((cidr) => parseNetwork(cidr)!.family)));
+    this.#applySysctls(routingSysctls(clusterCidrs.map((cidr) => parseNetwork(cidr)!.family)));
     if (mode === "none") return aborted(signal);
     for (const directory of [cniConfDir, ipamDirectory]) mkdirSync(directory, { recursive: true, mode: 0o755 });
     const runner = new Runner({
@@ -124,6 +126,10 @@ export class PodNetwork {
     this.#condition.set({});
   }
 
+  #applySysctls(settings: readonly [string, string][]): void {
+    (this.options.applySysctls ?? applySysctls)(settings);
+  }
+
   #look(): void {
     const { addresses, mode } = this.options, [main] = addresses.current;
     this.#state = this.#host.state();
@@ -153,7 +159,7 @@ export class PodNetwork {
     const { instance, mode, addresses } = this.options, [local] = addresses.current, name = `${instance}-vx`;
     const isNeeded = local !== undefined && this.#paths.size > 0 && mode !== "routes";
     const afresh = this.#table.setVtep(name, isNeeded ? { name, local, mac: vtepMac(podCidrs[0]!), mtu: this.#linkMtu() - this.#overhead(), podCidrs } : undefined);
-    if (isNeeded && afresh) applySysctls(loosePath(name));
+    if (isNeeded && afresh) this.#applySysctls(loosePath(name));
     return afresh;
   }
 
