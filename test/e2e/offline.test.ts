@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { Database } from "bun:sqlite";
+import { copyFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { eventually } from "../support/eventually.ts";
+import { type ClusterMember, startCluster, type TestCluster } from "../support/node/cluster.ts";
+import { deployment, pod, service, shell, webServer } from "../support/workloads.ts";
+
+setDefaultTimeout(180_000);
+
+/** Of the issue: from boot until all is back, with no server. */
+const backWithinMs = 30_000;
+
+let cluster: TestCluster;
+let edge: ClusterMember;
+beforeAll(async () => {
+  cluster = await startCluster({ agents: [{ name: "edge" }] });
+  edge = cluster.member("edge");
+});
+afterAll(() => cluster.dispose());
+
+const onEdge = { nodeSelector: { "kubernetes.io/hostname": "edge" } };
+const ctr = (...args: string[]): Promise<string> => edge.node.run(["ctr", "--address", join(edge.node.layout.runDir, "containerd.sock"), "--namespace", "k8s.io", ...args]);
+/** Ids of the running containers of pods whose name begins so, as the runtime has them. */
+async function running(podName: string): Promise<string[]> {
+  const all = (await ctr("containers", "list", "--quiet", `labels."io.kubernetes.pod.name"~="^${podName}",labels."io.kubernetes.container.name"==main`)).split("\n").filter(Boolean);
+  const tasks = (await ctr("tasks", "list")).split("\n").filter((line) => line.includes("RUNNING")).map((line) => line.split(/\s+/)[0]!);
+  return all.filter((id) => tasks.includes(id)).sort();
+}
+let execs = 0;
+/** Runs a command in a pod, without the API. */
+async function inPod(podName: string, ...command: string[]): Promise<string> {
+  const [id] = await running(podName);
+  if (!id) throw new Error(`no container of ${podName} runs`);
+  return ctr("tasks", "exec", "--exec-id", `test-${execs++}`, id, ...command);
+}
+const withLog = (check: () => Promise<void>, timeout: number): Promise<void> => eventually(check, { timeout, interval: 100 }).catch((error: unknown) => {
+  throw new Error(`${(error as Error).message}\n${edge.log(60)}`, { cause: error });
+});
+
+/** Until what the node has written down for the next boot holds all of these; it writes in batches, to spare its disk. */
+function untilKept(...texts: string[]): Promise<void> {
+  const file = join(edge.node.layout.agentDir, "node.db"), copy = `${file}.copy`;
+  return eventually(() => {
+    for (const suffix of ["", "-wal"]) copyFileSync(file + suffix, copy + suffix);
+    const db = new Database(copy);
+    try {
+      const kept = (db.query("SELECT body FROM objects").all() as { body: string | Uint8Array }[]).map(({ body }) => (typeof body === "string" ? body : "")).join("\n");
+      for (const text of texts) expect(kept.includes(text)).toBe(true);
+    } finally {
+      db.close();
+      for (const suffix of ["", "-wal", "-shm"]) rmSync(copy + suffix, { force: true });
+    }
+  }, { timeout: 60_000, interval: 250 });
+}
+
+describe("a node whose server is gone", () => {
+  test("starts its pods, Services and names again after a reboot, and the server finds them as they are", async () => {
+    await cluster.kubectl("create", "configmap", "greeting", "--from-literal=text=hello");
+    await cluster.kubectl("create", "secret", "generic", "password", "--from-literal=word=hunter2");
+    const fromConfigMap = { env: [{ name: "TEXT", valueFrom: { configMapKeyRef: { name: "greeting", key: "text" } } }], volumeMounts: [{ name: "password", mountPath: "/password" }] };
+    await cluster.kubectl.apply(
+      deployment("web", 2, webServer("mkdir /www; echo $TEXT from $HOSTNAME > /www/index.html; cp /password/word /www/", fromConfigMap), { ...onEdge, volumes: [{ name: "password", secret: { secretName: "password" } }] }),
+      service("web"), pod("client", shell("sleep 10000"), onEdge),
+    );
+    await cluster.kubectl("rollout", "status", "deployment", "web", "--timeout=60s");
+    await cluster.kubectl.untilPod("client", (status) => expect(status.phase).toBe("Running"));
+    const { clusterIP } = (await cluster.kubectl.get("service", "web")).spec;
+    // busybox' wget, which is linked statically, can't look up names: its nslookup can.
+    const answers = async (): Promise<void> => {
+      expect(await inPod("client", "nslookup", "web.default.svc.cluster.local")).toContain(`Address: ${clusterIP}`);
+      expect(await inPod("client", "wget", "-q", "-O-", `http://${clusterIP}/`)).toStartWith("hello from web-");
+      expect(await inPod("client", "wget", "-q", "-O-", `http://${clusterIP}/word`)).toBe("hunter2");
+    };
+    await withLog(answers, 20_000);
+    const slice = (await cluster.kubectl.items("endpointslices", "-l", "kubernetes.io/service-name=web"))[0]!;
+    await untilKept(...slice.endpoints.map(({ addresses: [address] }: { addresses: string[] }) => `"addresses":["${address}"],"conditions":{"ready":true`));
+
+    await cluster.server.node.powerCut();
+    await edge.node.powerCut();
+    await edge.boot();
+    await withLog(async () => {
+      expect(await running("web-")).toHaveLength(2);
+      await answers();
+    }, backWithinMs);
+
+    const containers = [...await running("web-"), ...await running("client")];
+    await cluster.server.boot();
+    await cluster.untilReady("edge");
+    await withLog(async () => {
+      const found = (await cluster.kubectl.items("pods")).flatMap(({ status }) => status.containerStatuses as { containerID: string; restartCount: number; ready: boolean }[]);
+      expect(found.map(({ containerID }) => containerID.replace("containerd://", "")).sort()).toEqual(containers.sort());
+      expect(found.map(({ restartCount, ready }) => [restartCount, ready])).toEqual([[1, true], [1, true], [1, true]]);
+    }, 30_000);
+  });
+
+  test("lets pods run while the agent is killed and starts again; with the server back, those it deleted meanwhile end and the others stay", async () => {
+    await cluster.kubectl.apply(...["stays", "leaves", "vanishes"].map((name) => pod(name, shell("sleep 10000"), onEdge)));
+    const uids: string[] = [];
+    for (const name of ["stays", "leaves", "vanishes"]) {
+      await cluster.kubectl.untilPod(name, (status) => expect(status.phase).toBe("Running"));
+      uids.push((await cluster.kubectl.get("pod", name)).metadata.uid);
+    }
+    await untilKept(...uids);
+    const before = [...await running("stays"), ...await running("leaves"), ...await running("vanishes")];
+    expect(before).toHaveLength(3);
+
+    edge.node.unplug();
+    await cluster.kubectl("delete", "pod", "leaves", "--wait=false");
+    await cluster.kubectl("delete", "pod", "vanishes", "--grace-period=0", "--force");
+    for (let round = 0; round < 6; round++) {
+      await edge.kill9();
+      edge.start();
+      // At any moment: before it has its store open, while it waits for the server, when it looks at the runtime.
+      await Bun.sleep(Math.random() * 4000);
+      expect([...await running("stays"), ...await running("leaves"), ...await running("vanishes")]).toEqual(before);
+    }
+    const starts = edge.log().split("Skiff is up").length;
+    await edge.kill9();
+    edge.start();
+    await withLog(async () => expect(edge.log().split("Skiff is up").length).toBeGreaterThan(starts), 20_000);
+    edge.node.plug();
+    await withLog(async () => expect([...await running("leaves"), ...await running("vanishes")]).toEqual([]), 60_000);
+    expect(await running("stays")).toEqual([before[0]!]);
+    await cluster.untilReady("edge");
+    expect((await cluster.kubectl.get("pod", "stays")).status.containerStatuses[0].restartCount).toBe(0);
+    expect((await cluster.kubectl.items("pods")).map(({ metadata }) => metadata.name)).not.toContain("leaves");
+  });
+
+  test("is a node again when it was deleted meanwhile", async () => {
+    const uid = async (): Promise<string> => (await cluster.kubectl.get("node", "edge")).metadata.uid;
+    const before = await uid();
+    await edge.node.powerCut();
+    await cluster.kubectl("delete", "node", "edge");
+    await edge.boot();
+    await cluster.untilReady("edge");
+    expect(await uid()).not.toBe(before);
+  });
+});
