@@ -3,7 +3,7 @@ import { isMirrorPod, isStaticPod } from "../static-pods/static-pod.ts";
 import { requestsOf, type Shortage } from "./admission.ts";
 import type { Pod } from "./pod.ts";
 
-const systemCriticalPriority = 2_000_000_000;
+export const systemCriticalPriority = 2_000_000_000;
 
 /** Whether the node makes room for the pod at other pods' expense. */
 export const isCritical = (pod: Pod): boolean => (pod.spec.priority ?? 0) >= systemCriticalPriority || isStaticPod(pod) || isMirrorPod(pod);
