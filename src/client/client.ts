@@ -40,6 +40,8 @@ export interface WatchOptions extends ListOptions {
   allowWatchBookmarks?: boolean;
   sendInitialEvents?: boolean;
   timeoutSeconds?: number;
+  /** What the watcher has by a key (`namespace/name`, or the name): where a server can, it sends only what became of that. */
+  known?(key: string): Frozen<KubeObject> | undefined;
 }
 
 export interface WriteOptions {
@@ -61,6 +63,7 @@ export type Patch =
   | { type: "application/apply-patch+yaml"; body: unknown; force?: boolean };
 
 export type WatchEvent<T> =
-  | { type: "ADDED" | "MODIFIED" | "DELETED"; object: Frozen<T> }
+  /** `previous` is what the object was before, where that is known. */
+  | { type: "ADDED" | "MODIFIED" | "DELETED"; object: Frozen<T>; previous?: Frozen<T> }
   /** Carries only metadata.resourceVersion, and the annotation that ends a streaming list. */
   | { type: "BOOKMARK"; object: Frozen<KubeObject> };

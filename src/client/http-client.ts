@@ -1,6 +1,8 @@
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import { apiVersionOf, type AnyResource, type ResourceCard } from "../apimachinery/resource.ts";
 import { serviceUnavailable, StatusError } from "../apimachinery/status.ts";
+import { callBy, watchBy } from "./carried.ts";
+import type { Carrier, Transport } from "./transport.ts";
 import type { Client, ObjectKey, ObjectList, WatchEvent, WatchOptions, WriteOptions } from "./client.ts";
 
 /** A server and how it is talked to. */
@@ -27,6 +29,8 @@ export interface HttpClientOptions extends Partial<Endpoint> {
   userAgent?: string;
   /** For everything but watches, in milliseconds. Default 30 s. */
   timeout?: number;
+  /** A way that is open already, used instead of connections of this client's own while it is there. */
+  transport?: Transport;
 }
 
 interface Call {
@@ -38,11 +42,16 @@ interface Call {
   signal?: AbortSignal;
   /** Without a timeout: watches. */
   endless?: boolean;
+  /** Ends an endless call that has begun. */
+  until?: AbortSignal;
 }
 
 /** A Client over HTTPS or a Unix socket, for components that don't run in the server process. */
 export function createHttpClient(options: HttpClientOptions): Client {
-  const json = async <R>(call: Call): Promise<R> => (await (await send(options, call)).json()) as R;
+  const json = async <R>(call: Call): Promise<R> => {
+    const carrier = await options.transport?.carrier(call.signal);
+    return (carrier ? await carried(options, carrier, call) : await (await send(options, call)).json()) as R;
+  };
   return {
     get: (card, key, { subresource, signal } = {}) => json({ method: "GET", path: objectPath(card, key, subresource), signal }),
     list: (card, listOptions = {}) => json<ObjectList<any>>({ method: "GET", path: collectionPath(card, listOptions.namespace), query: listQuery(listOptions) }).then((list) => withKinds(card, list)),
@@ -72,7 +81,7 @@ function objectPath(card: AnyResource, { namespace, name }: ObjectKey, subresour
 }
 
 function listQuery(options: WatchOptions): Record<string, string> {
-  return Object.fromEntries(Object.entries(options).filter(([name, value]) => name !== "namespace" && value !== undefined && value !== "").map(([name, value]) => [name, String(value)]));
+  return Object.fromEntries(Object.entries(options).filter(([name, value]) => name !== "namespace" && typeof value !== "function" && value !== undefined && value !== "").map(([name, value]) => [name, String(value)]));
 }
 
 function writeQuery(options: WriteOptions | undefined): Record<string, string> {
@@ -89,18 +98,33 @@ function withKinds<T extends KubeObject>(card: ResourceCard<T>, list: ObjectList
   return { metadata: list.metadata, items: (list.items ?? []).map((item) => withKind<T>(card, item) as Frozen<T>) };
 }
 
+const urlOf = ({ path, query }: Call): string => {
+  const search = new URLSearchParams(query).toString();
+  return search ? `${path}?${search}` : path;
+};
+
+async function carried(options: HttpClientOptions, carrier: Carrier, call: Call): Promise<unknown> {
+  const { timeout = 30_000, userAgent = "skiff" } = options, { signal: asked, ...rest } = call;
+  const timer = AbortSignal.timeout(timeout);
+  try {
+    return await callBy(carrier, { ...rest, url: urlOf(call), userAgent, signal: asked ? AbortSignal.any([asked, timer]) : timer });
+  } catch (error) {
+    if (asked?.aborted || error instanceof StatusError) throw error;
+    throw unreachable({}, endpointOf(options), error);
+  }
+}
+
 const endpointOf = ({ endpoint, server, tls }: HttpClientOptions): Endpoint => endpoint?.() ?? { server: server!, ...(tls ? { tls } : {}) };
 
 async function send(options: HttpClientOptions, call: Call, endpoint = endpointOf(options)): Promise<Response> {
-  const query = new URLSearchParams(call.query).toString();
   const token = options.token?.();
   // A watch may last; that it begins is waited for no longer than for anything else.
   const ms = options.timeout ?? 30_000, begun = new AbortController();
   const timer = call.endless ? setTimeout(() => begun.abort(new Error("it did not answer in time")), ms) : undefined;
-  const signals = [call.signal, ...(call.endless ? [begun.signal, endpoint.givenUp] : [AbortSignal.timeout(ms)])].filter((signal) => signal !== undefined);
+  const signals = [call.signal, ...(call.endless ? [begun.signal, endpoint.givenUp, call.until] : [AbortSignal.timeout(ms)])].filter((signal) => signal !== undefined);
   let response: Response;
   try {
-    response = await fetch(endpoint.server + call.path + (query && `?${query}`), {
+    response = await fetch(endpoint.server + urlOf(call), {
       method: call.method,
       headers: {
         accept: "application/json",
@@ -145,7 +169,11 @@ async function refusal(response: Response): Promise<StatusError> {
 }
 
 async function* watch<T extends KubeObject>(options: HttpClientOptions, card: ResourceCard<T>, watchOptions: WatchOptions, signal: AbortSignal): AsyncGenerator<WatchEvent<T>> {
-  const call: Call = { method: "GET", path: collectionPath(card, watchOptions.namespace), query: { ...listQuery(watchOptions), watch: "1" }, signal, endless: true };
+  const { known, ...asked } = watchOptions, { transport } = options;
+  const path = collectionPath(card, watchOptions.namespace), until = known && transport?.restored;
+  const call: Call = { method: "GET", path, query: { ...listQuery(asked), watch: "1" }, signal, endless: true, ...(until ? { until } : {}) };
+  const carrier = known && (await transport?.carrier(signal).catch(() => undefined));
+  if (carrier) return yield* carriedWatch(options, carrier, card, { ...call, query: { ...call.query, timeoutSeconds: String(carriedWatchSeconds()) } }, known);
   const endpoint = endpointOf(options);
   try {
     const response = await send(options, call, endpoint);
@@ -156,8 +184,27 @@ async function* watch<T extends KubeObject>(options: HttpClientOptions, card: Re
       yield event;
     }
   } catch (error) {
-    if (signal.aborted) return;
+    if (signal.aborted || until?.aborted) return;
     throw error instanceof StatusError ? error : unreachable(options, endpoint, error);
+  }
+}
+
+/** Whether the other end is still there is the carrier's matter, so a watch may last: each that is begun anew costs more than an idle day. One to two days. */
+const carriedWatchSeconds = (): number => Math.round(86_400 * (1 + Math.random()));
+
+async function* carriedWatch<T extends KubeObject>(options: HttpClientOptions, carrier: Carrier, card: ResourceCard<T>, call: Call, known: (key: string) => Frozen<KubeObject> | undefined): AsyncGenerator<WatchEvent<T>> {
+  const { timeout = 30_000, userAgent = "skiff" } = options, begun = new AbortController(), { signal } = call;
+  const timer = setTimeout(() => begun.abort(new Error("it did not answer in time")), timeout);
+  try {
+    yield* watchBy<T>(carrier, { method: call.method, url: urlOf(call), userAgent, signal: AbortSignal.any([signal!, begun.signal]) }, {
+      card, known, onBegun: () => clearTimeout(timer),
+      get: async (key) => withKind<T>(card, await carried(options, carrier, { method: "GET", path: objectPath(card, key), signal: signal! }) as Frozen<T>) as Frozen<T>,
+    });
+  } catch (error) {
+    if (signal!.aborted) return;
+    throw error instanceof StatusError ? error : unreachable({}, endpointOf(options), error);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -85,7 +85,7 @@ async function list<T extends KubeObject>({ client, card, scope, store, onListed
 }
 
 async function watch<T extends KubeObject>({ client, card, scope, store }: ReflectorOptions<T>, onTold: () => void, signal: AbortSignal): Promise<void> {
-  const options = { ...scope, resourceVersion: store.resourceVersion, allowWatchBookmarks: true, timeoutSeconds: watchSeconds() };
+  const options = { ...scope, resourceVersion: store.resourceVersion, allowWatchBookmarks: true, timeoutSeconds: watchSeconds(), known: (key: string) => store.get(key) as Frozen<KubeObject> | undefined };
   for await (const event of client.watch(card, options, signal)) {
     onTold();
     const object = event.object as Frozen<KubeObject>;

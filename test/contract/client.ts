@@ -15,7 +15,7 @@ export interface ClientUnderTest {
 }
 
 /** What every Client promises, whichever way it reaches the registry. */
-export function clientContract(name: string, start: () => Promise<ClientUnderTest>): void {
+export function clientContract(name: string, start: () => Promise<ClientUnderTest>, { showsManagers = true }: { showsManagers?: boolean } = {}): void {
   describe(`Client contract: ${name}`, () => {
     let subject: ClientUnderTest;
     beforeEach(async () => {
@@ -24,7 +24,7 @@ export function clientContract(name: string, start: () => Promise<ClientUnderTes
     afterEach(() => subject.dispose());
     const client = (): Client => subject.client;
     clientWrites(client);
-    clientPatches(client);
+    clientPatches(client, { showsManagers });
     clientDeletes(client);
     clientLists(client);
     clientWatches(client);

@@ -1,7 +1,9 @@
 import { dump } from "js-yaml";
 import { watchFrame } from "../../apimachinery/schema/protobuf/envelope.ts";
 import { listJson, listValue, objectJson, objectJsonParts, objectValue, type AnyObject, type Kinded } from "./object-json.ts";
+import { encodeLean, leanMediaType, leanWatchMediaType } from "../../apimachinery/lean/lean.ts";
 import { eventCbor, listCbor, objectCbor, valueCbor } from "./object-cbor.ts";
+import { changeLean, eventLean, listLean, objectLean, valueEventLean } from "./object-lean.ts";
 import { listProtobuf, objectProtobuf, valueProtobuf } from "./object-protobuf.ts";
 
 /** A serialisation of answers. `object` and `list` share bytes among readers; `value` is for what is made for one answer. */
@@ -28,6 +30,10 @@ export interface WatchEncoding {
   /** Frames are text, for WebSockets. */
   readonly isText: boolean;
   event(type: string, card: Kinded, object: AnyObject): Buffer;
+  /** An event MODIFIED by what became of the version before, where the encoding has such; no bytes when nothing that it tells of changed. */
+  change?(card: Kinded, object: AnyObject, previous: AnyObject): Buffer;
+  /** The least time between two bookmarks of a watch, in milliseconds. */
+  readonly bookmarkMs?: number;
   /** The same of a value that is made for this event. */
   valueEvent(type: string, kind: Kinded, value: object): Buffer;
 }
@@ -72,6 +78,18 @@ const cbor: Encoding = {
     mediaType: "application/cbor-seq", offeredAs: "application/cbor-seq", isText: false,
     event: (type, card, object) => eventCbor(type, objectCbor(card, object)),
     valueEvent: (type, _, value) => eventCbor(type, valueCbor(value)),
+  },
+};
+
+/** So often that a watch which is begun anew after a short while finds its events still kept. */
+const leanBookmarkMs = 210_000;
+
+/** For our own agents, which ask for it by name; not offered to others. */
+export const lean: Encoding = {
+  name: "lean", mediaType: leanMediaType, object: objectLean, list: listLean, value: (_, value) => encodeLean(value),
+  watch: {
+    mediaType: leanWatchMediaType, offeredAs: leanWatchMediaType, isText: false, bookmarkMs: leanBookmarkMs,
+    event: eventLean, change: changeLean, valueEvent: (type, _, value) => valueEventLean(type, value),
   },
 };
 

@@ -3,7 +3,7 @@ import type { AnyResource } from "../../apimachinery/resource.ts";
 import { hasProtobuf } from "../../apimachinery/schema/protobuf/messages.ts";
 import type { Exchange } from "../exchange.ts";
 import { isTrue } from "../request-info.ts";
-import { encodings, json, protobuf, tableEncodings, type Encoding, type WatchEncoding } from "./encodings.ts";
+import { encodings, json, lean, protobuf, tableEncodings, type Encoding, type WatchEncoding } from "./encodings.ts";
 import { accepts, parseAccept, type MediaType } from "./media-type.ts";
 
 /** How a client wants its answer: the serialisation, and for objects the transformation of k8s.io/apimachinery's meta group. */
@@ -63,7 +63,7 @@ function choose(exchange: Exchange, offer: Offer): Negotiated | undefined {
 /** The first encoding, by the clauses of Accept, for which `serve` has an answer. */
 function firstServed<T>(exchange: Exchange, serve: (clause: MediaType, encoding: Encoding) => T | undefined): (T & { encoding: Encoding }) | undefined {
   for (const clause of parseAccept(exchange.request.headers["accept"])) {
-    for (const encoding of encodings) {
+    for (const encoding of clause.type === lean.mediaType || clause.type === lean.watch!.mediaType ? [lean] : encodings) {
       if (!accepts(clause, encoding.mediaType) && clause.type !== encoding.watch?.mediaType) continue;
       const served = serve(clause, encoding);
       if (served) return { ...served, encoding: encoding.pretty && (clause.parameters["pretty"] === "1" || wantsPretty(exchange)) ? encoding.pretty : encoding };

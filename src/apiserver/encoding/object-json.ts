@@ -65,7 +65,7 @@ export const listValue = (card: Kinded, items: readonly AnyObject[], metadata: o
   kind: listKindOf(card), apiVersion: apiVersionOf(card), metadata, items: items.map((item) => (card.objectSchema ? objectValue(card, item) : withoutKind(item))),
 });
 
-function withoutKind(object: AnyObject): object {
+export function withoutKind(object: AnyObject): object {
   const { kind: _kind, apiVersion: _apiVersion, ...rest } = object;
   return rest;
 }

@@ -1,5 +1,6 @@
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
+import { leanMediaType } from "../../apimachinery/lean/lean.ts";
 import { apiVersionOf, type AnyResource } from "../../apimachinery/resource.ts";
 import type { KubeObject } from "../../apimachinery/meta.ts";
 import { notAcceptable, type StatusError } from "../../apimachinery/status.ts";
@@ -15,6 +16,8 @@ import { includeObjectOf, table, tableOfOne, type Printed } from "./table.ts";
 const compress = promisify(gzip);
 /** As Kubernetes: smaller answers aren't worth the time. */
 const gzipFrom = 128 << 10;
+/** Agents' links are thin. */
+const leanGzipFrom = 1 << 10;
 
 /** Answers with one object of a kind, in the form negotiated. */
 export function replyObject(exchange: Exchange, media: Negotiated, status: number, card: AnyResource, object: AnyObject): Promise<void> {
@@ -76,7 +79,7 @@ export const acceptsGzip = ({ request }: Exchange): boolean => /\bgzip\b(?!;q=0(
 /** Compresses large bodies for clients that ask for it. */
 export async function replyBytes(exchange: Exchange, status: number, contentType: string, body: Buffer, extra: Record<string, string> = {}): Promise<void> {
   const headers: Record<string, string> = { "Content-Type": contentType, "Cache-Control": "no-cache, private", ...extra };
-  if (body.length <= gzipFrom || !acceptsGzip(exchange)) return reply(exchange, status, headers, body);
+  if (body.length <= (contentType === leanMediaType ? leanGzipFrom : gzipFrom) || !acceptsGzip(exchange)) return reply(exchange, status, headers, body);
   const zipped = await compress(body, { level: 1 });
   reply(exchange, status, { ...headers, "Content-Encoding": "gzip", Vary: extra["Vary"] ? `${extra["Vary"]}, Accept-Encoding` : "Accept-Encoding" }, zipped);
 }

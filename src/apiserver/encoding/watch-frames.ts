@@ -12,13 +12,16 @@ import { tableOfOne, type IncludeObject } from "./table.ts";
 /** How one watcher wants its events. Watchers with equal `key` share frames. */
 export interface FrameFormat {
   key: string;
-  encode(type: string, object: AnyObject): Buffer;
+  /** `previous` is what a MODIFIED object was before, where that is known. No bytes: this watcher is told nothing. */
+  encode(type: string, object: AnyObject, previous?: AnyObject): Buffer;
 }
 
 /** A watcher's formats: a Table tells its columns once, with the first event. */
 export interface WatchFormat {
   first: FrameFormat;
   next: FrameFormat;
+  /** The least time between two bookmarks, in milliseconds. */
+  bookmarkMs?: number;
 }
 
 export function watchFormat(card: AnyResource, { as, metaVersion, watch }: Negotiated & { watch: WatchEncoding }, includeObject: IncludeObject, now: () => number): WatchFormat {
@@ -36,14 +39,17 @@ export function watchFormat(card: AnyResource, { as, metaVersion, watch }: Negot
     });
     return { first: tabular(false), next: tabular(true) };
   }
-  return same({ key: name, encode: (type, object) => watch.event(type, card, object) });
+  return {
+    ...same({ key: name, encode: (type, object, previous) => (type === "MODIFIED" && previous && watch.change ? watch.change(card, object, previous) : watch.event(type, card, object)) }),
+    ...(watch.bookmarkMs ? { bookmarkMs: watch.bookmarkMs } : {}),
+  };
 }
 
 /** Frames live this long, so that all watchers of an event find them; after that only the object's own bytes stay. Milliseconds. */
 const frameLifetime = 1000;
 
 export interface FrameCache {
-  /** The event as one HTTP chunk, made once for all watchers that want it in this format. */
+  /** The event as one HTTP chunk, made once for all watchers that want it in this format; empty when they are told nothing. */
   frame(event: WatchEvent<KubeObject>, format: FrameFormat): Buffer;
 }
 
@@ -62,12 +68,16 @@ export function createFrameCache(): FrameCache {
   }
 
   return {
-    frame({ type, object }, format) {
+    frame(event, format) {
+      const { type, object } = event;
       if (type === "BOOKMARK") return frameChunk(format.encode(type, object));
       const own = shared(object);
       const key = `${type};${format.key}`;
       let bytes = own.get(key);
-      if (!bytes) own.set(key, bytes = frameChunk(format.encode(type, object)));
+      if (!bytes) {
+        const encoded = format.encode(type, object, "previous" in event ? event.previous : undefined);
+        own.set(key, bytes = encoded.length > 0 ? frameChunk(encoded) : encoded);
+      }
       return bytes;
     },
   };

@@ -1,4 +1,4 @@
-import type { KubeObject } from "../../apimachinery/meta.ts";
+import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
 import type { StatusError } from "../../apimachinery/status.ts";
 import { frameChunk, type HttpStream } from "../../base/http.ts";
 import type { WatchEvent } from "../../client/client.ts";
@@ -36,6 +36,7 @@ export class WatchStream implements WatchOutput {
   private held: Buffer[] | undefined;
   private heldBytes = 0;
   private anySent = false;
+  private bookmarkAt = performance.now();
 
   constructor(private readonly parts: WatchOutputParts) {}
 
@@ -52,13 +53,26 @@ export class WatchStream implements WatchOutput {
 
   send(events: readonly WatchEvent<KubeObject>[]): void {
     const { frames, format } = this.parts;
-    const framed = events.map((event) => {
+    const framed: Buffer[] = [];
+    for (const event of events) {
+      if (event.type === "BOOKMARK" && !this.wantsBookmark(event.object)) continue;
       const chosen = this.anySent ? format.next : format.first;
       this.anySent = true;
-      return frames.frame(event, chosen);
-    });
+      const frame = frames.frame(event, chosen);
+      if (frame.length > 0) framed.push(frame);
+    }
+    if (framed.length === 0) return;
     if (this.held) for (const frame of framed) this.write(frame);
     else this.write(framed.length === 1 ? framed[0]! : Buffer.concat(framed));
+  }
+
+  /** One that ends an initial list always; others not before their time. */
+  private wantsBookmark({ metadata }: Frozen<KubeObject>): boolean {
+    const { bookmarkMs } = this.parts.format, now = performance.now();
+    if (!bookmarkMs || metadata.annotations) return true;
+    if (now - this.bookmarkAt < bookmarkMs) return false;
+    this.bookmarkAt = now;
+    return true;
   }
 
   fail(error: StatusError): void {

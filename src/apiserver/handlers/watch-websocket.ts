@@ -31,10 +31,11 @@ export class WatchWebSocket implements WatchOutput {
 
   send(events: readonly WatchEvent<KubeObject>[]): void {
     const { format } = this.parts;
-    for (const { type, object } of events) {
+    for (const event of events) {
       const chosen = this.anySent ? format.next : format.first;
       this.anySent = true;
-      this.message(chosen.encode(type, object));
+      const message = chosen.encode(event.type, event.object, "previous" in event ? event.previous : undefined);
+      if (message.length > 0) this.message(message);
     }
   }
 
