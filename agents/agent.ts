@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { openConntrack, openNftables } from "nftables-js";
 import { events } from "../src/apis/core/event.ts";
+import type { DeviceSetting } from "../src/apis/kubeletconfig/device-setting.ts";
+import type { KubeletSettings } from "../src/apis/kubeletconfig/kubelet-settings.ts";
 import type { Taint } from "../src/apis/generated/core/v1.ts";
 import { background } from "../src/base/background.ts";
 import type { Clock } from "../src/base/clock.ts";
@@ -54,6 +56,9 @@ export interface AgentOptions {
   containerRuntimeEndpoint?: string;
   /** Where the kubelet's API listens, as the Node object says. */
   kubeletPort: number;
+  kubelet: KubeletSettings;
+  /** Of this machine, for pods that ask for them. */
+  devices: readonly DeviceSetting[];
   /** The kubelet's way to the API, as `system:node:<name>`. */
   client: Client;
   informers: InformerFactory;
@@ -89,7 +94,7 @@ export function createAgent(options: AgentOptions): Agent {
     runtime, client, informers, clock, nodeName, nodeIps: () => nodeAddresses.current, labels: options.nodeLabels, taints: options.nodeTaints as Taint[],
     recorder: createEventRecorder({ client, events, component: "kubelet", host: nodeName, clock }, stopped.signal),
     rootDir: join(directory, "kubelet"), storageDirectory: options.storageDirectory, logDir: options.podLogDir, clusterDns: options.clusterDns, clusterDomain: options.clusterDomain,
-    cgroupRoot: `/${options.instance}`, kubeletPort: options.kubeletPort, ...options.memory, ...(policies ? { podHasAddresses: (...pod) => policies.podHasAddresses(...pod) } : {}),
+    cgroupRoot: `/${options.instance}`, kubeletPort: options.kubeletPort, settings: options.kubelet, devices: options.devices, ...options.memory, ...(policies ? { podHasAddresses: (...pod) => policies.podHasAddresses(...pod) } : {}),
   });
   // A server in the same process knows all that the kubelet knows.
   const informersOfPods = options.memory ? withLocalPods(networkInformers, kubelet.podStatuses, nodeName) : networkInformers;

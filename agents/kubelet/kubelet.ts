@@ -9,6 +9,8 @@ import { pods } from "../../src/apis/core/pod/pod.ts";
 import { services } from "../../src/apis/core/service/service.ts";
 import { persistentvolumes } from "../../src/apis/core/volume/persistentvolume.ts";
 import { persistentvolumeclaims } from "../../src/apis/core/volume/persistentvolumeclaim.ts";
+import type { DeviceSetting } from "../../src/apis/kubeletconfig/device-setting.ts";
+import type { KubeletSettings } from "../../src/apis/kubeletconfig/kubelet-settings.ts";
 import type { Taint } from "../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../src/client/client.ts";
 import type { InformerFactory } from "../../src/client/informer.ts";
@@ -23,7 +25,8 @@ import { ImagePuller } from "./images/image-puller.ts";
 import { defaultRotation } from "./logs/rotation.ts";
 import { parseResolvConf, type ResolvConf } from "./network/dns.ts";
 import { admittingNode } from "./node/admitting-node.ts";
-import { memoryTotal, nodeCapacity } from "./node/capacity.ts";
+import { nodeResources } from "./node/allocatable.ts";
+import { memoryTotal, readMachine } from "./node/capacity.ts";
 import { nodeLabels, NodeStatusReporter } from "./node/node-status.ts";
 import { Backoff, crashLoopLimits } from "./pod/backoff.ts";
 import type { PodContext } from "./pod/context.ts";
@@ -71,9 +74,9 @@ export interface KubeletOptions {
   /** Below which pods' control groups are made; default `/kubepods`. */
   cgroupRoot?: string;
   cgroups?: CgroupTree;
-  podPidsLimit?: number;
-  /** Default 110. */
-  maxPods?: number;
+  settings?: KubeletSettings;
+  /** Of this machine, for pods that ask for them. */
+  devices?: readonly DeviceSetting[];
   /** Where the kubelet's own API listens, as the Node says. Default 10250. */
   kubeletPort?: number;
   resolvConfPath?: string;
@@ -103,9 +106,10 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const log = logger("kubelet");
   const stop = new AbortController();
   mkdirSync(rootDir, { recursive: true, mode: 0o750 });
-  const capacity = nodeCapacity(rootDir, options.maxPods ?? 110);
+  const settings = options.settings ?? {};
+  const capacity = nodeResources(readMachine(rootDir), settings);
   const tree = options.cgroups ?? openCgroups();
-  const cgroups = new PodCgroups(tree, options.cgroupRoot ?? "/kubepods", options.podPidsLimit);
+  const cgroups = new PodCgroups(tree, options.cgroupRoot ?? "/kubepods", settings.podPidsLimit);
   const serviceInformer = informers.informer(services);
   const wake = (uid: string): void => workers.wake(uid);
 
@@ -121,7 +125,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   });
   const statuses = statics?.statuses ?? apiStatuses;
   const registered = { name: nodeName, labels: nodeLabels(nodeName, options.labels ?? {}), taints: options.taints ?? [] };
-  const devices = createDevices({ rootDir, clock, log, onCapacity: () => node.capacityChanged(), onHealth: (uids) => uids.forEach(wake) });
+  const devices = createDevices({ rootDir, settings: options.devices ?? [], clock, log, onCapacity: () => node.capacityChanged(), onHealth: (uids) => uids.forEach(wake) });
   const admission = new PodAdmission({
     recorder, clock, log, devices: devices.manager,
     node: {
@@ -197,7 +201,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       const onAbort = (): void => stop.abort(signal.reason);
       signal.addEventListener("abort", onAbort, { once: true });
       if (signal.aborted) onAbort();
-      cgroups.init();
+      cgroups.init(capacity.forPods);
       const unsubscribe = ownNode.onChange((old, node) => {
         if (node && node.metadata.uid !== old?.metadata.uid) statics?.mirrors.retry();
       });
@@ -209,7 +213,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
         probes.run(stop.signal),
         devices.run(stop.signal),
         releaseVolumes({ own: ownNode, client, clock, log, nodeName, storageDirectory }, stop.signal),
-        housekeeping({ runtime, clock, log, workers, rotation: defaultRotation, collectImages: () => collectImages(runtime, workers.pods(), defaultImageGc, log) }, stop.signal),
+        housekeeping({ runtime, clock, log, workers, rotation: { maxBytes: settings.containerLogMaxSize ?? defaultRotation.maxBytes, maxFiles: settings.containerLogMaxFiles ?? defaultRotation.maxFiles }, collectImages: () => collectImages(runtime, workers.pods(), defaultImageGc, log) }, stop.signal),
       ]).finally(() => {
         unsubscribe();
         stop.abort();

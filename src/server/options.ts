@@ -6,6 +6,8 @@ import { featureGateSettings } from "./feature-gate-options.ts";
 import type { NetworkOptions } from "./network-options.ts";
 import { schedulerSettings } from "./scheduler-options.ts";
 import type { FeatureGates } from "../apis/feature-gates.ts";
+import type { DeviceSetting } from "../apis/kubeletconfig/device-setting.ts";
+import type { KubeletSettings } from "../apis/kubeletconfig/kubelet-settings.ts";
 import type { ParsedConfiguration } from "../scheduler/configuration/parse.ts";
 
 /** One setting of `skiff server` or `skiff agent`. One table makes flags, environment variables and configuration keys. */
@@ -34,6 +36,9 @@ export const nodeSettings = [
   { name: "kubelet-port", type: "number", default: 10250, placeholder: "port", group: "Node", description: "Port of the kubelet's own API; 0 takes a free one" },
   { name: "pod-network", type: "string", default: "auto", placeholder: podNetworkModes.join("|"), group: "Node", description: "How pods of different nodes reach each other: by plain routes where nodes share a link and VXLAN (8472/udp) elsewhere, by one of both only, or by a network that another program brings. The same on all nodes" },
   { name: "disable-network-policy", type: "boolean", default: false, group: "Node", description: "Leave NetworkPolicies to another program: this node's pods accept every connection" },
+  { name: "kubelet-arg", type: "list", placeholder: "name=value", group: "Node", description: "A setting of the kubelet by the kubelet's own name, such as max-pods=200, kube-reserved=memory=256Mi or image-gc-high-threshold=70" },
+  { name: "device", type: "list", placeholder: "name[=what]", group: "Node", description: "Devices that pods may ask for as skiff.io/NAME without being privileged: serial, gpio, i2c, spi, video, input, or with a glob (radio=/dev/ttyUSB*) or USB ids (radio=usb:0403:6001); then ;count=N to share each, ;all for all of them at once" },
+  { name: "private-registry", type: "string", default: "/etc/skiff/registries.yaml", placeholder: "file", group: "Runtime", description: "Mirrors of image registries, and how to log in to them; read again when it changes" },
   { name: "container-runtime-endpoint", type: "string", defaultText: "a containerd of our own", placeholder: "socket", group: "Runtime", description: "Use the CRI runtime at this Unix socket instead" },
   { name: "pod-log-dir", type: "string", default: "/var/log/pods", placeholder: "dir", group: "Runtime", description: "Where containers' logs are written" },
   { name: "log-level", type: "string", default: "info", placeholder: "debug|info|warning|error", group: "Logging", description: "What to log" },
@@ -81,6 +86,10 @@ export interface NodeOptions {
   nodeLabels: Record<string, string>;
   nodeTaints: { key: string; value?: string; effect: string }[];
   kubeletPort: number;
+  kubelet: KubeletSettings;
+  devices: DeviceSetting[];
+  /** The file of image registries; it need not exist. */
+  privateRegistry: string;
   podNetwork: PodNetworkMode;
   disableNetworkPolicy: boolean;
   containerRuntimeEndpoint?: string;

@@ -1,6 +1,8 @@
 import { hostname } from "node:os";
 import { podNetworkModes } from "../base/pod-network.ts";
 import { formatAddress, parseAddress } from "../apis/networking/addresses.ts";
+import { parseDeviceSetting, type DeviceSetting } from "../apis/kubeletconfig/device-setting.ts";
+import { parseKubeletArgs } from "../apis/kubeletconfig/kubelet-settings.ts";
 import { parseAuditOptions } from "./audit-options.ts";
 import { parseFeatureGates } from "./feature-gate-options.ts";
 import { parseIdentityOptions } from "./identity-options.ts";
@@ -49,8 +51,26 @@ export function parseNodeOptions(values: SettingValues, host: Host = {}): NodeOp
     dataDir: absolute(text("data-dir"), "--data-dir"), nodeName, nodeIps,
     nodeLabels: labels((values["node-label"] as string[] | undefined) ?? []), nodeTaints: ((values["node-taint"] as string[] | undefined) ?? []).map(taint),
     kubeletPort: port(values["kubelet-port"], "--kubelet-port"), podNetwork: oneOf(text("pod-network"), podNetworkModes, "--pod-network"), disableNetworkPolicy: values["disable-network-policy"] === true, ...(runtime ? { containerRuntimeEndpoint: runtime } : {}), podLogDir: absolute(text("pod-log-dir"), "--pod-log-dir"),
+    kubelet: said(() => parseKubeletArgs(values["kubelet-arg"] as string[] | undefined ?? []), "--kubelet-arg"), devices: devices(values["device"] as string[] | undefined ?? []),
+    privateRegistry: absolute(text("private-registry"), "--private-registry"),
     bindAddress: text("bind-address"), front: oneOf(text("front"), ["bun", "node"], "--front"),
   };
+}
+
+function devices(items: readonly string[]): DeviceSetting[] {
+  const settings = items.map((item) => said(() => parseDeviceSetting(item), "--device"));
+  const twice = settings.find(({ resource }, index) => settings.findIndex((other) => other.resource === resource) !== index);
+  if (twice) throw new UsageError(`--device names ${twice.resource} twice: put all it means into one, with | between`);
+  return settings;
+}
+
+/** What somebody else reads, and complains of. */
+function said<T>(read: () => T, flag: string): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new UsageError(`${flag}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** An address that others can send to: Kubernetes refuses any other as the endpoint of its own Service. */

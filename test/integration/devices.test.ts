@@ -40,7 +40,7 @@ afterAll(async () => {
   rmSync(shared, { recursive: true });
 });
 
-const counts = async (): Promise<[capacity: string | undefined, allocatable: string | undefined]> => {
+const counts = async (): Promise<[capacity: unknown, allocatable: unknown]> => {
   const { status } = await node.client.get(nodes, { name: nodeName });
   return [status?.capacity?.[resource], status?.allocatable?.[resource]];
 };

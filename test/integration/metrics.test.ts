@@ -35,7 +35,7 @@ beforeAll(async () => {
     cards: metricsKinds, readers: (informers) => metricsApi({ informers, clock, log: logger("metrics"), nodes: { connect: (name) => (name === "node-3" ? undefined : kubelet(name)) } }),
   });
   const client = server.client();
-  for (const name of ["node-1", "node-2", "node-3"]) await client.create(nodes, { metadata: { name, labels: { zone: name === "node-2" ? "b" : "a" } } });
+  for (const name of ["node-1", "node-2", "node-3"]) await client.create(nodes, { metadata: { name, labels: { zone: name === "node-2" ? "b" : "a" } }, spec: {} });
   await client.create(serviceaccounts, { metadata: { name: "default", namespace: "default" } });
   await client.create(pods, { metadata: { name: "p", namespace: "default", labels: { app: "web" } }, spec: { nodeName: "node-1", containers: [{ name: "web", image: "i" }, { name: "sidecar", image: "i" }] } } as never);
   await client.patch(pods, { namespace: "default", name: "p" }, { type: "application/merge-patch+json", body: { status: { phase: "Running" } } }, { subresource: "status" });

@@ -33,9 +33,9 @@ export class PodCgroups {
   #podsByUid = new Map<string, string>();
   constructor(readonly tree: CgroupTree, readonly root: string, private readonly podPidsLimit?: number) {}
 
-  /** Makes the root and the classes. Best-effort pods get the least CPU when others want it. */
-  init(): void {
-    this.tree.apply(this.root, {});
+  /** Makes the root, limited to what all pods together may use, and the classes. Best-effort pods get the least CPU when others want it. */
+  init(forAll: ResourceConfig = {}): void {
+    this.tree.apply(this.root, forAll);
     this.tree.apply(join(this.root, "burstable"), { cpuShares: 2 });
     this.tree.apply(join(this.root, "besteffort"), { cpuShares: 2 });
   }

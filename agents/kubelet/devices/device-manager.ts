@@ -4,7 +4,7 @@ import type { Logger } from "../../../src/base/log.ts";
 import type { Container, Pod } from "../pod/pod.ts";
 import { choicesFor, choose, takersOf, wantedDevices } from "./allocation.ts";
 import type { Allocation, Allocations, DeviceCheckpoints } from "./device-checkpoint.ts";
-import { mergeGrants, noGrant, type Device, type DeviceGrant, type DeviceSource } from "./device.ts";
+import { mergeGrants, type Device, type DeviceGrant, type DeviceSource } from "./device.ts";
 
 export interface DeviceManagerOptions {
   checkpoints: DeviceCheckpoints;
@@ -92,8 +92,13 @@ export class DeviceManager {
   /** What a container was given with its devices; makes them ready where their source wants to. Throws when it can't. */
   async grantFor(pod: Pod, container: Container): Promise<DeviceGrant> {
     const allocations = Object.entries(this.#allocations[pod.metadata.uid!]?.[container.name] ?? {});
-    for (const [resource, { ids }] of allocations) await this.#offered.get(resource)?.source?.beforeStart?.(ids);
-    return allocations.length === 0 ? noGrant : mergeGrants(allocations.map(([, { grant }]) => grant));
+    const grants: DeviceGrant[] = [];
+    for (const [resource, { ids, grant }] of allocations) {
+      const source = this.#offered.get(resource)?.source;
+      await source?.beforeStart?.(ids);
+      grants.push(source?.renewed?.(ids) ?? grant);
+    }
+    return mergeGrants(grants);
   }
 
   /** What `allocatedResourcesStatus` says of a container's devices; undefined when it has none. */
@@ -116,8 +121,8 @@ export class DeviceManager {
   #healthOf(resource: string, id: string): string {
     const { source, devices } = this.#offered.get(resource) ?? {};
     const device = devices?.get(id);
-    if (!device || (!source && devices?.size === 0)) return "Unknown";
-    return device.healthy ? "Healthy" : "Unhealthy";
+    // Whoever offers the resource no longer tells of the device: it has been pulled out, say.
+    return device?.healthy ? "Healthy" : device || source ? "Unhealthy" : "Unknown";
   }
 
   #replace(resource: string, now: Offered): void {

@@ -27,6 +27,8 @@ export interface DeviceSource {
   allocate(ids: readonly string[]): Promise<DeviceGrant>;
   /** Which `size` of the available devices it would give; `mustInclude` are among them. */
   preferred?(available: readonly string[], mustInclude: readonly string[], size: number): Promise<readonly string[]>;
+  /** What comes with devices given before, where that may have changed since, as a path does when a plug is pulled and put back. Throws an Error while one is not there. */
+  renewed?(ids: readonly string[]): DeviceGrant;
   /** Makes devices ready, before each start of the container. */
   beforeStart?(ids: readonly string[]): Promise<void>;
 }

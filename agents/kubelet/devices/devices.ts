@@ -1,12 +1,16 @@
 import { join } from "node:path";
+import type { DeviceSetting } from "../../../src/apis/kubeletconfig/device-setting.ts";
 import type { Clock } from "../../../src/base/clock.ts";
 import type { Logger } from "../../../src/base/log.ts";
 import { DeviceCheckpoints } from "./device-checkpoint.ts";
 import { DeviceManager } from "./device-manager.ts";
+import { LocalDevices } from "./local-devices.ts";
 import { serveRegistration } from "./registration.ts";
 
 export interface DevicesOptions {
   rootDir: string;
+  /** Devices of this machine that pods may ask for. */
+  settings: readonly DeviceSetting[];
   clock: Clock;
   log: Logger;
   onCapacity(): void;
@@ -19,8 +23,14 @@ export interface Devices {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function createDevices({ rootDir, clock, log, onCapacity, onHealth }: DevicesOptions): Devices {
+export function createDevices({ rootDir, settings, clock, log, onCapacity, onHealth }: DevicesOptions): Devices {
   const directory = join(rootDir, "device-plugins");
   const manager = new DeviceManager({ checkpoints: new DeviceCheckpoints(join(directory, "kubelet_internal_checkpoint"), log), clock, log, onCapacity, onHealth });
-  return { manager, run: (signal) => serveRegistration({ directory, manager, log }, signal) };
+  return {
+    manager,
+    async run(signal) {
+      const local = settings.map((setting) => new LocalDevices({ setting, manager, clock, log }));
+      await Promise.all([serveRegistration({ directory, manager, log }, signal), ...local.map((source) => source.run(signal))]);
+    },
+  };
 }

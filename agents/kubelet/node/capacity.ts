@@ -2,12 +2,7 @@ import { existsSync, readdirSync, readFileSync, statfsSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { gitVersion } from "../../../src/base/version.ts";
 import type { NodeSystemInfo } from "../../../src/apis/generated/core/v1.ts";
-
-/** What the machine has, in Kubernetes' quantities. */
-export interface NodeCapacity {
-  capacity: Record<string, string>;
-  allocatable: Record<string, string>;
-}
+import type { Machine } from "./allocatable.ts";
 
 /** Memory kept free for the node, and the share of its disk: what eviction would defend. */
 const memoryReserve = 100 * 2 ** 20;
@@ -16,47 +11,45 @@ const diskReserve = 0.05;
 export const memoryTotal = (meminfo = readFileSync("/proc/meminfo", "utf8")): number => fieldOf(meminfo, "MemTotal");
 const fieldOf = (meminfo: string, name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(meminfo)?.[1] ?? 0) * 1024;
 
-export function nodeCapacity(rootDir: string, maxPods: number): NodeCapacity {
-  const memory = memoryTotal();
+/** What this machine has; its disk is that of `rootDir`. */
+export function readMachine(rootDir: string): Machine {
   const { blocks, bsize } = statfsSync(rootDir);
-  const disk = blocks * bsize;
-  const shared = { cpu: String(cpus().length), pods: String(maxPods), ...hugePages() };
-  return {
-    capacity: { ...shared, memory: `${memory / 1024}Ki`, "ephemeral-storage": `${Math.floor(disk / 1024)}Ki` },
-    allocatable: { ...shared, memory: `${(memory - memoryReserve) / 1024}Ki`, "ephemeral-storage": String(Math.floor(disk * (1 - diskReserve))) },
-  };
+  return { cpus: cpus().length, memoryBytes: memoryTotal(), diskBytes: blocks * bsize, hugePages: hugePages(), mostPids: mostPids() };
 }
+
+const mostPids = (): number => Math.min(Number(read("/proc/sys/kernel/pid_max")), Number(read("/proc/sys/kernel/threads-max"))) || Infinity;
 
 /** Pressure: the node is short of something and takes no more pods. */
 export function nodePressure(rootDir: string): { memory: boolean; disk: boolean; pids: boolean } {
   const { bavail, blocks, ffree, files } = statfsSync(rootDir);
   const threads = Number(readFileSync("/proc/loadavg", "utf8").split(/[ /]/)[4] ?? 0);
-  const mostThreads = Math.min(Number(read("/proc/sys/kernel/pid_max")), Number(read("/proc/sys/kernel/threads-max"))) || Infinity;
   return {
     memory: fieldOf(readFileSync("/proc/meminfo", "utf8"), "MemAvailable") < memoryReserve,
     disk: bavail / blocks < diskReserve || (files > 0 && ffree / files < diskReserve),
-    pids: threads / mostThreads > 0.9,
+    pids: threads / mostPids() > 0.9,
   };
 }
 
 export const nodeArchitecture = process.arch === "arm64" ? "arm64" : "amd64";
 
 export function systemInfo(containerRuntimeVersion: string): NodeSystemInfo {
+  const swap = fieldOf(readFileSync("/proc/meminfo", "utf8"), "SwapTotal");
   return {
     machineID: read("/etc/machine-id"), systemUUID: read("/sys/class/dmi/id/product_uuid") || read("/etc/machine-id"), bootID: read("/proc/sys/kernel/random/boot_id"),
     kernelVersion: release(), osImage: /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(read("/etc/os-release"))?.[1] ?? "Linux",
     containerRuntimeVersion, kubeletVersion: gitVersion, kubeProxyVersion: "", operatingSystem: "linux", architecture: nodeArchitecture,
+    ...(swap > 0 ? { swap: { capacity: swap } } : {}),
   };
 }
 
-function hugePages(): Record<string, string> {
+function hugePages(): Record<string, number> {
   const directory = "/sys/kernel/mm/hugepages";
   if (!existsSync(directory)) return {};
   return Object.fromEntries(readdirSync(directory).map((name) => {
     const kib = Number(/hugepages-(\d+)kB/.exec(name)?.[1] ?? 0);
     const count = Number(read(`${directory}/${name}/nr_hugepages`));
     const unit = kib % (1024 * 1024) === 0 ? `${kib / 1024 / 1024}Gi` : kib % 1024 === 0 ? `${kib / 1024}Mi` : `${kib}Ki`;
-    return [`hugepages-${unit}`, count === 0 ? "0" : `${(count * kib) / 1024}Mi`];
+    return [`hugepages-${unit}`, count * kib * 1024];
   }));
 }
 
