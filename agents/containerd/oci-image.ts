@@ -24,21 +24,21 @@ const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.strin
 const epoch = new Date(0);
 
 /**
- * A one-layer OCI image layout as a tar archive (https://github.com/opencontainers/image-spec), reproducible to the byte.
+ * An OCI image layout as a tar archive (https://github.com/opencontainers/image-spec), reproducible to the byte: a layer of `files`, and those `above` it.
  * `architecture` is Go's name: amd64 or arm64.
  */
-export async function buildOciImage({ reference, architecture, files, config }: { reference: string; architecture: string; files: readonly ImageFile[]; config: ImageConfig }): Promise<Uint8Array> {
-  const layerTar = await packTar(files.map(layerEntry));
-  const layer = new Uint8Array(gzipSync(layerTar, { level: 6 }));
-  const imageConfig = json({ architecture, os: "linux", config, rootfs: { type: "layers", diff_ids: [digest(layerTar)] }, history: [{ created: epoch.toISOString() }], created: epoch.toISOString() });
+export async function buildOciImage({ reference, architecture, files, above = [], config }: { reference: string; architecture: string; files: readonly ImageFile[]; above?: readonly (readonly ImageFile[])[]; config: ImageConfig }): Promise<Uint8Array> {
+  const layerTars = await Promise.all([files, ...above].map((layer) => packTar(layer.map(layerEntry))));
+  const layers = layerTars.map((tar) => new Uint8Array(gzipSync(tar, { level: 6 })));
+  const imageConfig = json({ architecture, os: "linux", config, rootfs: { type: "layers", diff_ids: layerTars.map(digest) }, history: layers.map(() => ({ created: epoch.toISOString() })), created: epoch.toISOString() });
   const descriptor = (mediaType: string, blob: Uint8Array): object => ({ mediaType: `application/vnd.oci.image.${mediaType}`, digest: digest(blob), size: blob.length });
-  const manifest = json({ schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json", config: descriptor("config.v1+json", imageConfig), layers: [descriptor("layer.v1.tar+gzip", layer)] });
+  const manifest = json({ schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json", config: descriptor("config.v1+json", imageConfig), layers: layers.map((layer) => descriptor("layer.v1.tar+gzip", layer)) });
   const index = json({
     schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json",
     manifests: [{ ...descriptor("manifest.v1+json", manifest), platform: { architecture, os: "linux" }, annotations: { "io.containerd.image.name": reference, "org.opencontainers.image.ref.name": reference } }],
   });
   const blob = (bytes: Uint8Array): TarEntry => fileEntry(`blobs/sha256/${digest(bytes).slice("sha256:".length)}`, bytes);
-  return packTar([fileEntry("oci-layout", json({ imageLayoutVersion: "1.0.0" })), fileEntry("index.json", index), blob(manifest), blob(imageConfig), blob(layer)]);
+  return packTar([fileEntry("oci-layout", json({ imageLayoutVersion: "1.0.0" })), fileEntry("index.json", index), blob(manifest), blob(imageConfig), ...layers.map(blob)]);
 }
 
 function fileEntry(name: string, data: Uint8Array, mode = 0o644): TarEntry {

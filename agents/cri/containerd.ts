@@ -1,5 +1,6 @@
 import type { Logger } from "../../src/base/log.ts";
 import { ProtoCodec, type Descriptor } from "./codec.ts";
+import { imageFiles } from "./containerd-images.ts";
 import { subscribeToContainerd } from "./containerd-events.ts";
 import { CriError, GrpcCode, type ContainerRuntime, type RuntimeEvent } from "./cri.ts";
 import descriptors from "./cri-v1.json" with { type: "json" };
@@ -18,10 +19,12 @@ const defaultTimeoutMs = 2 * 60 * 1000;
 export function connectRuntime({ socket, log }: { socket: string; log: Logger }): ContainerRuntime {
   const channel = new GrpcChannel(socket);
   const runtime = serviceProxy<RuntimeService>(channel, "RuntimeService");
+  const images = serviceProxy<ImageService>(channel, "ImageService");
   let hasContainerEvents = true;
   return {
     runtime,
-    images: serviceProxy<ImageService>(channel, "ImageService"),
+    images,
+    imageFiles: (image) => imageFiles(channel, { images, runtime }, image),
     async events(onEvent, signal) {
       if (hasContainerEvents) {
         try {

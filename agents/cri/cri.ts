@@ -1,3 +1,4 @@
+import type { FilesystemMount } from "./containerd-images.ts";
 import type { ImageService, RuntimeService } from "./generated/messages.ts";
 
 export type { ImageService, RuntimeService } from "./generated/messages.ts";
@@ -30,5 +31,7 @@ export interface ContainerRuntime {
    * Rejects when the stream breaks (the runtime restarted): relist, then subscribe again.
    */
   events(onEvent: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<void>;
+  /** How to mount the files of an image that is there, read-only, while it is; undefined where only the runtime itself can. */
+  imageFiles(image: string): Promise<FilesystemMount[] | undefined>;
   close(): void;
 }

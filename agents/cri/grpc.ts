@@ -5,6 +5,11 @@ import { CriError, GrpcCode } from "./cri.ts";
 
 const windowSize = 4 * 1024 * 1024;
 
+/** `metadata` goes as headers of the call. */
+export interface GrpcCallOptions extends CallOptions {
+  metadata?: Readonly<Record<string, string>>;
+}
+
 /**
  * gRPC over HTTP/2 on a Unix socket (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md): bytes in, bytes out.
  * One connection, made at the first call and again after it broke. A call on a broken connection fails with `Unavailable`; callers retry.
@@ -15,7 +20,7 @@ export class GrpcChannel {
   constructor(readonly socketPath: string, readonly peer = "the container runtime") {}
 
   /** `path` is `/package.Service/Method`. */
-  unary(path: string, request: Uint8Array, options: CallOptions = {}): Promise<Uint8Array> {
+  unary(path: string, request: Uint8Array, options: GrpcCallOptions = {}): Promise<Uint8Array> {
     let response: Uint8Array | undefined;
     return this.stream(path, request, (message) => { response = message; }, options).then(() => {
       if (!response) throw new CriError(GrpcCode.Unknown, `${this.peer} sent no response message`, path);
@@ -24,11 +29,11 @@ export class GrpcChannel {
   }
 
   /** Hands each response message to `onMessage`; resolves when the server ends the stream with status 0. */
-  stream(path: string, request: Uint8Array, onMessage: (message: Uint8Array) => void, { timeoutMs, signal }: CallOptions = {}): Promise<void> {
+  stream(path: string, request: Uint8Array, onMessage: (message: Uint8Array) => void, { timeoutMs, signal, metadata }: GrpcCallOptions = {}): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(new CriError(GrpcCode.Cancelled, "cancelled", path));
       const call = this.#connect().request({
-        ":method": "POST", ":path": path, "content-type": "application/grpc+proto", te: "trailers",
+        ...metadata, ":method": "POST", ":path": path, "content-type": "application/grpc+proto", te: "trailers",
         ...(timeoutMs ? { "grpc-timeout": `${Math.ceil(timeoutMs)}m` } : {}),
       });
       const frames = new FrameReader(onMessage);

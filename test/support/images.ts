@@ -22,3 +22,9 @@ export async function busyboxImage(reference = busyboxReference): Promise<Uint8A
     config: { Cmd: ["sh"], Env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] },
   });
 }
+
+/** An OCI archive of an image with these files, a layer each. */
+export async function layeredImage(reference: string, [first = {}, ...above]: readonly Readonly<Record<string, string>>[]): Promise<Uint8Array> {
+  const files = (layer: Readonly<Record<string, string>>) => Object.entries(layer).map(([path, data]) => ({ path, data }));
+  return buildOciImage({ reference, architecture: nodeArchitecture, files: files(first), above: above.map(files), config: {} });
+}

@@ -29,10 +29,12 @@ export async function collectImages({ runtime, images }: ContainerRuntime, pods:
 
 /** Images that are not pinned, used by no container, and named by no pod, even one that is not running yet. */
 export function unused(images: readonly Image[], inUse: ReadonlySet<string>, pods: readonly Pod[]): Image[] {
-  const named = new Set(pods.flatMap((pod) => allContainers(pod).map(({ image = "" }) => normalizeImageName(image))));
+  const named = new Set(pods.flatMap((pod) => imagesOf(pod).map(normalizeImageName)));
   const needed = ({ id = "", repoTags = [], repoDigests = [] }: Image): boolean => [id, ...repoTags, ...repoDigests].some((name) => inUse.has(name) || named.has(normalizeImageName(name)));
   return images.filter((image) => !image.pinned && !needed(image)).sort((a, b) => (b.size ?? 0) - (a.size ?? 0));
 }
+
+const imagesOf = (pod: Pod): string[] => [...allContainers(pod).map(({ image = "" }) => image), ...(pod.spec.volumes ?? []).flatMap(({ image }) => image?.reference ?? [])];
 
 function fullness(mountpoint: string): number {
   const { bavail, blocks } = statfsSync(mountpoint);

@@ -9,6 +9,7 @@ import { containerConfig } from "../runtime/container-config.ts";
 import { containerMounts } from "../runtime/mounts.ts";
 import { latestContainer, type RuntimePod } from "../runtime/runtime-status.ts";
 import { nonRootViolation, type ImageUser } from "../runtime/security-context.ts";
+import { mountImage } from "../volumes/image.ts";
 import type { PodVolumes } from "../volumes/volumes.ts";
 import { isStaticPod } from "../static-pods/static-pod.ts";
 import type { PodContext } from "./context.ts";
@@ -42,8 +43,9 @@ export async function startContainer(context: PodContext, pod: Pod, container: C
   };
 
   const image = await pull(context, pod, container, signal);
+  const withImages = await imageVolumes(context, pod, container, volumes, signal);
   const restartCount = nextRestartCount(context, pod, container, runtime);
-  const config = await makeConfig(context, pod, container, { image, restartCount, sandbox, volumes, runtime }).catch((error: unknown) => fail("CreateContainerConfigError", error));
+  const config = await makeConfig(context, pod, container, { image, restartCount, sandbox, volumes: withImages, runtime }).catch((error: unknown) => fail("CreateContainerConfigError", error));
   signal.throwIfAborted();
 
   const { containerId = "" } = await context.runtime.runtime.createContainer({ podSandboxId: sandbox.id, config, sandboxConfig: sandbox.config }).catch((error: unknown) => fail("CreateContainerError", error));
@@ -64,6 +66,20 @@ async function pull(context: PodContext, pod: Pod, container: Container, signal:
     if (error instanceof ImageError) throw new StartError(error.reason, error.message, error.retryAt, { cause: error });
     throw new StartError("ImageInspectError", errorText(error), undefined, { cause: error });
   }
+}
+
+/** The volumes, with the files of images where the container mounts them. */
+async function imageVolumes(context: PodContext, pod: Pod, container: Container, volumes: PodVolumes, signal: AbortSignal): Promise<PodVolumes> {
+  const mounted = new Map(volumes.mounted);
+  for (const { name, image: source } of pod.spec.volumes ?? []) {
+    const volume = mounted.get(name);
+    if (!source || !volume || !container.volumeMounts?.some((mount) => mount.name === name)) continue;
+    const { id = source.reference! } = await pull(context, pod, { ...container, image: source.reference, imagePullPolicy: source.pullPolicy }, signal);
+    mounted.set(name, await mountImage(context.runtime, id, volume).catch((error: unknown) => {
+      throw new StartError("CreateContainerError", `failed to mount the image ${source.reference} of volume "${name}": ${errorText(error)}`, undefined, { cause: error });
+    }));
+  }
+  return { ...volumes, mounted };
 }
 
 async function makeConfig(context: PodContext, pod: Pod, container: Container, { image, restartCount, sandbox, volumes, runtime }: { image: Image; restartCount: number; sandbox: Sandbox; volumes: PodVolumes; runtime: RuntimePod }) {

@@ -22,6 +22,7 @@ export function containerMounts(pod: Pod, container: Container, { volumes, podVo
     const volume = podVolumes.mounted.get(mount.name);
     if (!volume) throw new Error(`cannot find volume "${mount.name}" to mount into container "${container.name}"`);
     const subPath = mount.subPathExpr ? expandAll(mount.subPathExpr, env) : mount.subPath;
+    if (volume.image) return { containerPath: absolute(mount.mountPath), image: { image: volume.image }, ...(subPath ? { imageSubPath: subPath } : {}), readonly: true };
     return {
       containerPath: absolute(mount.mountPath),
       hostPath: subPath ? volumes.subPath(pod, mount.name, volume.path, subPath, container.name, index) : volume.path,

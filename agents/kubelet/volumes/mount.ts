@@ -15,6 +15,12 @@ export function mount(source: string, target: string, type: string, flags = 0, d
   if (failed) throw systemError("mount", target);
 }
 
+/** Options as in fstab: those that mount(2) has flags for, and the rest, which is for the filesystem. */
+export function mountFlags(options: readonly string[]): { flags: number; data: string } {
+  const known = new Map<string, number>([["ro", MountFlags.readOnly], ["nosuid", MountFlags.noSuid], ["nodev", MountFlags.noDev], ["noexec", MountFlags.noExec], ["bind", MountFlags.bind], ["rbind", MountFlags.bind | MountFlags.recursive], ["rw", 0]]);
+  return { flags: options.reduce((flags, option) => flags | (known.get(option) ?? 0), 0), data: options.filter((option) => !known.has(option)).join(",") };
+}
+
 export function bindMount(source: string, target: string): void {
   mount(source, target, "none", MountFlags.bind);
 }

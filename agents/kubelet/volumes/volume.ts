@@ -44,6 +44,8 @@ export interface VolumeContext extends VolumeSources {
 export interface MountedVolume {
   /** What containers mount. */
   path: string;
+  /** The image whose files the runtime itself mounts; `path` is of no use then. */
+  image?: string;
   /** No container may write to it. */
   readOnly?: boolean;
   /** When it must be set up again at the latest (a token that wears out), in milliseconds since the epoch. */

@@ -4,6 +4,7 @@ import { configMap, downwardApi, secret } from "./api-volumes.ts";
 import { claimedVolumes } from "./claimed.ts";
 import { emptyDir } from "./empty-dir.ts";
 import { hostPath } from "./host-path.ts";
+import { imageVolume } from "./image.ts";
 import { mountsBelow, unmountBelow } from "./mount.ts";
 import { projected } from "./projected.ts";
 import { prepareSubPath } from "./sub-path.ts";
@@ -26,7 +27,7 @@ export interface PodVolumes {
 export class Volumes {
   /** By uid of pod and name of volume, as last set up. */
   readonly #mounted = new Map<string, ReadonlyMap<string, MountedVolume>>();
-  readonly #plugins: readonly VolumePlugin[] = [emptyDir, configMap, secret, downwardApi, projected, hostPath, claimedVolumes()];
+  readonly #plugins: readonly VolumePlugin[] = [emptyDir, configMap, secret, downwardApi, projected, hostPath, imageVolume, claimedVolumes()];
   constructor(private readonly rootDir: string, private readonly sources: VolumeSources) {}
 
   podDirectory(uid: string): string {
