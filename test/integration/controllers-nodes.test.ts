@@ -100,6 +100,33 @@ test("a node that comes back in time keeps its pods", async () => {
   expect(living(cluster)).toEqual(["patient"]);
 });
 
+test.each(["labels", "annotations"])("nobody is evicted from an autonomous node (%s) that falls silent; it is shown as unreachable and gets no new pods", async (where) => {
+  await using cluster = await timedCluster({ nodes: 4 });
+  const autonomy = (value: string | null): Promise<unknown> => cluster.client.patch(nodes, { name: "node-0" }, { type: merge, body: { metadata: { [where]: { "node.skiff.io/autonomy": value } } } });
+  await autonomy("true");
+  await cluster.client.create(deployments, { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "web", namespace }, spec: { replicas: 8, selector: { matchLabels: { app: "web" } }, template: { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "c", image: "i" }], tolerations: [{ key: unreachable, operator: "Exists", effect: "NoExecute", tolerationSeconds: 10 }] } } } });
+  await cluster.client.create(pods, pod("hasty", "node-0", 0));
+  await running(cluster, "hasty");
+  const placed = (): string[] => cluster.pods(namespace).filter(({ metadata, spec }) => !metadata.deletionTimestamp && spec.nodeName === "node-0").map(({ metadata }) => metadata.name!).toSorted();
+  await cluster.settles(() => expect(cluster.pods(namespace).filter(({ status }) => status?.phase === "Running")).toHaveLength(9));
+  const before = placed();
+  expect(before.length).toBeGreaterThan(1);
+  cluster.hollow.stopNode("node-0");
+  await cluster.pass(400, "node-0");
+  await cluster.settles(() => expect([ready(cluster, "node-0"), taints(cluster, "node-0")]).toEqual(["Unknown", [`${unreachable}:NoSchedule`]]));
+  expect(placed()).toEqual(before);
+  expect(cluster.pods(namespace)).toHaveLength(9);
+  expect(cluster.pods(namespace).filter(({ metadata }) => before.includes(metadata.name!)).every(({ status }) => status!.conditions!.some(({ type, status: state }) => type === "Ready" && state === "False"))).toBe(true);
+
+  // Whoever takes the mark away wants the pods elsewhere, and who puts it back wants what is left to stay.
+  await autonomy(null);
+  await cluster.settles(() => expect(taints(cluster, "node-0")).toEqual(both));
+  await autonomy("true");
+  await cluster.settles(() => expect(taints(cluster, "node-0")).toEqual([`${unreachable}:NoSchedule`]));
+  await cluster.pass(60, "node-0");
+  expect(placed()).toEqual(before.filter((name) => name !== "hasty"));
+});
+
 test("clocks that are set by an hour, forth or back, evict nobody", async () => {
   await using cluster = await timedCluster({ nodes: 3, scheduler: false });
   await cluster.client.create(pods, pod("hasty", "node-0", 0));

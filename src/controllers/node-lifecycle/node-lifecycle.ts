@@ -111,7 +111,7 @@ export function nodeLifecycle({ gracePeriod = 50_000, podsByNode }: NodeLifecycl
   async function writeTaints(node: Frozen<Node>, { client, now, monotonic }: ReconcileContext): Promise<number> {
     const { name = "", resourceVersion } = node.metadata;
     const conditions = node.status?.conditions;
-    const wanted = zones.stopped ? undefined : evictingTaint(conditions);
+    const wanted = zones.stopped ? undefined : evictingTaint(node);
     if (!wanted) zones.dismiss(name);
     // Pods that have to leave for one reason have to for the other, without another turn.
     const turn = !wanted || hasEvictingTaint(node) ? 0 : zones.admit(name, monotonic());

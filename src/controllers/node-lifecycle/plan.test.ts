@@ -27,12 +27,19 @@ describe("taints", () => {
     { name: "recovered, keeping those of others", conditions: [condition("Ready", "True")], spec: { taints: [{ key: "node.kubernetes.io/unreachable", effect: "NoExecute" }, { key: "mine", effect: "NoExecute" }] }, expected: ["mine:NoExecute"] },
   ];
   for (const { name, conditions, spec, evict = true, expected } of table) {
-    test(name, () => expect(taintsFor(node(conditions, spec), conditions, evict ? evictingTaint(conditions) : undefined, now)?.map((t) => `${t.key}:${t.effect}`)).toEqual(expected!));
+    test(name, () => expect(taintsFor(node(conditions, spec), conditions, evict ? evictingTaint(node(conditions)) : undefined, now)?.map((t) => `${t.key}:${t.effect}`)).toEqual(expected!));
   }
+  test("an autonomous node is left for what it says, not for its silence", () => {
+    for (const metadata of [{ labels: { "node.skiff.io/autonomy": "true" } }, { annotations: { "node.skiff.io/autonomy": "true" } }]) {
+      const marked = (status: string): Node => ({ ...node([condition("Ready", status)]), metadata });
+      expect([evictingTaint(marked("Unknown")), evictingTaint(marked("False")), zonedNode(marked("Unknown")).counts]).toEqual([undefined, "node.kubernetes.io/not-ready", false]);
+    }
+    expect(evictingTaint({ ...node([condition("Ready", "Unknown")]), metadata: { labels: { "node.skiff.io/autonomy": "false" } } })).toBe("node.kubernetes.io/unreachable");
+  });
   test("keep the time they were added", () => {
     const conditions = [condition("Ready", "Unknown")];
     const taints = taintsFor(node(conditions), conditions, undefined, now)!;
-    expect(taintsFor(node(conditions, { taints }), conditions, evictingTaint(conditions), now + 60_000)!.map((t) => t.timeAdded)).toEqual(["2026-01-01T12:00:00Z", "2026-01-01T12:01:00Z"]);
+    expect(taintsFor(node(conditions, { taints }), conditions, evictingTaint(node(conditions)), now + 60_000)!.map((t) => t.timeAdded)).toEqual(["2026-01-01T12:00:00Z", "2026-01-01T12:01:00Z"]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { formatTime } from "../../apimachinery/time.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import type { Node, NodeCondition, Taint } from "../../apis/generated/core/v1.ts";
+import { isAutonomous } from "../../apis/core/autonomy.ts";
 import type { ZonedNode } from "./zones.ts";
 
 const notReadyTaint = "node.kubernetes.io/not-ready";
@@ -21,8 +22,15 @@ type Conditions = readonly Frozen<NodeCondition>[] | undefined;
 
 export const readyCondition = (conditions: Conditions): Frozen<NodeCondition> | undefined => conditions?.find((c) => c.type === "Ready");
 
-/** The taint that a node's pods have to leave for, by what the node says of itself. */
-export const evictingTaint = (conditions: Conditions): string | undefined => ({ False: notReadyTaint, Unknown: unreachableTaint })[readyCondition(conditions)?.status ?? ""];
+/**
+ * The taint that a node's pods have to leave for, by what the node says of itself. From an autonomous node that says nothing none have to: it is
+ * shown as unreachable, gets no new pods, and is out of others' Services, for its pods are not ready as far as anybody knows.
+ */
+export function evictingTaint(node: Frozen<Node>): string | undefined {
+  const ready = readyCondition(node.status?.conditions)?.status;
+  if (ready === "Unknown" && isAutonomous(node)) return undefined;
+  return { False: notReadyTaint, Unknown: unreachableTaint }[ready ?? ""];
+}
 
 /** Which of the taints that make pods leave a node has from us. */
 export const hasEvictingTaint = ({ spec }: Frozen<Node>): boolean => (spec.taints ?? []).some((taint) => isEvicting(taint));
@@ -69,8 +77,11 @@ export function labelsFor({ metadata: { labels } }: Frozen<Node>): Record<string
 }
 
 /** A node as its zone counts it. */
-export function zonedNode({ metadata: { labels = {} }, status }: Frozen<Node>): ZonedNode {
+export function zonedNode(node: Frozen<Node>): ZonedNode {
+  const { metadata: { labels = {} }, status } = node;
   const zone = labels["failure-domain.beta.kubernetes.io/zone"] ?? labels["topology.kubernetes.io/zone"] ?? "";
   const region = labels["failure-domain.beta.kubernetes.io/region"] ?? labels["topology.kubernetes.io/region"] ?? "";
-  return { zone: zone || region ? `${region}:${zone}` : "", ready: readyCondition(status?.conditions)?.status === "True", counts: labels["node.kubernetes.io/exclude-disruption"] === undefined };
+  // Autonomous nodes are away as often as not: that is no sign that a zone, or the server's own network, is in trouble.
+  const counts = labels["node.kubernetes.io/exclude-disruption"] === undefined && !isAutonomous(node);
+  return { zone: zone || region ? `${region}:${zone}` : "", ready: readyCondition(status?.conditions)?.status === "True", counts };
 }
