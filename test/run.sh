@@ -56,6 +56,7 @@ ps procps
 tar tar
 git git
 openssl openssl
+faketime faketime
 nginx nginx
 LIST
   # The ARM executable runs under an emulator here, with the C library of that architecture.
