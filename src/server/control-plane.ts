@@ -152,7 +152,7 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
       listers, authorizer, clock, enabled: options.identity.enabledAdmissionPlugins, disabled: options.identity.disabledAdmissionPlugins, podSecurityConfiguration: options.identity.admissionConfiguration?.podSecurity, updateQuotaStatus: (quota) => clientAs(itself).update(resourcequotas, quota, { subresource: "status" }),
       policies: { matcher, cards: () => registry.cards }, webhooks: { matcher, caller: webhooks, metrics },
     }),
-    hooks: { ...builtinHooks({ cacher, allocators: { serviceCidr: options.serviceCidrs[0]!, nodePorts: options.nodePortRange, reserved: options.clusterDns } }), ...definitionHooks },
+    hooks: { ...builtinHooks({ cacher, allocators: { serviceCidrs: options.serviceCidrs, nodePorts: options.nodePortRange, reserved: options.clusterDns } }), ...definitionHooks },
     reviews: { ...accessReviews({ authorizer }), ...identityReviews({ rbac, tokens: tokenKinds, audiences }) },
   });
   const clientAs = (user: UserInfo): Client => createLocalClient({ registry, authorizer, user });

@@ -178,7 +178,7 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
       policies: { matcher, cards: () => registry.cards }, webhooks: { matcher, caller: webhooks },
     }),
     clock: systemClock,
-    hooks: { ...builtinHooks({ cacher, allocators: { serviceCidr: "10.43.0.0/16" } }), ...definitionHooks }, tokenIssuer: tokens.issuer,
+    hooks: { ...builtinHooks({ cacher, allocators: { serviceCidrs: ["10.43.0.0/16"] } }), ...definitionHooks }, tokenIssuer: tokens.issuer,
     reviews: { ...accessReviews({ authorizer }), ...identityReviews({ rbac, tokens: tokenKinds, audiences: [audience] }) },
   });
   const frontProxy = await frontProxyPair();

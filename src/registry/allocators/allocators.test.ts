@@ -42,7 +42,15 @@ describe("Pool", () => {
     const given = new Set(Array.from({ length: 5 }, () => ips.allocate()));
     expect(given).toEqual(new Set(["10.0.0.1", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"]));
     expect(ips.allocate()).toBeUndefined();
-    expect(() => new ClusterIps({ serviceCidr: "10.0.0.0" })).toThrow("is not an IPv4 network");
+    expect(() => new ClusterIps({ serviceCidr: "10.0.0.0" })).toThrow("is not a network");
+  });
+
+  test("of an IPv6 network the last address is one to give, and a large one is no slower", () => {
+    const ips = new ClusterIps({ serviceCidr: "fd00::/125", reserved: ["fd00::2"] });
+    expect(Array.from({ length: 7 }, () => ips.allocate()).toSorted()).toEqual(["fd00::1", "fd00::3", "fd00::4", "fd00::5", "fd00::6", "fd00::7", undefined]);
+    const large = new ClusterIps({ serviceCidr: "fd00:43::/64" });
+    expect(large.allocate()).toStartWith("fd00:43::");
+    expect([large.claim("fd00:43::5", "a"), large.claim("FD00:43:0::5", "b"), large.claim("fd00:44::5", "b")]).toEqual([undefined, "provided IP is already allocated", "the provided IP (fd00:44::5) is not in the valid range. The range of valid IPs is fd00:43::/64"]);
   });
 });
 

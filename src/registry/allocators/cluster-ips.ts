@@ -1,25 +1,29 @@
 import { randomInt } from "node:crypto";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import type { Service } from "../../apis/generated/core/v1.ts";
-import { cidrContains, cidrSize, formatCidr, formatIpv4, parseCidr, parseIpv4, type Cidr } from "../../base/cidr.ts";
+import { bitsOf, containsAddress, formatAddress, formatNetwork, networkAddress, parseAddress, parseNetwork, type Network } from "../../base/ip.ts";
 import { Pool, reservedBand } from "./pool.ts";
 
-/** Hands out service addresses. Texts of refusals are Kubernetes' (pkg/registry/core/service/ipallocator). */
+/** Of a larger IPv6 network only so many addresses are used, for they are numbers. */
+const mostAddresses = 2 ** 40;
+
+/** Hands out service addresses of one network, of either family. Texts of refusals are Kubernetes' (pkg/registry/core/service/ipallocator). */
 export class ClusterIps {
-  readonly #cidr: Cidr;
+  readonly #network: Network;
   /** How many addresses there are to give. */
   readonly #usable: number;
   readonly #pool: Pool;
 
   /** `reserved` addresses, such as the cluster DNS's, are given only to who asks for them. */
   constructor({ serviceCidr, reserved = [], random = randomInt }: { serviceCidr: string; reserved?: readonly string[]; random?: (limit: number) => number }) {
-    const cidr = parseCidr(serviceCidr);
-    if (!cidr) throw new RangeError(`${JSON.stringify(serviceCidr)} is not an IPv4 network such as 10.43.0.0/16`);
-    this.#cidr = cidr;
-    // Neither the network's own address nor the broadcast address: number 0 is the first usable one.
-    this.#usable = Math.max(cidrSize(cidr) - 2, 0);
+    const network = parseNetwork(serviceCidr);
+    if (!network) throw new RangeError(`${JSON.stringify(serviceCidr)} is not a network such as 10.43.0.0/16`);
+    this.#network = network;
+    const size = Math.min(2 ** (bitsOf(network.family) - network.prefix), mostAddresses);
+    // Neither the network's own address nor, of IPv4, the broadcast address: number 0 is the first usable one.
+    this.#usable = Math.max(size - (network.family === 4 ? 2 : 1), 0);
     const avoid = new Set(reserved.map((address) => this.#number(address)).filter((number) => number !== undefined));
-    this.#pool = new Pool(this.#usable, { lower: reservedBand(cidrSize(cidr), { least: 16, divisor: 16, most: 256 }), avoid, random });
+    this.#pool = new Pool(this.#usable, { lower: reservedBand(size, { least: 16, divisor: 16, most: 256 }), avoid, random });
   }
 
   /** Follows what is stored. */
@@ -46,13 +50,13 @@ export class ClusterIps {
   /** A free address; undefined when none is left. */
   allocate(): string | undefined {
     const number = this.#pool.next();
-    return number === undefined ? undefined : formatIpv4(this.#cidr.base + 1 + number);
+    return number === undefined ? undefined : formatAddress({ ...this.#network, value: networkAddress(this.#network) + 1n + BigInt(number) });
   }
 
   /** Takes this very address for the service of that uid; says why not. */
   claim(address: string, uid: string): string | undefined {
     const number = this.#number(address);
-    if (number === undefined) return `the provided IP (${address}) is not in the valid range. The range of valid IPs is ${formatCidr(this.#cidr)}`;
+    if (number === undefined) return `the provided IP (${address}) is not in the valid range. The range of valid IPs is ${formatNetwork(this.#network)}`;
     if (!this.#pool.isFree(number, uid)) return "provided IP is already allocated";
     this.#pool.reserve(number);
     return undefined;
@@ -64,11 +68,11 @@ export class ClusterIps {
     if (number !== undefined) this.#pool.unreserve(number);
   }
 
-  #number(address: string): number | undefined {
-    const value = parseIpv4(address);
-    if (value === undefined || !cidrContains(this.#cidr, value)) return undefined;
-    const number = value - this.#cidr.base - 1;
-    return number >= 0 && number < this.#usable ? number : undefined;
+  #number(text: string): number | undefined {
+    const address = parseAddress(text);
+    if (!address || address.mapped || !containsAddress(this.#network, address)) return undefined;
+    const number = address.value - networkAddress(this.#network) - 1n;
+    return number >= 0n && number < BigInt(this.#usable) ? Number(number) : undefined;
   }
 
   #numbersOf(service: Frozen<Service> | undefined): number[] {

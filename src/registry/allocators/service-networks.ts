@@ -1,9 +1,10 @@
 import type { Frozen } from "../../apimachinery/meta.ts";
 import type { Service } from "../../apis/generated/core/v1.ts";
 import type { IPAddress, ServiceCIDR } from "../../apis/generated/networking/v1.ts";
-import { parseCidr } from "../../base/cidr.ts";
+import { parseNetwork } from "../../base/ip.ts";
 import type { Lister } from "../../client/informer.ts";
 import { ClusterIps } from "./cluster-ips.ts";
+import { ipFamilyOf, type IpFamily } from "./ip-families.ts";
 
 /** How often another address is tried when one is just being taken in a network that overlaps. */
 const attempts = 8;
@@ -16,13 +17,15 @@ export interface ServiceNetworksOptions {
   ipAddresses: Lister<IPAddress>;
 }
 
-/** All networks that services have addresses of: the server's own, and those of ServiceCIDRs that are ready. IPv4 alone. */
+/** All networks that services have addresses of one family of: the server's own, and those of ServiceCIDRs that are ready. */
 export class ServiceNetworks {
+  readonly family: IpFamily;
   readonly #own: ClusterIps;
   /** By the network's text; how many ServiceCIDRs ask for each. */
   readonly #others = new Map<string, { ips: ClusterIps; asked: number }>();
 
   constructor(private readonly options: ServiceNetworksOptions) {
+    this.family = ipFamilyOf(options.serviceCidr.split("/")[0]!);
     this.#own = new ClusterIps(options);
   }
 
@@ -39,7 +42,7 @@ export class ServiceNetworks {
   }
 
   observeRange(old: Frozen<ServiceCIDR> | undefined, current: Frozen<ServiceCIDR> | undefined): void {
-    const before = networksOf(old), after = networksOf(current);
+    const before = networksOf(old, this.family), after = networksOf(current, this.family);
     for (const cidr of after) if (!before.includes(cidr)) this.#add(cidr);
     for (const cidr of before) if (!after.includes(cidr)) this.#remove(cidr);
   }
@@ -104,7 +107,7 @@ export class ServiceNetworks {
 const isForeign = ({ spec: { parentRef } }: Frozen<IPAddress>): boolean => parentRef?.resource !== "services" || Boolean(parentRef.group);
 
 /** What a ServiceCIDR gives to allocate from: nothing until it is ready, or when it is to go. */
-function networksOf(range: Frozen<ServiceCIDR> | undefined): readonly string[] {
+function networksOf(range: Frozen<ServiceCIDR> | undefined, family: IpFamily): readonly string[] {
   if (!range || range.metadata.deletionTimestamp || !range.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True")) return [];
-  return (range.spec.cidrs ?? []).filter(parseCidr);
+  return (range.spec.cidrs ?? []).filter((cidr) => parseNetwork(cidr) && ipFamilyOf(cidr.split("/")[0]!) === family);
 }

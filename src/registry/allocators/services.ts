@@ -8,38 +8,43 @@ import { servicecidrs } from "../../apis/networking/servicecidr.ts";
 import type { InformerFactory } from "../../client/informer.ts";
 import type { WriteHook } from "../machinery.ts";
 import { recordAddresses } from "./ip-addresses.ts";
+import { ipFamilyOf, isHeadless, preferenceStays, setFamilies, type IpFamily } from "./ip-families.ts";
 import { NodePorts, type PortRange } from "./node-ports.ts";
 import { ServiceNetworks } from "./service-networks.ts";
 
 export interface ServiceAllocatorOptions {
-  /** Such as 10.43.0.0/16. */
-  serviceCidr: string;
+  /** One or two, of different families, such as 10.43.0.0/16; the first one's family is what services get that don't say. */
+  serviceCidrs: readonly string[];
   /** Addresses only for who asks for them: the cluster DNS's. The first address, the kubernetes Service's, is always among them. */
   reserved?: readonly string[];
   nodePorts?: PortRange;
 }
 
 /**
- * Gives services their addresses, node ports and IP families (IPv4, single stack), as Kubernetes' alloc.go does. What is taken is
- * learned from the informers' services, at start and with each commit; the IPAddress objects beside them follow.
+ * Gives services their IP families, an address of each, and node ports, as Kubernetes' alloc.go does. What is taken is learned
+ * from the informers' services, at start and with each commit; the IPAddress objects beside them follow.
  */
-export function serviceAllocators(informers: InformerFactory, { serviceCidr, reserved, nodePorts }: ServiceAllocatorOptions): WriteHook<Service> {
+export function serviceAllocators(informers: InformerFactory, { serviceCidrs, reserved, nodePorts }: ServiceAllocatorOptions): WriteHook<Service> {
   const [serviceInformer, addressInformer] = [informers.informer(services), informers.informer(ipaddresses)];
-  const ips = new ServiceNetworks({ serviceCidr, reserved, services: serviceInformer.lister, ipAddresses: addressInformer.lister });
+  const networks = serviceCidrs.map((serviceCidr) => new ServiceNetworks({ serviceCidr, reserved, services: serviceInformer.lister, ipAddresses: addressInformer.lister }));
+  const configured = networks.map(({ family }) => family);
   const ports = new NodePorts(nodePorts);
   serviceInformer.onChange((old, current) => {
-    ips.observeService(old, current);
+    for (const ips of networks) ips.observeService(old, current);
     ports.observe(old, current);
   });
-  addressInformer.onChange((old, current) => ips.observeAddress(old, current));
-  informers.informer(servicecidrs).onChange((old, current) => ips.observeRange(old, current));
+  addressInformer.onChange((old, current) => networks.forEach((ips) => ips.observeAddress(old, current)));
+  informers.informer(servicecidrs).onChange((old, current) => networks.forEach((ips) => ips.observeRange(old, current)));
 
   return {
     beforeWrite(service, old) {
-      const taken = new Taken(ips, ports, service.metadata.uid!);
+      const taken = new Taken(networks, ports, service.metadata.uid!);
       try {
-        setFamilies(service);
-        takeClusterIp(service, old, taken);
+        if (service.spec && needsClusterIp(service.spec)) {
+          const errors = setFamilies(service.spec, old?.spec, configured);
+          if (errors.length > 0) throw refused(service, errors);
+          takeClusterIps(service, old, taken);
+        }
         takeNodePorts(service, old, taken);
       } catch (error) {
         taken.settle();
@@ -56,10 +61,10 @@ class Taken {
   readonly #addresses: string[] = [];
   readonly #ports: number[] = [];
 
-  constructor(private readonly ips: ServiceNetworks, private readonly nodePorts: NodePorts, private readonly uid: string) {}
+  constructor(private readonly networks: readonly ServiceNetworks[], private readonly nodePorts: NodePorts, private readonly uid: string) {}
 
-  address(): string {
-    const address = this.ips.allocate(this.uid);
+  address(family: IpFamily): string {
+    const address = this.#networksOf(family).allocate(this.uid);
     if (address === undefined) throw internalError("failed to allocate a serviceIP: range is full");
     this.#addresses.push(address);
     return address;
@@ -67,9 +72,14 @@ class Taken {
 
   /** Says why not. */
   claimAddress(address: string): string | undefined {
-    const refusal = this.ips.claim(address, this.uid);
+    const refusal = this.#networksOf(ipFamilyOf(address)).claim(address, this.uid);
     if (!refusal) this.#addresses.push(address);
     return refusal;
+  }
+
+  /** Families that the cluster doesn't have are refused before. */
+  #networksOf(family: IpFamily): ServiceNetworks {
+    return this.networks.find((ips) => ips.family === family)!;
   }
 
   port(): number {
@@ -87,54 +97,38 @@ class Taken {
   }
 
   settle(): void {
-    this.#addresses.forEach((address) => this.ips.settle(address));
+    this.#addresses.forEach((address) => this.#networksOf(ipFamilyOf(address)).settle(address));
     this.#ports.forEach((port) => this.nodePorts.settle(port));
   }
 }
 
 const needsClusterIp = ({ type }: Frozen<ServiceSpec>): boolean => type !== "ExternalName";
-const isHeadless = ({ clusterIP, clusterIPs }: Frozen<ServiceSpec>): boolean => (clusterIPs?.[0] ?? clusterIP) === "None";
+const refused = ({ metadata }: Service, errors: FieldError[]): Error => invalid({ group: "", kind: "Service" }, metadata.name!, errors);
 const needsNodePorts = ({ type, allocateLoadBalancerNodePorts }: Frozen<ServiceSpec>): boolean =>
   type === "NodePort" || (type === "LoadBalancer" && allocateLoadBalancerNodePorts !== false);
 
-/** A headless service without selector may be of any family, whatever the cluster has; all others are IPv4, single stack. */
-function setFamilies({ metadata, spec }: Service): void {
-  if (!spec || !needsClusterIp(spec)) return;
-  if (isHeadless(spec) && !Object.keys(spec.selector ?? {}).length) {
-    spec.ipFamilyPolicy ??= spec.ipFamilies?.length === 1 ? "SingleStack" : "RequireDualStack";
-    if (!spec.ipFamilies?.length) spec.ipFamilies = spec.ipFamilyPolicy === "SingleStack" ? ["IPv4"] : ["IPv4", "IPv6"];
+/** An address of each family: what it has it keeps, what it wants it is given if that is free. */
+function takeClusterIps(service: Service, old: Frozen<Service> | undefined, taken: Taken): void {
+  const { spec } = service;
+  if (isHeadless(spec)) {
+    spec.clusterIP = "None";
+    spec.clusterIPs = ["None"];
     return;
   }
-  const errors: FieldError[] = [];
-  if (spec.ipFamilyPolicy === "RequireDualStack") errors.push(invalidValue("spec.ipFamilyPolicy", spec.ipFamilyPolicy, "this cluster is not configured for dual-stack services"));
-  spec.ipFamilies?.forEach((family, index) => {
-    if (family === "IPv6") errors.push(invalidValue(`spec.ipFamilies[${index}]`, family, "not configured on this cluster"));
+  if (old && preferenceStays(spec, old.spec)) return;
+  const wanted = spec.clusterIPs ?? (spec.clusterIP ? [spec.clusterIP] : []);
+  spec.clusterIPs = spec.ipFamilies!.map((family, index) => {
+    const address = wanted[index];
+    if (!address) return taken.address(family as IpFamily);
+    const refusal = old?.spec?.clusterIPs?.includes(address) ? undefined : taken.claimAddress(address);
+    if (refusal) throw refused(service, [invalidValue("spec.clusterIPs", wanted, `failed to allocate IP ${address}: ${refusal}`)]);
+    return address;
   });
-  if (errors.length) throw invalid({ group: "", kind: "Service" }, metadata.name!, errors);
-  spec.ipFamilyPolicy ??= "SingleStack";
-  // Other words than these two are validation's to refuse.
-  if (!spec.ipFamilies?.length) spec.ipFamilies = ["IPv4"];
+  spec.clusterIP ||= spec.clusterIPs[0]!;
 }
 
-function takeClusterIp({ metadata, spec }: Service, old: Frozen<Service> | undefined, taken: Taken): void {
-  if (!spec || !needsClusterIp(spec) || isHeadless(spec)) {
-    if (spec && isHeadless(spec)) setClusterIp(spec, "None");
-    return;
-  }
-  const wanted = spec.clusterIPs?.[0] ?? spec.clusterIP;
-  if (!wanted) return setClusterIp(spec, taken.address());
-  setClusterIp(spec, wanted);
-  if (old?.spec?.clusterIPs?.includes(wanted)) return;
-  const refusal = taken.claimAddress(wanted);
-  if (refusal) throw invalid({ group: "", kind: "Service" }, metadata.name!, [invalidValue("spec.clusterIPs", [wanted], `failed to allocate IP ${wanted}: ${refusal}`)]);
-}
-
-function setClusterIp(spec: ServiceSpec, address: string): void {
-  spec.clusterIP ||= address;
-  spec.clusterIPs = spec.clusterIPs?.length ? spec.clusterIPs : [address];
-}
-
-function takeNodePorts({ metadata, spec }: Service, old: Frozen<Service> | undefined, taken: Taken): void {
+function takeNodePorts(service: Service, old: Frozen<Service> | undefined, taken: Taken): void {
+  const { spec } = service;
   if (!spec) return;
   const had = new Set(old?.spec?.ports?.map(({ nodePort }) => nodePort));
   const errors: FieldError[] = [];
@@ -143,22 +137,23 @@ function takeNodePorts({ metadata, spec }: Service, old: Frozen<Service> | undef
     const refusal = taken.claimPort(nodePort);
     if (refusal) errors.push(invalidValue(`spec.ports[${index}].nodePort`, nodePort, refusal));
   });
-  if (errors.length) throw invalid({ group: "", kind: "Service" }, metadata.name!, errors);
+  if (errors.length) throw refused(service, errors);
   if (needsNodePorts(spec)) for (const port of spec.ports ?? []) port.nodePort ||= sharedNodePort(spec, port) ?? taken.port();
-  takeHealthCheckPort({ metadata, spec }, old, taken);
+  takeHealthCheckPort(service, old, taken);
 }
 
 /** A port served over two protocols has one node port. */
 const sharedNodePort = ({ ports = [] }: ServiceSpec, { port, protocol }: { port: number; protocol?: string }): number | undefined =>
   ports.find((other) => other.port === port && other.protocol !== protocol && other.nodePort)?.nodePort;
 
-function takeHealthCheckPort({ metadata, spec }: Service, old: Frozen<Service> | undefined, taken: Taken): void {
-  if (spec!.type !== "LoadBalancer" || spec!.externalTrafficPolicy !== "Local") return;
-  const wanted = spec!.healthCheckNodePort;
+function takeHealthCheckPort(service: Service, old: Frozen<Service> | undefined, taken: Taken): void {
+  const { spec } = service;
+  if (spec.type !== "LoadBalancer" || spec.externalTrafficPolicy !== "Local") return;
+  const wanted = spec.healthCheckNodePort;
   if (!wanted) {
-    spec!.healthCheckNodePort = taken.port();
+    spec.healthCheckNodePort = taken.port();
   } else if (wanted !== old?.spec?.healthCheckNodePort) {
     const refusal = taken.claimPort(wanted);
-    if (refusal) throw invalid({ group: "", kind: "Service" }, metadata.name!, [invalidValue("spec.healthCheckNodePort", wanted, refusal)]);
+    if (refusal) throw refused(service, [invalidValue("spec.healthCheckNodePort", wanted, refusal)]);
   }
 }

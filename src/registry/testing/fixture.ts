@@ -41,8 +41,8 @@ export interface RegistryFixture {
 }
 
 /** The registry with all built-in kinds and plugins over SQLite in a directory of its own. */
-export async function startRegistry({ clock = systemClock, authorizer = mastersOnly, cards = builtins, tokenIssuer, directory }: {
-  clock?: Clock; authorizer?: Authorizer; cards?: readonly AnyResource[]; tokenIssuer?: TokenIssuer;
+export async function startRegistry({ clock = systemClock, authorizer = mastersOnly, cards = builtins, tokenIssuer, directory, serviceCidrs = ["10.43.0.0/16"] }: {
+  clock?: Clock; authorizer?: Authorizer; cards?: readonly AnyResource[]; tokenIssuer?: TokenIssuer; serviceCidrs?: readonly string[];
   /** Kept on disposal; without one, a temporary directory is made and removed. */
   directory?: string;
 } = {}): Promise<RegistryFixture> {
@@ -53,7 +53,7 @@ export async function startRegistry({ clock = systemClock, authorizer = mastersO
   const registry = createRegistry({
     cacher, cards, clock, tokenIssuer, authorizer,
     admission: defaultAdmission({ listers: createListers(cacher), authorizer, updateQuotaStatus: (quota) => client.update(resourcequotas, quota, { subresource: "status" }) }),
-    hooks: builtinHooks({ cacher, allocators: { serviceCidr: "10.43.0.0/16", reserved: ["10.43.0.10"] } }),
+    hooks: builtinHooks({ cacher, allocators: { serviceCidrs, reserved: ["10.43.0.10"] } }),
     reviews: accessReviews({ authorizer }),
   });
   const client = createLocalClient({ registry, authorizer, user: admin });

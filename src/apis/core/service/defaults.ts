@@ -37,8 +37,6 @@ export function keepAllocations({ spec }: Service, { spec: old }: Frozen<Service
   if (old.type !== "ExternalName" && spec.type !== "ExternalName") {
     if (!spec.clusterIP && old.clusterIP) spec.clusterIP = old.clusterIP;
     if (!spec.clusterIPs?.length && old.clusterIPs && spec.clusterIP === old.clusterIP) spec.clusterIPs = [...old.clusterIPs];
-    if (old.ipFamilyPolicy) spec.ipFamilyPolicy ??= old.ipFamilyPolicy;
-    if (old.ipFamilies && !spec.ipFamilies?.length) spec.ipFamilies = [...old.ipFamilies];
   }
   if (needsNodePort(old) && needsNodePort(spec)) keepNodePorts(spec, old);
   if (needsHealthCheckPort(old) && needsHealthCheckPort(spec) && old.healthCheckNodePort) spec.healthCheckNodePort ||= old.healthCheckNodePort;

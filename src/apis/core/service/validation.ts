@@ -74,7 +74,8 @@ function validateAffinity({ sessionAffinity, sessionAffinityConfig }: Frozen<Ser
   return seconds > 0 && seconds <= 86_400 ? errors : [...errors, invalidValue(`${at}.clientIP.timeoutSeconds`, seconds, "must be greater than 0 and less than 86400")];
 }
 
-function validateClusterIPs(spec: Frozen<ServiceSpec>): FieldError[] {
+/** Addresses and families by themselves; whether the cluster has such ones is the allocators' to say. */
+export function validateClusterIPs(spec: Frozen<ServiceSpec>): FieldError[] {
   if (spec.type === "ExternalName") return [];
   const { clusterIP, clusterIPs = [], ipFamilies = [], ipFamilyPolicy } = spec, at = "spec.clusterIPs";
   const families = new Set<string>(), errors: FieldError[] = [];
@@ -119,7 +120,7 @@ function validateTrafficPolicies(spec: Frozen<ServiceSpec>): FieldError[] {
 }
 
 export function validateServiceUpdate(service: Frozen<Service>, old: Frozen<Service>): FieldError[] {
-  const errors = validateClusterIPsUpdate(service.spec, old.spec);
+  const errors = [...validateClusterIPsUpdate(service.spec, old.spec), ...validateFamiliesUpdate(service.spec, old.spec)];
   const { spec } = service;
   if (spec.type === "LoadBalancer" && old.spec.type === "LoadBalancer" && spec.loadBalancerClass !== old.spec.loadBalancerClass) {
     errors.push(invalidValue("spec.loadBalancerClass", spec.loadBalancerClass, "may not change once set"));
@@ -130,14 +131,26 @@ export function validateServiceUpdate(service: Frozen<Service>, old: Frozen<Serv
   return [...errors, ...validateService(service)];
 }
 
-/** An address stays for the life of the service; a second one, of the other family, may come and go. */
+/** An address stays for the life of the service; a second one, of the other family, may come and go. Source: validateUpgradeDowngradeClusterIPs. */
 function validateClusterIPsUpdate(spec: Frozen<ServiceSpec>, old: Frozen<ServiceSpec>): FieldError[] {
-  if (spec.type === "ExternalName" || old.type === "ExternalName") return [];
+  if (spec.type === "ExternalName" || old.type === "ExternalName" || (isHeadless(spec) && isHeadless(old))) return [];
   const { clusterIPs = [] } = spec, was = old.clusterIPs ?? [], at = "spec.clusterIPs";
   if (was.length > 0 && clusterIPs.length === 0) return [invalidValue(`${at}[0]`, clusterIPs, "primary clusterIP can not be unset")];
   const errors = was.flatMap((address, index) => (index < clusterIPs.length && clusterIPs[index] !== address ? [invalidValue(`${at}[${index}]`, clusterIPs, "may not change once set")] : []));
   if (was.length > clusterIPs.length && spec.ipFamilyPolicy !== "SingleStack") {
     errors.push(invalidValue("spec.ipFamilyPolicy", spec.ipFamilyPolicy, "must be set to 'SingleStack' when releasing the secondary clusterIP"));
+  }
+  return errors;
+}
+
+/** So do families; those of a headless service may change. Source: validateUpgradeDowngradeIPFamilies. */
+function validateFamiliesUpdate(spec: Frozen<ServiceSpec>, old: Frozen<ServiceSpec>): FieldError[] {
+  if (spec.type === "ExternalName" || old.type === "ExternalName" || isHeadless(spec) || isHeadless(old)) return [];
+  const { ipFamilies = [] } = spec, was = old.ipFamilies ?? [], at = "spec.ipFamilies[0]";
+  if (was.length > 0 && ipFamilies.length === 0) return [invalidValue(at, ipFamilies, "primary ipFamily can not be unset")];
+  const errors = was.flatMap((family, index) => (index < ipFamilies.length && ipFamilies[index] !== family ? [invalidValue(at, ipFamilies, "may not change once set")] : []));
+  if (was.length > ipFamilies.length && spec.ipFamilyPolicy !== "SingleStack") {
+    errors.push(invalidValue("spec.ipFamilyPolicy", spec.ipFamilyPolicy, "must be set to 'SingleStack' when releasing the secondary ipFamily"));
   }
   return errors;
 }
