@@ -4,6 +4,7 @@ import type { Clock } from "../../src/base/clock.ts";
 import type { HttpHandler } from "../../src/base/http.ts";
 import { logger } from "../../src/base/log.ts";
 import { isNotFound } from "../../src/apimachinery/status.ts";
+import { isAutonomous } from "../../src/apis/core/autonomy.ts";
 import { nodes } from "../../src/apis/core/node.ts";
 import { pods } from "../../src/apis/core/pod/pod.ts";
 import { services } from "../../src/apis/core/service/service.ts";
@@ -118,7 +119,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const tokens = serviceAccountTokens({ client, clock, kept });
   const probes = new ProbeManager({ runtime, recorder, clock, onChange: wake });
   const apiStatuses = new StatusManager({ client, clock, log, signal: stop.signal });
-  const puller = new ImagePuller({ runtime, recorder, clock });
+  const puller = new ImagePuller({ runtime, recorder, clock, presentWillDo: () => isAutonomous(ownNode.lister.get(nodeName)) });
   const ownNode = informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
   const statics = options.staticPodPath === undefined ? undefined : staticPodSource({
     path: options.staticPodPath, nodeName, nodeUid: () => ownNode.lister.get(nodeName)?.metadata.uid, client, clock, log, statuses: apiStatuses,

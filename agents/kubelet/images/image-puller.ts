@@ -24,6 +24,12 @@ export interface ImagePullerOptions {
   clock: Clock;
   /** Pulls at the same time; more wait. */
   parallel?: number;
+  /**
+   * Whether an image that is here does while its registry can't be reached, for containers that want it pulled always, as all with the tag
+   * `latest` do. A kubelet says no: whoever asks for that wants nothing else, and the registry's word on who may have the image. That leaves
+   * a machine without a line standing still for an image that it has, so autonomous nodes say yes. A registry that refuses is obeyed.
+   */
+  presentWillDo?(): boolean;
 }
 
 /** Sees to it that images are on the node. Source: k8s.io/kubernetes/pkg/kubelet/images/image_manager.go, whose Events these are. */
@@ -36,7 +42,7 @@ export class ImagePuller {
   #running = 0;
 
   constructor(options: ImagePullerOptions) {
-    this.#options = { parallel: 3, ...options };
+    this.#options = { parallel: 3, presentWillDo: () => false, ...options };
   }
 
   /** The image, after the container's pull policy has been followed. Throws `ImageError`. */
@@ -50,7 +56,13 @@ export class ImagePuller {
       return present;
     }
     if (policy === "Never") throw this.#fail(about, "Warning", "ErrImageNeverPull", "ErrImageNeverPull", `Container image "${container.image}" is not present with pull policy of Never`);
-    await this.#pull(pod, container, image, about, secrets, signal);
+    try {
+      await this.#pull(pod, container, image, about, secrets, signal);
+    } catch (error) {
+      if (!present || !this.#options.presentWillDo() || !(error instanceof ImageError && notAnswered.test(error.message))) throw error;
+      this.#options.recorder.event(about, "Normal", "Pulled", `Container image "${container.image}" already present on machine, its registry can't be reached`);
+      return present;
+    }
     const pulled = await this.find(image);
     if (!pulled) throw new ImageError("ImageInspectError", `Failed to inspect image "${container.image}" after it was pulled`);
     return pulled;
@@ -142,6 +154,9 @@ export class ImagePuller {
 
 /** How long a container shows why its pull failed before it shows that it waits for the next. Shorter than the first back-off. */
 const showBackOffMs = 3000;
+
+/** How containerd and CRI-O say that no registry has answered. */
+const notAnswered = /failed to do request|pinging container registry|dial tcp|no such host|i\/o timeout|deadline exceeded/i;
 
 /** Slow links take their time; the runtime itself gives up when nothing moves. */
 const pullTimeoutMs = 60 * 60 * 1000;

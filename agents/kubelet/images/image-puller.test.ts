@@ -1,0 +1,31 @@
+import { expect, test } from "bun:test";
+import { FakeClock } from "../../../test/support/fake-clock.ts";
+import type { ContainerRuntime } from "../../cri/cri.ts";
+import type { Container, Pod } from "../pod/pod.ts";
+import { ImagePuller } from "./image-puller.ts";
+
+const unreachable = 'failed to pull and unpack image "registry.example.com/app:latest": failed to resolve reference: failed to do request: Head "https://registry.example.com/v2/app/manifests/latest": dial tcp: lookup registry.example.com: no such host';
+const refused = 'failed to resolve reference "registry.example.com/app:latest": pull access denied, repository does not exist or may require authorization: server message: insufficient_scope';
+
+/** What becomes of a container that wants its image, which is there, pulled always, and the Events of it. */
+async function outcomeOf(message: string, { autonomous, present = true, policy }: { autonomous: boolean; present?: boolean; policy?: Container["imagePullPolicy"] }): Promise<{ outcome: string; events: string[] }> {
+  const events: string[] = [];
+  const runtime = { images: {
+    imageStatus: async () => ({ image: present ? { id: "here" } : undefined }),
+    pullImage: async () => { throw new Error(message); },
+  } } as unknown as ContainerRuntime;
+  const puller = new ImagePuller({ runtime, recorder: { event: (_, type, reason) => events.push(`${type} ${reason}`) }, clock: new FakeClock(), presentWillDo: () => autonomous });
+  const pod: Pod = { metadata: { name: "p", uid: "u" }, spec: { containers: [] } };
+  const ensure = (): Promise<string> => puller.ensure(pod, { name: "c", image: "registry.example.com/app", imagePullPolicy: policy }, { kind: "Pod" }, [], new AbortController().signal).then(({ id }) => id!, ({ reason }) => reason as string);
+  const first = await ensure();
+  return { outcome: `${first}, then ${await ensure()}`, events };
+}
+
+test("an image that is here does on an autonomous node while its registry can't be reached, and nowhere else", async () => {
+  expect(await outcomeOf(unreachable, { autonomous: true })).toEqual({
+    outcome: "here, then here", events: ["Normal Pulling", "Warning Failed", "Warning Failed", "Normal Pulled", "Normal BackOff", "Normal Pulled"],
+  });
+  for (const [message, options] of [[unreachable, { autonomous: false }], [refused, { autonomous: true }], [unreachable, { autonomous: true, present: false }]] as const) {
+    expect((await outcomeOf(message, options)).outcome).toBe("ErrImagePull, then ImagePullBackOff");
+  }
+});
