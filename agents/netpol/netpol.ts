@@ -1,4 +1,4 @@
-import { type Nftables, type Table, Transaction } from "nftables-js";
+import { type Nftables, type Table, type TableWatch, Transaction, watchTables } from "nftables-js";
 import type { Frozen } from "../../src/apimachinery/meta.ts";
 import { namespaces } from "../../src/apis/core/namespace.ts";
 import { pods } from "../../src/apis/core/pod/pod.ts";
@@ -24,7 +24,7 @@ export interface NetworkPolicyOptions {
 
 /** Changes that come together are applied together; one alone waits no longer than this. */
 const minIntervalMs = 20;
-/** How often to look whether another tool has flushed our table. */
+/** How often to look whether our table is still whole where the kernel does not say so by itself. */
 const checkIntervalMs = 30_000;
 /** How long a pod's first container waits for its rules, before the kubelet tries again. */
 const longestWaitMs = 10_000;
@@ -38,6 +38,7 @@ export class NetworkPolicies {
   readonly #pods: KnownPods;
   readonly #unsubscribe: (() => void)[] = [];
   #runner: Runner | undefined;
+  #watch: TableWatch | undefined;
   #policiesChanged = true;
   #followsPods = false;
   /** Changes that came, and how many of them the kernel has. */
@@ -55,8 +56,9 @@ export class NetworkPolicies {
     const { informers, clock, log } = this.options;
     const policies = informers.informer(networkpolicies);
     await policies.synced(signal);
+    this.#watch = this.#watchTable();
     const runner = this.#runner = new Runner({
-      clock, minInterval: minIntervalMs, maxInterval: checkIntervalMs,
+      clock, minInterval: minIntervalMs, ...(this.#watch ? {} : { maxInterval: checkIntervalMs }),
       run: () => this.#sync(policies.lister.list(), signal),
       onError: (error, failures) => {
         this.#table.invalidate();
@@ -72,7 +74,23 @@ export class NetworkPolicies {
       await runner.run(signal);
     } finally {
       for (const stop of this.#unsubscribe) stop();
+      this.#watch?.close();
     }
+  }
+
+  /** Restores what another program changes in our table, at once. */
+  #watchTable(): TableWatch | undefined {
+    const { table, log } = this.options;
+    return watchTables([table], {
+      onChange: () => {
+        if (!this.#table.isLoaded) return;
+        log.warn("another program changed our nftables table, restoring it", { table: table.name });
+        this.#table.invalidate();
+        this.#request();
+      },
+      onLoss: () => this.#request(),
+      onForwardChain: () => undefined,
+    });
   }
 
   /**
@@ -111,13 +129,14 @@ export class NetworkPolicies {
     const upTo = this.#requested;
     if (this.#policiesChanged) this.#table.setPolicies(policies);
     this.#policiesChanged = false;
-    if (!this.#table.changed && !this.#table.isEmpty && !(await this.#isWhole())) {
+    if (!this.#table.changed && this.#table.isLoaded && !(await this.#isWhole())) {
       log.warn("another program removed our nftables table, restoring it", { table: table.name });
       this.#table.invalidate();
     }
     if (this.#table.changed) {
       const startedAt = clock.monotonic();
-      await nft.run(this.#table.takeChanges());
+      const apply = (): Promise<void> => nft.run(this.#table.takeChanges());
+      await (this.#watch ? this.#watch.own(apply) : apply());
       log.debug("network policies applied", { policies: policies.length, ms: clock.monotonic() - startedAt });
     }
     this.#applied = upTo;

@@ -64,6 +64,11 @@ export class PolicyTable {
     }
   }
 
+  /** Is there a table that the kernel should have? */
+  get isLoaded(): boolean {
+    return typeof this.#kernel === "object";
+  }
+
   /** Does the kernel lack anything? */
   get changed(): boolean {
     if (this.isEmpty) return this.#kernel !== "nothing";
