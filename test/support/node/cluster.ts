@@ -83,6 +83,8 @@ function commonFlags(node: TestNode): string[] {
 /** A machine with Skiff on it. */
 export class ClusterMember {
   readonly logFile: string;
+  /** Variables that Skiff is started with, besides this process's. */
+  environment: Record<string, string> = {};
   #program: NodeProgram | undefined;
   constructor(readonly node: TestNode, archive: Uint8Array, private readonly parameters: (node: TestNode) => string[]) {
     this.logFile = join(node.disk, "skiff.log");
@@ -104,7 +106,7 @@ export class ClusterMember {
   /** Starts Skiff, without waiting for anything. */
   start(...flags: string[]): void {
     closeSync(openSync(this.logFile, "a"));
-    this.#program = this.node.spawn([skiffExecutable(), ...this.parameters(this.node), ...flags], { logFile: this.logFile });
+    this.#program = this.node.spawn([skiffExecutable(), ...this.parameters(this.node), ...flags], { logFile: this.logFile, env: this.environment });
   }
 
   /** Switches the machine on and starts Skiff, as its init system would. */
