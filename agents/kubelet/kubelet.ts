@@ -80,6 +80,8 @@ export interface KubeletOptions {
   devices?: readonly DeviceSetting[];
   /** Where the kubelet's own API listens, as the Node says. Default 10250. */
   kubeletPort?: number;
+  /** See `NodeStatusOptions`. */
+  heartbeat?(): boolean;
   resolvConfPath?: string;
   /** See `PodContext`. */
   podHasAddresses?: PodContext["podHasAddresses"];
@@ -170,7 +172,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       get capacity() { return { ...capacity.capacity, ...devices.manager.capacity().capacity }; },
       get allocatable() { return { ...capacity.allocatable, ...devices.manager.capacity().allocatable }; },
     },
-    kubeletPort: options.kubeletPort ?? 10250, onReady: () => workers.wakeAll(),
+    kubeletPort: options.kubeletPort ?? 10250, ...(options.heartbeat ? { heartbeat: options.heartbeat } : {}), onReady: () => workers.wakeAll(),
   });
   const stats = createStats({
     nodeName, runtime, clock, cgroups, rootDir, logDir: context.logDir, pods: () => workers.pods(), volumes: (uid) => volumes.mountedBy(uid), probes: () => probes.results(),

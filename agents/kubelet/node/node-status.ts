@@ -32,6 +32,8 @@ export interface NodeStatusOptions {
   rootDir: string;
   capacity: NodeCapacity;
   kubeletPort: number;
+  /** Tells the API server, without a request, that the kubelet lives and all is as it last reported; false where that can't be. */
+  heartbeat?(): boolean;
   /** Called when the node has become ready; pods that failed for want of a network may try again. */
   onReady(): void;
 }
@@ -48,7 +50,10 @@ export function nodeLabels(nodeName: string, more: Readonly<Record<string, strin
   return { ...fixed, "kubernetes.io/hostname": nodeName, ...more };
 }
 
-/** Registers the node and keeps its status and Lease: a look every ten seconds, a status write only when something changed or five minutes have passed. */
+/**
+ * Registers the node and keeps its status and Lease: a look every ten seconds, a status write only when something changed or five minutes
+ * have passed; not even that while heartbeats reach the server, which then writes Lease and heartbeat times itself.
+ */
 export class NodeStatusReporter {
   readonly #lease: NodeLease;
   readonly #runtime = new RuntimeHealth();
@@ -62,6 +67,8 @@ export class NodeStatusReporter {
   #features?: NodeFeatures;
   #wasReady?: boolean;
   #leasedAt = -Infinity;
+  /** The last heartbeat reached the server. */
+  #heard = false;
   constructor(private readonly options: NodeStatusOptions) {
     this.#lease = new NodeLease({ client: options.client, nodeName: options.nodeName, nodeUid: () => this.#node?.metadata.uid });
   }
@@ -88,7 +95,8 @@ export class NodeStatusReporter {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log, recorder } = this.options;
     recorder.event(this.#reference(), "Normal", "Starting", "Starting kubelet.");
-    const unsubscribe = this.options.own.onChange((_, node) => {
+    const unsubscribe = this.options.own.onChange((before, node) => {
+      if (before && !node) this.#forget();
       if (this.#contradicts(node)) this.#wake?.abort();
     });
     for (let failures = 0; !signal.aborted; ) {
@@ -111,11 +119,17 @@ export class NodeStatusReporter {
     return hasToFollow(node?.status, this.options.capacity.capacity) || (said !== undefined && (this.#reported?.conditions ?? []).some(({ type, status }) => said.some((each) => each.type === type && each.status !== status)));
   }
 
+  /** Deleted by an administrator: the next tick registers it again. */
+  #forget(): void {
+    this.#node = this.#reported = undefined;
+  }
+
   async #tick(): Promise<void> {
     const { clock } = this.options;
     this.#node ??= await this.#register();
     if (clock.monotonic() - this.#leasedAt >= tickMs - 500) {
-      await this.#lease.renew(clock.now());
+      this.#heard = this.#reported !== undefined && this.options.heartbeat?.() === true;
+      if (!this.#heard) await this.#lease.renew(clock.now());
       this.#leasedAt = clock.monotonic();
     }
     const seen = this.options.own.lister.get(this.options.nodeName);
@@ -124,7 +138,7 @@ export class NodeStatusReporter {
     const status = await this.#current();
     const isReady = status.conditions!.some(({ type, status: value }) => type === "Ready" && value === "True");
     const text = withoutHeartbeats(status);
-    if (contradicted || text !== this.#reported?.status || clock.monotonic() - this.#reported.at >= reportMs) await this.#report(status, text);
+    if (contradicted || text !== this.#reported?.status || (!this.#heard && clock.monotonic() - this.#reported.at >= reportMs)) await this.#report(status, text);
     if (isReady && !this.#wasReady) {
       this.#ready.resolve();
       this.options.onReady();
@@ -186,8 +200,7 @@ export class NodeStatusReporter {
     try {
       this.#node = await client.patch(nodes, { name: nodeName }, { type: "application/strategic-merge-patch+json", body }, { subresource: "status" });
     } catch (error) {
-      // Deleted by an administrator: the next tick registers it again.
-      if (isNotFound(error)) this.#node = undefined;
+      if (isNotFound(error)) this.#forget();
       throw error;
     }
     this.#reported = { status: text, conditions: status.conditions!, at: clock.monotonic() };
