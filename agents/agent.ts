@@ -67,6 +67,8 @@ export interface AgentOptions {
   networkInformers: InformerFactory;
   /** What the node remembers over restarts; for a node whose server may be away. */
   memory?: { keeper: ObjectKeeper; values: ValueKeeper };
+  /** Tells the API server, without a request, that the kubelet lives and all is as it last reported; false where that can't be. */
+  heartbeat?(): boolean;
   clock: Clock;
   /** A part has ended by an error: the node can't go on. */
   onFailure(what: string, error: unknown): void;
@@ -94,7 +96,7 @@ export function createAgent(options: AgentOptions): Agent {
     runtime, client, informers, clock, nodeName, nodeIps: () => nodeAddresses.current, labels: options.nodeLabels, taints: options.nodeTaints as Taint[],
     recorder: createEventRecorder({ client, events, component: "kubelet", host: nodeName, clock }, stopped.signal),
     rootDir: join(directory, "kubelet"), storageDirectory: options.storageDirectory, logDir: options.podLogDir, clusterDns: options.clusterDns, clusterDomain: options.clusterDomain,
-    cgroupRoot: `/${options.instance}`, kubeletPort: options.kubeletPort, settings: options.kubelet, devices: options.devices, ...options.memory, ...(policies ? { podHasAddresses: (...pod) => policies.podHasAddresses(...pod) } : {}),
+    cgroupRoot: `/${options.instance}`, kubeletPort: options.kubeletPort, ...(options.heartbeat ? { heartbeat: options.heartbeat } : {}), settings: options.kubelet, devices: options.devices, ...options.memory, ...(policies ? { podHasAddresses: (...pod) => policies.podHasAddresses(...pod) } : {}),
   });
   // A server in the same process knows all that the kubelet knows.
   const informersOfPods = options.memory ? withLocalPods(networkInformers, kubelet.podStatuses, nodeName) : networkInformers;

@@ -58,6 +58,8 @@ export class AgentTunnel {
   /** When a ping was to be answered, while nothing has come since. */
   #askedAt: number | undefined;
   #pings = 0;
+  /** This machine's, in the connection. */
+  #localAddress = "";
 
   constructor(private readonly options: AgentTunnelOptions) {}
 
@@ -100,9 +102,12 @@ export class AgentTunnel {
     return true;
   }
 
-  /** Something about the network has changed: connects anew, at once. */
-  reconnect(reason: string): void {
-    this.#session?.destroy(reason);
+  /** The machine's addresses have changed: a connection from one that is gone is made anew at once. False when it was. */
+  checkAddress(): boolean {
+    const { localAddresses = systemAddresses } = this.options;
+    if (!this.#session || localAddresses().includes(this.#localAddress)) return true;
+    this.#session.destroy("this machine's address has changed");
+    return false;
   }
 
   /** A way for clients that speak as `role`, one of `AgentRole`. */
@@ -156,6 +161,7 @@ export class AgentTunnel {
       },
     });
     this.#session = session;
+    this.#localAddress = localAddress;
     this.#refused = false;
     log.info("The tunnel to the server is up", { server });
     this.#release();
@@ -164,7 +170,7 @@ export class AgentTunnel {
     const stop = (): void => session.close(1000, "the agent stops");
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
-    const watching = this.#keepAlive(session, localAddress, over.signal);
+    const watching = this.#keepAlive(session, over.signal);
     const reason = await session.closed;
     this.#restored = new AbortController();
     this.#session = undefined;
@@ -182,8 +188,8 @@ export class AgentTunnel {
   }
 
   /** Pings where the kubelet hasn't; ends the session of a server that doesn't answer, or of an address that this machine doesn't have any more. */
-  async #keepAlive(session: TunnelSession, localAddress: string, signal: AbortSignal): Promise<void> {
-    const { clock, localAddresses = systemAddresses } = this.options;
+  async #keepAlive(session: TunnelSession, signal: AbortSignal): Promise<void> {
+    const { clock } = this.options;
     this.#heardAt = this.#sentAt = clock.monotonic();
     this.#askedAt = undefined;
     const slept = (ms: number): Promise<boolean> => clock.sleep(Math.max(ms, 1), signal).then(() => true, () => false);
@@ -191,7 +197,7 @@ export class AgentTunnel {
       const now = clock.monotonic();
       if (this.#askedAt !== undefined && this.#heardAt >= this.#askedAt) this.#askedAt = undefined;
       if (this.#askedAt !== undefined && now - this.#askedAt >= answerMs) return session.destroy("the server does not answer");
-      if (!localAddresses().includes(localAddress)) return session.destroy("this machine's address has changed");
+      if (!this.checkAddress()) return;
       const due = this.#sentAt + pingMs + pingSlackMs;
       if (now >= due) this.#ping(0);
       const next = Math.min(this.#askedAt === undefined ? Infinity : this.#askedAt + answerMs, now >= due ? now + pingMs : due);

@@ -14,6 +14,7 @@ import { background } from "../base/background.ts";
 import { systemClock } from "../base/clock.ts";
 import { type Component, componentManager } from "../base/component.ts";
 import type { HttpHandler } from "../base/http.ts";
+import { AgentRole } from "../base/tunnel/connect.ts";
 import { returnIdleMemory } from "../base/idle-memory.ts";
 import { logger } from "../base/log.ts";
 import { gitVersion } from "../base/version.ts";
@@ -127,7 +128,10 @@ class AgentProcess {
           store.close();
         };
         this.#addresses = new NodeAddresses({ given: options.nodeIps, ...cluster, clock: this.#clock, log });
-        this.#addresses.onChange(() => this.#membership.check());
+        this.#addresses.onChange(() => {
+          this.#tunnel.checkAddress();
+          this.#membership.check();
+        });
         this.#front = await openPort({
           hostname: options.bindAddress === "0.0.0.0" && cluster.clusterCidrs.some((cidr) => cidr.includes(":")) ? "::" : options.bindAddress, port: options.kubeletPort, tls: this.#tls(),
           handler: guardKubelet((request, response) => this.#kubelet(request, response), delegatedAccess({ nodeName: options.nodeName, client: kubelet.client, clock: this.#clock })),
@@ -135,7 +139,7 @@ class AgentProcess {
         const agent = createAgent({
           ...options, ...cluster, nodeAddresses: this.#addresses, kubeletPort: this.#front.port,
           instance: layout.instance, directory: layout.agentDir, storageDirectory: layout.storageDir, runDirectory: layout.runDir,
-          client: kubelet.client, informers: kubelet.informers, networkClient: network.client, networkInformers: network.informers, memory: { keeper, values: store.values }, clock: this.#clock, onFailure: context.fail,
+          client: kubelet.client, informers: kubelet.informers, networkClient: network.client, networkInformers: network.informers, memory: { keeper, values: store.values }, heartbeat: () => this.#tunnel.heartbeat(), clock: this.#clock, onFailure: context.fail,
         });
         this.#kubelet = agent.handler;
         this.#learnServers(network.informers);
@@ -157,6 +161,7 @@ class AgentProcess {
     const client = announceOutages(createHttpClient({
       endpoint: () => membership.endpoint(identity), timeout: requestMs, userAgent: `skiff-agent/${gitVersion}`,
       onUnreachable: ({ givenUp }) => givenUp && membership.servers.failed(givenUp), onUnauthorized: () => membership.refused(),
+      transport: this.#tunnel.transport(AgentRole[identity]),
     }), { clock: this.#clock, log: logger(identity) });
     const informers = createReflectingInformers({ client, clock: this.#clock, ...memory }, signal);
     return { client, informers, stopped: () => informers.stopped() };
