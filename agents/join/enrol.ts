@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import type { Clock } from "../../src/base/clock.ts";
 import { Backoff } from "../../src/base/backoff.ts";
 import { caPath, enrolPath, identities, type Enrolment, type EnrolmentRequest, type IdentityName } from "../../src/base/join/enrolment.ts";
@@ -82,17 +83,18 @@ async function pinnedCa(url: string, before: Membership | undefined, token: Join
     return before.serverCa;
   }
   const answer = await ask(url + caPath, { tls: { rejectUnauthorized: false } }, signal);
-  const pem = await answer.text();
-  const hash = hashOf(pem);
-  if (!answer.ok || hash === undefined) throw new Error(`${url} is no Skiff server: it answers ${caPath} with ${answer.status} and no certificate; correct --server`);
+  const pem = firstCertificate(await answer.text());
+  if (!answer.ok || pem === undefined) throw new Error(`${url} is no Skiff server: it answers ${caPath} with ${answer.status} and no certificate; correct --server`);
+  const hash = caHash(pem);
   if (token?.caHash === undefined) log.warn("The token does not name the CA: this server's is trusted unseen. A token that begins with K10, as \"skiff token\" prints it, would be checked", { server: url, caHash: hash });
   else if (token.caHash !== hash) throw new Error(`${url} has the CA ${hash}, and the token is for the one with ${token.caHash}: take the token from that server ("skiff token"), or correct --server; if both are right, somebody stands between`);
   return pem;
 }
 
-function hashOf(pem: string): string | undefined {
+/** Alone: what else is sent beside the authority that the token names is not believed with it. */
+function firstCertificate(text: string): string | undefined {
   try {
-    return caHash(pem);
+    return new X509Certificate(text).toString();
   } catch {
     return undefined;
   }

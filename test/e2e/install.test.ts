@@ -1,12 +1,16 @@
-import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hostTarget } from "../../src/build/host-target.ts";
 import { layoutOf } from "../../src/server/layout.ts";
 import { eventually } from "../support/eventually.ts";
 import { busyboxImage } from "../support/images.ts";
 import { kubectlFor } from "../support/kubectl.ts";
 import { removeLeftovers } from "../support/leftovers.ts";
+import { startCluster, type TestCluster } from "../support/node/cluster.ts";
+import type { TestNode } from "../support/node/test-node.ts";
 import { createNodeNetwork } from "../support/node-network.ts";
 import { outcomeOf, type Outcome } from "../support/running.ts";
 import { skiffExecutable } from "../support/skiff.ts";
@@ -42,7 +46,7 @@ test("refuses what can't work, in a sentence", async () => {
   for (const [env, message] of [
     [{ INSTALL_SKIFF_BINARY: "/nowhere/skiff" }, "/nowhere/skiff, which does not exist"],
     [{ INSTALL_SKIFF_EXEC: "sing" }, "must begin with server or agent"],
-    [{ SKIFF_URL: "https://192.0.2.1:6443" }, "cannot join another server yet"],
+    [{ SKIFF_URL: "https://192.0.2.1:6443" }, "an agent needs SKIFF_URL and SKIFF_TOKEN"],
   ] as const) {
     const { exitCode, stderr } = await install(env);
     expect(exitCode).toBe(1);
@@ -94,6 +98,68 @@ test("uninstalling leaves nothing", async () => {
   expect((await outcomeOf(["find", "/sys/fs/cgroup", "-type", "d", "-name", layout.instance])).stdout).toBe("");
   expect((await outcomeOf(network.inside(["nft", "list", "tables"]))).stdout).toBe("");
   expect((await outcomeOf(network.inside(["ip", "-o", "link"]))).stdout.split("\n").filter((line) => /veth|skiff/.test(line.split(":")[1] ?? ""))).toEqual([]);
+});
+
+describe("an agent, with all that it needs from its server", () => {
+  let cluster: TestCluster;
+  let machine: TestNode;
+  beforeAll(async () => {
+    cluster = await startCluster();
+    machine = await cluster.fabric.node("gate");
+  });
+  afterAll(() => cluster.dispose());
+
+  const url = (): string => `https://${cluster.server.node.ip}:6443`;
+  const token = (): string => readFileSync(join(cluster.server.node.layout.dataDir, "server/token"), "utf8").trim();
+  const on = (name: string): string => join(machine.disk, name);
+  /** As the README says it, with directories of the machine's own. */
+  const installAgent = (env: Record<string, string> = {}): Promise<Outcome> => machine.exec(["sh", "-c", `curl -sfk ${url()}/v1-skiff/install.sh | sh -`], {
+    timeoutMs: 100_000,
+    env: {
+      SKIFF_URL: url(), SKIFF_TOKEN: token(), INSTALL_SKIFF_BIN_DIR: on("bin"), INSTALL_SKIFF_CONFIG_DIR: on("config"), INSTALL_SKIFF_SYSTEMD_DIR: on("systemd"),
+      SKIFF_DATA_DIR: machine.layout.dataDir, SKIFF_POD_LOG_DIR: on("pod-logs"), ...env,
+    },
+  });
+
+  test("takes nothing from a server whose CA the token does not name", async () => {
+    const { exitCode, stderr } = await installAgent({ SKIFF_TOKEN: token().replace(/^K10.{64}/, `K10${"ab".repeat(32)}`) });
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/has the CA [0-9a-f]{64}, and SKIFF_TOKEN is for the one with (ab){32}/);
+    expect(existsSync(on("bin/skiff"))).toBe(false);
+  });
+
+  test("is a node when the script has ended, of the server's own executable", async () => {
+    const { exitCode, stdout, stderr } = await installAgent();
+    expect({ exitCode, stderr: exitCode === 0 ? "" : stderr + stdout }).toEqual({ exitCode: 0, stderr: "" });
+    expect(stdout).toMatch(/Node +gate +Ready/);
+    expect(readFileSync(on("bin/skiff")).equals(readFileSync(skiffExecutable()))).toBe(true);
+    expect(await cluster.kubectl("get", "node", "gate", "--no-headers")).toMatch(/^gate +Ready/);
+  });
+
+  test("a second run changes nothing; its status is told on the machine itself", async () => {
+    expect((await installAgent()).stdout).toContain("nothing has changed");
+    expect((await machine.exec([on("bin/skiff"), "status", "--data-dir", machine.layout.dataDir])).stdout).toContain("Ready");
+  });
+
+  test("checksums are those of what is handed out, for other kinds of machine too", async () => {
+    const directory = cluster.server.node.layout.staticDir;
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, "skiff-linux-arm64"), "of another kind");
+    const get = (path: string): Promise<string> => machine.run(["curl", "-sfk", `${url()}/v1-skiff/binaries/${path}`]);
+    const sums = await get("sha256sums.txt");
+    expect(sums).toContain(`${createHash("sha256").update("of another kind").digest("hex")}  skiff-linux-arm64\n`);
+    expect(sums).toContain(`${createHash("sha256").update(readFileSync(skiffExecutable())).digest("hex")}  ${hostTarget}\n`);
+    expect(await get("skiff-linux-arm64")).toBe("of another kind");
+    expect((await machine.exec(["curl", "-sfk", `${url()}/v1-skiff/binaries/../../server/token`])).exitCode).not.toBe(0);
+  });
+
+  test("uninstalling leaves nothing of it on the machine", async () => {
+    expect((await machine.run(["sh", on("bin/skiff-uninstall.sh")]))).toBe("Skiff has been removed.\n");
+    for (const path of [on("bin/skiff"), on("config"), machine.layout.dataDir]) expect([path, existsSync(path)]).toEqual([path, false]);
+    expect(await machine.run(["nft", "list", "tables"])).toBe("");
+    expect(await machine.run(["sh", "-c", "ip -o link | grep -c 'veth\\|skiff' || true"])).toBe("0\n");
+    expect(await machine.run(["ip", "route", "show", "root", "10.42.0.0/16"])).toBe("");
+  });
 });
 
 function commandLine(pid: string): string {

@@ -4,18 +4,21 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { enrolOnce } from "../../agents/join/enrol.ts";
-import { openMembership, type Membership } from "../../agents/join/membership.ts";
+import { caHash, openMembership, type Membership } from "../../agents/join/membership.ts";
 import { NodeMembership } from "../../agents/join/node-membership.ts";
 import { leases, nodes, pods, secrets, services } from "../../src/apis/builtins.ts";
+import type { FrontTls } from "../../src/apiserver/front/front.ts";
+import { listenFront } from "../../src/apiserver/front/listen.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/base/clock.ts";
+import type { HttpHandler } from "../../src/base/http.ts";
 import { parseJoinToken } from "../../src/base/join/join-token.ts";
 import { configureLogging } from "../../src/base/log.ts";
 import { createHttpClient } from "../../src/client/http-client.ts";
 import { createReflectingInformers } from "../../src/client/reflecting-informers.ts";
 import type { Client } from "../../src/client/client.ts";
 import { newBootstrapToken, secretOfToken } from "../../src/server/join/bootstrap-token.ts";
-import { createLeaf } from "../../src/server/pki/certificate.ts";
+import { createCa, createLeaf } from "../../src/server/pki/certificate.ts";
 import { rotateToken } from "../../src/server/token.ts";
 import { eventually } from "../support/eventually.ts";
 import { startJoinServer, type JoinServer } from "../support/join-server.ts";
@@ -169,6 +172,20 @@ describe("tokens", () => {
     expect(sentence).toContain(parseJoinToken(server.token)!.caHash!);
     expect(sentence).toContain("ab".repeat(32));
     expect(sentence).toContain('"skiff token"');
+  });
+
+  test("authorities that are sent beside the one that the token names are not believed with it", async () => {
+    await using server = await startJoinServer();
+    const { pki: { serverCa, serving, clientCa } } = server;
+    const evil = await createCa("evil", new Date(Date.now() + day));
+    await using between = await serve({ cert: serving.certificate, key: serving.key, clientCa: clientCa.certificate }, (request, response) => {
+      if (request.url === "/cacerts") return response.send(200, {}, serverCa.certificate + evil.certificate);
+      return server.handler(request, response);
+    });
+    const edge = machine(server, { servers: [between.url] });
+    await edge.join();
+    expect(edge.saved().serverCa.match(/BEGIN/g)).toHaveLength(1);
+    expect(caHash(edge.saved().serverCa)).toBe(parseJoinToken(server.token)!.caHash!);
   });
 
   test("wrong, missing, expired, unknown and misused tokens are refused, each in a sentence", async () => {
@@ -430,6 +447,12 @@ describe("what is on the disk", () => {
     expect(edge.saved().nodeName).toBe("edge-1");
   });
 });
+
+/** A TLS port with a handler of the test's. */
+async function serve(tls: FrontTls, handler: HttpHandler): Promise<{ url: string } & AsyncDisposable> {
+  const front = await listenFront({ hostname: "127.0.0.1", port: 0, tls, handler });
+  return { url: `https://127.0.0.1:${front.port}`, [Symbol.asyncDispose]: () => front.stop({ graceMs: 0 }) };
+}
 
 /** As if a year had passed since they were issued. */
 async function expireCertificates({ pki }: JoinServer, directory: string): Promise<void> {

@@ -3,6 +3,7 @@ import { endpointslices } from "../../src/apis/discovery/endpointslice.ts";
 import { nodes, secrets } from "../../src/apis/builtins.ts";
 import { listenFront } from "../../src/apiserver/front/listen.ts";
 import type { Front } from "../../src/apiserver/front/front.ts";
+import type { HttpHandler } from "../../src/base/http.ts";
 import type { Client } from "../../src/client/client.ts";
 import { withJoin } from "../../src/server/join/handler.ts";
 import { ownNodePasswords } from "../../src/server/join/password-owners.ts";
@@ -27,6 +28,8 @@ export interface JoinServer extends AsyncDisposable {
   readonly token: string;
   readonly dataDir: string;
   readonly pki: Awaited<ReturnType<typeof ensurePki>>;
+  /** What its ports call. */
+  readonly handler: HttpHandler;
   /** Whether start-up has finished. */
   ready: boolean;
   /** Stops listening, as a server does that has lost its power; `listen` opens the same port again. */
@@ -59,7 +62,7 @@ export async function startJoinServer({ now = Date.now, token: given }: JoinServ
   };
   let current = first;
   return {
-    api, client, url: `https://127.0.0.1:${port}`, token, dataDir, pki,
+    api, client, url: `https://127.0.0.1:${port}`, token, dataDir, pki, handler,
     get ready() {
       return state.ready;
     },
