@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { eventually } from "../support/eventually.ts";
 import { type ClusterMember, startCluster, type TestCluster } from "../support/node/cluster.ts";
 import { deployment, pod, service, shell, webServer } from "../support/workloads.ts";
+import { wrongClock } from "../support/wrong-clock.ts";
 
 setDefaultTimeout(180_000);
 
@@ -135,5 +136,47 @@ describe("a node whose server is gone", () => {
     await edge.boot();
     await cluster.untilReady("edge");
     expect(await uid()).not.toBe(before);
+  });
+
+  test("needs no address, no route and no clock; with another address, and the clock set, it is the same node", async () => {
+    await cluster.kubectl("rollout", "status", "deployment", "web", "--timeout=60s");
+    const { clusterIP } = (await cluster.kubectl.get("service", "web")).spec;
+    const slice = (await cluster.kubectl.items("endpointslices", "-l", "kubernetes.io/service-name=web"))[0]!;
+    await untilKept(...slice.endpoints.map(({ addresses: [address] }: { addresses: string[] }) => `"addresses":["${address}"],"conditions":{"ready":true`));
+    const before = edge.node.ip;
+    await cluster.server.node.powerCut();
+    await edge.node.powerCut();
+
+    const clock = wrongClock(join(edge.node.disk, "clock"));
+    clock.set(new Date("1970-01-01T00:10:00Z"));
+    edge.environment = clock.environment;
+    await edge.node.boot();
+    edge.node.dropAddresses();
+    edge.start();
+    await withLog(async () => {
+      expect(await inPod("client", "nslookup", "web.default.svc.cluster.local")).toContain(`Address: ${clusterIP}`);
+      expect(await inPod("client", "wget", "-q", "-O-", `http://${clusterIP}/`)).toStartWith("hello from web-");
+    }, backWithinMs);
+    expect(edge.log()).toContain("1970-01-01T00:10");
+    const containers = [...await running("web-"), ...await running("client"), ...await running("stays")];
+
+    edge.node.changeAddress(77);
+    expect(edge.node.ip).not.toBe(before);
+    await cluster.server.boot();
+    await cluster.untilApiReady();
+    // A server's certificates are from before the machine's clock was right.
+    await cluster.untilReady("edge");
+    clock.set();
+    await withLog(async () => {
+      const { addresses } = (await cluster.kubectl.get("node", "edge")).status;
+      expect(addresses.find(({ type }: { type: string }) => type === "InternalIP").address).toBe(edge.node.ipv4);
+      const found = (await cluster.kubectl.items("pods")).flatMap(({ status }) => status.containerStatuses as { containerID: string; ready: boolean }[]);
+      expect(found.map(({ containerID }) => containerID.replace("containerd://", "")).sort()).toEqual(containers.toSorted());
+      expect(found.every(({ ready }) => ready)).toBe(true);
+    }, 60_000);
+    // What the clock said was no reason to end a container, nor is that it says something else now.
+    expect([...await running("web-"), ...await running("client"), ...await running("stays")]).toEqual(containers);
+    await cluster.untilReady("edge");
+    edge.environment = {};
   });
 });
