@@ -52,6 +52,8 @@ export interface AgentOptions {
   podLogDir: string;
   /** NetworkPolicies are another program's matter. */
   disableNetworkPolicy?: boolean;
+  /** `registries.yaml`: mirrors of image registries, and how to log in to them. */
+  privateRegistry: string;
   /** A CRI socket of somebody else's runtime; without it containerd is ours. */
   containerRuntimeEndpoint?: string;
   /** Where the kubelet's API listens, as the Node object says. */
@@ -145,7 +147,7 @@ function runtimeComponent(containerd: Containerd, supervision: Component): Compo
 function ownContainerd(options: AgentOptions): Containerd {
   const { directory, runDirectory, clock } = options;
   return new Containerd({
-    directory: join(directory, "containerd"), clock, log: logger("containerd"),
+    directory: join(directory, "containerd"), registries: options.privateRegistry, clock, log: logger("containerd"),
     paths: { root: join(directory, "containerd/root"), state: join(runDirectory, "containerd"), socket: join(runDirectory, "containerd.sock"), cniConfDir: cniConfDirOf(options) },
   });
 }

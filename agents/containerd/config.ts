@@ -1,5 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { pauseReference } from "./pause.ts";
+import type { RegistryAuth } from "./registries.ts";
+import type { RuntimeHandler } from "./runtimes.ts";
 
 export interface ContainerdPaths {
   /** Images and snapshots; survives reboots. */
@@ -33,10 +35,17 @@ export function hostFeatures(): HostFeatures {
   };
 }
 
+export interface ContainerdSettings {
+  runtimes: readonly RuntimeHandler[];
+  /** Where hosts.toml files are, and credentials by host. */
+  registries: { directory: string; auths: Readonly<Record<string, RegistryAuth>> };
+  /** The administrator's own lines, put behind ours. */
+  more: string;
+}
+
 /** containerd's configuration, version 2: understood by 1.5 up to 2.x. */
-export function containerdConfig({ root, state, socket, cniConfDir }: ContainerdPaths, host: HostFeatures): string {
-  const text = JSON.stringify;
-  return `# Written by skiff at every start; changes here are lost.
+export function containerdConfig({ root, state, socket, cniConfDir }: ContainerdPaths, host: HostFeatures, { runtimes, registries, more }: ContainerdSettings): string {
+  return `# Written by skiff at every start; changes here are lost. Lines of your own go into extra.toml beside this file.
 version = 2
 root = ${text(root)}
 state = ${text(state)}
@@ -54,24 +63,35 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
   stream_server_port = "0"
   enable_unprivileged_ports = true
   enable_unprivileged_icmp = true
+  device_ownership_from_security_context = true
 
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = ${text(host.cniBinDir)}
     conf_dir = ${text(cniConfDir)}
 
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = ${text(registries.directory)}
+${Object.entries(registries.auths).map(authTable).join("")}
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"
-    default_runtime_name = "runc"
+    default_runtime_name = ${text((runtimes.find(({ binary }) => binary) ?? runtimes[0]!).name)}
+${runtimes.map(runtimeTable).join("")}${more && `\n${more.trimEnd()}\n`}`;
+}
 
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-      runtime_type = "io.containerd.runc.v2"
-      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-        SystemdCgroup = false
+const text = (value: string): string => JSON.stringify(value);
 
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.crun]
-      runtime_type = "io.containerd.runc.v2"
-      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.crun.options]
-        BinaryName = "crun"
+function runtimeTable({ name, type, binary }: RuntimeHandler): string {
+  const table = `[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.${text(name)}`;
+  return `
+    ${table}]
+      runtime_type = ${text(type)}
+${binary ? `      ${table}.options]
+        BinaryName = ${text(binary)}
         SystemdCgroup = false
-`;
+` : ""}`;
+}
+
+function authTable([host, { username, password, auth, identity_token: identity }]: [string, RegistryAuth]): string {
+  const lines = Object.entries({ username, password, auth, identitytoken: identity }).flatMap(([key, value]) => (value === undefined ? [] : [`      ${key} = ${text(value)}\n`]));
+  return `    [plugins."io.containerd.grpc.v1.cri".registry.configs.${text(host)}.auth]\n${lines.join("")}`;
 }

@@ -1,15 +1,20 @@
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../src/base/clock.ts";
+import { writeFileAtomic } from "../../src/base/files.ts";
 import type { Logger } from "../../src/base/log.ts";
 import { connectRuntime } from "../cri/containerd.ts";
 import type { ContainerRuntime } from "../cri/cri.ts";
 import { containerdConfig, hostFeatures, type ContainerdPaths } from "./config.ts";
+import { RegistryFiles } from "./registry-files.ts";
+import { installedRuntimes } from "./runtimes.ts";
 
 export interface ContainerdOptions {
   /** `<data-dir>/agent/containerd`: configuration, log and pid file. */
   directory: string;
   paths: ContainerdPaths;
+  /** `registries.yaml`. Default: one in `directory`. */
+  registries?: string;
   clock: Clock;
   log: Logger;
 }
@@ -27,9 +32,14 @@ const restartBackoff = { firstMs: 200, maxMs: 10_000 };
 export class Containerd {
   readonly runtime: ContainerRuntime;
   readonly socket: string;
+  readonly #registries: RegistryFiles;
   #child: ReturnType<typeof Bun.spawn> | undefined;
+  /** It is to end, because its configuration is another. */
+  #renewing = false;
   constructor(private readonly options: ContainerdOptions) {
     this.socket = options.paths.socket;
+    const { directory, registries = join(directory, "registries.yaml"), clock, log } = options;
+    this.#registries = new RegistryFiles({ source: registries, directory: join(directory, "certs.d"), clock, log });
     this.runtime = connectRuntime({ socket: this.socket, log: options.log });
   }
 
@@ -37,7 +47,8 @@ export class Containerd {
   async start(signal: AbortSignal): Promise<void> {
     const { directory, paths } = this.options;
     for (const dir of [directory, paths.root, paths.state, paths.cniConfDir]) mkdirSync(dir, { recursive: true, mode: 0o711 });
-    writeFileSync(this.#configFile, containerdConfig(paths, hostFeatures()));
+    this.#registries.apply();
+    this.#writeConfig();
     await this.#stopLeftover();
     this.#spawn();
     await this.#untilReady(signal);
@@ -46,17 +57,24 @@ export class Containerd {
   /** Keeps containerd alive until `signal` aborts, then ends it. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.options;
+    const following = this.#registries.follow(() => this.#renew(), signal);
     let backoffMs = restartBackoff.firstMs;
     while (!signal.aborted) {
       const startedAt = clock.now();
       const stop = new Promise<"stop">((resolve) => signal.addEventListener("abort", () => resolve("stop"), { once: true }));
       if (await Promise.race([this.#child!.exited, stop]) === "stop") break;
+      if (this.#renewing) {
+        this.#renewing = false;
+        this.#spawn();
+        continue;
+      }
       log.warn("containerd ended, starting it again", { exitCode: this.#child!.exitCode, log: this.#logFile });
       if (clock.now() - startedAt > restartBackoff.maxMs) backoffMs = restartBackoff.firstMs;
       await clock.sleep(backoffMs, signal).catch(() => undefined);
       backoffMs = Math.min(backoffMs * 2, restartBackoff.maxMs);
       if (!signal.aborted) this.#spawn();
     }
+    await following;
     this.runtime.close();
     await this.#end(this.#child!.pid);
     unlinkSync(this.#pidFile);
@@ -70,6 +88,21 @@ export class Containerd {
   }
   get #pidFile(): string {
     return join(this.options.directory, "containerd.pid");
+  }
+
+  #writeConfig(): void {
+    const extra = join(this.options.directory, "extra.toml");
+    const more = existsSync(extra) ? readFileSync(extra, "utf8") : "";
+    const config = containerdConfig(this.options.paths, hostFeatures(), { runtimes: installedRuntimes(), registries: this.#registries, more });
+    writeFileAtomic(this.#configFile, config);
+  }
+
+  /** Credentials are part of the configuration, which containerd reads when it starts. Containers don't notice. */
+  async #renew(): Promise<void> {
+    this.options.log.info("containerd starts again with other credentials of registries");
+    this.#writeConfig();
+    this.#renewing = true;
+    await this.#end(this.#child!.pid);
   }
 
   #spawn(): void {

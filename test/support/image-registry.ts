@@ -3,6 +3,8 @@ import { unpackTar } from "modern-tar";
 export interface TestImageRegistry {
   /** `127.0.0.1:<port>`; runtimes speak plain HTTP to loopback. */
   host: string;
+  /** Repositories that manifests were asked of, in order. */
+  readonly asked: string[];
   [Symbol.dispose](): void;
 }
 
@@ -14,11 +16,13 @@ export async function startImageRegistry(archive: Uint8Array, { username, passwo
   const files = new Map((await unpackTar(archive)).map(({ header, data }) => [header.name, data]));
   const index = JSON.parse(new TextDecoder().decode(files.get("index.json"))) as { manifests: { digest: string }[] };
   const authorization = `Basic ${btoa(`${username}:${password}`)}`;
+  const asked: string[] = [];
   const server = Bun.serve({
     hostname: "127.0.0.1", port: 0,
     fetch(request) {
       const [, repository = "", kind, reference = ""] = /^\/v2\/(.+)\/(manifests|blobs)\/(.+)$/.exec(new URL(request.url).pathname) ?? [];
       if (!kind) return new Response("{}");
+      if (kind === "manifests") asked.push(repository);
       if (repository.startsWith("private/") && request.headers.get("authorization") !== authorization) return new Response("{}", { status: 401, headers: { "www-authenticate": 'Basic realm="test"' } });
       const digest = kind === "manifests" && reference === "1" ? index.manifests[0]!.digest : reference;
       const blob = files.get(`blobs/sha256/${digest.replace("sha256:", "")}`);
@@ -27,5 +31,5 @@ export async function startImageRegistry(archive: Uint8Array, { username, passwo
       return new Response(request.method === "HEAD" ? null : new Uint8Array(blob), { headers: { "content-length": String(blob.length), "docker-content-digest": digest, "content-type": type } });
     },
   });
-  return { host: `127.0.0.1:${server.port}`, [Symbol.dispose]: () => void server.stop(true) };
+  return { host: `127.0.0.1:${server.port}`, asked, [Symbol.dispose]: () => void server.stop(true) };
 }

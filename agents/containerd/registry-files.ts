@@ -1,0 +1,80 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { Clock } from "../../src/base/clock.ts";
+import { writeFileAtomic } from "../../src/base/files.ts";
+import type { Logger } from "../../src/base/log.ts";
+import { noRegistries, parseRegistries, type RegistryAuth } from "./registries.ts";
+import { authsOf, hostsFiles } from "./registry-hosts.ts";
+
+export interface RegistryFilesOptions {
+  /** `registries.yaml`; need not exist. */
+  source: string;
+  /** What containerd is told as its `config_path`. */
+  directory: string;
+  clock: Clock;
+  log: Logger;
+}
+
+const settleMs = 300;
+
+/**
+ * Turns registries.yaml into what containerd reads: mirrors and certificates into files that it reads at each pull, so that they count at once;
+ * credentials into its own configuration. A file with a mistake is told of and changes nothing.
+ */
+export class RegistryFiles {
+  #auths: Record<string, RegistryAuth> = {};
+  constructor(private readonly options: RegistryFilesOptions) {}
+
+  /** Credentials by host, as last read. */
+  get auths(): Readonly<Record<string, RegistryAuth>> {
+    return this.#auths;
+  }
+
+  get directory(): string {
+    return this.options.directory;
+  }
+
+  /** Reads the source and writes what has changed. Says whether the credentials are others. */
+  apply(): boolean {
+    const { source, directory, log } = this.options;
+    try {
+      const registries = existsSync(source) ? parseRegistries(readFileSync(source, "utf8")) : noRegistries;
+      const files = hostsFiles(registries), auths = authsOf(registries);
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      for (const name of readdirSync(directory)) if (!files.has(name)) rmSync(join(directory, name), { recursive: true });
+      for (const [name, content] of files) {
+        const path = join(directory, name, "hosts.toml");
+        if (!existsSync(path) || readFileSync(path, "utf8") !== content) writeFileAtomic(path, content);
+      }
+      const changed = JSON.stringify(auths) !== JSON.stringify(this.#auths);
+      this.#auths = auths;
+      return changed;
+    } catch (error) {
+      log.error("The registries' file has a mistake and is not used; what was read before stays", { file: source, error });
+      return false;
+    }
+  }
+
+  /** Applies each change of the source, and calls back when credentials are others, until `signal` aborts. */
+  async follow(onAuths: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { source, clock, log } = this.options;
+    let wake: () => void = () => undefined;
+    const folder = dirname(source);
+    // Without its folder there is no such file, and there will be none without a restart.
+    const watcher = existsSync(folder) ? watch(folder, (_, name) => {
+      if (name === null || name === basename(source)) wake();
+    }) : undefined;
+    signal.addEventListener("abort", () => wake(), { once: true });
+    try {
+      while (!signal.aborted) {
+        await new Promise<void>((resolve) => { wake = resolve; });
+        await clock.sleep(settleMs, signal).catch(() => undefined);
+        if (signal.aborted) return;
+        log.info("The registries' file is read again", { file: source });
+        if (this.apply()) await onAuths();
+      }
+    } finally {
+      watcher?.close();
+    }
+  }
+}
