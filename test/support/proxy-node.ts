@@ -34,6 +34,8 @@ export interface ProxyNode {
   /** Gives the proxy these objects, and resolves when it has applied them. */
   apply(...objects: (Service | EndpointSlice | Pod | Node)[]): Promise<void>;
   remove(kind: "services" | "endpointslices" | "pods", key: string): Promise<void>;
+  /** Ends the proxy; its rules stay. */
+  stop(): Promise<void>;
   /** Ends the proxy, and begins another. */
   restart(): Promise<void>;
   dispose(): Promise<void>;
@@ -119,6 +121,10 @@ export async function createProxyNode(networks: Partial<ClusterNetworks> = {}): 
       }
     }),
     remove: (kind, key) => change(() => sources[kind].remove(key)),
+    async stop() {
+      stop.abort();
+      await running;
+    },
     async restart() {
       stop.abort();
       await running;

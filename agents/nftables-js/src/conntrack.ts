@@ -1,5 +1,5 @@
 import { attribute, attributesOf, bytesOf, flags, message, type NetlinkMessage } from "./netlink-messages.ts";
-import { exchange, send } from "./netfilter-socket.ts";
+import { Requests } from "./netfilter-socket.ts";
 
 /** One end of a connection. */
 export interface FlowEnd {
@@ -36,14 +36,15 @@ interface Tuple {
 
 /** The running kernel's, in the calling thread's network namespace. */
 export function openConntrack(): Conntrack {
+  const requests = new Requests();
   return {
     forget(family, protocol, test) {
       const doomed: Uint8Array[] = [];
-      for (const entry of exchange(message({ type: get, flags: flags.request | flags.dump, family: addressFamily[family] }))) {
+      for (const entry of requests.exchange(message({ type: get, flags: flags.request | flags.dump, family: addressFamily[family] }))) {
         const attributes = attributesOf(entry.body), original = tupleOf(attributes.get(tupleOriginal)), reply = tupleOf(attributes.get(tupleReply));
         if (original?.protocol === protocol && reply && test({ to: original.destination, by: reply.source })) doomed.push(deletionOf(entry, attributes));
       }
-      for (let at = 0; at < doomed.length; at += batch) send(doomed.slice(at, at + batch));
+      for (let at = 0; at < doomed.length; at += batch) requests.send(doomed.slice(at, at + batch));
       return doomed.length;
     },
   };

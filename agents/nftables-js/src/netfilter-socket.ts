@@ -37,31 +37,51 @@ function open(groups: number, options: number): number | undefined {
 /** The descriptor of a socket that hears of what happens; to be read without blocking, and closed by who opened it. */
 export const openSubscription = (groups: number): number | undefined => open(groups, sockNonblock);
 
-/** Asks the kernel and returns all that it answers. Synchronous: the kernel answers within the call. Throws `NftablesError`. */
-export function exchange(request: Uint8Array): NetlinkMessage[] {
-  const fd = open(0, 0);
-  if (fd === undefined) throw new NftablesError("the kernel has no netfilter sockets", "");
-  try {
-    // Two seconds: the kernel does not take that long, and a wait without end would stop everything.
-    const timeout = new BigInt64Array([2n, 0n]);
-    libc().setsockopt(fd, solSocket, soReceiveTimeout, ptr(timeout), timeout.byteLength);
+/**
+ * Asks the kernel, synchronously: it answers within the call. One socket for its life, for closing one makes the kernel finish, and wait
+ * for, all that it has still to free after the last change of rules: ten milliseconds.
+ */
+export class Requests {
+  #fd: number | undefined;
+
+  /** All that the kernel answers. Throws `NftablesError`. */
+  exchange(request: Uint8Array): NetlinkMessage[] {
+    const fd = this.#send(request);
+    try {
+      return receive(fd);
+    } catch (error) {
+      // What is left of the answer must not be taken for the next one's.
+      if (!isRefusal(error)) this.close();
+      throw error;
+    }
+  }
+
+  /** Requests that are not answered. */
+  send(requests: readonly Uint8Array[]): void {
+    this.#send(Buffer.concat(requests));
+    // Refusals of some would be taken for the next answer.
+    this.close();
+  }
+
+  #send(request: Uint8Array): number {
+    const fd = this.#fd ??= opened();
     if (Number(libc().send(fd, ptr(request), request.byteLength, 0)) < 0) throw failed("send", errno());
-    return receive(fd);
-  } finally {
-    closeSync(fd);
+    return fd;
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
   }
 }
 
-/** Sends requests that are not answered. */
-export function send(requests: readonly Uint8Array[]): void {
+function opened(): number {
   const fd = open(0, 0);
   if (fd === undefined) throw new NftablesError("the kernel has no netfilter sockets", "");
-  try {
-    const all = Buffer.concat(requests);
-    if (Number(libc().send(fd, ptr(all), all.byteLength, 0)) < 0) throw failed("send", errno());
-  } finally {
-    closeSync(fd);
-  }
+  // Two seconds: the kernel does not take that long, and a wait without end would stop everything.
+  const timeout = new BigInt64Array([2n, 0n]);
+  libc().setsockopt(fd, solSocket, soReceiveTimeout, ptr(timeout), timeout.byteLength);
+  return fd;
 }
 
 function receive(fd: number): NetlinkMessage[] {
@@ -78,4 +98,5 @@ function receive(fd: number): NetlinkMessage[] {
   }
 }
 
+const isRefusal = (error: unknown): boolean => error instanceof NftablesError && error.message.includes("request failed");
 const failed = (what: string, code: number): NftablesError => new NftablesError(`netfilter refused: ${what} failed with errno ${code}`, String(code));

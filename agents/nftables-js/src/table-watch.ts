@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
 import { attributesOf, flags, message, type NetlinkMessage, parseMessages, text, textOf, attribute } from "./netlink-messages.ts";
-import { exchange, openSubscription } from "./netfilter-socket.ts";
+import { openSubscription, Requests } from "./netfilter-socket.ts";
 import type { Table } from "./transaction.ts";
 
 const subsystem = 10 << 8;
@@ -35,10 +35,14 @@ export interface TableWatch {
   close(): void;
 }
 
-/** The number of the kernel's current set of rules: each transaction adds one. */
-function generation(): number {
-  const [answer] = exchange(message({ type: messages.getGeneration, flags: flags.request | flags.ack, family: 0 }));
-  return answer ? generationOf(answer) : 0;
+/** The number of the kernel's current set of rules: each transaction adds one. Undefined when the kernel does not say. */
+function generation(requests: Requests): number | undefined {
+  try {
+    const [answer] = requests.exchange(message({ type: messages.getGeneration, flags: flags.request | flags.ack, family: 0 }));
+    return answer && generationOf(answer);
+  } catch {
+    return undefined;
+  }
 }
 
 const generationOf = ({ body }: NetlinkMessage): number => attributesOf(body).get(1)?.getUint32(0) ?? 0;
@@ -53,6 +57,7 @@ export function watchTables(tables: readonly Table[], handlers: TableWatchHandle
   /** Touched by the transaction whose generation has not been told yet; then, while `own` runs, by generation. */
   let touched = new Set<Table>();
   const undecided = new Map<number, Set<Table>>();
+  const requests = new Requests();
   let running = 0, closed = false;
   let stopReading: () => void = () => {};
 
@@ -105,13 +110,13 @@ export function watchTables(tables: readonly Table[], handlers: TableWatchHandle
   if (!listen()) return undefined;
   return {
     async own(change) {
-      const before = generation();
+      const before = generation(requests);
       running++;
       try {
         return await change();
       } finally {
-        const after = generation();
-        if (after === before + 1) ours.add(after);
+        const after = generation(requests);
+        if (before !== undefined && after === before + 1) ours.add(after);
         if (--running === 0) {
           for (const [id, changed] of undecided) decide(id, changed);
           undecided.clear();
@@ -121,6 +126,7 @@ export function watchTables(tables: readonly Table[], handlers: TableWatchHandle
     close() {
       closed = true;
       stopReading();
+      requests.close();
     },
   };
 }
@@ -133,14 +139,24 @@ function forwardChain({ family, body }: NetlinkMessage): ForwardChain | undefine
   return { table: { family: tableFamily, name: textOf(attributes.get(1)) ?? "" }, chain: textOf(attributes.get(chainName)) ?? "", drops: attributes.get(chainPolicy)?.getUint32(0) === dropPolicy };
 }
 
+/** Asks once. Throws `NftablesError`. */
+function ask(request: Uint8Array): NetlinkMessage[] {
+  const requests = new Requests();
+  try {
+    return requests.exchange(request);
+  } finally {
+    requests.close();
+  }
+}
+
 /** The chains of all tables that forwarded packets pass. Throws `NftablesError` where the kernel can't be asked. */
 export const forwardChains = (): ForwardChain[] =>
-  exchange(message({ type: messages.getChain, flags: flags.request | flags.dump, family: 0 })).map(forwardChain).filter((chain) => chain !== undefined);
+  ask(message({ type: messages.getChain, flags: flags.request | flags.dump, family: 0 })).map(forwardChain).filter((chain) => chain !== undefined);
 
 /** Whether the kernel has the table, without reading what is in it. Undefined where the kernel can't be asked this way. */
 export function tableExists({ family, name }: Table): boolean | undefined {
   try {
-    return exchange(message({ type: messages.getTable, flags: flags.request | flags.ack, family: families[family]!, attributes: [attribute(1, text(name))] })).length > 0;
+    return ask(message({ type: messages.getTable, flags: flags.request | flags.ack, family: families[family]!, attributes: [attribute(1, text(name))] })).length > 0;
   } catch (error) {
     // ENOENT
     return error instanceof Error && "output" in error && error.output === "2" ? false : undefined;
