@@ -58,7 +58,7 @@ export function nodeStatus(shape: NodeShape, address: string, old: Frozen<Node> 
 function conditionsOf(old: Frozen<Node> | undefined, { memoryPressure = false, diskPressure = false, pidPressure = false, notReady }: NodeTroubles, now: number): NodeCondition[] {
   const ready = ["RuntimeReady", "NetworkReady"].map((type) => ({ type, status: true }));
   return nodeConditions(old?.status?.conditions ?? [], {
-    pressure: { memory: memoryPressure, disk: diskPressure, pids: pidPressure }, now,
+    pressures: [...(memoryPressure ? ["MemoryPressure" as const] : []), ...(diskPressure ? ["DiskPressure" as const] : []), ...(pidPressure ? ["PIDPressure" as const] : [])], now,
     ...(notReady === undefined ? { runtime: { conditions: ready } } : { runtimeError: notReady }),
   });
 }

@@ -24,6 +24,7 @@ import { housekeeping } from "./housekeeping.ts";
 import { collectImages, defaultImageGc } from "./images/image-gc.ts";
 import { ImagePuller } from "./images/image-puller.ts";
 import { defaultRotation } from "./logs/rotation.ts";
+import { protectNode, type NodeProtectionOptions } from "./node-protection.ts";
 import { parseResolvConf, type ResolvConf } from "./network/dns.ts";
 import { admittingNode } from "./node/admitting-node.ts";
 import { nodeResources } from "./node/allocatable.ts";
@@ -83,6 +84,8 @@ export interface KubeletOptions {
   /** See `NodeStatusOptions`. */
   heartbeat?(): boolean;
   resolvConfPath?: string;
+  /** How logind is found, which tells that the machine goes down; default where systemd has it. */
+  logind?: NodeProtectionOptions["logind"];
   /** See `PodContext`. */
   podHasAddresses?: PodContext["podHasAddresses"];
   /** Default: by the runtime's own streaming server. */
@@ -136,6 +139,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       fresh: async () => admittingNode({ ...registered, allocatable: capacity.allocatable, isDevice: devices.manager.manages }, await client.get(nodes, { name: nodeName }).catch(() => ownNode.lister.get(nodeName))),
     },
     evict: (uid, verdict) => workers.get(uid)?.evict(verdict) ?? Promise.resolve(),
+    gate: (pod) => protection.gate(pod),
     onRoom: () => resizer.retry(),
   });
   const resizer = new Resizer({
@@ -167,15 +171,20 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   // Pods are judged by the node as the API has it.
   const workers = new PodWorkers(context, informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` }), { statics, ready: (signal) => ownNode.synced(signal) });
   const node = new NodeStatusReporter({
-    client, own: ownNode, runtime, recorder, clock, log, nodeName, nodeIps, labels: registered.labels, taints: registered.taints, rootDir,
+    client, own: ownNode, runtime, recorder, clock, log, nodeName, nodeIps, labels: registered.labels, taints: registered.taints,
     capacity: {
       get capacity() { return { ...capacity.capacity, ...devices.manager.capacity().capacity }; },
       get allocatable() { return { ...capacity.allocatable, ...devices.manager.capacity().allocatable }; },
     },
     kubeletPort: options.kubeletPort ?? 10250, ...(options.heartbeat ? { heartbeat: options.heartbeat } : {}), onReady: () => workers.wakeAll(),
+    pressures: () => protection.pressures(), goingDown: () => protection.goingDown(),
   });
   const stats = createStats({
     nodeName, runtime, clock, cgroups, rootDir, logDir: context.logDir, pods: () => workers.pods(), volumes: (uid) => volumes.mountedBy(uid), probes: () => probes.results(),
+  });
+  const protection = protectNode({
+    settings, clock, log, recorder, runtime, nodeName, rootDir, logDir: context.logDir, stats, volumes: (uid) => volumes.mountedBy(uid), workers, statuses,
+    ...(options.logind ? { logind: options.logind } : {}), onChange: () => node.capacityChanged(),
   });
   const handler = kubeletHandler({
     stats: stats.routes,
@@ -201,7 +210,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       workers.wakeAll();
     },
     async run(signal) {
-      const onAbort = (): void => stop.abort(signal.reason);
+      const onAbort = (): void => void protection.beforeEnd().catch((error: unknown) => log.warn("Pods were not ended", { error })).finally(() => stop.abort(signal.reason));
       signal.addEventListener("abort", onAbort, { once: true });
       if (signal.aborted) onAbort();
       cgroups.init(capacity.forPods);
@@ -214,6 +223,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
           if (!stop.signal.aborted) throw error;
         }),
         probes.run(stop.signal),
+        protection.run(stop.signal),
         devices.run(stop.signal),
         releaseVolumes({ own: ownNode, client, clock, log, nodeName, storageDirectory }, stop.signal),
         housekeeping({ runtime, clock, log, workers, rotation: { maxBytes: settings.containerLogMaxSize ?? defaultRotation.maxBytes, maxFiles: settings.containerLogMaxFiles ?? defaultRotation.maxFiles }, collectImages: () => collectImages(runtime, workers.pods(), defaultImageGc, log) }, stop.signal),

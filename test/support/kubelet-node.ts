@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openCgroups } from "../../agents/kubelet/cgroups/cgroups.ts";
-import { createKubelet, type Kubelet } from "../../agents/kubelet/kubelet.ts";
+import { createKubelet, type Kubelet, type KubeletOptions } from "../../agents/kubelet/kubelet.ts";
 import { cniConfig } from "../../agents/network/cni-config.ts";
 import { events, namespaces, pods, serviceaccounts } from "../../src/apis/builtins.ts";
 import type { Event, Pod, PodSpec } from "../../src/apis/generated/core/v1.ts";
@@ -24,6 +24,8 @@ export interface KubeletNode extends RegistryFixture {
   /** Where the pod network keeps which addresses are taken: a file each. */
   ipamDirectory: string;
   cgroupRoot: string;
+  /** How the next kubelet is to be. */
+  next: Pick<KubeletOptions, "settings" | "logind">;
   /** As after kill -9: the kubelet goes without a word to its pods, and another begins, after `meanwhile`. */
   restartKubelet(meanwhile?: () => Promise<void>): Promise<void>;
   /** A pod bound to the node, of busybox, in `namespace`. */
@@ -69,23 +71,23 @@ export async function startKubeletNode(): Promise<KubeletNode> {
 
   let stop = new AbortController();
   let running: Promise<void> = Promise.resolve();
-  const begin = (): Kubelet => {
+  const begin = (next: KubeletNode["next"] = {}): Kubelet => {
     stop = new AbortController();
     const recorder = createEventRecorder({ client, events, component: "kubelet", host: nodeName, clock: systemClock }, stop.signal);
     const kubelet = createKubelet({
       runtime: containerd.runtime, client, informers, recorder, clock: systemClock, nodeName, nodeIps: () => ["10.0.0.1"], rootDir, logDir, cgroupRoot,
-      clusterDns: ["10.43.0.10"], clusterDomain: "cluster.local", staticPodPath,
+      clusterDns: ["10.43.0.10"], clusterDomain: "cluster.local", staticPodPath, ...next,
     });
     running = kubelet.run(stop.signal);
     return kubelet;
   };
   const node: KubeletNode = {
-    ...fixture, containerd, kubelet: begin(), namespace, logDir, rootDir, staticPodPath, ipamDirectory, cgroupRoot,
+    ...fixture, containerd, kubelet: begin(), next: {}, namespace, logDir, rootDir, staticPodPath, ipamDirectory, cgroupRoot,
     async restartKubelet(meanwhile) {
       stop.abort();
       await running;
       await meanwhile?.();
-      node.kubelet = begin();
+      node.kubelet = begin(node.next);
       await node.kubelet.ready;
     },
     async createPod(name, spec, metadata) {

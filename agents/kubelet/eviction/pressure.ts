@@ -22,7 +22,7 @@ export class PressureHistory {
     const met = this.thresholds.filter((threshold) => isMet(threshold, observations) || (this.#unresolved.includes(threshold) && isMet(threshold, observations, true)));
     this.#since = new Map(met.map((threshold) => [threshold, this.#since.get(threshold) ?? now]));
     for (const { signal } of met) this.#lastSeen.set(pressureOf[signal], now);
-    for (const [pressure, seen] of this.#lastSeen) if (now - seen >= this.transitionMs) this.#lastSeen.delete(pressure);
+    for (const [pressure, seen] of this.#lastSeen) if (seen !== now && now - seen >= this.transitionMs) this.#lastSeen.delete(pressure);
     this.#unresolved = met.filter((threshold) => now - this.#since.get(threshold)! >= threshold.graceMs);
     return {
       pressures: [...this.#lastSeen.keys()],

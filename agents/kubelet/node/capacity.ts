@@ -4,10 +4,6 @@ import { gitVersion } from "../../../src/base/version.ts";
 import type { NodeSystemInfo } from "../../../src/apis/generated/core/v1.ts";
 import type { Machine } from "./allocatable.ts";
 
-/** Memory kept free for the node, and the share of its disk: what eviction would defend. */
-const memoryReserve = 100 * 2 ** 20;
-const diskReserve = 0.05;
-
 export const memoryTotal = (meminfo = readFileSync("/proc/meminfo", "utf8")): number => fieldOf(meminfo, "MemTotal");
 const fieldOf = (meminfo: string, name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(meminfo)?.[1] ?? 0) * 1024;
 
@@ -18,17 +14,6 @@ export function readMachine(rootDir: string): Machine {
 }
 
 const mostPids = (): number => Math.min(Number(read("/proc/sys/kernel/pid_max")), Number(read("/proc/sys/kernel/threads-max"))) || Infinity;
-
-/** Pressure: the node is short of something and takes no more pods. */
-export function nodePressure(rootDir: string): { memory: boolean; disk: boolean; pids: boolean } {
-  const { bavail, blocks, ffree, files } = statfsSync(rootDir);
-  const threads = Number(readFileSync("/proc/loadavg", "utf8").split(/[ /]/)[4] ?? 0);
-  return {
-    memory: fieldOf(readFileSync("/proc/meminfo", "utf8"), "MemAvailable") < memoryReserve,
-    disk: bavail / blocks < diskReserve || (files > 0 && ffree / files < diskReserve),
-    pids: threads / mostPids() > 0.9,
-  };
-}
 
 export const nodeArchitecture = process.arch === "arm64" ? "arm64" : "amd64";
 

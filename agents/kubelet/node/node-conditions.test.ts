@@ -3,10 +3,9 @@ import type { RuntimeStatus } from "../../cri/generated/messages.ts";
 import { nodeConditions, type NodeHealth } from "./node-conditions.ts";
 import { RuntimeHealth } from "./runtime-health.ts";
 
-const pressure = { memory: false, disk: false, pids: false };
 const well: RuntimeStatus = { conditions: [{ type: "RuntimeReady", status: true, reason: "", message: "" }, { type: "NetworkReady", status: true, reason: "", message: "" }] };
 const networkless: RuntimeStatus = { conditions: [well.conditions![0]!, { type: "NetworkReady", status: false, reason: "NetworkPluginNotReady", message: "cni plugin not initialized" }] };
-const readyOf = (health: Pick<NodeHealth, "runtime" | "runtimeError">, now = 0) => nodeConditions([], { pressure, now, ...health }).find(({ type }) => type === "Ready")!;
+const readyOf = (health: Pick<NodeHealth, "runtime" | "runtimeError">, now = 0) => nodeConditions([], { pressures: [], now, ...health }).find(({ type }) => type === "Ready")!;
 
 test("a runtime that never answered makes the node not ready, in Kubernetes' words", () => {
   expect(readyOf(new RuntimeHealth().failed(new Error("refused"), 0))).toMatchObject({ status: "False", reason: "KubeletNotReady", message: "[container runtime is down: refused]" });
@@ -23,9 +22,13 @@ test("a runtime that is silent for less than half a minute leaves the node as it
   expect(readyOf(health.failed(new Error("restarting"), 50_000)).message).toContain("network not ready");
 });
 
+test("a node that goes down is not ready, whatever its runtime says", () => {
+  expect(nodeConditions([], { pressures: [], goingDown: "node is shutting down", runtime: well, now: 0 }).find(({ type }) => type === "Ready")).toMatchObject({ status: "False", reason: "KubeletNotReady", message: "node is shutting down" });
+});
+
 test("transition times stay while nothing changes", () => {
-  const before = nodeConditions([], { pressure, runtime: well, now: 1000 });
-  const after = nodeConditions(before, { pressure: { ...pressure, disk: true }, runtime: well, now: 61_000 });
+  const before = nodeConditions([], { pressures: [], runtime: well, now: 1000 });
+  const after = nodeConditions(before, { pressures: ["DiskPressure"], runtime: well, now: 61_000 });
   expect(after.map(({ type, lastTransitionTime }) => `${type} ${lastTransitionTime}`)).toEqual([
     "MemoryPressure 1970-01-01T00:00:01Z", "DiskPressure 1970-01-01T00:01:01Z", "PIDPressure 1970-01-01T00:00:01Z", "Ready 1970-01-01T00:00:01Z",
   ]);

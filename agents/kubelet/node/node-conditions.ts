@@ -1,10 +1,13 @@
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import type { NodeCondition } from "../../../src/apis/generated/core/v1.ts";
 import type { RuntimeStatus } from "../../cri/generated/messages.ts";
+import type { Pressure } from "../eviction/thresholds.ts";
 import { time } from "../status/container-status.ts";
 
 export interface NodeHealth {
-  pressure: { memory: boolean; disk: boolean; pids: boolean };
+  pressures: readonly Pressure[];
+  /** Why no pod is to come any more. */
+  goingDown?: string | undefined;
   /** Undefined when the runtime does not answer; `runtimeError` says why. */
   runtime?: RuntimeStatus;
   runtimeError?: string;
@@ -13,12 +16,12 @@ export interface NodeHealth {
 
 /** The kubelet's own conditions; transition times are kept from `old`. Source: k8s.io/kubernetes/pkg/kubelet/nodestatus/setters.go, reasons and messages alike. */
 export function nodeConditions(old: readonly Frozen<NodeCondition>[], health: NodeHealth): NodeCondition[] {
-  const { pressure, now } = health;
+  const { pressures, now } = health;
   const problem = notReady(health);
   return [
-    verdict("MemoryPressure", pressure.memory, ["KubeletHasInsufficientMemory", "kubelet has insufficient memory available"], ["KubeletHasSufficientMemory", "kubelet has sufficient memory available"]),
-    verdict("DiskPressure", pressure.disk, ["KubeletHasDiskPressure", "kubelet has disk pressure"], ["KubeletHasNoDiskPressure", "kubelet has no disk pressure"]),
-    verdict("PIDPressure", pressure.pids, ["KubeletHasInsufficientPID", "kubelet has insufficient PID available"], ["KubeletHasSufficientPID", "kubelet has sufficient PID available"]),
+    verdict("MemoryPressure", pressures.includes("MemoryPressure"), ["KubeletHasInsufficientMemory", "kubelet has insufficient memory available"], ["KubeletHasSufficientMemory", "kubelet has sufficient memory available"]),
+    verdict("DiskPressure", pressures.includes("DiskPressure"), ["KubeletHasDiskPressure", "kubelet has disk pressure"], ["KubeletHasNoDiskPressure", "kubelet has no disk pressure"]),
+    verdict("PIDPressure", pressures.includes("PIDPressure"), ["KubeletHasInsufficientPID", "kubelet has insufficient PID available"], ["KubeletHasSufficientPID", "kubelet has sufficient PID available"]),
     verdict("Ready", problem === undefined, ["KubeletReady", "kubelet is posting ready status"], ["KubeletNotReady", problem ?? ""]),
   ].map((condition): NodeCondition => {
     const before = old.find(({ type }) => type === condition.type);
@@ -32,7 +35,8 @@ function verdict(type: string, holds: boolean, yes: [string, string], no: [strin
 }
 
 /** Why no pod can run here; undefined when all is well. */
-function notReady({ runtime, runtimeError }: NodeHealth): string | undefined {
+function notReady({ goingDown, runtime, runtimeError }: NodeHealth): string | undefined {
+  if (goingDown) return goingDown;
   if (!runtime) return `[container runtime is down: ${runtimeError ?? "unknown"}]`;
   const problems = [["RuntimeReady", "container runtime not ready"], ["NetworkReady", "container runtime network not ready"]].flatMap(([type, text]) => {
     const condition = runtime.conditions?.find((each) => each.type === type);

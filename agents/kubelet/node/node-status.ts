@@ -10,7 +10,8 @@ import { isServerAway } from "../../../src/client/outage.ts";
 import type { EventRecorder } from "../../../src/client/recorder.ts";
 import type { ContainerRuntime } from "../../cri/cri.ts";
 import type { NodeCapacity } from "./allocatable.ts";
-import { nodeArchitecture, nodePressure, systemInfo } from "./capacity.ts";
+import type { Pressure } from "../eviction/thresholds.ts";
+import { nodeArchitecture, systemInfo } from "./capacity.ts";
 import { allocatableToFollow, hasToFollow } from "./extended-resources.ts";
 import { nodeConditions, type NodeHealth } from "./node-conditions.ts";
 import { NodeLease } from "./node-lease.ts";
@@ -29,9 +30,12 @@ export interface NodeStatusOptions {
   /** To register with. */
   labels: Readonly<Record<string, string>>;
   taints: readonly Taint[];
-  rootDir: string;
   capacity: NodeCapacity;
   kubeletPort: number;
+  /** What the node is short of. */
+  pressures(): readonly Pressure[];
+  /** Why it is to be not ready, though nothing is broken. */
+  goingDown(): string | undefined;
   /** Tells the API server, without a request, that the kubelet lives and all is as it last reported; false where that can't be. */
   heartbeat?(): boolean;
   /** Called when the node has become ready; pods that failed for want of a network may try again. */
@@ -162,7 +166,7 @@ export class NodeStatusReporter {
   }
 
   async #current(): Promise<NodeStatus> {
-    const { capacity, nodeIps, nodeName, kubeletPort, clock, rootDir, runtime } = this.options;
+    const { capacity, nodeIps, nodeName, kubeletPort, clock, runtime } = this.options;
     let health: Pick<NodeHealth, "runtime" | "runtimeError">;
     try {
       const { status = {}, features } = await runtime.runtime.status({}, { timeoutMs: 5000 });
@@ -177,7 +181,7 @@ export class NodeStatusReporter {
     const old = this.#node?.status?.conditions ?? [];
     return {
       capacity: capacity.capacity, allocatable: capacity.allocatable,
-      conditions: nodeConditions(old, { pressure: nodePressure(rootDir), ...health, now: clock.now() }),
+      conditions: nodeConditions(old, { pressures: this.options.pressures(), goingDown: this.options.goingDown(), ...health, now: clock.now() }),
       addresses: [...nodeIps().map((address) => ({ type: "InternalIP", address })), { type: "Hostname", address: nodeName }],
       daemonEndpoints: { kubeletEndpoint: { Port: kubeletPort } },
       nodeInfo: systemInfo(this.#runtimeVersion ?? ""),
