@@ -23,19 +23,35 @@ CREATE TABLE answers (name TEXT PRIMARY KEY, body BLOB NOT NULL);
 
 /**
  * The file of a node's store, made when it is missing. One that is damaged, or of another version, is set aside for whoever wants to look at it,
- * and an empty one takes its place: all that is lost is what the server will say again. Throws when another process has the file.
+ * and an empty one takes its place: all that is lost is what the server will say again. Where no file can be had, on a disk that is full or
+ * broken, the node does without: its pods are worth more than its memory. Throws when another process has the file.
  */
 export function openStoreFile(path: string, { log, mostBytes }: { log: Logger; mostBytes: number }): Database {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   try {
-    return open(path, mostBytes);
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    try {
+      return open(path, mostBytes);
+    } catch (error) {
+      if (!isUseless(error)) throw error;
+      const aside = setAside(path);
+      log.error("The node's store can't be read and was set aside: without the server, pods of this node can't be started until it has been heard again", { file: path, aside, error });
+      return open(path, mostBytes);
+    }
   } catch (error) {
-    if (isBusy(error)) throw new Error(`${path} is in use by another agent: stop it first, or give this one a data directory of its own`, { cause: error });
-    const aside = setAside(path);
-    log.error("The node's store can't be read and was set aside: without the server, pods of this node can't be started until it has been heard again", { file: path, aside, error });
-    return open(path, mostBytes);
+    if (/SQLITE_(BUSY|LOCKED)/.test(codeOf(error))) throw new Error(`${path} is in use by another agent: stop it first, or give this one a data directory of its own`, { cause: error });
+    log.error("The node's store can't be opened: until Skiff is started again with room on the disk, the node forgets with its power what it knows of the cluster", { file: path, error });
+    const db = new Database(":memory:");
+    db.run(tables);
+    return db;
   }
 }
+
+/** A file that tells us nothing, rather than a disk that doesn't let us. */
+const isUseless = (error: unknown): boolean => error instanceof UselessFile || /SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error));
+
+class UselessFile extends Error {}
+
+const codeOf = (error: unknown): string => String((error as { code?: unknown }).code);
 
 function open(path: string, mostBytes: number): Database {
   if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
@@ -45,10 +61,11 @@ function open(path: string, mostBytes: number): Database {
   try {
     if (one(db, "SELECT count(*) AS value FROM sqlite_schema") === 0) db.run(`PRAGMA auto_vacuum = INCREMENTAL; BEGIN; PRAGMA user_version = ${schemaVersion}; ${tables} COMMIT`);
     const version = one(db, "PRAGMA user_version");
-    if (version !== schemaVersion) throw new Error(`its schema is ${version}, this Skiff reads ${schemaVersion}`);
+    if (version !== schemaVersion) throw new UselessFile(`its schema is ${version}, this Skiff reads ${schemaVersion}`);
     const finding = statSync(path).size > checkLimit ? "ok" : one(db, "PRAGMA quick_check(1)");
-    if (finding !== "ok") throw new Error(`it is damaged: ${finding}`);
-    db.run(`PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 1048576; PRAGMA max_page_count = ${Math.floor(mostBytes / pageBytes)}; PRAGMA incremental_vacuum`);
+    if (finding !== "ok") throw new UselessFile(`it is damaged: ${finding}`);
+    db.run(`PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 1048576; PRAGMA max_page_count = ${Math.floor(mostBytes / pageBytes)}`);
+    shrink(db);
     return db;
   } catch (error) {
     db.close();
@@ -61,7 +78,14 @@ function one(db: Database, sql: string): unknown {
   return Object.values(statement.get() ?? {})[0];
 }
 
-const isBusy = (error: unknown): boolean => /SQLITE_(BUSY|LOCKED)/.test(String((error as { code?: unknown }).code));
+/** Gives back what is not used any more. Needs room first, which a full disk doesn't have. */
+function shrink(db: Database): void {
+  try {
+    db.run("PRAGMA incremental_vacuum");
+  } catch {
+    // Another time.
+  }
+}
 
 /** With its log, which belongs to it. Returns the new name. */
 function setAside(path: string): string {

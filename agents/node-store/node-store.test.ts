@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Frozen } from "../../src/apimachinery/meta.ts";
@@ -11,6 +11,7 @@ import { secrets } from "../../src/apis/core/secret.ts";
 import type { ConfigMap, Node, Pod, Secret } from "../../src/apis/generated/core/v1.ts";
 import { ObjectStore } from "../../src/client/object-store.ts";
 import type { Logger } from "../../src/base/log.ts";
+import { unmountBelow } from "../../test/support/containerd.ts";
 import { FakeClock, settle } from "../../test/support/fake-clock.ts";
 import { NodeStore } from "./node-store.ts";
 import { urgencyOfPod } from "./worth-keeping.ts";
@@ -24,7 +25,10 @@ beforeEach(() => {
   path = join(directory, "node.db");
   logged = [];
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
+afterEach(() => {
+  unmountBelow(directory);
+  rmSync(directory, { recursive: true, force: true });
+});
 
 const open = (clock = new FakeClock(), secret = "the node's key", cluster = "ours"): NodeStore => new NodeStore({ path, cluster, secret, clock, log });
 const configMap = (name: string, resourceVersion: string, value = "v"): Frozen<ConfigMap> => ({ metadata: { name, namespace: "d", uid: name, resourceVersion, managedFields: [{ manager: "m" }] }, data: { value } });
@@ -290,6 +294,58 @@ describe("the file", () => {
       expect(readFileSync(`${path}.damaged${n}`).equals(damaged)).toBe(true);
     }
     expect(logged.filter((message) => message.includes("set aside"))).toHaveLength(2);
+  });
+
+  describe("on a disk that is full", () => {
+    let disk: string;
+    beforeEach(() => {
+      disk = join(directory, "disk");
+      mkdirSync(disk);
+      expect(Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", disk]).exitCode).toBe(0);
+      path = join(disk, "node.db");
+    });
+    const fill = (): void => {
+      try {
+        for (let n = 0; ; n++) writeFileSync(join(disk, `filler-${n}`), Buffer.alloc(4096));
+      } catch (error) {
+        expect((error as NodeJS.ErrnoException).code).toBe("ENOSPC");
+      }
+    };
+
+    test("is read, and written again when there is room", async () => {
+      const first = open();
+      const store = new ObjectStore(first.keeper("kubelet").collection(configmaps, {}));
+      store.resourceVersion = "1";
+      store.replace([configMap("a", "1")]);
+      first.close();
+      fill();
+      const clock = new FakeClock();
+      const second = open(clock);
+      const again = new ObjectStore<ConfigMap>(second.keeper("kubelet").collection(configmaps, {}));
+      expect(again.list()).toHaveLength(1);
+      again.resourceVersion = "2";
+      again.set(configMap("b", "2", "x".repeat(10_000)));
+      await clock.advance(30_000);
+      expect(logged).toEqual(["The node's store can't be written: after a reboot without the server, the node would go on with an older state"]);
+      for (let n = 0; n < 20; n++) rmSync(join(disk, `filler-${n}`), { force: true });
+      await clock.advance(60_000);
+      expect(logged.at(-1)).toBe("The node's store is written again");
+      second.close();
+      const third = open();
+      expect(third.keeper("kubelet").collection(configmaps, {}).load()!.objects).toHaveLength(2);
+      third.close();
+    });
+
+    test("is done without", () => {
+      fill();
+      const node = open();
+      const store = new ObjectStore(node.keeper("kubelet").collection(configmaps, {}));
+      store.resourceVersion = "1";
+      store.replace([configMap("a", "1")]);
+      node.values.set("a", "b");
+      node.close();
+      expect(logged).toEqual(["The node's store can't be opened: until Skiff is started again with room on the disk, the node forgets with its power what it knows of the cluster"]);
+    });
   });
 
   test("has one owner", async () => {
