@@ -15,6 +15,9 @@ export class FamilyTable {
   /** Empty chains to be deleted, with the earliest time for it. */
   #unused = new Map<string, number>();
 
+  /** Around each transaction, so that who watches for others' knows it from theirs. */
+  own: <T>(transaction: () => Promise<T>) => Promise<T> = (transaction) => transaction();
+
   constructor(private readonly options: { nft: Nftables; config: FamilyConfig; clock: Clock }) {}
 
   get config(): FamilyConfig {
@@ -46,32 +49,36 @@ export class FamilyTable {
   }
 
   async #change(): Promise<void> {
-    const { nft, config, clock } = this.options;
+    const { config, clock } = this.options;
     const { transaction, unused } = this.rules.changes(config.table);
-    await nft.run(transaction);
+    await this.#run(transaction);
     for (const chain of unused) this.#unused.set(chain, clock.monotonic() + chainLingersMs);
   }
 
   /** The base table and all contents, in one transaction. */
   async #load(): Promise<void> {
-    const { nft, config } = this.options;
+    const { config } = this.options;
     let capacity = smallestCapacity;
     while (capacity < this.rules.largest) capacity *= 2;
     const transaction = baseTable(config, capacity);
     this.rules.addTo(transaction);
-    await nft.run(transaction);
+    await this.#run(transaction);
     this.#capacity = capacity;
     this.#unused.clear();
   }
 
   /** With a later change, for nothing depends on their going. */
   async #deleteUnused(): Promise<void> {
-    const { nft, config, clock } = this.options;
+    const { config, clock } = this.options;
     const due = [...this.#unused].filter(([, time]) => time <= clock.monotonic()).map(([chain]) => chain);
     for (const chain of due) this.#unused.delete(chain);
     const transaction = new Transaction(config.table);
     for (const chain of due) if (!this.rules.hasChain(chain)) transaction.deleteChain(chain);
     // A kernel that still thinks it in use keeps an empty chain, until the table is loaded anew.
-    await nft.run(transaction).catch(() => undefined);
+    await this.#run(transaction).catch(() => undefined);
+  }
+
+  async #run(transaction: Transaction): Promise<void> {
+    if (!transaction.isEmpty) await this.own(() => this.options.nft.run(transaction));
   }
 }

@@ -113,6 +113,7 @@ export class ServiceProxy {
       onLoss: () => void this.#look(runner),
       onForwardChain: () => void clock.sleep(foreignRestMs, signal).then(() => foreign.trigger(), () => undefined),
     });
+    for (const { table } of this.#families) table.own = (transaction) => this.#watch?.own(transaction) ?? transaction();
     return foreign;
   }
 
@@ -162,7 +163,7 @@ export class ServiceProxy {
     const { clock, log } = this.options, name = family.config.family;
     const startedAt = clock.monotonic();
     try {
-      await (this.#watch ? this.#watch.own(() => family.table.apply()) : family.table.apply());
+      await family.table.apply();
     } catch (error) {
       this.#metrics?.failed(name);
       throw error;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { openNftables, Transaction } from "nftables-js";
 import type { Pod, Service } from "../../src/apis/generated/core/v1.ts";
 import { eventually } from "../support/eventually.ts";
 import { createProxyNode, inside, type Machine, type ProxyNode, request, run, serversOf, service, slices, type UdpClient, udpClient } from "../support/proxy-node.ts";
@@ -185,6 +186,26 @@ describe("other programs", () => {
     await answers();
     expect(lab.warnings.slice(before).some((text) => text.includes("restoring it"))).toBe(true);
     expect(run("nft", "list", "tables")).toContain("table ip6 skiff-test");
+  });
+
+  test("changes of other tables at the same time, from this process and from others, are no reason to restore ours", async () => {
+    const before = lab.warnings.length, nft = openNftables(), table = { family: "ip", name: "busy" } as const;
+    await nft.run(new Transaction(table).addTable().addSet("numbers", "type inet_service;"));
+    let busy = true;
+    const others = (async () => {
+      for (let i = 1; busy; i++) {
+        await nft.run(new Transaction(table).addElements("numbers", [{ key: String(i) }]));
+        if (i % 5 === 0) await Bun.spawn(["nft", "delete", "element", "ip", "busy", "numbers", `{ ${i} }`]).exited;
+      }
+    })();
+    for (let i = 0; i < 12; i++) await lab.apply(...slices([pods[i % 3]!]));
+    await lab.restart();
+    busy = false;
+    await others;
+    await nft.run(new Transaction(table).deleteTable());
+    await lab.apply(service(), ...slices([pods[0]!]));
+    await answers();
+    expect(lab.warnings.slice(before)).toEqual([]);
   });
 
   test("our own changes are nobody else's, and others' tables are theirs", async () => {

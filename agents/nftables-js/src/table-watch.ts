@@ -30,8 +30,8 @@ export interface TableWatchHandlers {
 
 /** Hears of changes that others make. */
 export interface TableWatch {
-  /** Runs changes that are not somebody else's. */
-  own<T>(change: () => Promise<T>): Promise<T>;
+  /** Runs a transaction that is not somebody else's. */
+  own<T>(transaction: () => Promise<T>): Promise<T>;
   close(): void;
 }
 
@@ -47,13 +47,20 @@ function generation(requests: Requests): number | undefined {
 
 const generationOf = ({ body }: NetlinkMessage): number => attributesOf(body).get(1)?.getUint32(0) ?? 0;
 
+/** The generations that came while a transaction of ours ran: one of them, that touched a watched table, is ours. */
+interface Window {
+  from: number;
+  to: number;
+  isOpen: boolean;
+}
+
 /**
- * Watches tables through the kernel's notifications; undefined where there are none, as under an emulator. Whose a transaction was is known by its
- * generation: those that came while `own` ran, and left no gap, are ours.
+ * Watches tables through the kernel's notifications; undefined where there are none, as under an emulator. Whose a transaction was is known by
+ * its generation: of those that came while `own` ran the first that touched a watched table is ours.
  */
 export function watchTables(tables: readonly Table[], handlers: TableWatchHandlers): TableWatch | undefined {
   const watched = new Map(tables.map((table) => [`${table.family} ${table.name}`, table]));
-  const ours = new Set<number>();
+  let windows: Window[] = [];
   /** Touched by the transaction whose generation has not been told yet; then, while `own` runs, by generation. */
   let touched = new Set<Table>();
   const undecided = new Map<number, Set<Table>>();
@@ -62,7 +69,11 @@ export function watchTables(tables: readonly Table[], handlers: TableWatchHandle
   let stopReading: () => void = () => {};
 
   function decide(id: number, changed: ReadonlySet<Table>): void {
-    if (!ours.delete(id)) for (const table of changed) handlers.onChange(table);
+    windows = windows.filter(({ to }) => to >= id);
+    if (changed.size === 0) return;
+    const own = windows.find(({ from, isOpen }) => isOpen && from <= id);
+    if (own) own.isOpen = false;
+    else for (const table of changed) handlers.onChange(table);
   }
 
   function receive(chunk: Uint8Array): void {
@@ -109,14 +120,15 @@ export function watchTables(tables: readonly Table[], handlers: TableWatchHandle
 
   if (!listen()) return undefined;
   return {
-    async own(change) {
+    async own(transaction) {
       const before = generation(requests);
       running++;
       try {
-        return await change();
+        return await transaction();
       } finally {
         const after = generation(requests);
-        if (before !== undefined && after === before + 1) ours.add(after);
+        if (before === undefined || after === undefined) undecided.clear();
+        else if (after > before) windows.push({ from: before + 1, to: after, isOpen: true });
         if (--running === 0) {
           for (const [id, changed] of undecided) decide(id, changed);
           undecided.clear();
