@@ -27,6 +27,8 @@ export interface KubeletSettings {
   containerLogMaxFiles?: number;
   shutdownGracePeriod?: number;
   shutdownGracePeriodCriticalPods?: number;
+  /** A directory of static pods' files, or one such file. */
+  staticPodPath?: string;
 }
 
 const verificationPolicies = ["NeverVerify", "NeverVerifyPreloadedImages", "AlwaysVerify"] as const;
@@ -42,6 +44,7 @@ const yesOrNo: Reader = (text) => (text === "true" ? true : text === "false" ? f
 const list: Reader = (text) => text.split(",").map((item) => item.trim()).filter(Boolean);
 const duration: Reader = (text) => attempt(() => parseGoDuration(text), (ms) => ms >= 0, "a duration such as 2m or 24h");
 const size: Reader = (text) => attempt(() => value(text), (bytes) => bytes > 0, "a size such as 10Mi");
+const path: Reader = (text) => (text.startsWith("/") ? text : fail("an absolute path"));
 const oneOf = (...allowed: readonly string[]): Reader => (text) => (allowed.includes(text) ? text : fail(allowed.join(", ")));
 const amounts: Reader = (text) => Object.fromEntries(text.split(",").map((item) => {
   const [resource = "", amount = ""] = item.split("=").map((part) => part.trim());
@@ -75,6 +78,7 @@ const flags: Readonly<Record<string, readonly [field: keyof KubeletSettings, rea
   "image-pull-credentials-verification-policy": ["imagePullCredentialsVerificationPolicy", oneOf(...verificationPolicies)],
   "container-log-max-size": ["containerLogMaxSize", size], "container-log-max-files": ["containerLogMaxFiles", wholeNumber],
   "shutdown-grace-period": ["shutdownGracePeriod", duration], "shutdown-grace-period-critical-pods": ["shutdownGracePeriodCriticalPods", duration],
+  "pod-manifest-path": ["staticPodPath", path],
 };
 
 /** Reads `name=value` as a kubelet's flags have it, dashes before the name or not. Throws an Error with a sentence for the first mistake. */

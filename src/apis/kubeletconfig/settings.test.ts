@@ -5,10 +5,10 @@ import { parseKubeletArgs } from "./kubelet-settings.ts";
 describe("a kubelet's flags", () => {
   test("are read by their own names", () => {
     expect(parseKubeletArgs([
-      "max-pods=250", "--kube-reserved=cpu=200m,memory=256Mi", "eviction-hard=memory.available<200Mi,nodefs.available<10%", "image-maximum-gc-age=168h", "serialize-image-pulls=true", "container-log-max-size=5Mi",
+      "max-pods=250", "pod-manifest-path=/etc/skiff/pods", "--kube-reserved=cpu=200m,memory=256Mi", "eviction-hard=memory.available<200Mi,nodefs.available<10%", "image-maximum-gc-age=168h", "serialize-image-pulls=true", "container-log-max-size=5Mi",
       "image-gc-high-threshold=90", "image-pull-credentials-verification-policy=AlwaysVerify",
     ])).toEqual({
-      maxPods: 250, kubeReserved: { cpu: "200m", memory: "256Mi" }, evictionHard: ["memory.available<200Mi", "nodefs.available<10%"], imageMaximumGCAge: 168 * 3_600_000, serializeImagePulls: true,
+      maxPods: 250, staticPodPath: "/etc/skiff/pods", kubeReserved: { cpu: "200m", memory: "256Mi" }, evictionHard: ["memory.available<200Mi", "nodefs.available<10%"], imageMaximumGCAge: 168 * 3_600_000, serializeImagePulls: true,
       containerLogMaxSize: 5 * 2 ** 20, imageGCHighThresholdPercent: 90, imagePullCredentialsVerificationPolicy: "AlwaysVerify",
     });
   });
