@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Database } from "bun:sqlite";
-import { copyFileSync, rmSync } from "node:fs";
+import { copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../support/eventually.ts";
 import { type ClusterMember, startCluster, type TestCluster } from "../support/node/cluster.ts";
@@ -15,7 +15,7 @@ const backWithinMs = 30_000;
 let cluster: TestCluster;
 let edge: ClusterMember;
 beforeAll(async () => {
-  cluster = await startCluster({ agents: [{ name: "edge" }] });
+  cluster = await startCluster({ agents: [{ name: "edge", flags: ["--node-label", "node.skiff.io/autonomy=true"] }] });
   edge = cluster.member("edge");
 });
 afterAll(() => cluster.dispose());
@@ -62,7 +62,8 @@ describe("a node whose server is gone", () => {
     const fromConfigMap = { env: [{ name: "TEXT", valueFrom: { configMapKeyRef: { name: "greeting", key: "text" } } }], volumeMounts: [{ name: "password", mountPath: "/password" }] };
     await cluster.kubectl.apply(
       deployment("web", 2, webServer("mkdir /www; echo $TEXT from $HOSTNAME > /www/index.html; cp /password/word /www/", fromConfigMap), { ...onEdge, volumes: [{ name: "password", secret: { secretName: "password" } }] }),
-      service("web"), pod("client", shell("sleep 10000"), onEdge),
+      // No registry can be reached from here, so that the node has to be content with the image that it has, as it is autonomous.
+      service("web"), pod("client", shell("sleep 10000", { imagePullPolicy: "Always" }), onEdge),
     );
     await cluster.kubectl("rollout", "status", "deployment", "web", "--timeout=60s");
     await cluster.kubectl.untilPod("client", (status) => expect(status.phase).toBe("Running"));
@@ -178,5 +179,52 @@ describe("a node whose server is gone", () => {
     expect([...await running("web-"), ...await running("client"), ...await running("stays")]).toEqual(containers);
     await cluster.untilReady("edge");
     edge.environment = {};
+  });
+});
+
+describe("a machine that is server and node", () => {
+  test("starts its pods, Services and names with nothing around it: no address, no route, no DNS, no clock", async () => {
+    const { server, kubectl } = cluster;
+    const onServer = { nodeSelector: { "kubernetes.io/hostname": "server" } };
+    await kubectl.apply(deployment("shop", 2, webServer("mkdir /www; echo $HOSTNAME > /www/index.html"), onServer), service("shop"), pod("visitor", shell("sleep 10000"), onServer));
+    await kubectl("rollout", "status", "deployment", "shop", "--timeout=60s");
+    await kubectl.untilPod("visitor", (status) => expect(status.phase).toBe("Running"));
+    const { clusterIP } = (await kubectl.get("service", "shop")).spec;
+    const visits = async (): Promise<void> => {
+      expect(await kubectl("exec", "visitor", "--", "nslookup", "shop.default.svc.cluster.local")).toContain(`Address: ${clusterIP}`);
+      expect(await kubectl("exec", "visitor", "--", "wget", "-q", "-O-", `http://${clusterIP}/`)).toStartWith("shop-");
+    };
+    await eventually(visits, { timeout: 20_000, interval: 100 });
+
+    const clock = wrongClock(join(server.node.disk, "clock"));
+    clock.set(new Date("1970-01-01T00:10:00Z"));
+    server.environment = clock.environment;
+    await server.node.powerCut();
+    await server.node.boot();
+    server.node.dropAddresses();
+    writeFileSync(join(server.node.disk, "etc/resolv.conf"), "");
+    server.start();
+    const ready = async (): Promise<void> => {
+      await kubectl("rollout", "status", "deployment", "shop", "--timeout=5s");
+      const found = (await kubectl.items("pods", "-l", "app=shop")).flatMap(({ status }) => status.containerStatuses);
+      expect(found.map(({ restartCount, ready: isReady }) => [restartCount, isReady])).toEqual([[1, true], [1, true]]);
+    };
+    const explained = (check: () => Promise<void>, timeout: number): Promise<void> => eventually(check, { timeout, interval: 200 }).catch((error: unknown) => {
+      throw new Error(`${(error as Error).message}\n${server.log(60)}`, { cause: error });
+    });
+    await explained(async () => {
+      await ready();
+      await visits();
+    }, backWithinMs);
+    expect(server.log()).toContain("1970-01-01T00:10");
+    const uids = async (): Promise<string[]> => (await kubectl.items("pods", "-l", "app=shop")).map(({ metadata }) => metadata.uid).sort();
+    const before = await uids();
+
+    clock.set();
+    server.node.setAddresses();
+    await cluster.untilReady("server", "edge");
+    await explained(ready, 30_000);
+    expect(await uids()).toEqual(before);
+    server.environment = {};
   });
 });
