@@ -111,7 +111,7 @@ export class HollowNode {
 
   #admitting(node: Frozen<Node> = nodeOf(this.shape)): AdmittingNode {
     const { metadata, spec, status } = node;
-    return { name: this.name, labels: metadata.labels ?? {}, taints: spec?.taints ?? [], allocatable: status?.allocatable ?? resourcesOf(this.shape), supplementalGroupsPolicy: true };
+    return { name: this.name, labels: metadata.labels ?? {}, taints: spec?.taints ?? [], allocatable: status?.allocatable ?? resourcesOf(this.shape), supplementalGroupsPolicy: true, appArmor: true };
   }
 
   #contradicts(node: Frozen<Node>): boolean {

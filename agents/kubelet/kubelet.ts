@@ -6,6 +6,7 @@ import { logger } from "../../src/base/log.ts";
 import { isNotFound } from "../../src/apimachinery/status.ts";
 import { isAutonomous } from "../../src/apis/core/autonomy.ts";
 import { nodes } from "../../src/apis/core/node.ts";
+import { runtimeclasses } from "../../src/apis/node/runtimeclass.ts";
 import { pods } from "../../src/apis/core/pod/pod.ts";
 import { services } from "../../src/apis/core/service/service.ts";
 import { persistentvolumes } from "../../src/apis/core/volume/persistentvolume.ts";
@@ -29,6 +30,7 @@ import { parseResolvConf, type ResolvConf } from "./network/dns.ts";
 import { admittingNode } from "./node/admitting-node.ts";
 import { nodeResources } from "./node/allocatable.ts";
 import { memoryTotal, readMachine } from "./node/capacity.ts";
+import { hasAppArmor } from "./node/host-security.ts";
 import { nodeLabels, NodeStatusReporter } from "./node/node-status.ts";
 import { Backoff, crashLoopLimits } from "./pod/backoff.ts";
 import type { PodContext } from "./pod/context.ts";
@@ -130,13 +132,14 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     path: options.staticPodPath, nodeName, nodeUid: () => ownNode.lister.get(nodeName)?.metadata.uid, client, clock, log, statuses: apiStatuses,
   });
   const statuses = statics?.statuses ?? apiStatuses;
+  const appArmor = hasAppArmor();
   const registered = { name: nodeName, labels: nodeLabels(nodeName, options.labels ?? {}), taints: options.taints ?? [] };
   const devices = createDevices({ rootDir, settings: options.devices ?? [], clock, log, onCapacity: () => node.capacityChanged(), onHealth: (uids) => uids.forEach(wake) });
   const admission = new PodAdmission({
     recorder, clock, log, devices: devices.manager,
     node: {
-      known: () => admittingNode({ ...registered, allocatable: capacity.allocatable, isDevice: devices.manager.manages }, ownNode.lister.get(nodeName)),
-      fresh: async () => admittingNode({ ...registered, allocatable: capacity.allocatable, isDevice: devices.manager.manages }, await client.get(nodes, { name: nodeName }).catch(() => ownNode.lister.get(nodeName))),
+      known: () => admittingNode({ ...registered, allocatable: capacity.allocatable, isDevice: devices.manager.manages, appArmor }, ownNode.lister.get(nodeName)),
+      fresh: async () => admittingNode({ ...registered, allocatable: capacity.allocatable, isDevice: devices.manager.manages, appArmor }, await client.get(nodes, { name: nodeName }).catch(() => ownNode.lister.get(nodeName))),
     },
     evict: (uid, verdict) => workers.get(uid)?.evict(verdict) ?? Promise.resolve(),
     gate: (pod) => protection.gate(pod),
@@ -163,6 +166,12 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       return serviceInformer.lister.list();
     },
     nodeResolvConf: () => readResolvConf(options.resolvConfPath), nodeHosts: () => readFileSync("/etc/hosts", "utf8"),
+    async runtimeHandler(name) {
+      if (name === undefined) return "";
+      const { answer } = await kept.ask(`runtimeclass/${name}`, () => orMissing(client.get(runtimeclasses, { name })));
+      if (!answer) throw new Error(`runtimeclass.node.k8s.io "${name}" not found`);
+      return answer.handler;
+    },
     clusterDns: { servers: options.clusterDns, domain: options.clusterDomain },
     logDir: options.logDir ?? "/var/log/pods", seccompRoot: join(rootDir, "seccomp"),
     cgroups, volumes, references, puller, probes, statuses, crashes: new Backoff(crashLoopLimits), admission, devices: devices.manager,

@@ -3,7 +3,7 @@ import type { Logger } from "../../../src/base/log.ts";
 import { isAlreadyExists, isNotFound } from "../../../src/apimachinery/status.ts";
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import { nodes } from "../../../src/apis/core/node.ts";
-import type { ContainerImage, Node, NodeCondition, NodeFeatures, NodeStatus, Taint } from "../../../src/apis/generated/core/v1.ts";
+import type { ContainerImage, Node, NodeCondition, NodeFeatures, NodeRuntimeHandler, NodeStatus, Taint } from "../../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../../src/client/client.ts";
 import type { Informer } from "../../../src/client/informer.ts";
 import { isServerAway } from "../../../src/client/outage.ts";
@@ -69,6 +69,8 @@ export class NodeStatusReporter {
   #images?: ContainerImage[];
   #runtimeVersion?: string;
   #features?: NodeFeatures;
+  /** A runtime before containerd 2 tells of none. */
+  #runtimeHandlers?: NodeRuntimeHandler[];
   #wasReady?: boolean;
   #leasedAt = -Infinity;
   /** The last heartbeat reached the server. */
@@ -169,11 +171,12 @@ export class NodeStatusReporter {
     const { capacity, nodeIps, nodeName, kubeletPort, clock, runtime } = this.options;
     let health: Pick<NodeHealth, "runtime" | "runtimeError">;
     try {
-      const { status = {}, features } = await runtime.runtime.status({}, { timeoutMs: 5000 });
+      const { status = {}, features, runtimeHandlers } = await runtime.runtime.status({}, { timeoutMs: 5000 });
       const version = await runtime.runtime.version({}, { timeoutMs: 5000 });
       this.#runtimeVersion = `${version.runtimeName}://${version.runtimeVersion}`;
       this.#images ??= await this.#listImages();
       this.#features = { supplementalGroupsPolicy: features?.supplementalGroupsPolicy ?? false };
+      this.#runtimeHandlers = runtimeHandlers?.map(({ name = "", features: { recursiveReadOnlyMounts = false, userNamespaces = false } = {} }) => ({ name, features: { recursiveReadOnlyMounts, userNamespaces } }));
       health = this.#runtime.answered(status, clock.monotonic());
     } catch (error) {
       health = this.#runtime.failed(error, clock.monotonic());
@@ -186,6 +189,7 @@ export class NodeStatusReporter {
       daemonEndpoints: { kubeletEndpoint: { Port: kubeletPort } },
       nodeInfo: systemInfo(this.#runtimeVersion ?? ""),
       ...(this.#features ? { features: this.#features } : {}),
+      ...(this.#runtimeHandlers ? { runtimeHandlers: this.#runtimeHandlers } : {}),
       images: this.#images ?? [],
     };
   }

@@ -4,7 +4,7 @@ import { NodeRoom, type AdmittingNode } from "./admission.ts";
 
 const node: AdmittingNode = {
   name: "node-1", labels: { disk: "ssd" }, taints: [{ key: "out", effect: "NoExecute" }, { key: "full", effect: "NoSchedule" }],
-  allocatable: { cpu: "1", memory: "1Gi", pods: "3", "example.com/foo": "1" }, supplementalGroupsPolicy: false,
+  allocatable: { cpu: "1", memory: "1Gi", pods: "3", "example.com/foo": "1" }, supplementalGroupsPolicy: false, appArmor: false,
 };
 let next = 0;
 const tolerations = [{ key: "out", operator: "Exists" as const }];
@@ -43,6 +43,8 @@ describe("a node takes a pod that was bound to it", () => {
     ["unless it is for another system", [], pod({}, { os: { name: "windows" } }), [{ reason: "PodOSNotSupported", message: "Failed to admit pod as the OS field doesn't match node OS" }]],
     ["unless it is labelled for another system", [], { ...pod(), metadata: { name: "p", uid: "windows", labels: { "kubernetes.io/os": "windows" } } }, [{ reason: "PodOSSelectorNodeLabelDoesNotMatch", message: "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label" }]],
     ["unless its runtime would ignore what it asks for", [], pod({}, { securityContext: { supplementalGroupsPolicy: "Strict" } }), [{ reason: "SupplementalGroupsPolicyNotSupported", message: "SupplementalGroupsPolicy=Strict is not supported in this node" }]],
+    ["unless its kernel can't confine it", [], pod({}, { securityContext: { appArmorProfile: { type: "RuntimeDefault" } } }), [{ reason: "AppArmor", message: "Cannot enforce AppArmor: AppArmor is not enabled on the host" }]],
+    ["that it does not want to be confined by", [], pod({}, { securityContext: { appArmorProfile: { type: "Unconfined" } } }), []],
     ["unless it would change the kernel for others", [], pod({}, { securityContext: { sysctls: [{ name: "kernel.msgmax", value: "1" }] } }), [{ reason: "SysctlForbidden", message: 'forbidden sysctl: "kernel.msgmax" not allowlisted' }]],
     ["telling of resources first", [withPort(80), pod({ cpu: "1" })], pod({ cpu: "1" }, { nodeSelector: { disk: "tape" }, containers: withPort(80).spec.containers.map((container) => ({ ...container, resources: { requests: { cpu: "1" } } })) }), [shortage("cpu", [1000, 1000, 1000]), otherLabels, portTaken]],
   ];

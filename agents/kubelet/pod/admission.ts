@@ -6,7 +6,8 @@ import { isExtendedResource } from "../../../src/apis/core/resource-names.ts";
 import { untoleratedTaint } from "../../../src/apis/core/taints.ts";
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import type { Taint } from "../../../src/apis/generated/core/v1.ts";
-import type { Pod } from "./pod.ts";
+import { effectiveSecurityContext } from "../runtime/security-context.ts";
+import { allContainers, type Pod } from "./pod.ts";
 import { forbiddenSysctl } from "./sysctls.ts";
 
 /** The node as a pod that comes to it must like it. */
@@ -17,6 +18,8 @@ export interface AdmittingNode {
   allocatable: Readonly<Record<string, string | number>>;
   /** Whether its runtime knows `supplementalGroupsPolicy: Strict`. */
   supplementalGroupsPolicy: boolean;
+  /** Whether its kernel enforces AppArmor profiles. */
+  appArmor: boolean;
 }
 
 /** The node as it was heard of last, and as the API has it now. */
@@ -140,9 +143,12 @@ function misfitOf(pod: Pod, node: AdmittingNode): Rejection | undefined {
   if (forbidden) return forbidden;
   if ((metadata.labels?.["kubernetes.io/os"] ?? "linux") !== "linux") return { reason: "PodOSSelectorNodeLabelDoesNotMatch", message: "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label" };
   if ((spec.os?.name ?? "linux") !== "linux") return { reason: "PodOSNotSupported", message: "Failed to admit pod as the OS field doesn't match node OS" };
+  if (!node.appArmor && wantsAppArmor(pod)) return { reason: "AppArmor", message: "Cannot enforce AppArmor: AppArmor is not enabled on the host" };
   const strict = spec.securityContext?.supplementalGroupsPolicy === "Strict";
   return strict && !node.supplementalGroupsPolicy ? { reason: "SupplementalGroupsPolicyNotSupported", message: "SupplementalGroupsPolicy=Strict is not supported in this node" } : undefined;
 }
+
+const wantsAppArmor = (pod: Pod): boolean => allContainers(pod).some((container) => (effectiveSecurityContext(pod, container).appArmorProfile?.type ?? "Unconfined") !== "Unconfined");
 
 const predicate = (name: string, description: string): Failure => ({ reason: name, message: `Predicate ${name} failed: ${description}` });
 

@@ -45,6 +45,8 @@ export interface PodContext {
   probes: ProbeManager;
   statuses: PodStatuses;
   crashes: Backoff;
+  /** The runtime's handler that a RuntimeClass names, "" for none. Throws an Error that says why there is none. */
+  runtimeHandler(runtimeClassName: string | undefined): Promise<string>;
   admission: PodAdmission;
   devices: DeviceManager;
   /** Awaited before a pod's containers start, with its sandbox there: the packet filter knows the pod when it resolves. */

@@ -22,11 +22,12 @@ export function configOfSandbox(context: PodContext, pod: Pod, attempt: number):
 export async function runSandbox(context: PodContext, pod: Pod, firstAttempt: number): Promise<Sandbox> {
   const refusal = unsupported(pod);
   if (refusal) throw new Error(refusal);
+  const runtimeHandler = await context.runtimeHandler(pod.spec.runtimeClassName);
   mkdirSync(logDirectoryOf(context, pod), { recursive: true });
   for (let attempt = firstAttempt; ; attempt++) {
     const config = configOfSandbox(context, pod, attempt);
     try {
-      const { podSandboxId: id = "" } = await context.runtime.runtime.runPodSandbox({ config }, { timeoutMs: 4 * 60 * 1000 });
+      const { podSandboxId: id = "" } = await context.runtime.runtime.runPodSandbox({ config, runtimeHandler }, { timeoutMs: 4 * 60 * 1000 });
       return { id, config, ips: await addressesOf(context, pod, id) };
     } catch (error) {
       const reserved = error instanceof CriError && /failed to reserve sandbox name/i.test(error.message);
@@ -36,9 +37,8 @@ export async function runSandbox(context: PodContext, pod: Pod, firstAttempt: nu
 }
 
 /** Isolation that a pod asks for and would silently not get: better no pod than one less isolated than its owner thinks. */
-function unsupported({ spec, metadata }: Pod): string | undefined {
+function unsupported({ spec }: Pod): string | undefined {
   if (spec.hostUsers === false) return "user namespaces are not supported on this node: cannot run a pod with hostUsers: false";
-  if (spec.runtimeClassName) return `failed to get sandbox runtime for pod ${metadata.namespace}/${metadata.name}: runtime class "${spec.runtimeClassName}" is not supported on this node`;
   return undefined;
 }
 
