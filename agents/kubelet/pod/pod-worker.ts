@@ -7,6 +7,7 @@ import type { Waiting } from "../status/container-status.ts";
 import { podStatus } from "../status/pod-status.ts";
 import { rejectedStatus } from "../status/rejected-status.ts";
 import { terminationMessage } from "../status/termination-message.ts";
+import { ActiveTime } from "./active-time.ts";
 import { podReference } from "./container-reference.ts";
 import type { PodContext } from "./context.ts";
 import { endPod, removePod } from "./end.ts";
@@ -41,6 +42,7 @@ export class PodWorker {
   #pod: Pod;
   #removed = false;
   #verdict?: Verdict;
+  readonly #active: ActiveTime;
   /** What the kubelet itself grants it to end. */
   #mostGraceSeconds = Infinity;
   /** What is told of the pod when the node has not taken it. */
@@ -63,6 +65,7 @@ export class PodWorker {
 
   constructor(context: PodContext, pod: Pod, private readonly onSeen: (uid: string, ids: readonly string[]) => void, removed = false) {
     this.#context = context;
+    this.#active = new ActiveTime(context.clock);
     this.#pod = pod;
     this.#removed = removed;
     this.uid = pod.metadata.uid!;
@@ -272,9 +275,9 @@ export class PodWorker {
     const { activeDeadlineSeconds } = this.#pod.spec;
     const startTime = this.#context.statuses.get(this.uid)?.startTime ?? this.#pod.status?.startTime;
     if (activeDeadlineSeconds === undefined || !startTime) return undefined;
-    const deadline = Date.parse(startTime) + activeDeadlineSeconds * 1000;
-    if (this.#context.clock.now() < deadline) {
-      this.#wakeBy(deadline);
+    const left = activeDeadlineSeconds * 1000 - this.#active.of(this.#pod, startTime);
+    if (left > 0) {
+      this.#wakeBy(this.#context.clock.now() + left);
       return undefined;
     }
     const message = "Pod was active on the node longer than the specified deadline";
