@@ -14,13 +14,16 @@ import type { Client } from "../src/client/client.ts";
 import type { InformerFactory } from "../src/client/informer.ts";
 import type { ObjectKeeper, ValueKeeper } from "../src/client/object-keeper.ts";
 import { createEventRecorder } from "../src/client/recorder.ts";
+import { findCniBinDir } from "./containerd/config.ts";
 import { ImageImporter } from "./containerd/images.ts";
 import { Containerd } from "./containerd/supervisor.ts";
+import { ipv6First } from "./cri/address-order.ts";
 import { connectRuntime } from "./cri/containerd.ts";
 import { ClusterDns } from "./dns/cluster-dns.ts";
 import { createKubelet, type Kubelet } from "./kubelet/kubelet.ts";
 import { withLocalPods } from "./local-pods/local-pods.ts";
 import { NetworkPolicies, removePolicyTable } from "./netpol/netpol.ts";
+import { linkPlugins, withoutDetection } from "./network/cni-plugins.ts";
 import type { NodeAddresses } from "./network/node-addresses.ts";
 import { PodNetwork } from "./network/pod-network.ts";
 import { ServiceProxy } from "./proxy/proxy.ts";
@@ -90,7 +93,8 @@ export function createAgent(options: AgentOptions): Agent {
 
   const containerd = options.containerRuntimeEndpoint ? undefined : ownContainerd(options);
   const socket = options.containerRuntimeEndpoint ?? containerd!.socket;
-  const runtime = containerd?.runtime ?? connectRuntime({ socket, log: logger("cri") });
+  const connected = containerd?.runtime ?? connectRuntime({ socket, log: logger("cri") });
+  const runtime = options.clusterCidrs[0]?.includes(":") ? ipv6First(connected) : connected;
   const stopped = new AbortController();
   const policyTable = { nft: openNftables(), table: { family: "inet", name: `${options.instance}-policies` } } as const;
   const policies = options.disableNetworkPolicy ? undefined : new NetworkPolicies({ ...policyTable, informers: networkInformers, nodeName, clock, log: logger("netpol") });
@@ -112,13 +116,14 @@ export function createAgent(options: AgentOptions): Agent {
   const dns = new ClusterDns({ addresses: options.clusterDns, domain: options.clusterDomain, clusterNetworks: [...options.clusterCidrs, ...options.serviceCidrs], interfaceName: `${options.instance}-dns`, informers: informersOfPods, clock, log: logger("dns") });
   const network = new PodNetwork({
     informers: networkInformers, client, nodeName, addresses: nodeAddresses, mode: options.podNetwork, instance: options.instance, clusterCidrs: options.clusterCidrs, serviceCidrs: options.serviceCidrs,
-    cniConfDir: cniConfDirOf(options), ipamDirectory: join(directory, "cni/ipam"), clock, log: logger("network"),
+    cniConfDir: cniConfDirOf(options), ipamDirectory: join(directory, "cni/ipam"), firstPlugin: cniBinDirOf(options) && withoutDetection, clock, log: logger("network"),
   });
   let forgetAddresses = (): void => undefined;
 
   return {
     handler: kubelet.handler,
     components: [
+      { name: "cni-plugins", start: async () => linkPluginsOf(options) },
       ...(containerd ? [runtimeComponent(containerd, part("containerd", (signal) => containerd.run(signal)))] : []),
       { name: "pause-image", start: () => images.importPause() },
       part("images", (signal) => images.run(signal)),
@@ -148,9 +153,18 @@ function ownContainerd(options: AgentOptions): Containerd {
   const { directory, runDirectory, clock } = options;
   return new Containerd({
     directory: join(directory, "containerd"), registries: options.privateRegistry, clock, log: logger("containerd"),
-    paths: { root: join(directory, "containerd/root"), state: join(runDirectory, "containerd"), socket: join(runDirectory, "containerd.sock"), cniConfDir: cniConfDirOf(options) },
+    paths: { root: join(directory, "containerd/root"), state: join(runDirectory, "containerd"), socket: join(runDirectory, "containerd.sock"), cniConfDir: cniConfDirOf(options), ...(cniBinDirOf(options) ? { cniBinDir: cniBinDirOf(options)! } : {}) },
   });
 }
 
 /** Another runtime looks where it was told to; the standard place is the best guess. */
 const cniConfDirOf = ({ directory, containerRuntimeEndpoint }: AgentOptions): string => (containerRuntimeEndpoint ? "/etc/cni/net.d" : join(directory, "cni/net.d"));
+
+/** A network with IPv6 has a plugin of ours; a runtime of somebody else's looks for plugins where it was told to. */
+const cniBinDirOf = ({ directory, clusterCidrs, containerRuntimeEndpoint }: AgentOptions): string | undefined =>
+  (!containerRuntimeEndpoint && clusterCidrs.some((cidr) => cidr.includes(":")) ? join(directory, "cni/bin") : undefined);
+
+function linkPluginsOf(options: AgentOptions): void {
+  const directory = cniBinDirOf(options);
+  if (directory) linkPlugins(directory, findCniBinDir());
+}

@@ -10,6 +10,8 @@ export interface ContainerdPaths {
   state: string;
   socket: string;
   cniConfDir: string;
+  /** Where the plugins are, when it isn't the distribution's place. */
+  cniBinDir?: string;
 }
 
 /** Where distributions put the standard CNI plugins. */
@@ -44,7 +46,7 @@ export interface ContainerdSettings {
 }
 
 /** containerd's configuration, version 2: understood by 1.5 up to 2.x. */
-export function containerdConfig({ root, state, socket, cniConfDir }: ContainerdPaths, host: HostFeatures, { runtimes, registries, more }: ContainerdSettings): string {
+export function containerdConfig({ root, state, socket, cniConfDir, cniBinDir }: ContainerdPaths, host: HostFeatures, { runtimes, registries, more }: ContainerdSettings): string {
   return `# Written by skiff at every start; changes here are lost. Lines of your own go into extra.toml beside this file.
 version = 2
 root = ${text(root)}
@@ -66,7 +68,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
   device_ownership_from_security_context = true
 
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = ${text(host.cniBinDir)}
+    bin_dir = ${text(cniBinDir ?? host.cniBinDir)}
     conf_dir = ${text(cniConfDir)}
 
   [plugins."io.containerd.grpc.v1.cri".registry]

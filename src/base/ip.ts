@@ -56,3 +56,6 @@ export const networkAddress = (network: Network): bigint => network.value & ~hos
 export const formatNetwork = (network: Network): string => `${formatAddress({ ...network, value: networkAddress(network) })}/${network.prefix}`;
 export const containsAddress = (network: Network, address: Address): boolean =>
   network.family === address.family && (address.value & ~hostMask(network)) === networkAddress(network);
+
+/** The address of a peer as a socket tells it; one that listens to both families tells IPv4 addresses as `::ffff:192.0.2.1`. */
+export const unmapped = (text: string): string => (/^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(text) ? text.slice("::ffff:".length) : text);

@@ -1,6 +1,7 @@
 import type { HeaderFields, HttpHandler, RawConnection } from "../../base/http.ts";
 import { logger } from "../../base/log.ts";
 import { StatusError } from "../../apimachinery/status.ts";
+import { unmapped } from "../../base/ip.ts";
 import type { Deadlines, Timed } from "./deadlines.ts";
 import { Exchange, Response } from "./exchange.ts";
 import type { FrontLimits } from "./front.ts";
@@ -60,7 +61,7 @@ export class Connection implements Timed {
   }
 
   get remoteAddress(): string {
-    return this.socket.remoteAddress;
+    return unmapped(this.socket.remoteAddress);
   }
 
   get queuedBytes(): number {

@@ -1,5 +1,6 @@
 import { createServer, type TLSSocket } from "node:tls";
 import type { ByteSocket } from "../../base/stream/output.ts";
+import { unmapped } from "../../base/ip.ts";
 import { AddressCount } from "./address-count.ts";
 import { Connection, type Shared } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -99,7 +100,7 @@ class TlsByteSocket implements ByteSocket {
   readonly remoteAddress: string;
 
   constructor(private readonly socket: TLSSocket) {
-    this.remoteAddress = socket.remoteAddress ?? "";
+    this.remoteAddress = unmapped(socket.remoteAddress ?? "");
   }
 
   write(bytes: Uint8Array): number {
