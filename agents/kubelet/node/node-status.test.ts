@@ -20,7 +20,7 @@ test.each([["back", -3_600_000], ["forward", 3_600_000]])("the lease is renewed 
   const stop = new AbortController();
   const reporter = new NodeStatusReporter({
     client: plane.client, own: plane.informers.informer(nodes, { fieldSelector: "metadata.name=n" }), runtime, recorder: { event: () => undefined } as never, clock, log: logger("test"), nodeName: "n", nodeIps: () => ["192.0.2.1"],
-    labels: {}, taints: [], pressures: () => [], goingDown: () => undefined, capacity: { capacity: { cpu: "1" }, allocatable: { cpu: "1" } } as never, kubeletPort: 10250, onReady: () => undefined,
+    labels: {}, taints: [], volumesInUse: () => [], pressures: () => [], goingDown: () => undefined, capacity: { capacity: { cpu: "1" }, allocatable: { cpu: "1" } } as never, kubeletPort: 10250, onReady: () => undefined,
   });
   const running = reporter.run(stop.signal);
   try {

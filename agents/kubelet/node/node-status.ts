@@ -32,6 +32,7 @@ export interface NodeStatusOptions {
   taints: readonly Taint[];
   capacity: NodeCapacity;
   kubeletPort: number;
+  volumesInUse(): string[];
   /** What the node is short of. */
   pressures(): readonly Pressure[];
   /** Why it is to be not ready, though nothing is broken. */
@@ -90,6 +91,11 @@ export class NodeStatusReporter {
 
   /** The node's addresses are others now: told at once. */
   addressesChanged(): void {
+    this.#wake?.abort();
+  }
+
+  /** Other volumes are in use: told at once, for who detaches goes by that. */
+  volumesChanged(): void {
     this.#wake?.abort();
   }
 
@@ -191,6 +197,7 @@ export class NodeStatusReporter {
       ...(this.#features ? { features: this.#features } : {}),
       ...(this.#runtimeHandlers ? { runtimeHandlers: this.#runtimeHandlers } : {}),
       images: this.#images ?? [],
+      volumesInUse: this.options.volumesInUse(),
     };
   }
 

@@ -28,7 +28,7 @@ export async function removePod(context: PodContext, pod: Pod, runtime: RuntimeP
     await ignoreMissing(cri.removePodSandbox({ podSandboxId: id }));
   }
   context.probes.forget(uid);
-  context.volumes.tearDown(uid);
+  await context.volumes.tearDown(uid);
   context.cgroups.remove(uid);
   context.references.unregister(uid);
   context.resizer.forget(uid);

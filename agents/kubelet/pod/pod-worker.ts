@@ -137,7 +137,7 @@ export class PodWorker {
     for (let failures = 0; !signal.aborted; ) {
       this.#woken = false;
       this.#state.wakeAt = undefined;
-      const step = AbortSignal.any([signal, this.#interrupt.signal]);
+      const step = AbortSignal.any([signal, this.#interrupt.signal]), wallClock = this.#wallClock();
       try {
         if (await this.#step(step)) return;
         failures = 0;
@@ -149,7 +149,9 @@ export class PodWorker {
           this.#state.wakeAt = clock.now() + backoffDelay(failures++, { base: 500, max: 20_000, jitter: 0.1 });
         }
       }
-      await this.#sleep(signal);
+      // A clock that was set back since is behind: the time to wake at was meant for the clock as it was.
+      const set = this.#wallClock() - wallClock;
+      await this.#sleep(signal, set < -1000 ? set : 0);
     }
   }
 
@@ -202,7 +204,7 @@ export class PodWorker {
     this.#publish(dead, true);
     await statuses.flushed(this.uid);
     probes.forget(this.uid);
-    volumes.tearDown(this.uid);
+    await volumes.tearDown(this.uid);
     cgroups.remove(this.uid);
     references.unregister(this.uid);
     const { deletionTimestamp, namespace, name } = this.#pod.metadata;
@@ -290,12 +292,18 @@ export class PodWorker {
     this.#interrupt = new AbortController();
   }
 
+  /** How the clock is set, apart from the time that passes. */
+  #wallClock(): number {
+    const { clock } = this.#context;
+    return clock.now() - clock.monotonic();
+  }
+
   #wakeBy(at: number): void {
     this.#state.wakeAt = Math.min(this.#state.wakeAt ?? Infinity, at);
   }
 
   /** Until woken, or `wakeAt`; without either for as long as it takes, and then without a timer. */
-  async #sleep(signal: AbortSignal): Promise<void> {
+  async #sleep(signal: AbortSignal, setBack: number): Promise<void> {
     if (this.#woken || signal.aborted) return;
     const waking = new AbortController();
     const woken = new Promise<void>((resolve) => {
@@ -303,7 +311,7 @@ export class PodWorker {
       signal.addEventListener("abort", () => resolve(), { once: true, signal: waking.signal });
     });
     const { clock } = this.#context;
-    const timer = this.#state.wakeAt === undefined ? [] : [clock.sleep(Math.max(0, this.#state.wakeAt - clock.now()), waking.signal).catch(() => {})];
+    const timer = this.#state.wakeAt === undefined ? [] : [clock.sleep(Math.max(0, this.#state.wakeAt + setBack - clock.now()), waking.signal).catch(() => {})];
     await Promise.race([woken, ...timer]);
     waking.abort();
     this.#wake = undefined;

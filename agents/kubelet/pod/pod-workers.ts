@@ -91,7 +91,7 @@ export class PodWorkers {
     await Promise.all([this.#pods.synced(signal), this.#options.ready?.(signal)]);
     this.#apiSynced = true;
     const known = await this.#firstList(signal);
-    this.#cleanUp(known);
+    void this.#cleanUp(known);
     this.#takeUp(known);
     const unsubscribe = this.#pods.onChange((old, current) => this.#onChange(old, current));
     this.#weigh();
@@ -261,7 +261,7 @@ export class PodWorkers {
   }
 
   /** Directories and cgroups of pods that nobody knows any more: left by a power cut. */
-  #cleanUp(known: RuntimePodList): void {
+  async #cleanUp(known: RuntimePodList): Promise<void> {
     const { volumes, cgroups, resizer, log } = this.#context;
     const desired = new Set([...this.#pods.lister.list(), ...this.pods()].filter(({ status }) => !isTerminal(status?.phase)).map(({ metadata }) => metadata.uid));
     resizer.retain(new Set([...desired, ...known.keys()] as string[]));
@@ -269,7 +269,7 @@ export class PodWorkers {
       for (const uid of uids) {
         if (desired.has(uid) || known.has(uid)) continue;
         try {
-          remove(uid);
+          await remove(uid);
         } catch (error) {
           log.warn("Left over from a pod, cannot be removed", { uid, error });
         }

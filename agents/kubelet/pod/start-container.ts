@@ -6,7 +6,7 @@ import { containerEnv } from "../env/env.ts";
 import { ImageError } from "../images/image-puller.ts";
 import { hostsFile } from "../network/hosts-file.ts";
 import { containerConfig } from "../runtime/container-config.ts";
-import { containerMounts } from "../runtime/mounts.ts";
+import { containerDevices, containerMounts } from "../runtime/mounts.ts";
 import { latestContainer, type RuntimePod } from "../runtime/runtime-status.ts";
 import { nonRootViolation, type ImageUser } from "../runtime/security-context.ts";
 import { mountImage } from "../volumes/image.ts";
@@ -95,8 +95,9 @@ async function makeConfig(context: PodContext, pod: Pod, container: Container, {
   });
   const grant = await context.devices.grantFor(pod, container);
   const hosts = hostsFile(pod, sandbox.ips, context.clusterDns.domain, context.nodeHosts());
+  const volumeDevices = containerDevices(container, volumes);
   const mounts = containerMounts(pod, container, { volumes: context.volumes, podVolumes: volumes, env, restartCount, hosts });
-  return containerConfig(pod, container, { restartCount, imageRef: image.id ?? container.image!, imageUser, env, mounts, node: context.nodeShape, seccompRoot: context.seccompRoot, targetId, grant });
+  return containerConfig(pod, container, { restartCount, imageRef: image.id ?? container.image!, imageUser, env, mounts, node: context.nodeShape, seccompRoot: context.seccompRoot, targetId, grant, volumeDevices });
 }
 
 /** One more than the last; where the runtime has forgotten, the logs remember. */

@@ -1,4 +1,4 @@
-import type { ContainerConfig, Mount } from "../../cri/generated/messages.ts";
+import type { ContainerConfig, Device, Mount } from "../../cri/generated/messages.ts";
 import type { DeviceGrant } from "../devices/device.ts";
 import { expand } from "../env/expansion.ts";
 import type { Container, Pod } from "../pod/pod.ts";
@@ -19,6 +19,8 @@ export interface ContainerSettings {
   targetId?: string;
   /** What comes with its devices; the container's own variables win. */
   grant: DeviceGrant;
+  /** Its volumes that are block devices. */
+  volumeDevices: Device[];
 }
 
 export function containerConfig(pod: Pod, container: Container, settings: ContainerSettings): ContainerConfig {
@@ -32,7 +34,7 @@ export function containerConfig(pod: Pod, container: Container, settings: Contai
     workingDir: container.workingDir ?? "",
     envs: [...new Map([...Object.entries(grant.envs), ...env])].map(([key, value]) => ({ key, value: Buffer.from(value) })),
     mounts: [...settings.mounts, ...grant.mounts.map(({ containerPath, hostPath, readOnly }) => ({ containerPath, hostPath, readonly: readOnly }))],
-    devices: grant.devices.map((device) => ({ ...device })),
+    devices: [...settings.volumeDevices, ...grant.devices.map((device) => ({ ...device }))],
     CDIDevices: grant.cdiDevices.map((name) => ({ name })),
     labels: containerLabels(pod, container),
     annotations: { ...grant.annotations, ...containerAnnotations(pod, container, restartCount) },

@@ -1,6 +1,6 @@
 import { closeSync, chmodSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { MountPropagation, type Mount } from "../../cri/generated/messages.ts";
+import { MountPropagation, type Device, type Mount } from "../../cri/generated/messages.ts";
 import { expand } from "../env/expansion.ts";
 import type { Container, Pod } from "../pod/pod.ts";
 import type { PodVolumes, Volumes } from "../volumes/volumes.ts";
@@ -20,7 +20,7 @@ export function containerMounts(pod: Pod, container: Container, { volumes, podVo
   const directory = volumes.podDirectory(pod.metadata.uid!);
   const mounts: Mount[] = (container.volumeMounts ?? []).map((mount, index) => {
     const volume = podVolumes.mounted.get(mount.name);
-    if (!volume) throw new Error(`cannot find volume "${mount.name}" to mount into container "${container.name}"`);
+    if (!volume || volume.device) throw new Error(`cannot find volume "${mount.name}" to mount into container "${container.name}"`);
     const subPath = mount.subPathExpr ? expandAll(mount.subPathExpr, env) : mount.subPath;
     if (volume.image) return { containerPath: absolute(mount.mountPath), image: { image: volume.image }, ...(subPath ? { imageSubPath: subPath } : {}), readonly: true };
     return {
@@ -43,6 +43,15 @@ export function containerMounts(pod: Pod, container: Container, { volumes, podVo
   chmodSync(messageFile, 0o666);
   mounts.push({ containerPath: messagePath, hostPath: messageFile, readonly: false });
   return mounts;
+}
+
+/** The volumes that the container wants as devices. */
+export function containerDevices(container: Container, { mounted }: PodVolumes): Device[] {
+  return (container.volumeDevices ?? []).map(({ name, devicePath }) => {
+    const volume = mounted.get(name);
+    if (!volume?.device) throw new Error(`volume "${name}" is no block device for container "${container.name}"`);
+    return { containerPath: devicePath, hostPath: volume.path, permissions: volume.readOnly ? "r" : "mrw" };
+  });
 }
 
 const absolute = (path: string): string => (path.startsWith("/") ? path : `/${path}`);

@@ -69,7 +69,7 @@ describe("a claim's volume", () => {
     ["that is another claim's", { volume: volume({ claimRef: { namespace: "ns", name: "data", uid: "c0" } }) }, `error processing PVC ns/data: failed to fetch PV ${name} from API server`],
     ["that is gone", { volume: undefined }, `error processing PVC ns/data: failed to fetch PV ${name} from API server`],
     ["of another node", { hostname: "n2" }, `volume "${name}" can't be used on this node: no matching NodeSelectorTerms`],
-    ["of blocks", { volume: volume({ volumeMode: "Block" }) }, "block volumes are not supported on this node"],
+    ["of blocks, without a device", { volume: volume({ volumeMode: "Block" }) }, `volume "${name}" is a block volume, but "/x/${name}_ns_data" is no block device`],
     ["of a kind that this node doesn't know", { volume: volume({ local: undefined, nodeAffinity: undefined, nfs: { server: "s", path: "/" } }) }, "this kind of volume is not supported on this node"],
     ["made for another pod", { source: { persistentVolumeClaim: undefined, ephemeral: { volumeClaimTemplate: { spec: {} } } } }, "error processing PVC ns/p-d: PVC ns/data was not created for pod ns/p (pod is not owner)"],
   ])("%s is refused, and nothing is made", async (_, given, message) => {

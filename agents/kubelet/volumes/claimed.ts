@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync, statSync } from "node:fs";
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import { isFullyBound } from "../../../src/apis/core/volume/binding.ts";
 import { isMadeLocally } from "../../../src/apis/core/volume/local-path.ts";
 import { isReached, reachOf } from "../../../src/apis/core/volume/node-affinity.ts";
 import { claimNameOf, notMadeForPod } from "../../../src/apis/core/volume/pod-claims.ts";
 import type { PersistentVolume } from "../../../src/apis/generated/core/v1.ts";
+import { csiVolumeOf } from "./csi.ts";
 import { checkHostPath } from "./host-path.ts";
 import { makeVolumeDirectory } from "./local-path.ts";
 import { applyFsGroup } from "./ownership.ts";
@@ -24,7 +25,8 @@ export function claimedVolumes(): VolumePlugin {
       const { pod, volume } = context, uid = pod.metadata.uid!;
       const ofPod = known.get(uid) ?? new Map<string, MountedVolume>();
       known.set(uid, ofPod);
-      const mounted = ofPod.get(volume.name) ?? (await open(context));
+      const last = ofPod.get(volume.name);
+      const mounted = last && (last.refreshAt === undefined || context.now() < last.refreshAt) ? last : await open(context);
       ofPod.set(volume.name, mounted);
       return mounted;
     },
@@ -33,10 +35,12 @@ export function claimedVolumes(): VolumePlugin {
 }
 
 async function open(context: VolumeContext): Promise<MountedVolume> {
-  const { pod, volume } = context;
+  const { pod, volume, csi } = context;
   const readOnly = volume.persistentVolumeClaim?.readOnly ?? false;
   const source = await volumeBehind(context);
   if (!isReached(reachOf(source), context.nodeLabels())) throw new Error(`volume "${source.metadata.name}" can't be used on this node: no matching NodeSelectorTerms`);
+  if (source.spec?.csi) return csi.setUp(csiVolumeOf(pod, source, readOnly));
+  if (source.spec?.volumeMode === "Block") return { path: blockDevice(source), device: true, ...(readOnly ? { readOnly } : {}) };
   const path = place(source, context.storageDirectory);
   const gid = pod.spec.securityContext?.fsGroup;
   // The directory says that the pod has the volume already, from before the kubelet began: then it is its group's.
@@ -60,10 +64,18 @@ async function volumeBehind({ pod, volume, claim: claimOf, persistentVolume }: V
   return source!;
 }
 
+/** A volume that is a device of this node's. */
+function blockDevice({ metadata, spec }: Frozen<PersistentVolume>): string {
+  const path = spec?.local?.path ?? spec?.hostPath?.path;
+  if (path === undefined) throw new Error("this kind of volume is not supported on this node");
+  const device = existsSync(path) ? realpathSync(path) : undefined;
+  if (!device || !statSync(device).isBlockDevice()) throw new Error(`volume "${metadata.name}" is a block volume, but "${path}" is no block device`);
+  return device;
+}
+
 /** Where the volume lies on this node. */
 function place(volume: Frozen<PersistentVolume>, storageDirectory: string): string {
-  const { hostPath, local, volumeMode } = volume.spec ?? {};
-  if (volumeMode === "Block") throw new Error("block volumes are not supported on this node");
+  const { hostPath, local } = volume.spec ?? {};
   if (isMadeLocally(volume)) return makeVolumeDirectory(storageDirectory, volume);
   if (hostPath) {
     checkHostPath(hostPath.path, hostPath.type ?? "");

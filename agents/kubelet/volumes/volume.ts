@@ -1,5 +1,6 @@
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import type { ConfigMap, PersistentVolume, PersistentVolumeClaim, Secret, Volume as VolumeSpec } from "../../../src/apis/generated/core/v1.ts";
+import type { CsiVolumes } from "../csi/csi-volumes.ts";
 import type { PodAddresses } from "../env/field-ref.ts";
 import type { Allocatable } from "../env/resource-field-ref.ts";
 import type { Pod } from "../pod/pod.ts";
@@ -25,6 +26,8 @@ export interface VolumeSources {
   persistentVolume(name: string): Promise<Frozen<PersistentVolume> | undefined>;
   /** Of this node's object; empty before it is there. */
   nodeLabels(): Readonly<Record<string, string>>;
+  /** Volumes of drivers. */
+  csi: Pick<CsiVolumes, "setUp" | "tearDown">;
   /** Where volumes of the class `local-path` lie. */
   storageDirectory: string;
   token(pod: Pod, audience: string | undefined, expirationSeconds: number): Promise<ServiceAccountToken>;
@@ -46,6 +49,8 @@ export interface MountedVolume {
   path: string;
   /** The image whose files the runtime itself mounts; `path` is of no use then. */
   image?: string;
+  /** `path` is a block device, for containers that ask for one. */
+  device?: boolean;
   /** No container may write to it. */
   readOnly?: boolean;
   /** When it must be set up again at the latest (a token that wears out), in milliseconds since the epoch. */

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { configMap, downwardApi, secret } from "./api-volumes.ts";
 import { claimedVolumes } from "./claimed.ts";
+import { csiVolume } from "./csi.ts";
 import { emptyDir } from "./empty-dir.ts";
 import { hostPath } from "./host-path.ts";
 import { imageVolume } from "./image.ts";
@@ -27,7 +28,7 @@ export interface PodVolumes {
 export class Volumes {
   /** By uid of pod and name of volume, as last set up. */
   readonly #mounted = new Map<string, ReadonlyMap<string, MountedVolume>>();
-  readonly #plugins: readonly VolumePlugin[] = [emptyDir, configMap, secret, downwardApi, projected, hostPath, imageVolume, claimedVolumes()];
+  readonly #plugins: readonly VolumePlugin[] = [emptyDir, configMap, secret, downwardApi, projected, hostPath, imageVolume, csiVolume, claimedVolumes()];
   constructor(private readonly rootDir: string, private readonly sources: VolumeSources) {}
 
   podDirectory(uid: string): string {
@@ -65,7 +66,8 @@ export class Volumes {
   }
 
   /** Unmounts and deletes all of the pod: volumes, hosts file, termination logs. */
-  tearDown(uid: string): void {
+  async tearDown(uid: string): Promise<void> {
+    await this.sources.csi.tearDown(uid);
     this.#mounted.delete(uid);
     for (const plugin of this.#plugins) plugin.forget?.(uid);
     this.sources.forget(uid);

@@ -1,0 +1,223 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, readSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { mountsBelow, unmountBelow } from "../../agents/kubelet/volumes/mount.ts";
+import { csidrivers, csinodes, nodes, persistentvolumeclaims, persistentvolumes, pods, secrets, volumeattachments } from "../../src/apis/builtins.ts";
+import type { Pod, PersistentVolumeSpec, PodSpec } from "../../src/apis/generated/core/v1.ts";
+import type { CSIDriverSpec } from "../../src/apis/generated/storage/v1.ts";
+import { startCsiDriver, type CsiDriverOptions, type TestCsiDriver } from "../support/csi-driver.ts";
+import { eventually } from "../support/eventually.ts";
+import { nodeName, startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
+
+setDefaultTimeout(60_000);
+
+/** CSI over the real protocol, with real mounts and containers. */
+const driverName = "csi.example.com";
+let node: KubeletNode, storage: string, driver: TestCsiDriver;
+beforeAll(async () => {
+  node = await startKubeletNode();
+});
+afterAll(() => node?.[Symbol.asyncDispose]());
+beforeEach(() => {
+  storage = mkdtempSync(join(tmpdir(), "skiff-csi-"));
+});
+afterEach(async () => {
+  for (const { metadata: { name } } of (await node.client.list(pods, { namespace: node.namespace })).items) await remove(name!);
+  driver.stop();
+  for (const [card, { items }] of [[csidrivers, await node.client.list(csidrivers)], [volumeattachments, await node.client.list(volumeattachments)]] as const) {
+    for (const { metadata } of items) await node.client.delete(card as typeof csidrivers, { name: metadata.name! });
+  }
+  await eventually(async () => expect((await node.client.get(csinodes, { name: nodeName })).spec.drivers).toEqual([]));
+  unmountBelow(storage);
+  rmSync(storage, { recursive: true });
+});
+
+async function start(options: Partial<CsiDriverOptions> = {}, spec?: CSIDriverSpec): Promise<void> {
+  if (spec) await node.client.create(csidrivers, { apiVersion: "storage.k8s.io/v1", kind: "CSIDriver", metadata: { name: driverName }, spec });
+  driver = await startCsiDriver({ name: driverName, rootDir: node.rootDir, storage, ...options });
+  await eventually(() => expect(driver.registrations).toEqual([{ pluginRegistered: true }]));
+}
+
+let number = 0;
+/** A claim with its volume, bound to each other as the controller does. */
+async function claimed(spec: Partial<PersistentVolumeSpec> = {}): Promise<string> {
+  const name = `data-${++number}`, claimRef = { namespace: node.namespace, name };
+  const shared = { accessModes: ["ReadWriteOnce"], ...(spec.volumeMode ? { volumeMode: spec.volumeMode } : {}), storageClassName: "" } as const;
+  const claim = await node.client.create(persistentvolumeclaims, {
+    apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { ...claimRef, annotations: { "pv.kubernetes.io/bind-completed": "yes" } }, spec: { ...shared, accessModes: [...shared.accessModes], volumeName: `pv-${name}`, resources: { requests: { storage: "1Gi" } } },
+  });
+  await node.client.update(persistentvolumeclaims, { ...claim, status: { phase: "Bound" } } as never, { subresource: "status" });
+  await node.client.create(persistentvolumes, {
+    apiVersion: "v1", kind: "PersistentVolume", metadata: { name: `pv-${name}` },
+    spec: { ...shared, accessModes: [...shared.accessModes], capacity: { storage: "1Gi" }, claimRef: { ...claimRef, uid: claim.metadata.uid! }, csi: { driver: driverName, volumeHandle: `handle-${name}`, volumeAttributes: { kind: "fast" } }, ...spec } as PersistentVolumeSpec,
+  });
+  return name;
+}
+const withClaim = (claimName: string, script: string, more: Partial<PodSpec> = {}): Partial<PodSpec> => ({
+  volumes: [{ name: "data", persistentVolumeClaim: { claimName } }], containers: [{ name: "main", command: ["sh", "-c", script], volumeMounts: [{ name: "data", mountPath: "/data" }] }], ...more,
+});
+const running = (name: string): Promise<Pod> => node.podWhen(name, ({ status }) => status?.containerStatuses?.[0]?.ready);
+async function remove(name: string): Promise<void> {
+  await node.client.delete(pods, { namespace: node.namespace, name });
+  await node.gone(name);
+}
+const methods = (): string[] => driver.calls.map(({ method }) => method);
+const inUse = async (): Promise<readonly string[]> => (await node.client.get(nodes, { name: nodeName })).status?.volumesInUse ?? [];
+const without = { attachRequired: false };
+
+test("a driver registers: in the node's CSINode, its annotation, and labels for topology; one that goes is taken out", async () => {
+  await start({ topology: { "topology.example.com/zone": "z1" } });
+  const object = await node.client.get(csinodes, { name: nodeName });
+  expect(object.spec.drivers).toEqual([{ name: driverName, nodeID: `${driverName}-node`, topologyKeys: ["topology.example.com/zone"], allocatable: { count: 7 } }]);
+  expect(object.metadata.ownerReferences).toMatchObject([{ kind: "Node", name: nodeName }]);
+  const { metadata } = await node.client.get(nodes, { name: nodeName });
+  expect(metadata.labels).toMatchObject({ "topology.example.com/zone": "z1" });
+  expect(JSON.parse(metadata.annotations!["csi.volume.kubernetes.io/nodeid"]!)).toEqual({ [driverName]: `${driverName}-node` });
+});
+
+test("one that speaks another CSI is refused with words", async () => {
+  driver = await startCsiDriver({ name: driverName, rootDir: node.rootDir, storage, versions: ["0.3.0"] });
+  await eventually(() => expect(driver.registrations[0]).toEqual({ error: `none of the versions [0.3.0] of the driver ${driverName} is supported: the node speaks CSI 1.x` }));
+});
+
+test("a volume is staged and published, and taken back when the pod has gone", async () => {
+  await start({}, without);
+  const name = await claimed({ csi: { driver: driverName, volumeHandle: "handle-1", fsType: "ext4", volumeAttributes: { kind: "fast" } }, mountOptions: ["noatime"] });
+  await node.createPod("writer", withClaim(name, "echo written > /data/file; exec sleep 10000", { securityContext: { fsGroup: 4321 } }));
+  const pod = await running("writer");
+  expect(await inUse()).toEqual([`kubernetes.io/csi/${driverName}^handle-1`]);
+  expect(readFileSync(join(storage, "handle-1/file"), "utf8")).toBe("written\n");
+  expect(statSync(join(storage, "handle-1")).gid).toBe(4321);
+  const target = join(node.rootDir, "pods", pod.metadata.uid!, `volumes/kubernetes.io~csi/pv-${name}/mount`);
+  const staging = join(node.rootDir, "plugins/kubernetes.io/csi", driverName, createHash("sha256").update("handle-1").digest("hex"), "globalmount");
+  const volumeCapability = { mount: { fsType: "ext4", mountFlags: ["noatime"] }, accessMode: { mode: 1 } };
+  expect(driver.calls.map(({ request }) => request)).toEqual([
+    { volumeId: "handle-1", stagingTargetPath: staging, volumeCapability, volumeContext: { kind: "fast" } },
+    { volumeId: "handle-1", stagingTargetPath: staging, targetPath: target, volumeCapability, volumeContext: { kind: "fast" } },
+  ]);
+
+  await remove("writer");
+  expect(methods()).toEqual(["NodeStageVolume", "NodePublishVolume", "NodeUnpublishVolume", "NodeUnstageVolume"]);
+  await eventually(async () => expect(await inUse()).toEqual([]));
+  expect(mountsBelow(node.rootDir)).toEqual([]);
+  expect([target, staging].map((path) => existsSync(path))).toEqual([false, false]);
+});
+
+test("two pods share a staged volume, which goes with the last", async () => {
+  await start({}, without);
+  const name = await claimed();
+  await node.createPod("one", withClaim(name, "exec sleep 10000"));
+  await running("one");
+  await node.createPod("two", withClaim(name, "exec sleep 10000"));
+  await running("two");
+  await remove("one");
+  expect(methods()).toEqual(["NodeStageVolume", "NodePublishVolume", "NodePublishVolume", "NodeUnpublishVolume"]);
+  await remove("two");
+  expect(methods().slice(4)).toEqual(["NodeUnpublishVolume", "NodeUnstageVolume"]);
+});
+
+test("the node waits until the volume is attached, and tells the driver what attaching gave", async () => {
+  await start();
+  const name = await claimed(), handle = `handle-${name}`;
+  const attachment = `csi-${createHash("sha256").update(`${handle}${driverName}${nodeName}`).digest("hex")}`;
+  const made = await node.client.create(volumeattachments, { apiVersion: "storage.k8s.io/v1", kind: "VolumeAttachment", metadata: { name: attachment }, spec: { attacher: driverName, nodeName, source: { persistentVolumeName: `pv-${name}` } } });
+  await node.createPod("waits", withClaim(name, "exec sleep 10000"));
+  await eventually(async () => expect((await node.events("waits")).map(({ message }) => message).join()).toContain(`volume pv-${name} is not attached to the node yet`));
+  expect(methods()).toEqual([]);
+  await node.client.update(volumeattachments, { ...made, status: { attached: true, attachmentMetadata: { devicePath: "/dev/x" } } } as never, { subresource: "status" });
+  await node.client.patch(nodes, { name: nodeName }, { type: "application/merge-patch+json", body: { status: { volumesAttached: [{ name: `kubernetes.io/csi/${driverName}^${handle}`, devicePath: "" }] } } }, { subresource: "status" });
+  await running("waits");
+  expect(driver.calls.map(({ request }) => request["publishContext"])).toEqual([{ devicePath: "/dev/x" }, { devicePath: "/dev/x" }]);
+});
+
+test("secrets, the pod's particulars and tokens reach the driver that asks for them", async () => {
+  await start({ capabilities: [1, 5, 6] }, { ...without, podInfoOnMount: true, tokenRequests: [{ audience: "vault" }] });
+  await node.client.create(secrets, { apiVersion: "v1", kind: "Secret", metadata: { name: "keys", namespace: node.namespace }, data: { password: btoa("s3cret") } });
+  const reference = { namespace: node.namespace, name: "keys" };
+  const name = await claimed({ csi: { driver: driverName, volumeHandle: "h", nodeStageSecretRef: reference, nodePublishSecretRef: reference } });
+  await node.createPod("told", withClaim(name, "exec sleep 10000", { securityContext: { fsGroup: 4321 } }));
+  const { metadata: { uid } } = await running("told");
+  const [stage, publish] = driver.calls.map(({ request }) => request) as [any, any];
+  expect([stage.secrets, publish.secrets]).toEqual([{ password: "s3cret" }, { password: "s3cret" }]);
+  expect(stage.volumeCapability).toEqual({ mount: { volumeMountGroup: "4321" }, accessMode: { mode: 7 } });
+  const { "csi.storage.k8s.io/serviceAccount.tokens": tokens, ...about } = publish.volumeContext;
+  expect(about).toEqual({ "csi.storage.k8s.io/pod.name": "told", "csi.storage.k8s.io/pod.namespace": node.namespace, "csi.storage.k8s.io/pod.uid": uid, "csi.storage.k8s.io/serviceAccount.name": "default", "csi.storage.k8s.io/ephemeral": "false" });
+  expect(JSON.parse(tokens)).toEqual({ vault: { token: "token-for-3600", expirationTimestamp: expect.any(String) } });
+});
+
+test("a volume of the pod's own", async () => {
+  await start({}, { ...without, volumeLifecycleModes: ["Persistent", "Ephemeral"], podInfoOnMount: true });
+  await node.createPod("inline", { volumes: [{ name: "own", csi: { driver: driverName, volumeAttributes: { size: "1" } } }], containers: [{ name: "main", command: ["sh", "-c", "echo hello > /own/file; exec sleep 10000"], volumeMounts: [{ name: "own", mountPath: "/own" }] }] });
+  const pod = await running("inline");
+  const volumeId = `csi-${createHash("sha256").update(`${pod.metadata.uid}own`).digest("hex")}`;
+  expect(driver.calls).toMatchObject([{ method: "NodePublishVolume", request: { volumeId, volumeContext: { size: "1", "csi.storage.k8s.io/ephemeral": "true" } } }]);
+  expect(readFileSync(join(storage, volumeId, "file"), "utf8")).toBe("hello\n");
+  await remove("inline");
+  expect(methods()).toEqual(["NodePublishVolume", "NodeUnpublishVolume"]);
+});
+
+test("block volumes: of a driver, and of the node's own", async () => {
+  const device = readdirSync("/sys/class/block").map((each) => `/dev/${each}`).find((path) => existsSync(path) && statSync(path).isBlockDevice());
+  if (!device) throw new Error("this machine has no block device to test with");
+  await start({ device }, without);
+  const ofDriver = await claimed({ volumeMode: "Block" }), own = await claimed({ volumeMode: "Block", csi: undefined, local: { path: device }, nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [{ key: "kubernetes.io/hostname", operator: "In", values: [nodeName] }] }] } } });
+  const script = "for d in /dev/one /dev/two; do test -b $d && stat -c '%t:%T' $d; done; exec sleep 10000";
+  await node.createPod("raw", {
+    volumes: [{ name: "one", persistentVolumeClaim: { claimName: ofDriver } }, { name: "two", persistentVolumeClaim: { claimName: own, readOnly: true } }],
+    containers: [{ name: "main", command: ["sh", "-c", script], volumeDevices: [{ name: "one", devicePath: "/dev/one" }, { name: "two", devicePath: "/dev/two" }] }],
+  });
+  await running("raw");
+  const { rdev } = statSync(device), shown = `${(rdev >> 8).toString(16)}:${(rdev & 0xff).toString(16)}\n`;
+  await eventually(async () => expect((await node.logs(`/containerLogs/${node.namespace}/raw/main`)).body).toBe(shown + shown));
+  expect(driver.calls).toMatchObject([{ method: "NodeStageVolume", request: { volumeCapability: { block: {} } } }, { method: "NodePublishVolume", request: { targetPath: join(node.rootDir, "plugins/kubernetes.io/csi/volumeDevices/publish", `pv-${ofDriver}`, (await node.pod("raw")).metadata.uid!) } }]);
+  await remove("raw");
+  expect(mountsBelow(node.rootDir)).toEqual([]);
+  const handle = openSync(device, "r");
+  expect(readSync(handle, Buffer.alloc(1))).toBeLessThanOrEqual(1);
+  closeSync(handle);
+});
+
+test("the pod waits for a driver that isn't there, or fails, and starts when it is well", async () => {
+  await start({}, without);
+  driver.fail("NodeStageVolume", "the disk is on fire");
+  const name = await claimed();
+  await node.createPod("patient", withClaim(name, "exec sleep 10000"));
+  await eventually(async () => expect((await node.events("patient")).map(({ message }) => message).join()).toContain("the disk is on fire"));
+  driver.stop();
+  await eventually(async () => expect((await node.client.get(csinodes, { name: nodeName })).spec.drivers).toEqual([]));
+  await start();
+  await running("patient");
+});
+
+test("a kubelet that is killed leaves volumes as they are, and its successor takes back what a pod has that went meanwhile", async () => {
+  await start({}, without);
+  const [stays, goes] = [await claimed(), await claimed()];
+  await node.createPod("stays", withClaim(stays, "exec sleep 10000"));
+  await node.createPod("goes", withClaim(goes, "exec sleep 10000"));
+  await running("stays");
+  const { metadata: { uid } } = await running("goes");
+  driver.calls.length = 0;
+  await node.restartKubelet(async () => {
+    await node.client.delete(pods, { namespace: node.namespace, name: "goes" }, { gracePeriodSeconds: 0 });
+  });
+  await eventually(() => expect(driver.calls.map(({ method, request }) => `${method} ${request["volumeId"]}`)).toEqual([`NodeUnpublishVolume handle-${goes}`, `NodeUnstageVolume handle-${goes}`]));
+  await eventually(() => expect(existsSync(join(node.rootDir, "pods", uid!))).toBe(false));
+  expect((await node.pod("stays")).status?.containerStatuses?.[0]).toMatchObject({ ready: true, restartCount: 0 });
+});
+
+test("nothing of a pod is deleted while its driver can't take the volume back", async () => {
+  await start({}, without);
+  const name = await claimed();
+  await node.createPod("stuck", withClaim(name, "echo kept > /data/file; exec sleep 10000"));
+  const { metadata: { uid } } = await running("stuck");
+  driver.fail("NodeUnpublishVolume", "busy");
+  await node.client.delete(pods, { namespace: node.namespace, name: "stuck" });
+  await eventually(() => expect(methods()).toContain("NodeUnpublishVolume"));
+  expect(readFileSync(join(storage, `handle-${name}/file`), "utf8")).toBe("kept\n");
+  expect(existsSync(join(node.rootDir, "pods", uid!))).toBe(true);
+  driver.fail("NodeUnpublishVolume", undefined);
+  await node.gone("stuck", 30_000);
+  expect(readFileSync(join(storage, `handle-${name}/file`), "utf8")).toBe("kept\n");
+});
