@@ -55,6 +55,8 @@ export interface AgentOptions {
   podLogDir: string;
   /** NetworkPolicies are another program's matter. */
   disableNetworkPolicy?: boolean;
+  /** Where node ports answer: on the node's own addresses, or on those that it has in these networks. */
+  nodePortAddresses: "primary" | readonly string[];
   /** `registries.yaml`: mirrors of image registries, and how to log in to them. */
   privateRegistry: string;
   /** A CRI socket of somebody else's runtime; without it containerd is ours. */
@@ -110,8 +112,8 @@ export function createAgent(options: AgentOptions): Agent {
     socket, runtime, directory: join(directory, "images"), stateFile: join(directory, "imported-images.json"), clock, log: logger("images"), onImported: () => kubelet.imagesChanged(),
   });
   const proxy = new ServiceProxy({
-    nft: openNftables(), conntrack: openConntrack(), informers: informersOfPods, nodeName, clock, log: logger("proxy"),
-    recorder: createEventRecorder({ client, events, component: "kube-proxy", host: nodeName, clock }, stopped.signal), config: proxyConfig({ ...options, nodeIps: nodeAddresses.current }),
+    nft: openNftables(), conntrack: openConntrack(), informers: informersOfPods, nodeName, nodeAddresses, clock, log: logger("proxy"),
+    recorder: createEventRecorder({ client, events, component: "kube-proxy", host: nodeName, clock }, stopped.signal), config: proxyConfig(options),
   });
   const dns = new ClusterDns({ addresses: options.clusterDns, domain: options.clusterDomain, clusterNetworks: [...options.clusterCidrs, ...options.serviceCidrs], interfaceName: `${options.instance}-dns`, informers: informersOfPods, clock, log: logger("dns") });
   const network = new PodNetwork({

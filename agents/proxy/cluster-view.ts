@@ -18,11 +18,17 @@ const zoneLabel = "topology.kubernetes.io/zone";
 /** Where node ports answer: the node's own address of each family, or those of its addresses that are in these networks. */
 export type NodePortAddresses = "primary" | readonly string[];
 
+/** The node's own addresses, of either family, which may change. */
+export interface NodeAddresses {
+  readonly current: readonly string[];
+  /** Returns the unsubscription. */
+  onChange(listener: () => void): () => void;
+}
+
 export interface ClusterViewOptions {
   informers: InformerFactory;
   nodeName: string;
-  /** Until the Node object says so. */
-  nodeIps: readonly string[];
+  nodeAddresses: NodeAddresses;
 }
 
 /** Keys of what changed since it was last asked. */
@@ -59,8 +65,9 @@ export class ClusterView {
         if (hasHostPorts(old) || hasHostPorts(current)) this.#changed(onChange, (changes) => changes.pods.add(keyOf((current ?? old)!)));
       }),
       sources.node.onChange((old, current) => {
-        if (!Bun.deepEquals(nodeFacts(old), nodeFacts(current))) this.#changed(onChange, (changes) => (changes.node = true));
+        if (zoneOf(old) !== zoneOf(current)) this.#changed(onChange, (changes) => (changes.node = true));
       }),
+      this.options.nodeAddresses.onChange(() => this.#changed(onChange, (changes) => (changes.node = true))),
     ];
     await Promise.all(Object.values(sources).map((source) => source.synced(signal)));
     return () => stops.forEach((stop) => stop());
@@ -105,18 +112,13 @@ export class ClusterView {
     return this.#sources.pods.lister.get(key);
   }
 
-  get #node(): Frozen<Node> | undefined {
-    return this.#sources.node.lister.get(this.options.nodeName);
-  }
-
   get place(): Place {
-    return { nodeName: this.options.nodeName, zone: this.#node?.metadata.labels?.[zoneLabel] };
+    const { nodeName } = this.options;
+    return { nodeName, zone: zoneOf(this.#sources.node.lister.get(nodeName)) };
   }
 
-  /** The node's own addresses, of both families. */
   get nodeIps(): string[] {
-    const known = addressesOf(this.#node);
-    return (known.length > 0 ? known : this.options.nodeIps).map(canonical);
+    return this.options.nodeAddresses.current.map(canonical);
   }
 
   nodePortAddresses(chosen: NodePortAddresses): string[] {
@@ -126,5 +128,4 @@ export class ClusterView {
   }
 }
 
-const addressesOf = (node: Frozen<Node> | undefined): string[] => (node?.status?.addresses ?? []).filter(({ type }) => type === "InternalIP").map(({ address }) => address);
-const nodeFacts = (node: Frozen<Node> | undefined): unknown => [addressesOf(node), node?.metadata.labels?.[zoneLabel]];
+const zoneOf = (node: Frozen<Node> | undefined): string | undefined => node?.metadata.labels?.[zoneLabel];

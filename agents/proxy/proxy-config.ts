@@ -9,18 +9,17 @@ export interface ClusterNetworks {
   clusterCidrs: readonly string[];
   serviceCidrs: readonly string[];
   clusterDns: readonly string[];
-  nodeIps: readonly string[];
   nodePortAddresses?: NodePortAddresses;
 }
 
 const tableFamilies: Record<IpFamily, "ip" | "ip6"> = { IPv4: "ip", IPv6: "ip6" };
 
 /** Services have addresses of the families that the cluster has networks of, both for them and for pods. */
-export function proxyConfig({ instance, clusterCidrs, serviceCidrs, clusterDns, nodeIps, nodePortAddresses = "primary" }: ClusterNetworks): ProxyConfig {
+export function proxyConfig({ instance, clusterCidrs, serviceCidrs, clusterDns, nodePortAddresses = "primary" }: ClusterNetworks): ProxyConfig {
   const everywhere = nodePortAddresses === "primary" ? [] : nodePortAddresses.filter((network) => network.endsWith("/0"));
   const families = (["IPv4", "IPv6"] as const).filter((family) => ofFamily(family, serviceCidrs).length > 0 && ofFamily(family, clusterCidrs).length > 0);
   return {
-    nodeIps, nodePortAddresses,
+    nodePortAddresses,
     families: families.map((family): FamilyConfig => ({
       family, table: { family: tableFamilies[family], name: instance }, clusterCidrs: ofFamily(family, clusterCidrs), serviceCidrs: ofFamily(family, serviceCidrs),
       localServiceIps: ofFamily(family, clusterDns).map(canonical), nodePortsEverywhere: ofFamily(family, everywhere).length > 0,

@@ -5,7 +5,7 @@ import type { MetricsRegistry } from "../../src/base/metrics.ts";
 import { Runner } from "../../src/base/runner.ts";
 import type { InformerFactory } from "../../src/client/informer.ts";
 import type { EventRecorder } from "../../src/client/recorder.ts";
-import { ClusterView, type NodePortAddresses, type ViewChanges } from "./cluster-view.ts";
+import { ClusterView, type NodeAddresses, type NodePortAddresses, type ViewChanges } from "./cluster-view.ts";
 import type { FamilyConfig } from "./family.ts";
 import { FamilyProxy, type NodeFacts } from "./family-proxy.ts";
 import { ForeignFirewallCheck } from "./foreign-firewall.ts";
@@ -18,8 +18,6 @@ export interface ProxyConfig {
   /** One for each address family of the cluster's Services. */
   families: readonly FamilyConfig[];
   nodePortAddresses: NodePortAddresses;
-  /** The node's addresses until the Node object tells them. */
-  nodeIps: readonly string[];
 }
 
 export interface ProxyOptions {
@@ -30,6 +28,7 @@ export interface ProxyOptions {
   recorder?: EventRecorder;
   metrics?: MetricsRegistry;
   nodeName: string;
+  nodeAddresses: NodeAddresses;
   config: ProxyConfig;
   clock: Clock;
   log: Logger;
@@ -60,7 +59,7 @@ export class ServiceProxy {
   constructor(private readonly options: ProxyOptions) {
     const { config, metrics, recorder, log } = options;
     this.#families = config.families.map((family) => new FamilyProxy({ ...options, config: family }));
-    this.#view = new ClusterView({ ...options, nodeIps: config.nodeIps });
+    this.#view = new ClusterView(options);
     this.#health = new HealthCheckServers({
       log,
       onRefused: ({ namespace, name, port }, reason) => recorder?.event({ apiVersion: "v1", kind: "Service", namespace, name }, "Warning", "FailedToStartServiceHealthcheck", `node ${options.nodeName} failed to start healthcheck "${namespace}/${name}" on port ${port}: ${reason}`),

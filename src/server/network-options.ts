@@ -1,4 +1,4 @@
-import { containsAddress, formatAddress, networkAddress, parseAddress, parseNetwork, type Address, type Family, type Network } from "../apis/networking/addresses.ts";
+import { containsAddress, formatAddress, formatNetwork, networkAddress, parseAddress, parseNetwork, type Address, type Family, type Network } from "../apis/networking/addresses.ts";
 import type { SettingValues } from "./options.ts";
 import { UsageError } from "./settings.ts";
 
@@ -24,6 +24,17 @@ export function parseNetworkOptions(values: SettingValues): NetworkOptions {
     if (overlap(network, service.parsed[i]!)) throw new UsageError(`--cluster-cidr ${cluster.texts[i]} and --service-cidr ${service.texts[i]} overlap: choose two networks apart`);
   }
   return { clusterCidrs: cluster.texts, serviceCidrs: service.texts, clusterDns: dnsAddresses(values, service.parsed, service.texts) };
+}
+
+/** Checks --nodeport-addresses. Throws `UsageError`. */
+export function nodePortAddresses(values: SettingValues): "primary" | string[] {
+  const texts = listOf(values, "nodeport-addresses");
+  if (texts.length === 0 || (texts.length === 1 && texts[0] === "primary")) return "primary";
+  return texts.map((text) => {
+    const network = parseNetwork(text);
+    if (!network || network.mapped) throw new UsageError(`--nodeport-addresses must be networks such as 192.168.0.0/16, or "primary" alone, not ${JSON.stringify(text)}`);
+    return formatNetwork(network);
+  });
 }
 
 /** The `index`-th address of a network. */

@@ -35,6 +35,7 @@ export const nodeSettings = [
   { name: "node-taint", type: "list", placeholder: "key=value:effect", group: "Node", description: "Taints the node registers with" },
   { name: "kubelet-port", type: "number", default: 10250, placeholder: "port", group: "Node", description: "Port of the kubelet's own API; 0 takes a free one" },
   { name: "pod-network", type: "string", default: "auto", placeholder: podNetworkModes.join("|"), group: "Node", description: "How pods of different nodes reach each other: by plain routes where nodes share a link and VXLAN (8472/udp) elsewhere, by one of both only, or by a network that another program brings. The same on all nodes" },
+  { name: "nodeport-addresses", type: "list", defaultText: "primary: the node's own addresses", placeholder: "cidr", group: "Node", description: "Networks whose addresses of this machine answer at node ports, such as 192.168.0.0/16; 0.0.0.0/0 and ::/0 for all of a family" },
   { name: "disable-network-policy", type: "boolean", default: false, group: "Node", description: "Leave NetworkPolicies to another program: this node's pods accept every connection" },
   { name: "kubelet-arg", type: "list", placeholder: "name=value", group: "Node", description: "A setting of the kubelet by the kubelet's own name, such as max-pods=200, kube-reserved=memory=256Mi or image-gc-high-threshold=70" },
   { name: "device", type: "list", placeholder: "name[=what]", group: "Node", description: "Devices that pods may ask for as skiff.io/NAME without being privileged: serial, gpio, i2c, spi, video, input, or with a glob (radio=/dev/ttyUSB*) or USB ids (radio=usb:0403:6001); then ;count=N to share each, ;all for all of them at once" },
@@ -91,6 +92,8 @@ export interface NodeOptions {
   /** The file of image registries; it need not exist. */
   privateRegistry: string;
   podNetwork: PodNetworkMode;
+  /** The node's own addresses, or those that it has in these networks. */
+  nodePortAddresses: "primary" | string[];
   disableNetworkPolicy: boolean;
   containerRuntimeEndpoint?: string;
   podLogDir: string;

@@ -6,7 +6,7 @@ import { parseKubeletArgs } from "../apis/kubeletconfig/kubelet-settings.ts";
 import { parseAuditOptions } from "./audit-options.ts";
 import { parseFeatureGates } from "./feature-gate-options.ts";
 import { parseIdentityOptions } from "./identity-options.ts";
-import { oneOfEachFamily, parseNetworkOptions } from "./network-options.ts";
+import { nodePortAddresses, oneOfEachFamily, parseNetworkOptions } from "./network-options.ts";
 import { disableable, type NodeOptions, type ServerOptions, type SettingValues } from "./options.ts";
 import { parseProtectionOptions } from "./protection-options.ts";
 import { parseSchedulerOptions } from "./scheduler-options.ts";
@@ -50,7 +50,7 @@ export function parseNodeOptions(values: SettingValues, host: Host = {}): NodeOp
   return {
     dataDir: absolute(text("data-dir"), "--data-dir"), nodeName, nodeIps,
     nodeLabels: labels((values["node-label"] as string[] | undefined) ?? []), nodeTaints: ((values["node-taint"] as string[] | undefined) ?? []).map(taint),
-    kubeletPort: port(values["kubelet-port"], "--kubelet-port"), podNetwork: oneOf(text("pod-network"), podNetworkModes, "--pod-network"), disableNetworkPolicy: values["disable-network-policy"] === true, ...(runtime ? { containerRuntimeEndpoint: runtime } : {}), podLogDir: absolute(text("pod-log-dir"), "--pod-log-dir"),
+    kubeletPort: port(values["kubelet-port"], "--kubelet-port"), podNetwork: oneOf(text("pod-network"), podNetworkModes, "--pod-network"), nodePortAddresses: nodePortAddresses(values), disableNetworkPolicy: values["disable-network-policy"] === true, ...(runtime ? { containerRuntimeEndpoint: runtime } : {}), podLogDir: absolute(text("pod-log-dir"), "--pod-log-dir"),
     kubelet: said(() => parseKubeletArgs(values["kubelet-arg"] as string[] | undefined ?? []), "--kubelet-arg"), devices: devices(values["device"] as string[] | undefined ?? []),
     privateRegistry: absolute(text("private-registry"), "--private-registry"),
     bindAddress: text("bind-address"), front: oneOf(text("front"), ["bun", "node"], "--front"),

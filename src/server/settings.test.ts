@@ -30,6 +30,12 @@ test("defaults are worked out from the host", () => {
   expect(parse({})).toMatchObject({ nodeName: "edge-1", nodeIps: [], clusterCidrs: ["10.42.0.0/16"], clusterDns: ["10.43.0.10"], nodePortRange: { first: 30000, last: 32767 }, writeKubeconfigMode: 0o600 });
 });
 
+test("where node ports answer", () => {
+  expect(parse({}).nodePortAddresses).toBe("primary");
+  expect(parse({ flags: { "nodeport-addresses": ["192.168.7.9/16", "FD00::/8"] } }).nodePortAddresses).toEqual(["192.168.0.0/16", "fd00::/8"]);
+  for (const wrong of [["eth0"], ["primary", "10.0.0.0/8"]]) expect(() => parse({ flags: { "nodeport-addresses": wrong } })).toThrow("--nodeport-addresses must be networks such as 192.168.0.0/16, or \"primary\" alone");
+});
+
 test("both families, in either order", () => {
   const flags = { "cluster-cidr": ["fd00:42::/56", "10.42.0.0/16"], "service-cidr": ["fd00:43::/112", "10.43.0.0/16"], "node-ip": ["2001:DB8:0::7", "192.0.2.7"] };
   expect(parse({ flags })).toMatchObject({ clusterCidrs: flags["cluster-cidr"], serviceCidrs: flags["service-cidr"], clusterDns: ["fd00:43::a", "10.43.0.10"], nodeIps: ["2001:db8::7", "192.0.2.7"] });

@@ -13,7 +13,7 @@ const serviceOf = (index: number): Service => ({
 });
 const sliceOf = (index: number, addresses: readonly string[]): EndpointSlice => ({
   metadata: { namespace: "bench", name: `s${index}-1`, labels: { "kubernetes.io/service-name": `s${index}` } }, addressType: "IPv4", ports: [{ name: "", port: 8080, protocol: "TCP" }],
-  endpoints: addresses.map((address) => ({ addresses: [address], nodeName, conditions: { ready: true } })),
+  endpoints: addresses.map((address) => ({ addresses: [address], nodeName: index === 0 ? nodeName : "n2", conditions: { ready: true } })),
 });
 
 /** Connects so often, one at a time, and prints how many microseconds each took: the cost of a flow's first packets. */

@@ -83,6 +83,25 @@ describe.each([["IPv4", "ip", "10.43.0.20"], ["IPv6", "ip6", "fd00:43::20"]] as 
   });
 });
 
+test("node ports go with the node's addresses, or answer on those of a network", async () => {
+  const nodePort = service({ type: "NodePort", externalTrafficPolicy: "Cluster", ports: [{ port: 80, nodePort: 30080, protocol: "TCP" }] });
+  await lab.apply(nodePort, ...slices([pods[0]!]));
+  run("ip", "addr", "add", "10.99.0.77/24", "dev", "eth9");
+  expect(await request(outside, "10.99.0.77", 30080)).toBe(7);
+  await lab.move("10.99.0.77");
+  expect(String(await request(outside, "10.99.0.77", 30080))).toStartWith("pod2 ");
+  expect(await request(outside, node.ip, 30080)).toBe(7);
+  await lab.move(node.ip, node.ip6);
+  run("ip", "addr", "del", "10.99.0.77/24", "dev", "eth9");
+  for (const [networks, addresses] of [[["10.99.0.0/16"], [node.ip]], [["0.0.0.0/0", "::/0"], [node.ip, node.ip6, "10.42.0.1"]]] as const) {
+    await lab.restart({ nodePortAddresses: networks });
+    await lab.apply(nodePort, ...slices([pods[0]!]));
+    for (const address of [node.ip, node.ip6, "10.42.0.1"]) expect(await request(pods[1]!, address, 30080), `${address} of ${networks}`).toEqual((addresses as readonly string[]).includes(address) ? expect.stringContaining("pod2") : 7);
+    expect(await request(node, "127.0.0.1", 30080)).toBe(7);
+  }
+  await lab.restart();
+});
+
 test("type changes lead wherever they say", async () => {
   const at = async (...answers: [address: string, port: number, expected: string | number][]) => {
     for (const [address, port, expected] of answers) expect(String(await request(outside, address, port)).split(" ")[0], `${address}:${port}`).toBe(String(expected));

@@ -106,7 +106,7 @@ describe.each([["IPv4", "ip", "10.43.0.20", "127.0.0.1"], ["IPv6", "ip6", "fd00:
 
   test("hints: the same node's, else the same zone's, else all", async () => {
     const hinted = (machine: Machine, node: string | undefined, zone: string) => ({ machine, nodeName: "n2", hints: { ...(node ? { forNodes: [{ name: node }] } : {}), forZones: [{ name: zone }] } });
-    const zoned = (zone: string | undefined): Node => ({ spec: {}, metadata: { name: nodeName, ...(zone ? { labels: { "topology.kubernetes.io/zone": zone } } : {}) }, status: { addresses: [node.ip, node.ip6].map((address) => ({ type: "InternalIP", address })) } });
+    const zoned = (zone: string | undefined): Node => ({ spec: {}, metadata: { name: nodeName, ...(zone ? { labels: { "topology.kubernetes.io/zone": zone } } : {}) } });
     await lab.apply(zoned("a"), service(), ...slices([hinted(pods[0]!, "n2", "a"), hinted(pods[1]!, "n3", "b"), hinted(pods[2]!, "n3", "b")]));
     expect(await serversOf(node, clusterIp, 80, 10)).toEqual(new Set(["pod2"]));
     await lab.apply(zoned("b"));

@@ -34,10 +34,12 @@ export interface ProxyNode {
   /** Gives the proxy these objects, and resolves when it has applied them. */
   apply(...objects: (Service | EndpointSlice | Pod | Node)[]): Promise<void>;
   remove(kind: "services" | "endpointslices" | "pods", key: string): Promise<void>;
+  /** Gives the node other addresses than it had. */
+  move(...addresses: string[]): Promise<void>;
   /** Ends the proxy; its rules stay. */
   stop(): Promise<void>;
   /** Ends the proxy, and begins another. */
-  restart(): Promise<void>;
+  restart(networks?: Partial<ClusterNetworks>): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -79,7 +81,14 @@ export async function createProxyNode(networks: Partial<ClusterNetworks> = {}): 
 
   const sources = {
     services: fakeInformer<Service>(), endpointslices: fakeInformer<EndpointSlice>(), pods: fakeInformer<Pod>(),
-    nodes: fakeInformer<Node>({ metadata: { name: nodeName }, status: { addresses: [node.ip, node.ip6].map((address) => ({ type: "InternalIP", address })) } } as Node),
+    nodes: fakeInformer<Node>({ metadata: { name: nodeName }, spec: {} }),
+  };
+  const listeners = new Set<() => void>(), addresses = {
+    current: [node.ip, node.ip6],
+    onChange(listener: () => void) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
   };
   const informers: InformerFactory = { informer: (card) => (card as unknown === services ? sources.services : card as unknown === pods ? sources.pods : card as unknown === nodes ? sources.nodes : sources.endpointslices) as never };
   const metrics = createMetrics(), warnings: string[] = [];
@@ -95,11 +104,11 @@ export async function createProxyNode(networks: Partial<ClusterNetworks> = {}): 
   } as Logger;
   const nft = openNftables();
   let stop = new AbortController(), running: Promise<void> = Promise.resolve();
-  const start = async (): Promise<void> => {
+  const start = async (changed: Partial<ClusterNetworks> = {}): Promise<void> => {
     stop = new AbortController();
     const proxy = new ServiceProxy({
-      nft, conntrack: openConntrack(), informers, nodeName, clock: systemClock, log, ...(applied === 0 ? { metrics } : {}),
-      config: proxyConfig({ instance: "skiff-test", clusterCidrs: ["10.42.0.0/16", "fd00:42::/56"], serviceCidrs: ["10.43.0.0/16", "fd00:43::/112"], clusterDns: ["10.43.0.10", "fd00:43::a"], nodeIps: [node.ip, node.ip6], ...networks }),
+      nft, conntrack: openConntrack(), informers, nodeName, nodeAddresses: addresses, clock: systemClock, log, ...(applied === 0 ? { metrics } : {}),
+      config: proxyConfig({ instance: "skiff-test", clusterCidrs: ["10.42.0.0/16", "fd00:42::/56"], serviceCidrs: ["10.43.0.0/16", "fd00:43::/112"], clusterDns: ["10.43.0.10", "fd00:43::a"], ...networks, ...changed }),
     });
     running = proxy.run(stop.signal);
     await Promise.race([proxy.ready, running]);
@@ -120,15 +129,19 @@ export async function createProxyNode(networks: Partial<ClusterNetworks> = {}): 
         else sources.services.put(object as Service);
       }
     }),
+    move: (...current) => change(() => {
+      addresses.current = current;
+      for (const listener of listeners) listener();
+    }),
     remove: (kind, key) => change(() => sources[kind].remove(key)),
     async stop() {
       stop.abort();
       await running;
     },
-    async restart() {
+    async restart(changed) {
       stop.abort();
       await running;
-      await start();
+      await start(changed);
     },
     async dispose() {
       stop.abort();
