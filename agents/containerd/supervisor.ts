@@ -60,7 +60,7 @@ export class Containerd {
     const following = this.#registries.follow(() => this.#renew(), signal);
     let backoffMs = restartBackoff.firstMs;
     while (!signal.aborted) {
-      const startedAt = clock.now();
+      const startedAt = clock.monotonic();
       const stop = new Promise<"stop">((resolve) => signal.addEventListener("abort", () => resolve("stop"), { once: true }));
       if (await Promise.race([this.#child!.exited, stop]) === "stop") break;
       if (this.#renewing) {
@@ -69,7 +69,7 @@ export class Containerd {
         continue;
       }
       log.warn("containerd ended, starting it again", { exitCode: this.#child!.exitCode, log: this.#logFile });
-      if (clock.now() - startedAt > restartBackoff.maxMs) backoffMs = restartBackoff.firstMs;
+      if (clock.monotonic() - startedAt > restartBackoff.maxMs) backoffMs = restartBackoff.firstMs;
       await clock.sleep(backoffMs, signal).catch(() => undefined);
       backoffMs = Math.min(backoffMs * 2, restartBackoff.maxMs);
       if (!signal.aborted) this.#spawn();
@@ -121,9 +121,9 @@ export class Containerd {
 
   async #untilReady(signal: AbortSignal): Promise<void> {
     const { clock } = this.options;
-    const deadline = clock.now() + startTimeoutMs;
+    const deadline = clock.monotonic() + startTimeoutMs;
     let last: unknown;
-    while (clock.now() < deadline) {
+    while (clock.monotonic() < deadline) {
       signal.throwIfAborted();
       if (this.#child!.exitCode !== null) break;
       try {
@@ -161,9 +161,9 @@ export class Containerd {
   async #end(pid: number): Promise<void> {
     const { clock } = this.options;
     if (this.#isOurs(pid)) trySignal(pid, "SIGTERM");
-    const killAt = clock.now() + stopTimeoutMs;
+    const killAt = clock.monotonic() + stopTimeoutMs;
     for (let killed = false; this.#isOurs(pid); await clock.sleep(20)) {
-      if (killed || clock.now() < killAt) continue;
+      if (killed || clock.monotonic() < killAt) continue;
       trySignal(pid, "SIGKILL");
       killed = true;
     }
