@@ -217,7 +217,29 @@ describe("through the port, to a node", () => {
     const { done } = exchange(server.tunnels.connect("n1")!, { url: "/" });
     setImmediate(() => agent.stop());
     await expect(done).rejects.toThrow("error dialing backend");
-    await eventually(() => expect(server.tunnels.connect("n1")).toBeUndefined());
+    await eventually(() => expect(server.tunnels.size).toBe(0));
+  });
+
+  test("waits a while for a node that has just been lost, but not for one that nobody knows", async () => {
+    const clock = new FakeClock();
+    const server = await startServer({ clock });
+    const first = await startAgent({ port: server.front.port });
+    await connected(server, "n1");
+    await first.stop();
+    await eventually(() => expect(server.tunnels.size).toBe(0));
+    const { answer, done } = exchange(server.tunnels.connect("n1")!, { url: "/late" });
+    const again = await startAgent({ port: server.front.port });
+    await done;
+    expect(answer.text()).toContain("/late");
+    await again.stop();
+    await eventually(() => expect(server.tunnels.size).toBe(0));
+    const waiting = exchange(server.tunnels.connect("n1")!, { url: "/never" }).done;
+    waiting.catch(() => undefined);
+    await clock.advance(10_000);
+    await expect(waiting).rejects.toThrow("is not connected");
+    await clock.advance(20_000);
+    expect(server.tunnels.connect("n1")).toBeUndefined();
+    expect(server.tunnels.connect("n2")).toBeUndefined();
   });
 });
 

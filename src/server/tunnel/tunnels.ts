@@ -25,6 +25,10 @@ const mostHeldBytes = 16 << 20;
 /** As the port allows to any client. */
 const mostBodyBytes = 3 << 20;
 
+/** A node whose tunnel ended a moment ago connects again: who asks for it meanwhile waits. Milliseconds. */
+const returnMs = 30_000;
+const patienceMs = 10_000;
+
 interface Tunnel {
   session: TunnelSession;
   handler: HttpHandler;
@@ -38,6 +42,9 @@ const log = logger("tunnel");
  */
 export class NodeTunnels implements NodeConnector {
   readonly #tunnels = new Map<string, Tunnel>();
+  /** When the tunnels of nodes ended that have none now; monotonic. */
+  readonly #lost = new Map<string, number>();
+  #arrived = Promise.withResolvers<void>();
   #stopped = false;
 
   constructor(private readonly options: NodeTunnelsOptions) {}
@@ -48,7 +55,25 @@ export class NodeTunnels implements NodeConnector {
   }
 
   connect(nodeName: string): HttpHandler | undefined {
-    return this.#tunnels.get(nodeName)?.handler;
+    const tunnel = this.#tunnels.get(nodeName);
+    if (tunnel) return tunnel.handler;
+    const lostAt = this.#lost.get(nodeName);
+    if (lostAt === undefined) return undefined;
+    if (this.options.clock.monotonic() - lostAt < returnMs) return this.#onceBack(nodeName);
+    this.#lost.delete(nodeName);
+    return undefined;
+  }
+
+  #onceBack(nodeName: string): HttpHandler {
+    return async (request, response) => {
+      const over = new AbortController();
+      const patience = this.options.clock.sleep(patienceMs, AbortSignal.any([request.signal, over.signal])).then(() => true, () => true);
+      while (!this.#tunnels.has(nodeName) && !(await Promise.race([patience, this.#arrived.promise.then(() => false)])));
+      over.abort();
+      const tunnel = this.#tunnels.get(nodeName);
+      if (!tunnel) throw internalError(new Error(`error dialing backend: node ${JSON.stringify(nodeName)} is not connected`));
+      await tunnel.handler(request, response);
+    };
   }
 
   /** `GET /v1-skiff/connect`. Throws a StatusError for who may not. */
@@ -91,12 +116,16 @@ export class NodeTunnels implements NodeConnector {
     const tunnel: Tunnel = { session, handler: throughTunnel(session) };
     const before = this.#tunnels.get(nodeName);
     this.#tunnels.set(nodeName, tunnel);
+    this.#lost.delete(nodeName);
+    this.#arrived.resolve();
+    this.#arrived = Promise.withResolvers();
     log.info("Node connected", { node: nodeName, address: request.remoteAddress });
     before?.session.close(CloseCode.replaced, "the node has connected anew");
     void this.#watchSilence(session, heard);
     const reason = await session.closed;
     if (this.#tunnels.get(nodeName) !== tunnel) return;
     this.#tunnels.delete(nodeName);
+    this.#lost.set(nodeName, clock.monotonic());
     log.info("Node disconnected", { node: nodeName, reason });
   }
 
