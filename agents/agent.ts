@@ -9,6 +9,7 @@ import type { Clock } from "../src/base/clock.ts";
 import type { Component } from "../src/base/component.ts";
 import type { HttpHandler } from "../src/base/http.ts";
 import { logger } from "../src/base/log.ts";
+import { createMetrics } from "../src/base/metrics.ts";
 import type { PodNetworkMode } from "../src/base/pod-network.ts";
 import type { Client } from "../src/client/client.ts";
 import type { InformerFactory } from "../src/client/informer.ts";
@@ -100,8 +101,9 @@ export function createAgent(options: AgentOptions): Agent {
   const stopped = new AbortController();
   const policyTable = { nft: openNftables(), table: { family: "inet", name: `${options.instance}-policies` } } as const;
   const policies = options.disableNetworkPolicy ? undefined : new NetworkPolicies({ ...policyTable, informers: networkInformers, nodeName, clock, log: logger("netpol") });
+  const metrics = createMetrics();
   const kubelet: Kubelet = createKubelet({
-    runtime, client, informers, clock, nodeName, nodeIps: () => nodeAddresses.current, labels: options.nodeLabels, taints: options.nodeTaints as Taint[],
+    runtime, client, informers, clock, nodeName, nodeIps: () => nodeAddresses.current, proxyMetrics: () => metrics.render(), labels: options.nodeLabels, taints: options.nodeTaints as Taint[],
     recorder: createEventRecorder({ client, events, component: "kubelet", host: nodeName, clock }, stopped.signal),
     rootDir: join(directory, "kubelet"), storageDirectory: options.storageDirectory, logDir: options.podLogDir, clusterDns: options.clusterDns, clusterDomain: options.clusterDomain,
     staticPodPath: options.kubelet.staticPodPath ?? join(directory, "pods"), cgroupRoot: `/${options.instance}`, kubeletPort: options.kubeletPort, ...(options.heartbeat ? { heartbeat: options.heartbeat } : {}), settings: options.kubelet, devices: options.devices, ...options.memory, ...(policies ? { podHasAddresses: (...pod) => policies.podHasAddresses(...pod) } : {}),
@@ -112,7 +114,7 @@ export function createAgent(options: AgentOptions): Agent {
     socket, runtime, directory: join(directory, "images"), stateFile: join(directory, "imported-images.json"), clock, log: logger("images"), onImported: () => kubelet.imagesChanged(),
   });
   const proxy = new ServiceProxy({
-    nft: openNftables(), conntrack: openConntrack(), informers: informersOfPods, nodeName, nodeAddresses, clock, log: logger("proxy"),
+    nft: openNftables(), conntrack: openConntrack(), informers: informersOfPods, nodeName, nodeAddresses, metrics, clock, log: logger("proxy"),
     recorder: createEventRecorder({ client, events, component: "kube-proxy", host: nodeName, clock }, stopped.signal), config: proxyConfig(options),
   });
   const dns = new ClusterDns({ addresses: options.clusterDns, domain: options.clusterDomain, clusterNetworks: [...options.clusterCidrs, ...options.serviceCidrs], interfaceName: `${options.instance}-dns`, informers: informersOfPods, clock, log: logger("dns") });

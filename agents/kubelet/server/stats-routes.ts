@@ -12,18 +12,21 @@ export interface StatsRoutesOptions {
   /** The kubelet's own metrics, and those of its probes. */
   ownMetrics(): Promise<string>;
   probeMetrics(): string;
+  /** Those of the proxy for Services, where it runs beside the kubelet. */
+  proxyMetrics?(): string;
 }
 
 type Route = (request: HttpRequest, response: HttpResponse, path: readonly string[], query: URLSearchParams) => Promise<void>;
 
-/** `/stats/summary`, `/metrics`, `/metrics/resource`, `/metrics/cadvisor` and `/metrics/probes`: all worked out when somebody asks. */
-export function statsRoutes({ stats, summary, ownMetrics, probeMetrics }: StatsRoutesOptions): { stats: Route; metrics: Route } {
+/** `/stats/summary`, `/metrics`, `/metrics/resource`, `/metrics/cadvisor`, `/metrics/probes` and `/metrics/proxy`: all worked out when somebody asks. */
+export function statsRoutes({ stats, summary, ownMetrics, probeMetrics, proxyMetrics }: StatsRoutesOptions): { stats: Route; metrics: Route } {
   const metrics: Record<string, () => Promise<string>> = {
     "": ownMetrics,
     // A scraper is told of the failure by a metric.
     resource: async () => resourceMetrics(await stats.sample().catch(() => undefined)),
     cadvisor: async () => cadvisorMetrics(await stats.sample()),
     probes: async () => probeMetrics(),
+    ...(proxyMetrics ? { proxy: async () => proxyMetrics() } : {}),
   };
   return {
     async stats(_, response, [name = ""], query) {
