@@ -1,5 +1,6 @@
 import { BlockList, isIPv6 } from "node:net";
 import { badRequest, noSuchPath } from "../../../apimachinery/status.ts";
+import type { Exchange } from "../../exchange.ts";
 
 /** `name`, `name:port` or `scheme:name:port`, as the path of a proxy request names its target. `what` names it in a refusal. */
 export function splitTarget(what: "node" | "pod" | "service", text: string): { scheme: "http" | "https"; name: string; port: string } {
@@ -14,6 +15,17 @@ export function pathBehindProxy(url: string): string {
   const match = /^\/api\/v1\/(?:namespaces\/[^/]+\/)?[^/]+\/[^/]+\/proxy(\/[^?]*)?(?:\?|$)/.exec(url);
   if (!match) throw noSuchPath();
   return match[1] ?? "/";
+}
+
+/**
+ * Sends a browser that asks for the bare `…/proxy` to `…/proxy/`, below which relative links lead to the target too; false for what is to be handed on.
+ * Source: k8s.io/apimachinery/pkg/util/proxy, for https://github.com/kubernetes/kubernetes/issues/4958
+ */
+export function redirectedToRoot({ request: { method, url, headers }, response }: Exchange): boolean {
+  const [path = "", search] = url.split(/\?(.*)/s);
+  if (!/^\/api\/v1\/(?:namespaces\/[^/]+\/)?[^/]+\/[^/]+\/proxy$/.test(path) || (method !== "GET" && method !== "HEAD") || headers["upgrade"] !== undefined) return false;
+  response.send(301, { Location: `${path}/${search === undefined || search === "" ? "" : `?${search}`}` });
+  return true;
 }
 
 export function searchOf(url: string): string {

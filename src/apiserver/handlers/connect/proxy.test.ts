@@ -5,7 +5,7 @@ import type { RawConnection } from "../../../base/http.ts";
 import { exchange, type ExchangeOptions } from "../../../../test/support/http.ts";
 import { newExchange } from "../../exchange.ts";
 import { withRecovery } from "../../filters/recovery.ts";
-import { pathBehindProxy, splitTarget } from "./proxy-target.ts";
+import { pathBehindProxy, redirectedToRoot, splitTarget } from "./proxy-target.ts";
 import { forward } from "./reverse-proxy.ts";
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -88,6 +88,17 @@ test.each([
 
 test.each(["ftp:web:21", ":80", "a:b:c:d", ""])("%p is no target", (text) => {
   expect(() => splitTarget("pod", text)).toThrow(`invalid pod request ${JSON.stringify(text)}`);
+});
+
+test.each([
+  ["GET", "/api/v1/namespaces/n/pods/p/proxy", "/api/v1/namespaces/n/pods/p/proxy/"], ["HEAD", "/api/v1/nodes/n/proxy?a=b?c", "/api/v1/nodes/n/proxy/?a=b?c"],
+  ["POST", "/api/v1/namespaces/n/pods/p/proxy", undefined], ["GET", "/api/v1/namespaces/n/pods/p/proxy/", undefined], ["GET", "/api/v1/namespaces/n/pods/p/proxy/x/proxy", undefined],
+])("%s %s is sent to %s", async (method, url, location) => {
+  const { answer, done } = exchange((request, response) => {
+    if (!redirectedToRoot(newExchange(request, response))) response.send(200, {});
+  }, { method, url });
+  await done;
+  expect([answer.status, answer.headers["Location"]]).toEqual(location ? [301, location] : [200, undefined]);
 });
 
 test.each([

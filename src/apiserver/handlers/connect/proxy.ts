@@ -3,7 +3,7 @@ import { badRequest, serviceUnavailable } from "../../../apimachinery/status.ts"
 import type { Pod, Service } from "../../../apis/generated/core/v1.ts";
 import type { EndpointSlice } from "../../../apis/generated/discovery/v1.ts";
 import type { HandlerDependencies, ResourceHandler } from "../handler.ts";
-import { isLocal, pathBehindProxy, searchOf, splitTarget } from "./proxy-target.ts";
+import { isLocal, pathBehindProxy, redirectedToRoot, searchOf, splitTarget } from "./proxy-target.ts";
 import { forward } from "./reverse-proxy.ts";
 
 /** `/api/v1/namespaces/NS/pods/[scheme:]NAME[:PORT]/proxy/PATH`. */
@@ -14,6 +14,7 @@ export const podProxy: ResourceHandler = async ({ registry }, exchange, card) =>
   const ports = pod.spec.containers.flatMap((container) => container.ports ?? []);
   const number = port === "" ? ports[0]?.containerPort : /^\d+$/.test(port) ? Number(port) : ports.find((each) => each.name === port)?.containerPort;
   if (port !== "" && !number) throw badRequest(`no port ${JSON.stringify(port)} found for pod ${JSON.stringify(name)}`);
+  if (redirectedToRoot(exchange)) return;
   await forward(exchange, { scheme, host: pod.status.podIP, port: number ?? (scheme === "https" ? 443 : 80), path: pathBehindProxy(exchange.request.url), search: searchOf(exchange.request.url) });
 };
 
@@ -28,6 +29,7 @@ export const serviceProxy: ResourceHandler = async ({ registry }, exchange, card
   const addresses = await readyAddresses(registry, namespace, name, wanted.name ?? "");
   const chosen = addresses[Math.floor(Math.random() * addresses.length)];
   if (!chosen) throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(name)}`);
+  if (redirectedToRoot(exchange)) return;
   await forward(exchange, { scheme, ...chosen, path: pathBehindProxy(exchange.request.url), search: searchOf(exchange.request.url) });
 };
 
