@@ -31,6 +31,11 @@ SYSTEMD_DIR=${INSTALL_SKIFF_SYSTEMD_DIR:-/etc/systemd/system}
 CONFIG_DIR=${INSTALL_SKIFF_CONFIG_DIR:-/etc/skiff}
 PACKAGES="containerd runc nftables iproute2 containernetworking-plugins conntrack mount"
 
+# Variables given to an earlier run stay: an agent that is upgraded doesn't become a server.
+for variable in SKIFF_URL SKIFF_TOKEN; do
+  eval "[ -n \"\${$variable:-}\" ]" || eval "$variable=\$(sed -n 's/^$variable=//p' '$CONFIG_DIR/skiff.env' 2>/dev/null || true)"
+done
+
 step() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 note() { printf '    %s\n' "$*"; }
 warn() { printf '    warning: %s\n' "$*" >&2; }
@@ -229,6 +234,17 @@ install_binary() {
   fi
 }
 
+# Executables for other kinds of machine that were built or downloaded with this one: the server hands them to machines that join.
+install_static() {
+  [ "$ROLE" = server ] || return 0
+  for file in "$(dirname "$BINARY")"/skiff-linux-*; do
+    [ -f "$file" ] && [ "$file" != "$BINARY" ] && [ "$file" -nt "$BINARY" ] || continue
+    [ -d "$DATA_DIR" ] || { mkdir -p "$DATA_DIR" && chmod 711 "$DATA_DIR"; }
+    (umask 077 && mkdir -p "$DATA_DIR/server/static")
+    cp "$file" "$DATA_DIR/server/static/.new" && mv "$DATA_DIR/server/static/.new" "$DATA_DIR/server/static/${file##*/}"
+  done
+}
+
 # --- configuration and service --------------------------------------------------------------------------------------
 
 choose_command() {
@@ -244,9 +260,16 @@ choose_command() {
   case "$ROLE" in
     server) ;;
     agent)
-      [ -n "${SKIFF_URL:-}" ] && [ -n "${SKIFF_TOKEN:-}" ] || fail "an agent needs SKIFF_URL and SKIFF_TOKEN: the token is printed by \"skiff token\" on the server" ;;
+      is_given SKIFF_URL server && { is_given SKIFF_TOKEN token || is_given SKIFF_TOKEN_FILE token-file; } || fail "an agent needs SKIFF_URL and SKIFF_TOKEN: the token is printed by \"skiff token\" on the server" ;;
     *) fail "INSTALL_SKIFF_EXEC must begin with server or agent, not $ROLE" ;;
   esac
+}
+
+# is_given VARIABLE SETTING: by the environment or an earlier run's, by a flag, or in the configuration
+is_given() {
+  eval "[ -n \"\${$1:-}\" ]" && return
+  case "$EXEC" in *"--$2"*) return ;; esac
+  grep -qs "^$1=." "$CONFIG_DIR/skiff.env" || cat "$CONFIG_DIR/config.yaml" "$CONFIG_DIR"/config.yaml.d/*.yaml 2>/dev/null | grep -q "^$2:"
 }
 
 # replace FILE MODE: writes standard input there
@@ -553,6 +576,7 @@ DATA_DIR=$(data_dir)
 INSTANCE=$(instance_name)
 RUN_DIR=/run/$INSTANCE
 LOG_FILE=/var/log/$INSTANCE.log
+install_static
 write_service
 write_scripts
 enable_service

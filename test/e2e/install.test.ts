@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostTarget } from "../../src/build/host-target.ts";
@@ -61,6 +61,20 @@ test("installs and starts, and is done when the node is Ready", async () => {
   expect(stdout).toContain("Skiff is ready");
   expect(await kubectl("get", "nodes", "--no-headers")).toMatch(/^edge +Ready +control-plane /);
   expect(readFileSync(join(config, "skiff.env"), "utf8")).toContain(`SKIFF_DATA_DIR=${dataDir}\n`);
+});
+
+test("executables that lie beside the installed one are handed to machines of other kinds", async () => {
+  const built = join(directory, "dist");
+  mkdirSync(built);
+  const own = join(built, hostTarget), other = join(built, "skiff-linux-riscv");
+  copyFileSync(skiffExecutable(), own);
+  utimesSync(own, 2000, 2000);
+  writeFileSync(join(built, "skiff-linux-stale"), "older");
+  utimesSync(join(built, "skiff-linux-stale"), 1000, 1000);
+  writeFileSync(other, "newer");
+  expect((await install({ INSTALL_SKIFF_BINARY: own })).exitCode).toBe(0);
+  expect(readdirSync(layout.staticDir)).toEqual(["skiff-linux-riscv"]);
+  expect(statSync(layout.staticDir).mode & 0o777).toBe(0o700);
 });
 
 test("a second run changes nothing; a new setting restarts the server and no pod", async () => {
@@ -138,6 +152,8 @@ describe("an agent, with all that it needs from its server", () => {
 
   test("a second run changes nothing; its status is told on the machine itself", async () => {
     expect((await installAgent()).stdout).toContain("nothing has changed");
+    // What was said the first time is remembered: an agent doesn't become a server for want of a variable.
+    expect((await installAgent({ SKIFF_URL: "", SKIFF_TOKEN: "" })).stdout).toContain("nothing has changed");
     expect((await machine.exec([on("bin/skiff"), "status", "--data-dir", machine.layout.dataDir])).stdout).toContain("Ready");
   });
 
