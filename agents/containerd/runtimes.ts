@@ -8,15 +8,14 @@ export interface RuntimeHandler {
 }
 
 /** What is configured where its program is installed; as K3s finds them: https://docs.k3s.io/advanced#alternative-container-runtime-support. */
-const known: readonly (RuntimeHandler & { program: string })[] = [
-  ...["runc", "crun", "youki"].map((name) => ({ name, program: name, type: "io.containerd.runc.v2", binary: name })),
-  { name: "nvidia", program: "nvidia-container-runtime", type: "io.containerd.runc.v2", binary: "nvidia-container-runtime" },
-  { name: "kata", program: "containerd-shim-kata-v2", type: "io.containerd.kata.v2" }, { name: "runsc", program: "containerd-shim-runsc-v1", type: "io.containerd.runsc.v1" },
-  ...[["spin", "v2"], ["wasmtime", "v1"], ["wasmedge", "v1"], ["wasmer", "v1"], ["slight", "v1"], ["lunatic", "v1"], ["wws", "v1"]].map(([name, version]) => ({ name: name!, program: `containerd-shim-${name}-${version}`, type: `io.containerd.${name}.${version}` })),
+const known: readonly { program: string; handler: RuntimeHandler }[] = [
+  ...["runc", "crun", "youki"].map((name) => ({ program: name, handler: { name, type: "io.containerd.runc.v2", binary: name } })),
+  { program: "nvidia-container-runtime", handler: { name: "nvidia", type: "io.containerd.runc.v2", binary: "nvidia-container-runtime" } },
+  ...[["kata", "v2"], ["runsc", "v1"], ["spin", "v2"], ["wasmtime", "v1"], ["wasmedge", "v1"], ["wasmer", "v1"], ["slight", "v1"], ["lunatic", "v1"], ["wws", "v1"]].map(([name = "", version]) => ({ program: `containerd-shim-${name}-${version}`, handler: { name, type: `io.containerd.${name}.${version}` } })),
 ];
 
 /** Those whose programs `which` finds. Without any, runc: its absence is told when a pod wants it. */
 export function installedRuntimes(which: (program: string) => string | null = Bun.which): RuntimeHandler[] {
-  const found = known.filter(({ program }) => which(program)).map(({ program: _, ...handler }) => handler);
+  const found = known.filter(({ program }) => which(program)).map(({ handler }) => handler);
   return found.some(({ binary }) => binary) ? found : [{ name: "runc", type: "io.containerd.runc.v2", binary: "runc" }, ...found];
 }

@@ -23,8 +23,9 @@ import { openCgroups, PodCgroups, type CgroupTree } from "./cgroups/cgroups.ts";
 import { CsiVolumes } from "./csi/csi-volumes.ts";
 import { createDevices } from "./devices/devices.ts";
 import { housekeeping } from "./housekeeping.ts";
-import { collectImages, defaultImageGc } from "./images/image-gc.ts";
+import { defaultImageLimits, ImageCollector } from "./images/image-gc.ts";
 import { ImagePuller } from "./images/image-puller.ts";
+import { PullRecords } from "./images/pull-records.ts";
 import { defaultRotation } from "./logs/rotation.ts";
 import { protectNode, type NodeProtectionOptions } from "./node-protection.ts";
 import { parseResolvConf, type ResolvConf } from "./network/dns.ts";
@@ -82,6 +83,8 @@ export interface KubeletOptions {
   settings?: KubeletSettings;
   /** Of this machine, for pods that ask for them. */
   devices?: readonly DeviceSetting[];
+  /** References of images that nobody could pull again: they stay. */
+  pinnedImages?(): ReadonlySet<string>;
   /** Where the kubelet's own API listens, as the Node says. Default 10250. */
   kubeletPort?: number;
   /** See `NodeStatusOptions`. */
@@ -129,7 +132,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const tokens = serviceAccountTokens({ client, clock, kept });
   const probes = new ProbeManager({ runtime, recorder, clock, onChange: wake });
   const apiStatuses = new StatusManager({ client, clock, log, signal: stop.signal });
-  const puller = new ImagePuller({ runtime, recorder, clock, presentWillDo: () => isAutonomous(ownNode.lister.get(nodeName)) });
+  const pulls = new PullRecords(join(rootDir, "image-pulls.json"), settings.imagePullCredentialsVerificationPolicy ?? "NeverVerifyPreloadedImages", log);
+  const puller = new ImagePuller({ runtime, recorder, clock, records: pulls, parallel: settings.serializeImagePulls ? 1 : settings.maxParallelImagePulls, presentWillDo: () => isAutonomous(ownNode.lister.get(nodeName)) });
   const ownNode = informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
   const statics = options.staticPodPath === undefined ? undefined : staticPodSource({
     path: options.staticPodPath, nodeName, nodeUid: () => ownNode.lister.get(nodeName)?.metadata.uid, client, clock, log, statuses: apiStatuses,
@@ -195,8 +199,15 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const stats = createStats({
     nodeName, runtime, clock, cgroups, rootDir, logDir: context.logDir, pods: () => workers.pods(), volumes: (uid) => volumes.mountedBy(uid), probes: () => probes.results(),
   });
+  const collector = new ImageCollector({
+    runtime, recorder, clock, log, nodeName, pods: () => workers.pods(), pinned: options.pinnedImages ?? (() => new Set()), onDeleted: (left) => pulls.retain(left),
+    limits: {
+      highPercent: settings.imageGCHighThresholdPercent ?? defaultImageLimits.highPercent, lowPercent: settings.imageGCLowThresholdPercent ?? defaultImageLimits.lowPercent,
+      minimumAgeMs: settings.imageMinimumGCAge ?? defaultImageLimits.minimumAgeMs, maximumAgeMs: settings.imageMaximumGCAge ?? defaultImageLimits.maximumAgeMs,
+    },
+  });
   const protection = protectNode({
-    settings, clock, log, recorder, runtime, nodeName, rootDir, logDir: context.logDir, stats, volumes: (uid) => volumes.mountedBy(uid), workers, statuses,
+    deleteUnusedImages: () => collector.deleteUnused(), settings, clock, log, recorder, runtime, nodeName, rootDir, logDir: context.logDir, stats, volumes: (uid) => volumes.mountedBy(uid), workers, statuses,
     ...(options.logind ? { logind: options.logind } : {}), onChange: () => node.capacityChanged(),
   });
   const handler = kubeletHandler({
@@ -241,7 +252,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
         devices.run(stop.signal),
         csi.run(stop.signal),
         releaseVolumes({ own: ownNode, client, clock, log, nodeName, storageDirectory }, stop.signal),
-        housekeeping({ runtime, clock, log, workers, rotation: { maxBytes: settings.containerLogMaxSize ?? defaultRotation.maxBytes, maxFiles: settings.containerLogMaxFiles ?? defaultRotation.maxFiles }, collectImages: () => collectImages(runtime, workers.pods(), defaultImageGc, log) }, stop.signal),
+        housekeeping({ runtime, clock, log, workers, rotation: { maxBytes: settings.containerLogMaxSize ?? defaultRotation.maxBytes, maxFiles: settings.containerLogMaxFiles ?? defaultRotation.maxFiles }, collectImages: () => collector.collect() }, stop.signal),
       ]).finally(() => {
         unsubscribe();
         stop.abort();

@@ -6,7 +6,6 @@ import type { ContainerRuntime } from "../cri/cri.ts";
 import { Eviction } from "./eviction/eviction.ts";
 import { removeEndedContainers } from "./eviction/reclaim.ts";
 import { defaultThresholds, parseThresholds, type Pressure } from "./eviction/thresholds.ts";
-import { collectImages } from "./images/image-gc.ts";
 import type { Rejection } from "./pod/admission.ts";
 import { isTerminal, type Pod } from "./pod/pod.ts";
 import type { PodWorkers } from "./pod/pod-workers.ts";
@@ -28,6 +27,8 @@ export interface NodeProtectionOptions {
   rootDir: string;
   logDir: string;
   stats: Pick<Stats, "node">;
+  /** Deletes all images that nothing needs. */
+  deleteUnusedImages(): Promise<void>;
   volumes(uid: string): ReadonlyMap<string, { path: string }>;
   workers: PodWorkers;
   statuses: PodStatuses;
@@ -52,7 +53,7 @@ export interface NodeProtection {
 const lastWordMs = 2000;
 
 /** Throws an Error that names the first mistake in the settings. */
-export function protectNode({ settings, clock, log, recorder, runtime, nodeName, rootDir, logDir, stats, volumes, workers, statuses, logind, onChange }: NodeProtectionOptions): NodeProtection {
+export function protectNode({ settings, clock, log, recorder, runtime, nodeName, rootDir, logDir, stats, deleteUnusedImages, volumes, workers, statuses, logind, onChange }: NodeProtectionOptions): NodeProtection {
   const pods = (): Pod[] => workers.pods().filter(({ status, metadata }) => !isTerminal(status?.phase) && !isTerminal(statuses.get(metadata.uid!)?.phase));
   const evict = async (uid: string, verdict: Verdict, graceSeconds: number): Promise<void> => workers.get(uid)?.evict(verdict, graceSeconds);
   const hasEnded = (uid: string): boolean => isTerminal(workers.get(uid)?.pod.status?.phase);
@@ -67,7 +68,7 @@ export function protectNode({ settings, clock, log, recorder, runtime, nodeName,
     transitionMs: settings.evictionPressureTransitionPeriod, maxPodGraceSeconds: settings.evictionMaxPodGracePeriodSeconds,
     async reclaimDisk() {
       await removeEndedContainers(runtime, hasEnded);
-      await collectImages(runtime, workers.pods(), { high: 0, low: 0 }, log);
+      await deleteUnusedImages();
     },
   });
   const shutdown = new GracefulShutdown({

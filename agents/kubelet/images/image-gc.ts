@@ -1,42 +1,135 @@
-import { statfsSync } from "node:fs";
+import type { Clock } from "../../../src/base/clock.ts";
 import type { Logger } from "../../../src/base/log.ts";
+import type { EventRecorder } from "../../../src/client/recorder.ts";
 import type { ContainerRuntime } from "../../cri/cri.ts";
 import type { Image } from "../../cri/generated/messages.ts";
 import { allContainers, type Pod } from "../pod/pod.ts";
+import { readFilesystem, type FilesystemUsage } from "../stats/node-usage.ts";
 import { normalizeImageName } from "./image-name.ts";
 
-export interface ImageGcLimits {
-  /** Share of the image filesystem in use above which images are deleted, and below which it stops. */
-  high: number;
-  low: number;
+export interface ImageLimits {
+  /** Share of the image filesystem in use, in percent, above which images are deleted, and below which it stops. */
+  highPercent: number;
+  lowPercent: number;
+  /** An image that came, or was used, a shorter time ago stays. */
+  minimumAgeMs: number;
+  /** One that has not been used for so long goes, however much room there is; 0 for never. */
+  maximumAgeMs: number;
 }
 
-export const defaultImageGc: ImageGcLimits = { high: 0.85, low: 0.8 };
+/** Kubernetes' own. */
+export const defaultImageLimits: ImageLimits = { highPercent: 85, lowPercent: 80, minimumAgeMs: 2 * 60_000, maximumAgeMs: 0 };
 
-/** Deletes images that no pod of this node needs, largest first, while the disk is fuller than `low`; only once it is fuller than `high`. */
-export async function collectImages({ runtime, images }: ContainerRuntime, pods: readonly Pod[], limits: ImageGcLimits, log: Logger): Promise<void> {
-  const { imageFilesystems = [] } = await images.imageFsInfo({});
-  const mountpoint = imageFilesystems[0]?.fsId?.mountpoint;
-  if (!mountpoint || fullness(mountpoint) < limits.high) return;
-  const [{ images: all = [] }, { containers = [] }] = await Promise.all([images.listImages({}), runtime.listContainers({})]);
-  const inUse = new Set(containers.flatMap(({ imageRef = "", image }) => [imageRef, image?.image ?? ""]));
-  for (const image of unused(all, inUse, pods)) {
-    if (fullness(mountpoint) < limits.low) return;
-    log.info("Deleting an unused image to free disk space", { image: image.repoTags?.[0] ?? image.id ?? "", bytes: image.size ?? 0 });
-    await images.removeImage({ image: { image: image.id } });
+export interface ImageCollectorOptions {
+  runtime: ContainerRuntime;
+  recorder: EventRecorder;
+  clock: Clock;
+  log: Logger;
+  nodeName: string;
+  limits: ImageLimits;
+  /** Of this node, also those that do not run yet. */
+  pods(): readonly Pod[];
+  /** References of images that nobody can pull again. */
+  pinned(): ReadonlySet<string>;
+  /** What is left, by id, after some have gone. */
+  onDeleted?(left: ReadonlySet<string>): void;
+  filesystem?(mountpoint: string): FilesystemUsage | undefined;
+}
+
+/** When an image was first seen by this process, and last seen in use; on the monotonic clock. */
+interface Sighting {
+  firstSeen: number;
+  lastUsed: number;
+}
+
+/** An image that may go. */
+interface Candidate extends Sighting {
+  image: Image;
+}
+
+/**
+ * Deletes images that no pod of this node needs, those first that have not been used for longest. Never one that is in use, that a pod names, or
+ * that was imported: nobody could pull that again. Source: k8s.io/kubernetes/pkg/kubelet/images/image_gc_manager.go.
+ */
+export class ImageCollector {
+  readonly #sightings = new Map<string, Sighting>();
+  constructor(private readonly options: ImageCollectorOptions) {}
+
+  /** To be called now and then: what is too old goes; and when the disk is too full, what is needed least. Throws `CriError`. */
+  async collect(): Promise<void> {
+    const { clock, limits, recorder, nodeName } = this.options;
+    const candidates = await this.#candidates();
+    const now = clock.monotonic();
+    const tooOld = limits.maximumAgeMs > 0 ? candidates.filter(({ lastUsed }) => now - lastUsed > limits.maximumAgeMs) : [];
+    await this.#delete(tooOld, "not used for a long time");
+    const wanted = await this.#bytesToFree();
+    if (wanted === 0) return;
+    const freed = await this.#delete(enough(candidates.filter((candidate) => !tooOld.includes(candidate)).filter(({ firstSeen, lastUsed }) => now - Math.max(firstSeen, lastUsed) >= limits.minimumAgeMs), wanted), "to free disk space");
+    if (freed >= wanted) return;
+    recorder.event({ kind: "Node", apiVersion: "v1", name: nodeName, uid: nodeName, namespace: "" }, "Warning", "FreeDiskSpaceFailed",
+      `Failed to garbage collect required amount of images. Attempted to free ${wanted} bytes, but only found ${freed} bytes eligible to free.`);
+  }
+
+  /** Deletes all that may go, however young: the disk is needed for something else. Throws `CriError`. */
+  async deleteUnused(): Promise<void> {
+    await this.#delete(await this.#candidates(), "the disk is short of space");
+  }
+
+  /** The longest unused first. */
+  async #candidates(): Promise<Candidate[]> {
+    const { runtime: { runtime, images }, clock, pods, pinned } = this.options;
+    const [{ images: all = [] }, { containers = [] }] = await Promise.all([images.listImages({}), runtime.listContainers({})]);
+    const needed = neededNames(containers.flatMap(({ imageRef = "", image }) => [imageRef, image?.image ?? ""]), pods(), pinned());
+    const now = clock.monotonic(), ids = new Set(all.map(({ id = "" }) => id));
+    for (const id of this.#sightings.keys()) if (!ids.has(id)) this.#sightings.delete(id);
+    return all.flatMap((image): Candidate[] => {
+      const seen = this.#sightings.get(image.id ?? "") ?? { firstSeen: now, lastUsed: now };
+      this.#sightings.set(image.id ?? "", seen);
+      if (!isNeeded(image, needed)) return [{ image, ...seen }];
+      seen.lastUsed = now;
+      return [];
+    }).sort((a, b) => a.lastUsed - b.lastUsed || a.firstSeen - b.firstSeen || (b.image.size ?? 0) - (a.image.size ?? 0));
+  }
+
+  async #bytesToFree(): Promise<number> {
+    const { runtime, limits, filesystem = readFilesystem } = this.options;
+    const { imageFilesystems: [first] = [] } = await runtime.images.imageFsInfo({});
+    const usage = first?.fsId?.mountpoint ? filesystem(first.fsId.mountpoint) : undefined;
+    if (!usage || (1 - usage.availableBytes / usage.capacityBytes) * 100 < limits.highPercent) return 0;
+    return Math.max(0, Math.ceil((usage.capacityBytes * (100 - limits.lowPercent)) / 100 - usage.availableBytes));
+  }
+
+  async #delete(candidates: readonly Candidate[], why: string): Promise<number> {
+    const { runtime, log, onDeleted } = this.options;
+    let freed = 0;
+    for (const { image } of candidates) {
+      log.info("Deleting an unused image", { image: image.repoTags?.[0] ?? image.id ?? "", bytes: image.size ?? 0, why });
+      await runtime.images.removeImage({ image: { image: image.id } });
+      this.#sightings.delete(image.id ?? "");
+      freed += image.size ?? 0;
+    }
+    if (candidates.length > 0) onDeleted?.(new Set(this.#sightings.keys()));
+    return freed;
   }
 }
 
-/** Images that are not pinned, used by no container, and named by no pod, even one that is not running yet. */
-export function unused(images: readonly Image[], inUse: ReadonlySet<string>, pods: readonly Pod[]): Image[] {
-  const named = new Set(pods.flatMap((pod) => imagesOf(pod).map(normalizeImageName)));
-  const needed = ({ id = "", repoTags = [], repoDigests = [] }: Image): boolean => [id, ...repoTags, ...repoDigests].some((name) => inUse.has(name) || named.has(normalizeImageName(name)));
-  return images.filter((image) => !image.pinned && !needed(image)).sort((a, b) => (b.size ?? 0) - (a.size ?? 0));
+/** As many of the first as free so much. The runtime gives space back later: what it says is free now tells nothing yet. */
+function enough(candidates: readonly Candidate[], bytes: number): Candidate[] {
+  const chosen: Candidate[] = [];
+  let freed = 0;
+  for (const candidate of candidates) {
+    if (freed >= bytes) break;
+    chosen.push(candidate);
+    freed += candidate.image.size ?? 0;
+  }
+  return chosen;
 }
 
-const imagesOf = (pod: Pod): string[] => [...allContainers(pod).map(({ image = "" }) => image), ...(pod.spec.volumes ?? []).flatMap(({ image }) => image?.reference ?? [])];
-
-function fullness(mountpoint: string): number {
-  const { bavail, blocks } = statfsSync(mountpoint);
-  return 1 - bavail / blocks;
+/** All names under which an image is needed: by containers, by pods that may not run yet, and by being pinned. */
+export function neededNames(inUse: readonly string[], pods: readonly Pod[], pinned: ReadonlySet<string>): ReadonlySet<string> {
+  const named = pods.flatMap((pod) => [...allContainers(pod).map(({ image = "" }) => image), ...(pod.spec.volumes ?? []).map(({ image }) => image?.reference ?? "")]);
+  return new Set([...inUse, ...[...named, ...pinned].map(normalizeImageName)]);
 }
+
+export const isNeeded = ({ id = "", repoTags = [], repoDigests = [], pinned }: Image, needed: ReadonlySet<string>): boolean =>
+  pinned === true || [id, ...repoTags, ...repoDigests].some((name) => needed.has(name) || needed.has(normalizeImageName(name)));

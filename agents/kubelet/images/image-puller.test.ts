@@ -14,7 +14,7 @@ async function outcomeOf(message: string, { autonomous, present = true, policy }
     imageStatus: async () => ({ image: present ? { id: "here" } : undefined }),
     pullImage: async () => { throw new Error(message); },
   } } as unknown as ContainerRuntime;
-  const puller = new ImagePuller({ runtime, recorder: { event: (_, type, reason) => events.push(`${type} ${reason}`) }, clock: new FakeClock(), presentWillDo: () => autonomous });
+  const puller = new ImagePuller({ records: { mayUse: () => true, begin: () => {}, succeeded: () => {}, failed: () => {} }, runtime, recorder: { event: (_, type, reason) => events.push(`${type} ${reason}`) }, clock: new FakeClock(), presentWillDo: () => autonomous });
   const pod: Pod = { metadata: { name: "p", uid: "u" }, spec: { containers: [] } };
   const ensure = (): Promise<string> => puller.ensure(pod, { name: "c", image: "registry.example.com/app", imagePullPolicy: policy }, { kind: "Pod" }, [], new AbortController().signal).then(({ id }) => id!, ({ reason }) => reason as string);
   const first = await ensure();

@@ -4,10 +4,11 @@ import { imageTag } from "../../../src/apis/core/pod/image-name.ts";
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import type { ObjectReference, Secret } from "../../../src/apis/generated/core/v1.ts";
 import type { ContainerRuntime } from "../../cri/cri.ts";
-import type { AuthConfig, Image } from "../../cri/generated/messages.ts";
+import type { Image } from "../../cri/generated/messages.ts";
 import { Backoff, imagePullLimits } from "../pod/backoff.ts";
 import type { Container, Pod } from "../pod/pod.ts";
 import { normalizeImageName, parseImageName } from "./image-name.ts";
+import type { Credential, PullRecords } from "./pull-records.ts";
 import { credentialsFor } from "./pull-secrets.ts";
 
 /** Why a container waits: the reason and message of its Waiting state. `retryAt` says when trying again makes sense. */
@@ -22,6 +23,7 @@ export interface ImagePullerOptions {
   runtime: ContainerRuntime;
   recorder: EventRecorder;
   clock: Clock;
+  records: Pick<PullRecords, "mayUse" | "begin" | "succeeded" | "failed">;
   /** Pulls at the same time; more wait. */
   parallel?: number;
   /**
@@ -37,12 +39,12 @@ export class ImagePuller {
   readonly #options: Required<ImagePullerOptions>;
   readonly #backoff = new Backoff(imagePullLimits);
   readonly #failures = new Map<string, { at: number; message: string }>();
-  readonly #pulling = new Map<string, Promise<void>>();
+  readonly #pulling = new Map<string, Promise<number>>();
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
   constructor(options: ImagePullerOptions) {
-    this.#options = { parallel: 3, presentWillDo: () => false, ...options };
+    this.#options = { presentWillDo: () => false, ...options, parallel: options.parallel ?? 3 };
   }
 
   /** The image, after the container's pull policy has been followed. Throws `ImageError`. */
@@ -51,17 +53,19 @@ export class ImagePuller {
     if (!parseImageName(image)) throw this.#fail(about, "Warning", "InspectFailed", "InvalidImageName", `Failed to apply default image tag "${container.image}": couldn't parse image name: invalid reference format`);
     const policy = container.imagePullPolicy ?? (imageTag(image) === "latest" ? "Always" : "IfNotPresent");
     const present = await this.find(image);
-    if (present && policy !== "Always") {
-      this.#options.recorder.event(about, "Normal", "Pulled", `Container image "${container.image}" already present on machine`);
-      return present;
+    const credentials = credentialsFor(image, secrets);
+    const usable = present && this.#options.records.mayUse(image, present.id ?? "", credentials) ? present : undefined;
+    if (usable && policy !== "Always") {
+      this.#options.recorder.event(about, "Normal", "Pulled", `Container image "${container.image}" already present on machine and can be accessed by the pod`);
+      return usable;
     }
     if (policy === "Never") throw this.#fail(about, "Warning", "ErrImageNeverPull", "ErrImageNeverPull", `Container image "${container.image}" is not present with pull policy of Never`);
     try {
-      await this.#pull(pod, container, image, about, secrets, signal);
+      await this.#pull(pod, container, image, about, credentials, signal);
     } catch (error) {
-      if (!present || !this.#options.presentWillDo() || !(error instanceof ImageError && notAnswered.test(error.message))) throw error;
+      if (!usable || !this.#options.presentWillDo() || !(error instanceof ImageError && notAnswered.test(error.message))) throw error;
       this.#options.recorder.event(about, "Normal", "Pulled", `Container image "${container.image}" already present on machine, its registry can't be reached`);
-      return present;
+      return usable;
     }
     const pulled = await this.find(image);
     if (!pulled) throw new ImageError("ImageInspectError", `Failed to inspect image "${container.image}" after it was pulled`);
@@ -78,7 +82,7 @@ export class ImagePuller {
     this.#backoff.forget("");
   }
 
-  async #pull(pod: Pod, container: Container, image: string, about: ObjectReference, secrets: readonly Frozen<Secret>[], signal: AbortSignal): Promise<void> {
+  async #pull(pod: Pod, container: Container, image: string, about: ObjectReference, credentials: readonly Credential[], signal: AbortSignal): Promise<void> {
     const { clock, recorder } = this.#options;
     const key = `${pod.metadata.uid}_${image}`;
     const failure = this.#failures.get(key);
@@ -89,9 +93,10 @@ export class ImagePuller {
       throw new ImageError("ImagePullBackOff", `${message}: ${failure.message}`, clock.now() + remaining);
     }
     recorder.event(about, "Normal", "Pulling", `Pulling image "${container.image}"`);
-    const started = clock.now();
+    const started = clock.monotonic();
+    let pulling = 0;
     try {
-      await this.#pullOnce(image, credentialsFor(image, secrets), signal);
+      pulling = await this.#pullOnce(image, credentials, signal);
     } catch (error) {
       if (signal.aborted) throw error;
       const message = error instanceof Error ? error.message : String(error);
@@ -105,13 +110,13 @@ export class ImagePuller {
     this.#failures.delete(key);
     this.#backoff.reset(key);
     const size = (await this.find(image))?.size;
-    const took = duration(clock.now() - started);
-    recorder.event(about, "Normal", "Pulled", `Successfully pulled image "${container.image}" in ${took} (${took} including waiting).${size ? ` Image size: ${size} bytes.` : ""}`);
+    const whole = Math.round(clock.monotonic() - started);
+    recorder.event(about, "Normal", "Pulled", `Successfully pulled image "${container.image}" in ${duration(Math.min(pulling, whole))} (${duration(whole)} including waiting).${size ? ` Image size: ${size} bytes.` : ""}`);
   }
 
-  /** Pods that want the same image with the same credentials share one pull. */
-  #pullOnce(image: string, credentials: readonly AuthConfig[], signal: AbortSignal): Promise<void> {
-    const key = `${normalizeImageName(image)} ${JSON.stringify(credentials)}`;
+  /** Pods that want the same image with the same credentials share one pull. Resolves with its milliseconds, less the time it waited for others. */
+  #pullOnce(image: string, credentials: readonly Credential[], signal: AbortSignal): Promise<number> {
+    const key = `${normalizeImageName(image)} ${JSON.stringify(credentials.map(({ auth }) => auth))}`;
     let pull = this.#pulling.get(key);
     if (!pull) {
       pull = this.#limited(() => this.#tryCredentials(image, credentials)).finally(() => this.#pulling.delete(key));
@@ -122,16 +127,21 @@ export class ImagePuller {
     return abortable(pull, signal);
   }
 
-  async #tryCredentials(image: string, credentials: readonly AuthConfig[]): Promise<void> {
+  async #tryCredentials(image: string, credentials: readonly Credential[]): Promise<number> {
+    const { runtime, records, clock } = this.#options;
+    const began = clock.monotonic();
     let failure: unknown;
-    for (const auth of credentials.length > 0 ? credentials : [undefined]) {
+    records.begin(image);
+    for (const credential of credentials.length > 0 ? credentials : [undefined]) {
       try {
-        await this.#options.runtime.images.pullImage({ image: { image }, ...(auth ? { auth } : {}) }, { timeoutMs: pullTimeoutMs });
-        return;
+        const { imageRef = "" } = await runtime.images.pullImage({ image: { image }, ...(credential ? { auth: credential.auth } : {}) }, { timeoutMs: pullTimeoutMs });
+        records.succeeded(image, imageRef, credential);
+        return Math.round(clock.monotonic() - began);
       } catch (error) {
         failure = error;
       }
     }
+    records.failed(image);
     throw failure;
   }
 

@@ -1,7 +1,5 @@
 import { expect, test } from "bun:test";
 import type { Secret } from "../../../src/apis/generated/core/v1.ts";
-import type { Pod } from "../pod/pod.ts";
-import { unused } from "./image-gc.ts";
 import { normalizeImageName, parseImageName } from "./image-name.ts";
 import { withDefaultTag } from "./image-puller.ts";
 import { credentialsFor } from "./pull-secrets.ts";
@@ -20,18 +18,9 @@ const secretOf = (auths: object): Secret => ({ metadata: {}, type: "kubernetes.i
 
 test("credentials of the registry, the closest first", () => {
   const secrets = [secretOf({ "https://registry.example.com/v1/": { auth: btoa("u:p:w") }, "registry.example.com/team": { username: "t", password: "q" }, "other.example.com": { username: "no" } })];
-  expect(credentialsFor("registry.example.com/team/app", secrets).map(({ username, password }) => `${username}/${password}`)).toEqual(["t/q", "u/p:w"]);
-  expect(credentialsFor("registry.example.com/else", secrets).map(({ username }) => username)).toEqual(["u"]);
-  expect(credentialsFor("busybox", [secretOf({ "https://index.docker.io/v1/": { username: "hub" } })]).map(({ username }) => username)).toEqual(["hub"]);
-  expect(credentialsFor("a.example.com/x", [secretOf({ "*.example.com": { username: "star" } })]).map(({ username }) => username)).toEqual(["star"]);
+  expect(credentialsFor("registry.example.com/team/app", secrets).map(({ auth: { username, password } }) => `${username}/${password}`)).toEqual(["t/q", "u/p:w"]);
+  expect(credentialsFor("registry.example.com/else", secrets).map(({ auth }) => auth.username)).toEqual(["u"]);
+  expect(credentialsFor("busybox", [secretOf({ "https://index.docker.io/v1/": { username: "hub" } })]).map(({ auth }) => auth.username)).toEqual(["hub"]);
+  expect(credentialsFor("a.example.com/x", [secretOf({ "*.example.com": { username: "star" } })]).map(({ auth }) => auth.username)).toEqual(["star"]);
   expect(credentialsFor("x", [{ metadata: {}, data: { ".dockerconfigjson": btoa("no json") } }])).toEqual([]);
-});
-
-test("only images that nobody needs are deleted, the largest first", () => {
-  const pods: Pod[] = [{ metadata: {}, spec: { containers: [{ name: "c", image: "waits" }] } }];
-  const images = [
-    { id: "1", repoTags: ["docker.io/library/small:1"], size: 1 }, { id: "2", repoTags: ["docker.io/library/big:1"], size: 9 }, { id: "3", repoTags: ["docker.io/library/waits:latest"], size: 5 },
-    { id: "4", repoTags: ["docker.io/library/used:1"], size: 5 }, { id: "5", repoTags: ["localhost/pause:1"], size: 5, pinned: true },
-  ];
-  expect(unused(images, new Set(["4"]), pods).map(({ id }) => id)).toEqual(["2", "1"]);
 });

@@ -1,6 +1,7 @@
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import type { Secret } from "../../../src/apis/generated/core/v1.ts";
 import type { AuthConfig } from "../../cri/generated/messages.ts";
+import type { Credential } from "./pull-records.ts";
 import { parseImageName } from "./image-name.ts";
 
 interface DockerAuth {
@@ -15,15 +16,16 @@ interface DockerAuth {
  * The credentials in `secrets` that fit the image's registry, the longest matching path first.
  * Reads kubernetes.io/dockerconfigjson and kubernetes.io/dockercfg. Source: k8s.io/kubernetes/pkg/credentialprovider.
  */
-export function credentialsFor(image: string, secrets: readonly Frozen<Secret>[]): AuthConfig[] {
+export function credentialsFor(image: string, secrets: readonly Frozen<Secret>[]): Credential[] {
   const name = parseImageName(image);
   if (!name) return [];
   const target = `${name.registry}/${name.repository}`;
-  const matches: { key: string; auth: AuthConfig }[] = [];
+  const matches: { key: string; credential: Credential }[] = [];
   for (const secret of secrets) {
-    for (const [key, entry] of Object.entries(entriesOf(secret))) if (fits(bareKey(key), target)) matches.push({ key: bareKey(key), auth: toAuth(entry) });
+    const { namespace, name: secretName, uid } = secret.metadata;
+    for (const [key, entry] of Object.entries(entriesOf(secret))) if (fits(bareKey(key), target)) matches.push({ key: bareKey(key), credential: { auth: toAuth(entry), secret: `${namespace}/${secretName}/${uid}` } });
   }
-  return matches.sort((a, b) => b.key.length - a.key.length).map(({ auth }) => auth);
+  return matches.sort((a, b) => b.key.length - a.key.length).map(({ credential }) => credential);
 }
 
 function entriesOf({ data = {} }: Frozen<Secret>): Record<string, DockerAuth> {
