@@ -30,17 +30,20 @@ export class HostNetwork {
     };
   }
 
-  /** `listener` may be called many times for one event. */
-  onChange(listener: () => void): () => void {
+  /**
+   * `listener` may be called many times for one event. It hears whether what Skiff has set up may be gone: the kernel drops routes with a link, and with a
+   * link's last address, and doesn't always say so.
+   */
+  onChange(listener: (mayBeGone: boolean) => void): () => void {
     return this.netlink.watch((change) => {
-      if (this.#concerns(change)) listener();
+      if (this.#concerns(change)) listener(change.kind !== "route" || change.route.protocol === ourProtocol);
     });
   }
 
   /** A route of ours that goes is of concern too: it is to be put back. */
   #concerns(change: NetlinkChange): boolean {
     switch (change.kind) {
-      case "link": return change.link.kind !== "veth";
+      case "link": return !podLinkName.test(change.link.name);
       case "address": return !this.#isOfCluster(change.address.address) && !change.address.linkLocal;
       case "route": return change.route.protocol === ourProtocol ? change.gone : !this.#isOfCluster(change.route.destination.split("/")[0]!) && !isLinkLocal(change.route.destination);
       case "lost": return true;
@@ -53,6 +56,8 @@ export class HostNetwork {
   }
 }
 
+/** As the plugin ptp names the host's ends of pods' links. */
+const podLinkName = /^veth[0-9a-f]{8}$/;
 const isLinkLocal = (destination: string): boolean => destination.startsWith("fe80:") || destination.startsWith("ff");
 
 /** The route that packets to `text` take; undefined when there is none. */

@@ -20,9 +20,11 @@ describe("the addresses of a node", () => {
 
   test("are those of the default route, without what passes, what is the link's alone and what the cluster brings", () => {
     const { netlink, make } = machine();
-    const lan = netlink.addHardware("eth0"), wan = netlink.addHardware("wwan0"), dns = netlink.addLink({ name: "skiff-dns", kind: "dummy" });
+    const dns = netlink.addLink({ name: "skiff-dns", kind: "dummy" }), lan = netlink.addHardware("eth0"), wan = netlink.addHardware("wwan0");
     netlink.changeLink(dns, { up: true });
-    for (const [index, address] of [[dns, "10.43.0.10"], [lan, "192.0.2.7"], [lan, "fe80::7"], [lan, "2001:db8::7"], [wan, "198.51.100.7"]] as const) netlink.addAddress(index, address, 24);
+    const docker = netlink.addLink({ name: "docker0", kind: "bridge" });
+    netlink.changeLink(docker, { up: true });
+    for (const [index, address] of [[dns, "10.43.0.10"], [docker, "172.17.0.1"], [lan, "192.0.2.7"], [lan, "fe80::7"], [lan, "2001:db8::7"], [wan, "198.51.100.7"]] as const) netlink.addAddress(index, address, 24);
     expect(make().current).toEqual(["192.0.2.7", "2001:db8::7"]);
     netlink.replaceRoute({ destination: "0.0.0.0/0", gateway: "198.51.100.1", index: wan, protocol: 3, metric: 700 });
     expect(make().current).toEqual(["198.51.100.7", "2001:db8::7"]);

@@ -3,7 +3,7 @@ import type { Clock } from "../../src/base/clock.ts";
 import type { Component } from "../../src/base/component.ts";
 import type { Logger } from "../../src/base/log.ts";
 import { openNetlink } from "../netlink/kernel-netlink.ts";
-import type { Netlink } from "../netlink/netlink.ts";
+import type { LinkAddress, Netlink } from "../netlink/netlink.ts";
 import { defaultRoutes, HostNetwork, type HostState } from "./host-network.ts";
 
 export interface NodeAddressesOptions {
@@ -85,13 +85,14 @@ export class NodeAddresses {
 }
 
 /**
- * The address of one family by which others reach this machine. `before` stays as long as it is as good as any: still there, and on a link with a
+ * The address of one family by which others reach this machine: one of the default route's link, else of a real card rather than a bridge of Docker's. `before` stays as long as it is as good as any: still there, and on a link with a
  * default route, when any has one. Pure.
  */
 export function addressOf({ links, addresses, routes }: HostState, family: Family, before?: string): string | undefined {
   const usable = addresses.filter((each) => !each.linkLocal && !each.passing && parseAddress(each.address)!.family === family && links.some(({ index, name, up, carrier }) => index === each.index && name !== "lo" && up && carrier));
   const byDefault = defaultRoutes(family, routes).flatMap(({ index }) => usable.filter((each) => each.index === index));
-  const candidates = byDefault.length > 0 ? byDefault : usable;
+  const virtual = ({ index }: LinkAddress): number => Number(links.find((link) => link.index === index)?.kind !== undefined);
+  const candidates = byDefault.length > 0 ? byDefault : usable.toSorted((a, b) => virtual(a) - virtual(b));
   return (candidates.find(({ address }) => address === before) ?? candidates[0])?.address ?? before;
 }
 

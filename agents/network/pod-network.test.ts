@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "../../test/support/eventually.ts";
@@ -26,12 +26,12 @@ afterEach(async () => {
 });
 
 /** A node at 192.0.2.7/24 with pods in 10.42.0.0/24, on a fake machine. */
-async function start({ mode = "auto", netlink = new FakeNetlink() }: { mode?: PodNetworkMode; netlink?: FakeNetlink } = {}) {
+async function start({ mode = "auto", netlink = new FakeNetlink(), directory = mkdtempSync(join(tmpdir(), "skiff-network-")) }: { mode?: PodNetworkMode; netlink?: FakeNetlink; directory?: string } = {}) {
   const card = netlink.links().find(({ name }) => name === "eth0")?.index ?? netlink.addHardware("eth0");
   netlink.addAddress(card, "192.0.2.7", 24);
   netlink.replaceRoute({ destination: "192.0.2.0/24", index: card, protocol: 2 });
   netlink.replaceRoute({ destination: "0.0.0.0/0", gateway: "192.0.2.1", index: card, protocol: 3 });
-  const directory = mkdtempSync(join(tmpdir(), "skiff-network-")), nodes = fakeInformer(node("a", "10.42.0.0/24", "192.0.2.7"));
+  const nodes = fakeInformer(node("a", "10.42.0.0/24", "192.0.2.7"));
   const addresses = new NodeAddresses({ given: [], ...networks, netlink, clock: systemClock, log }), watch = addresses.component();
   const told: { status: string; message: string }[] = [];
   const client = { patch: async (_card: unknown, _key: unknown, { body }: { body: { status: { conditions: (typeof told)[number][] } } }) => void told.push(...body.status.conditions) } as unknown as Client;
@@ -49,14 +49,13 @@ async function start({ mode = "auto", netlink = new FakeNetlink() }: { mode?: Po
     await watch.stop!();
     stop.abort();
     await running;
-    rmSync(directory, { recursive: true, force: true });
   };
-  ends.push(end);
+  ends.push(end, async () => rmSync(directory, { recursive: true, force: true }));
   const cni = (): { mtu: number; ipam: { ranges: { subnet: string }[][] } } => JSON.parse(readFileSync(join(directory, "cni/10-skiff.conflist"), "utf8")).plugins[0];
   const ours = () => netlink.routes().filter(({ protocol }) => protocol === ourProtocol).map(({ destination, gateway, index }) => `${destination} ${gateway} ${netlink.links().find((link) => link.index === index)?.name}`).sort();
   const vtep = () => netlink.links().find(({ name }) => name === "skiff-t-vx");
-  await eventually(() => cni());
-  return { netlink, card, nodes, cni, ours, vtep, told, end };
+  if (mode !== "none") await eventually(() => cni());
+  return { netlink, card, nodes, cni, ours, vtep, told, end, directory };
 }
 
 describe("the pod network", () => {
@@ -128,6 +127,15 @@ describe("the pod network", () => {
     expect([byRoutes.vtep(), byRoutes.cni().mtu]).toEqual([undefined, 1500]);
     await eventually(() => expect(byVxlan.ours()).toEqual(["10.42.1.0/24 10.42.1.0 skiff-t-vx", "10.42.2.0/24 10.42.2.0 skiff-t-vx"]));
     expect(byVxlan.cni().mtu).toBe(1450);
+  });
+
+  test("with another program's network nothing of ours is left", async () => {
+    const { netlink, nodes, ours, end, directory } = await start();
+    nodes.put(node("b", "10.42.1.0/24", "192.0.2.8"));
+    await eventually(() => expect(ours()).toHaveLength(1));
+    await end();
+    const { vtep } = await start({ mode: "none", netlink, directory });
+    await eventually(() => expect([ours(), vtep(), existsSync(join(directory, "cni/10-skiff.conflist"))]).toEqual([[], undefined, false]));
   });
 
   test("a kernel that refuses is told of on the Node, and asked again", async () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Frozen } from "../../src/apimachinery/meta.ts";
 import { nodes } from "../../src/apis/core/node.ts";
@@ -61,7 +61,10 @@ export class PodNetwork {
   readonly #paths = new Map<string, Path>();
   /** Peers that changed since the last run. */
   readonly #changed = new Set<string>();
+  /** The machine's network is another, and so may be the ways to all peers. */
   #hostChanged = true;
+  /** The kernel may not have what was written. */
+  #mayBeGone = true;
   #vantage!: Vantage;
   #state!: HostState;
   constructor(private readonly options: PodNetworkOptions) {
@@ -76,13 +79,16 @@ export class PodNetwork {
   async run(signal: AbortSignal): Promise<void> {
     const { addresses, clock, log, mode, clusterCidrs, cniConfDir, ipamDirectory, nodeName } = this.options;
     this.#applySysctls(routingSysctls(clusterCidrs.map((cidr) => parseNetwork(cidr)!.family)));
-    if (mode === "none") return aborted(signal);
+    if (mode === "none") {
+      this.#remove();
+      return aborted(signal);
+    }
     for (const directory of [cniConfDir, ipamDirectory]) mkdirSync(directory, { recursive: true, mode: 0o755 });
     const runner = new Runner({
       clock, minInterval: settleMs, run: async () => this.#update(),
       onError: (error, failures) => {
         log.warn("The pod network could not be set up, will try again", { failures, error });
-        this.#hostChanged = true;
+        this.#hostChanged = this.#mayBeGone = true;
         this.#condition.set({ problem: error instanceof Error ? error.message : String(error) });
       },
     });
@@ -91,7 +97,11 @@ export class PodNetwork {
       runner.trigger();
     };
     const ends = [
-      this.#host.onChange(hostChanged), addresses.onChange(hostChanged),
+      this.#host.onChange((mayBeGone) => {
+        this.#mayBeGone ||= mayBeGone;
+        hostChanged();
+      }),
+      addresses.onChange(hostChanged),
       this.#nodes.onChange((old, node) => {
         const name = (node ?? old)!.metadata.name!;
         if (old && node && Bun.deepEquals(factsOf(old), factsOf(node))) return;
@@ -118,16 +128,25 @@ export class PodNetwork {
     const changed = everything ? [...new Set([...this.#paths.keys(), ...this.#peers().map(({ name }) => name)])] : [...this.#changed];
     this.#changed.clear();
     for (const name of changed) this.#plan(name);
-    const afresh = this.#setVtep(own.podCidrs) || everything;
+    const afresh = this.#setVtep(own.podCidrs) || this.#mayBeGone;
     if (afresh) this.#table.reload(this.#paths);
     for (const name of afresh ? this.#paths.keys() : changed) this.#table.put(name, this.#paths.get(name));
     this.#writeConfig(own.podCidrs);
-    this.#hostChanged = false;
+    this.#hostChanged = this.#mayBeGone = false;
     this.#condition.set({});
   }
 
   #applySysctls(settings: readonly [string, string][]): void {
     (this.options.applySysctls ?? applySysctls)(settings);
+  }
+
+  /** Makes room for a network that another program brings. */
+  #remove(): void {
+    const { instance, cniConfDir } = this.options;
+    this.#table.setVtep(vtepNameOf(instance), undefined);
+    this.#table.reload(this.#paths);
+    rmSync(join(cniConfDir, configName), { force: true });
+    this.#netlink.close();
   }
 
   #look(): void {
@@ -156,7 +175,7 @@ export class PodNetwork {
 
   /** Others may need this node's end of VXLAN even if it doesn't need theirs: what is a link to one may be none to the other. */
   #setVtep(podCidrs: readonly string[]): boolean {
-    const { instance, mode, addresses } = this.options, [local] = addresses.current, name = `${instance}-vx`;
+    const { instance, mode, addresses } = this.options, [local] = addresses.current, name = vtepNameOf(instance);
     const isNeeded = local !== undefined && this.#paths.size > 0 && mode !== "routes";
     const afresh = this.#table.setVtep(name, isNeeded ? { name, local, mac: vtepMac(podCidrs[0]!), mtu: this.#linkMtu() - this.#overhead(), podCidrs } : undefined);
     if (isNeeded && afresh) this.#applySysctls(loosePath(name));
@@ -193,6 +212,8 @@ export function factsOf({ metadata, spec, status }: Frozen<Node>): Peer {
     addresses: (status?.addresses ?? []).filter(({ type }) => type === "InternalIP").map(({ address }) => address),
   };
 }
+
+const vtepNameOf = (instance: string): string => `${instance}-vx`;
 
 const aborted = (signal: AbortSignal): Promise<void> => new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })));
 

@@ -96,6 +96,7 @@ export class TestNode {
     const holder = this.#holder;
     if (!holder) return;
     this.#holder = undefined;
+    this.ipv4 = this.ipv6 = undefined;
     await holder.kill();
     this.#disconnect();
     removeLeftovers(this.layout.instance, []);
