@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import type { Clock } from "../../src/base/clock.ts";
 import { Backoff } from "../../src/base/backoff.ts";
-import { caPath, enrolPath, identities, type Enrolment, type EnrolmentRequest, type IdentityName } from "../../src/base/join/enrolment.ts";
+import { caPath, clusterPath, enrolPath, identities, type ClusterAnswer, type Enrolment, type EnrolmentRequest, type IdentityName } from "../../src/base/join/enrolment.ts";
 import type { JoinToken } from "../../src/base/join/join-token.ts";
 import { logger } from "../../src/base/log.ts";
 import { newCertificateRequest } from "./certificate-request.ts";
@@ -75,6 +75,13 @@ export async function enrolOnce({ store, nodeName, token, ...options }: Omit<Enr
   return membership;
 }
 
+/** What the cluster is like now, as a server tells a node that it knows. */
+export async function askCluster(url: string, { serverCa, pairs: { kubelet } }: Membership, signal: AbortSignal): Promise<ClusterAnswer> {
+  const answer = await ask(url + clusterPath, { tls: { ca: serverCa, cert: kubelet.certificate, key: kubelet.key } }, signal);
+  if (!answer.ok) throw refusal(answer.status, await answer.text());
+  return await answer.json() as ClusterAnswer;
+}
+
 /** The authority that the token names, or that was believed before. Without either the first one seen is trusted, and said so. */
 async function pinnedCa(url: string, before: Membership | undefined, token: JoinToken | undefined, signal: AbortSignal): Promise<string> {
   if (before) {
@@ -112,6 +119,7 @@ async function ask(url: string, init: BunFetchRequestInit, signal: AbortSignal):
 function explained(server: string, cause: NodeJS.ErrnoException): Error {
   const { code = "", message } = cause;
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return new Unreachable(`the certificate of ${server} is not for that address: start the server with --tls-san ${new URL(server).hostname}, or name it as it is called in its certificate`, { cause });
+  if (/CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/.test(code)) return new Unreachable(`the certificate of ${server} is not valid by this machine's clock, which shows ${new Date().toISOString()}: set the clock; if it is right, restart the server, which renews its certificate then`, { cause });
   if (/CERT|UNABLE_TO|SELF_SIGNED/.test(code)) return new Unreachable(`${server} shows a certificate that this cluster's CA has not signed (${code}): correct --server; if it is right, the server was made anew, and this machine joins the new one once it was uninstalled`, { cause });
   const why: Record<string, string> = { ECONNREFUSED: "the connection was refused", ENOTFOUND: "the name is not known" };
   return new Unreachable(`${server} does not answer (${cause.name === "TimeoutError" ? `not within ${attemptMs / 1000} s` : why[code] ?? message})`, { cause });

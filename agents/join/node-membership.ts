@@ -2,7 +2,7 @@ import { schedule } from "node-cron";
 import type { Clock } from "../../src/base/clock.ts";
 import type { JoinToken } from "../../src/base/join/join-token.ts";
 import { logger } from "../../src/base/log.ts";
-import { enrolUntilDone } from "./enrol.ts";
+import { askCluster, enrolUntilDone } from "./enrol.ts";
 import { openMembership, type Membership, type MembershipStore } from "./membership.ts";
 import { renewalReason } from "./renewal.ts";
 import { createServerList, type ServerList } from "./server-list.ts";
@@ -61,10 +61,25 @@ export class NodeMembership {
     return { server: url, tls: { ca: serverCa, cert: certificate, key }, givenUp };
   }
 
-  /** Resolves once this machine is a node: at once when it was before, whoever answers; else as soon as a server lets it in. */
+  /**
+   * Resolves once this machine is a node: when it was before, within two seconds, with what the cluster is like now if a server tells so
+   * soon, or as it was; else as soon as a server lets it in.
+   */
   async join(signal: AbortSignal): Promise<void> {
-    if (this.#current?.nodeName === this.#options.nodeName) return;
-    this.#take(await this.#enrol(signal));
+    const { nodeName } = this.#options;
+    if (this.#current?.nodeName !== nodeName) return this.#take(await this.#enrol(signal));
+    const { url, givenUp } = this.servers.current;
+    try {
+      const { cluster, servers } = await askCluster(url, this.#current, AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]));
+      if (!Bun.deepEquals(cluster, this.#current.cluster)) {
+        log.info("The cluster's networks or names have changed", { cluster });
+        this.#write({ ...this.#current, cluster });
+      }
+      this.servers.learn(servers);
+    } catch (error) {
+      this.servers.failed(givenUp);
+      log.info("No server has told what the cluster is like now: this node starts with what it knows", { server: url, reason: (error as Error).message });
+    }
   }
 
   /** Renews certificates before they end, and at the start what ended while the machine was off. */
@@ -121,5 +136,7 @@ export class NodeMembership {
   }
 }
 
+/** How long a start waits for a server's word, in milliseconds. */
+const patienceMs = 2000;
 /** No certificate is asked for more often than this, in milliseconds. */
 const settleMs = 60_000;

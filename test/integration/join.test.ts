@@ -114,7 +114,33 @@ describe("joining", () => {
     for (const write of [edge.network.list(secrets), edge.network.delete(nodes, { name: "edge-1" })]) expect(await write.then(() => "allowed", (error: { code: number }) => error.code)).toBe(403);
   });
 
-  test("a second start asks nobody", async () => {
+  test("a start learns what has changed in the cluster; only nodes are told", async () => {
+    await using server = await startJoinServer();
+    const edge = machine(server);
+    await edge.join();
+    server.cluster.clusterDomain = "farm.example";
+    await machine(server, { directory: edge.directory, token: "" }).join();
+    expect(edge.saved().cluster.clusterDomain).toBe("farm.example");
+    expect((await fetch(`${server.url}/v1-skiff/cluster`, { tls: { ca: server.pki.serverCa.certificate } })).status).toBe(401);
+  });
+
+  test("a start without a server goes on with what is known, soon", async () => {
+    await using server = await startJoinServer();
+    const edge = machine(server);
+    await edge.join();
+    const silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    try {
+      const again = machine(server, { directory: edge.directory, token: "", servers: [`https://127.0.0.1:${silent.port}`] });
+      const began = performance.now();
+      await again.join();
+      expect(performance.now() - began).toBeLessThan(5000);
+      expect(again.membership.current).toEqual(edge.saved());
+    } finally {
+      silent.stop(true);
+    }
+  });
+
+  test("a second start needs nobody", async () => {
     await using server = await startJoinServer();
     const edge = machine(server);
     await edge.join();

@@ -4,6 +4,7 @@ import { nodes, secrets } from "../../src/apis/builtins.ts";
 import { listenFront } from "../../src/apiserver/front/listen.ts";
 import type { Front } from "../../src/apiserver/front/front.ts";
 import type { HttpHandler } from "../../src/base/http.ts";
+import type { ClusterConfiguration } from "../../src/base/join/enrolment.ts";
 import type { Client } from "../../src/client/client.ts";
 import { withJoin } from "../../src/server/join/handler.ts";
 import { ownNodePasswords } from "../../src/server/join/password-owners.ts";
@@ -28,6 +29,8 @@ export interface JoinServer extends AsyncDisposable {
   readonly token: string;
   readonly dataDir: string;
   readonly pki: Awaited<ReturnType<typeof ensurePki>>;
+  /** What it tells nodes; tests change it. */
+  readonly cluster: ClusterConfiguration;
   /** What its ports call. */
   readonly handler: HttpHandler;
   /** Whether start-up has finished. */
@@ -49,10 +52,11 @@ export async function startJoinServer({ now = Date.now, token: given }: JoinServ
   const stop = new AbortController();
   const owning = ownNodePasswords({ client, informers }, stop.signal);
   const state = { ready: true };
+  const cluster: ClusterConfiguration = { clusterCidrs: ["10.42.0.0/16"], serviceCidrs: ["10.43.0.0/16"], clusterDns: ["10.43.0.10"], clusterDomain: "cluster.local" };
   const handler = withJoin(api.handler, {
     client, nodes: informers.informer(nodes).lister, secrets: informers.informer(secrets).lister, joinSecrets: () => joinSecrets(dataDir), serverCa: pki.serverCa, clientCa: pki.clientCa,
     ready: () => state.ready, reservedNames: () => servingNames, servers: () => serverUrls(informers.informer(endpointslices).lister), now,
-    cluster: { clusterCidrs: ["10.42.0.0/16"], serviceCidrs: ["10.43.0.0/16"], clusterDns: ["10.43.0.10"], clusterDomain: "cluster.local" },
+    cluster,
   });
   const open = (port: number): Promise<Front> => listenFront({ hostname: "127.0.0.1", port, tls: { cert: pki.serving.certificate, key: pki.serving.key, clientCa: pki.clientCa.certificate }, handler });
   const first = await open(0), { port } = first;
@@ -62,7 +66,7 @@ export async function startJoinServer({ now = Date.now, token: given }: JoinServ
   };
   let current = first;
   return {
-    api, client, url: `https://127.0.0.1:${port}`, token, dataDir, pki, handler,
+    api, client, url: `https://127.0.0.1:${port}`, token, dataDir, pki, handler, cluster,
     get ready() {
       return state.ready;
     },

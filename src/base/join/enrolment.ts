@@ -2,6 +2,8 @@
 
 export const enrolPath = "/v1-skiff/enroll";
 export const caPath = "/cacerts";
+/** Tells a node, known by its certificate, what it was told when it enrolled: a `ClusterAnswer`. */
+export const clusterPath = "/v1-skiff/cluster";
 
 /** The certificates a node has: by which the kubelet and the parts beside it talk to the API server, and that of the kubelet's own API. */
 export const identities = ["kubelet", "network", "serving"] as const;
@@ -17,11 +19,14 @@ export interface EnrolmentRequest {
   requests: Record<IdentityName, string>;
 }
 
-export interface Enrolment {
+export interface Enrolment extends ClusterAnswer {
   /** PEM. */
   certificates: Record<IdentityName, string>;
   /** PEM of the CA by which the kubelet knows who calls it. */
   clientCa: string;
+}
+
+export interface ClusterAnswer {
   cluster: ClusterConfiguration;
   /** All servers of the cluster, such as `https://10.0.0.1:6443`. */
   servers: string[];

@@ -1,6 +1,6 @@
-import { internalError, methodNotAllowed, noSuchPath, StatusError } from "../../apimachinery/status.ts";
+import { internalError, methodNotAllowed, noSuchPath, StatusError, unauthorized } from "../../apimachinery/status.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../../base/http.ts";
-import { caPath, enrolPath } from "../../base/join/enrolment.ts";
+import { caPath, clusterPath, enrolPath, type ClusterAnswer } from "../../base/join/enrolment.ts";
 import { logger } from "../../base/log.ts";
 import { enrol, type EnrolDependencies } from "./enrol.ts";
 
@@ -30,6 +30,11 @@ async function answer(dependencies: JoinRoutes, path: string, request: HttpReque
     if (path === caPath) {
       needs(request, "GET", "HEAD");
       return response.send(200, { "Content-Type": "application/x-pem-file" }, request.method === "HEAD" ? "" : dependencies.serverCa.certificate);
+    }
+    if (path === clusterPath) {
+      needs(request, "GET");
+      if (!request.peer?.organizations.includes("system:nodes")) throw unauthorized();
+      return response.send(200, { "Content-Type": "application/json" }, JSON.stringify({ cluster: dependencies.cluster, servers: dependencies.servers() } satisfies ClusterAnswer));
     }
     if (path !== enrolPath) throw noSuchPath();
     needs(request, "POST");
