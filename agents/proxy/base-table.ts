@@ -21,7 +21,7 @@ export const pickChains = {
  * nft 1.0.6 refuses a rule that uses a typeof map which an earlier transaction made ("conflicting protocols specified").
  *
  * What packets meet, in order:
- * - before addresses are changed: `firewall`, for loadBalancerSourceRanges.
+ * - before addresses are changed: `firewall`, for loadBalancerSourceRanges; and what is sent to loopback from elsewhere is dropped.
  * - `services`: from beyond the pods to a cluster IP is marked for masquerading. Outside addresses are marked too, or, under
  *   externalTrafficPolicy Local, led to `local-policy`, which sends pods and the node itself to all endpoints and others to this node's.
  * - `no-service`, of what still has a Service's address then: refused or dropped.
@@ -59,6 +59,8 @@ export function baseTable(config: FamilyConfig, capacity = smallestCapacity): Tr
     ["reject-it", "reject"],
     ["drop-it", "drop"],
     ["masquerade-it", markForMasquerade],
+    // Interfaces of pods with host ports let it through: see loopback.ts.
+    ["firewall-prerouting", `iifname != "lo" ${ip} daddr ${loopback} drop`],
     ["firewall-prerouting", `ct state new ${service} vmap @firewall`],
     ["firewall-output", `ct state new ${service} vmap @firewall`],
 
@@ -67,8 +69,8 @@ export function baseTable(config: FamilyConfig, capacity = smallestCapacity): Tr
     ["services", `${service} vmap @service-ips`],
     ["services", `${atNodePort} jump nodeports`],
     ["services", `fib daddr type local dnat ${ip} addr . port to ${service} map @host-ports`],
-    // From a loopback address nothing leaves this machine, even for a pod's.
-    ["services", `${ip} saddr != ${loopback} fib daddr type local dnat ${ip} addr . port to ${nodePort} map @host-ports-any`],
+    // Of IPv6 nothing leaves this machine from a loopback address, even for a pod's.
+    ["services", `${ip === "ip6" ? `${ip} saddr != ${loopback} ` : ""}fib daddr type local dnat ${ip} addr . port to ${nodePort} map @host-ports-any`],
     ["nodeports", `${nodePort} vmap @external-nodeports`],
     ["nodeports", `${nodePort} vmap @service-nodeports`],
     ["local-policy", `${ip} saddr ${pods} goto to-any`],
@@ -83,6 +85,7 @@ export function baseTable(config: FamilyConfig, capacity = smallestCapacity): Tr
     ["output", "jump services"],
 
     ["postrouting", `meta mark and ${masqueradeMark} != 0 meta mark set meta mark xor ${masqueradeMark} ${masquerade}`],
+    ["postrouting", `oifname != "lo" ${ip} saddr ${loopback} ct status dnat ${masquerade}`],
     ["postrouting", `ct status dnat ${ip} saddr . ${ip} daddr @hairpin ${masquerade}`],
     ["postrouting", `${ip} saddr ${pods} ${ip} daddr != { ${[...config.clusterCidrs, ...linkOnly].join(", ")} } ${masquerade}`],
 

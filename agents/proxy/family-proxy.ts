@@ -4,11 +4,13 @@ import type { Frozen } from "../../src/apimachinery/meta.ts";
 import type { Pod, Service } from "../../src/apis/generated/core/v1.ts";
 import type { EndpointSlice } from "../../src/apis/generated/discovery/v1.ts";
 import type { Clock } from "../../src/base/clock.ts";
+import type { Logger } from "../../src/base/log.ts";
 import type { Place } from "./endpoints.ts";
 import { type FamilyConfig, ofFamily } from "./family.ts";
 import { FamilyTable } from "./family-table.ts";
 import type { HealthCheck } from "./health-check.ts";
 import { hostPorts } from "./host-ports.ts";
+import { openLoopback } from "./loopback.ts";
 import { servicePorts, type ServicePort } from "./service-ports.ts";
 import { hostPortRules, nodePortAddressRules, serviceRules } from "./service-rules.ts";
 import { type StaleFlows, staleFlows, staleFlowTest, type UdpFronts, udpFronts, udpHostPorts } from "./udp-flows.ts";
@@ -27,7 +29,7 @@ export class FamilyProxy {
   readonly #healthChecks = new Map<string, Omit<HealthCheck, "address">>();
   #stale: StaleFlows[] = [];
 
-  constructor(private readonly options: { nft: Nftables; conntrack: Conntrack; config: FamilyConfig; clock: Clock }) {
+  constructor(private readonly options: { nft: Nftables; conntrack: Conntrack; config: FamilyConfig; clock: Clock; log: Logger }) {
     this.table = new FamilyTable(options);
   }
 
@@ -59,6 +61,8 @@ export class FamilyProxy {
     const owner = `pod ${key}`, ports = pod ? hostPorts(pod, this.config.family) : [];
     this.table.rules.put(owner, ports.length > 0 ? hostPortRules(ports) : undefined);
     this.#setUdp(owner, udpHostPorts(ports));
+    const onLoopback = ports.find(({ hostIp }) => hostIp === "" || hostIp.startsWith("127."));
+    if (onLoopback && this.config.family === "IPv4") openLoopback(onLoopback.endpoint.ip, this.options.log);
   }
 
   setNode({ nodePortAddresses }: NodeFacts): void {

@@ -147,6 +147,8 @@ test("host ports: by address and protocol, on loopback for who asks from another
     hostPortPod("c", pods[2]!, [{ containerPort: 8081, hostPort: 54323, hostIP: node.ip, protocol: "UDP" }, { containerPort: 8080, hostPort: 8888 }, { containerPort: 8080, hostPort: 30080 }]),
   );
   expect(await first(request(node, "127.0.0.1", 54323, "--interface", node.ip))).toBe("pod2");
+  expect(await first(request(node, "127.0.0.1", 54323))).toBe("pod2");
+  expect(await first(request(node, "127.0.0.1", 8888))).toBe("pod4");
   expect(await first(request(node, node.ip, 54323))).toBe("pod3");
   expect(await request(outside, node.ip, 54323)).toBe(`pod3 ${outside.ip}`);
   expect(await answer(sending(outside, node.ip, 54323))).toBe("pod4");
@@ -162,6 +164,23 @@ test("host ports: by address and protocol, on loopback for who asks from another
   expect(await answer(client)).toBe("pod2");
   for (const name of ["a", "b", "c"]) await lab.remove("pods", `default/${name}`);
   expect(await request(outside, node.ip, 8888)).toBe(7);
+});
+
+test("a pod whose host port answers on loopback reaches nothing there itself", async () => {
+  const secret = Bun.serve({ hostname: "127.0.0.1", port: 9191, fetch: () => new Response("secret") });
+  try {
+    await lab.apply(hostPortPod("a", pods[0]!, [{ containerPort: 8080, hostPort: 8888 }]));
+    expect(String(await request(node, "127.0.0.1", 8888))).toStartWith("pod2 ");
+    const { namespace } = pods[0]!;
+    // As somebody with all rights in a pod would: loopback by way of the node.
+    for (const command of ["addr del 127.0.0.1/8 dev lo", "route add 127.0.0.1/32 via 10.42.0.1 dev eth0"]) run("ip", "-n", namespace!, ...command.split(" "));
+    run("nsenter", `--net=/run/netns/${namespace}`, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet; ip route del local 127.0.0.0/8 dev lo table local 2>/dev/null; ip route del local 127.0.0.1 dev lo table local 2>/dev/null; true");
+    expect(run("ip", "-n", namespace!, "route", "get", "127.0.0.1")).toContain("via 10.42.0.1");
+    expect(await request(pods[0]!, "127.0.0.1", 9191)).toBe(28);
+  } finally {
+    await secret.stop(true);
+    await lab.remove("pods", "default/a");
+  }
 });
 
 test("health checks say how many endpoints the node has: with one 200, without or with ending ones 503; and end with the service", async () => {
