@@ -81,10 +81,13 @@ const flags: Readonly<Record<string, readonly [field: keyof KubeletSettings, rea
   "pod-manifest-path": ["staticPodPath", path],
 };
 
-/** Reads `name=value` as a kubelet's flags have it, dashes before the name or not. Throws an Error with a sentence for the first mistake. */
+/**
+ * Reads `name=value` as a kubelet's flags have it, dashes before the name or not. Values that are lists may have been cut at their commas:
+ * what begins with no setting's name goes on with the list before. Throws an Error with a sentence for the first mistake.
+ */
 export function parseKubeletArgs(args: readonly string[]): KubeletSettings {
   const settings: Record<string, unknown> = {};
-  for (const arg of args) {
+  for (const arg of rejoined(args)) {
     const [, name = "", text = ""] = /^-*([^=]*)=?(.*)$/s.exec(arg)!;
     const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
     if (!flag) throw new Error(`the kubelet has no setting ${JSON.stringify(name)} here; it has ${Object.keys(flags).join(", ")}`);
@@ -97,6 +100,20 @@ export function parseKubeletArgs(args: readonly string[]): KubeletSettings {
   }
   return checked(settings as KubeletSettings);
 }
+
+function rejoined(args: readonly string[]): string[] {
+  const whole: string[] = [];
+  for (const arg of args) {
+    const last = whole.at(-1);
+    if (last !== undefined && lists.includes(readerOf(last)) && !readerOf(arg)) whole[whole.length - 1] = `${last},${arg}`;
+    else whole.push(arg);
+  }
+  return whole;
+}
+
+const lists: readonly (Reader | undefined)[] = [list, amounts];
+const nameOf = (arg: string): string => /^-*([^=]*)/.exec(arg)![1]!;
+const readerOf = (arg: string): Reader | undefined => (Object.hasOwn(flags, nameOf(arg)) ? flags[nameOf(arg)]![1] : undefined);
 
 function checked(settings: KubeletSettings): KubeletSettings {
   const { imageGCHighThresholdPercent: high = 85, imageGCLowThresholdPercent: low = 80, containerLogMaxFiles = 2, imageMinimumGCAge = 0, imageMaximumGCAge = 0 } = settings;

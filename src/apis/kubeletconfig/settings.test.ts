@@ -13,6 +13,11 @@ describe("a kubelet's flags", () => {
     });
   });
 
+  test("are put together where commas have cut them apart", () => {
+    expect(parseKubeletArgs(["kube-reserved=cpu=100m", "memory=64Mi", "eviction-hard=memory.available<5%", "pid.available<3%", "max-pods=5"]))
+      .toEqual({ kubeReserved: { cpu: "100m", memory: "64Mi" }, evictionHard: ["memory.available<5%", "pid.available<3%"], maxPods: 5 });
+  });
+
   test.each([
     ["cgroup-driver=systemd", 'the kubelet has no setting "cgroup-driver" here; it has max-pods'],
     ["max-pods=many", 'the kubelet\'s max-pods must be a whole number such as 200, not "many"'],
