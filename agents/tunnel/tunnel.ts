@@ -39,6 +39,10 @@ const patienceMs = 5_000;
 const pingSlackMs = 1_500;
 /** A connection that lasted so long was one: the next attempt is soon. */
 const wellAfterMs = 10_000;
+/** Attempts that requests ask for are so far apart at least. */
+const hurriedMs = 1_000;
+/** What lets no WebSocket through will not soon. */
+const refusedMs = 30_000;
 
 const systemAddresses = (): string[] => Object.values(networkInterfaces()).flatMap((each) => (each ?? []).map(({ address }) => address));
 
@@ -48,6 +52,9 @@ const systemAddresses = (): string[] => Object.values(networkInterfaces()).flatM
  */
 export class AgentTunnel {
   #session: TunnelSession | undefined;
+  /** Ends the wait for the next attempt, while there is one. */
+  #pause: AbortController | undefined;
+  #attemptedAt = -Infinity;
   /** The last attempt was answered, but not with a tunnel: something between doesn't let it through. */
   #refused = false;
   #restored = new AbortController();
@@ -70,11 +77,11 @@ export class AgentTunnel {
   /** Keeps the connection until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log, servers } = this.options;
-    const backoff = new Backoff({ base: 300, max: 30_000, jitter: 1 });
+    const backoff = new Backoff({ base: 300, max: 10_000, jitter: 1 });
     let told = "";
     while (!signal.aborted) {
       const { url, givenUp } = servers.current;
-      const began = clock.monotonic();
+      const began = this.#attemptedAt = clock.monotonic();
       try {
         const reason = await this.#connection(url, AbortSignal.any([signal, givenUp]));
         if (signal.aborted) return;
@@ -91,8 +98,15 @@ export class AgentTunnel {
         if (!this.#refused) servers.failed(givenUp);
       }
       if (clock.monotonic() - began > wellAfterMs) backoff.reset();
-      await clock.sleep(backoff.next(), signal).catch(() => undefined);
+      this.#pause = new AbortController();
+      await clock.sleep(this.#refused ? refusedMs * (1 + Math.random()) : backoff.next(), AbortSignal.any([signal, this.#pause.signal])).catch(() => undefined);
+      this.#pause = undefined;
     }
+  }
+
+  /** Somebody wants to say something: the next attempt is due, if the last wasn't just now. */
+  #hurry(): void {
+    if (this.options.clock.monotonic() - this.#attemptedAt >= hurriedMs) this.#pause?.abort();
   }
 
   /** Tells the server that the kubelet is alive, and all is as it last reported. False while there is no tunnel. */
@@ -122,7 +136,10 @@ export class AgentTunnel {
   }
 
   async #carrier(role: number, signal: AbortSignal | undefined): Promise<Carrier | undefined> {
-    if (!this.isUp && !this.#refused) await this.#attempt(signal);
+    if (!this.isUp && !this.#refused) {
+      this.#hurry();
+      await this.#attempt(signal);
+    }
     const session = this.#session;
     if (!session?.isOpen) return undefined;
     return async ({ method, url, headers, body, signal: until }) => {
