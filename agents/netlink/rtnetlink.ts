@@ -15,7 +15,7 @@ export const familyNumber = { 4: 2, 6: 10, bridge: 7, any: 0 } as const;
 const familyOf = (number: number): Family | undefined => (number === familyNumber[4] ? 4 : number === familyNumber[6] ? 6 : undefined);
 
 const ifla = { address: 1, ifname: 3, mtu: 4, linkInfo: 18, afSpec: 26 } as const;
-const vxlan = { id: 1, local: 4, learning: 7, port: 15, local6: 17 } as const;
+const vxlan = { id: 1, local: 4, learning: 7, port: 15, local6: 17, udpChecksum: 18 } as const;
 const ifa = { address: 1, local: 2, flags: 8 } as const;
 const rta = { dst: 1, oif: 4, gateway: 5, priority: 6, metrics: 8, table: 15, multipath: 9 } as const;
 const nda = { dst: 1, lladdr: 2 } as const;
@@ -38,11 +38,12 @@ export const linkHeader = (index = 0, flags = 0, change = 0): Uint8Array => pack
   view.setUint32(12, change, true);
 });
 
+/** VXLAN without learning, for stations are told, and without a checksum of what has its own (RFC 7348: it should be zero; over IPv6 there is one nevertheless). */
 export function newLink(link: NewLink): Request {
   const info = [attribute(infoKind, cstring(link.kind))];
   if (link.kind === "vxlan") {
     const local = parseAddress(link.vxlan.local)!;
-    info.push(nested(infoData, attribute(vxlan.id, u32(link.vxlan.id)), attribute(local.family === 4 ? vxlan.local : vxlan.local6, addressBytes(local)), attribute(vxlan.learning, u8(0)), attribute(vxlan.port, u16be(link.vxlan.port))));
+    info.push(nested(infoData, attribute(vxlan.id, u32(link.vxlan.id)), attribute(local.family === 4 ? vxlan.local : vxlan.local6, addressBytes(local)), attribute(vxlan.learning, u8(0)), attribute(vxlan.udpChecksum, u8(0)), attribute(vxlan.port, u16be(link.vxlan.port))));
   }
   return {
     fixed: linkHeader(), attributes: [

@@ -1,12 +1,13 @@
 // `npm run bench:node`: what a node costs, and what it costs its server, as a table. `--quick` for a rough look, `--only wire,dns` for some.
 import type { Measure } from "./measure.ts";
 import { measureNodeDns } from "./node-dns.ts";
+import { measureNodeNetwork } from "./node-network.ts";
 import { measureNodePolicies } from "./node-policies.ts";
 import { measureServices } from "./node-services.ts";
 import { measureNodeWire } from "./node-wire.ts";
 import { printTable } from "./table.ts";
 
-const measures: Record<string, Measure> = { wire: measureNodeWire, services: measureServices, policies: measureNodePolicies, dns: measureNodeDns };
+const measures: Record<string, Measure> = { wire: measureNodeWire, network: measureNodeNetwork, services: measureServices, policies: measureNodePolicies, dns: measureNodeDns };
 
 const quick = process.argv.includes("--quick");
 const only = process.argv.includes("--only") ? process.argv[process.argv.indexOf("--only") + 1]!.split(",") : Object.keys(measures);
