@@ -2,12 +2,13 @@
 import type { Measure } from "./measure.ts";
 import { measureNodeDns } from "./node-dns.ts";
 import { measureNodeNetwork } from "./node-network.ts";
+import { measureNodePods } from "./node-pods.ts";
 import { measureNodePolicies } from "./node-policies.ts";
 import { measureServices } from "./node-services.ts";
 import { measureNodeWire } from "./node-wire.ts";
 import { printTable } from "./table.ts";
 
-const measures: Record<string, Measure> = { wire: measureNodeWire, network: measureNodeNetwork, services: measureServices, policies: measureNodePolicies, dns: measureNodeDns };
+const measures: Record<string, Measure> = { pods: measureNodePods, wire: measureNodeWire, network: measureNodeNetwork, services: measureServices, policies: measureNodePolicies, dns: measureNodeDns };
 
 const quick = process.argv.includes("--quick");
 const only = process.argv.includes("--only") ? process.argv[process.argv.indexOf("--only") + 1]!.split(",") : Object.keys(measures);

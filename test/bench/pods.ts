@@ -42,7 +42,7 @@ export const measurePods: Measure = async ({ network, quick }) => {
 };
 
 /** RunPodSandbox, CreateContainer and StartContainer, as short as they can be. */
-async function bareCalls({ runtime }: ContainerRuntime, cgroupParent: string, number: number): Promise<number> {
+export async function bareCalls({ runtime }: ContainerRuntime, cgroupParent: string, number: number): Promise<number> {
   const config = { metadata: { name: `bare-${number}`, namespace: "bench", uid: `bare-${number}`, attempt: 0 }, linux: { cgroupParent: `/${cgroupParent}` } };
   let podSandboxId = "";
   const ms = await timed(async () => {
