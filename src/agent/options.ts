@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parseJoinToken, type JoinToken } from "../base/join/join-token.ts";
-import { nodeSettings, type NodeOptions, type Setting, type SettingValues } from "../server/options.ts";
-import { parseNodeOptions } from "../server/parse-options.ts";
+import { nodeSettings, type NodeOptions, parseNodeOptions } from "../server/node-options.ts";
+import type { Setting, SettingValues } from "../server/options.ts";
 import { UsageError } from "../server/settings.ts";
 
 export const agentSettings = [

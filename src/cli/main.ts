@@ -1,12 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { UsageError } from "../server/settings.ts";
-import { addAgentCommand } from "./agent.ts";
-import { addHollowCommand } from "./hollow.ts";
 import { addKubectlCommand, kubectlArguments, runKubectl } from "./kubectl.ts";
-import { addServerCommand } from "./server.ts";
-import { addStatusCommand } from "./status.ts";
-import { addTokenCommand } from "./token.ts";
-import { addVersionCommand } from "./version.ts";
 
 /** Runs one command line. Resolves with the exit code; mistakes are one sentence on stderr. */
 export async function main(argv: readonly string[], calledAs = process.argv0): Promise<number> {
@@ -16,13 +10,7 @@ export async function main(argv: readonly string[], calledAs = process.argv0): P
     .description("Kubernetes for the edge in one executable.\n\nRun a cluster with `skiff server`, then use kubectl with the kubeconfig it writes; join other machines with `skiff agent`.")
     .showHelpAfterError("(run with --help to see what there is)")
     .exitOverride();
-  addServerCommand(program);
-  addAgentCommand(program);
-  addKubectlCommand(program);
-  addStatusCommand(program);
-  addTokenCommand(program);
-  addVersionCommand(program);
-  addHollowCommand(program);
+  for (const add of await commandsFor(argv[0])) add(program);
   try {
     await program.parseAsync([...argv], { from: "user" });
     return 0;
@@ -32,6 +20,22 @@ export async function main(argv: readonly string[], calledAs = process.argv0): P
     process.stderr.write(`skiff: ${describe(error)}\n`);
     return 1;
   }
+}
+
+/** Each in a module of its own, with all that it needs: an agent has no use for what makes a server large. */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  server: async () => (await import("./server.ts")).addServerCommand,
+  agent: async () => (await import("./agent.ts")).addAgentCommand,
+  kubectl: async () => addKubectlCommand,
+  status: async () => (await import("./status.ts")).addStatusCommand,
+  token: async () => (await import("./token.ts")).addTokenCommand,
+  version: async () => (await import("./version.ts")).addVersionCommand,
+  hollow: async () => (await import("./hollow.ts")).addHollowCommand,
+};
+
+/** The command that is called, or all of them where the help or a mistake wants them. */
+function commandsFor(name = ""): Promise<((program: Command) => void)[]> {
+  return Promise.all((Object.hasOwn(commands, name) ? [commands[name]!] : Object.values(commands)).map((load) => load()));
 }
 
 function describe(error: unknown): string {
