@@ -4,7 +4,7 @@ import type { Clock } from "../../src/base/clock.ts";
 import type { HttpHandler } from "../../src/base/http.ts";
 import type { Logger } from "../../src/base/log.ts";
 import type { DialTls } from "../../src/base/stream/dial.ts";
-import { answeredPings, answerMs, pingMs, serverRole } from "../../src/base/tunnel/connect.ts";
+import { answeredPings, answerMs, pingMs, ServerRole } from "../../src/base/tunnel/connect.ts";
 import { PingFlag } from "../../src/base/tunnel/frames.ts";
 import { bodyOf, sendRequest } from "../../src/base/tunnel/request.ts";
 import { serveStream } from "../../src/base/tunnel/serve.ts";
@@ -12,6 +12,7 @@ import { TunnelSession } from "../../src/base/tunnel/session.ts";
 import { WebSocketRefused } from "../../src/base/websocket/client.ts";
 import type { Carrier, Transport } from "../../src/client/transport.ts";
 import { dialTunnel, type DialledTunnel } from "./dial.ts";
+import { targetProxy } from "./target-proxy.ts";
 
 export interface AgentTunnelOptions {
   /** The server that is used now; `failed` is told when it can't be reached, and another may take its place. */
@@ -170,7 +171,7 @@ export class AgentTunnel {
     const session: TunnelSession = new TunnelSession(socket, {
       side: "agent", mostStreams, mostHeldBytes,
       serve: (stream, head) => serveStream(session, stream, head, {
-        handlerFor: ({ role }) => (role === serverRole ? { handler } : undefined), remoteAddress: new URL(server).hostname, mostBodyBytes,
+        handlerFor: ({ role }) => (role === ServerRole.kubelet ? { handler } : role === ServerRole.targets ? { handler: targetProxy } : undefined), remoteAddress: new URL(server).hostname, mostBodyBytes,
         onError: ({ method, url }, error) => log.error("a request handler failed", { method, path: url.split("?", 1)[0], error }),
       }),
       onReceived: () => {

@@ -150,7 +150,7 @@ class Server {
         keepAgentToken({ dataDir: options.dataDir, serverCa: this.#pki.serverCa.certificate, ...(options.agentToken ? { given: options.agentToken } : {}) });
         this.#plane = await startControlPlane({
           options, databaseFile: layout.databaseFile, serviceAccountKey: this.#pki.serviceAccountKey, frontProxyClient: () => this.#pki.frontProxyClient, metrics: this.#metrics, clock: this.#clock, stopping: this.stopping,
-          nodes: { connect: (name) => (name === options.nodeName && !options.disableAgent ? this.#kubelet : this.#tunnels?.connect(name) ?? this.#kubeletPorts?.connect(name)) },
+          nodes: { connect: (name) => (name === options.nodeName && !options.disableAgent ? this.#kubelet : this.#tunnels?.connect(name) ?? this.#kubeletPorts?.connect(name)), network: (name) => this.#tunnels?.network(name) },
           onFatal: (error) => this.fail("the database can't be used any more", error),
         });
         this.#kubeletPorts = kubeletPorts({ nodes: this.#plane.informers.informer(nodes).lister, serverCa: this.#pki.serverCa.certificate, client: () => this.#pki.kubeletClient });

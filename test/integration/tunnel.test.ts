@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { AgentTunnel } from "../../agents/tunnel/tunnel.ts";
 import { StatusError } from "../../src/apimachinery/status.ts";
 import type { Front } from "../../src/apiserver/front/front.ts";
@@ -9,6 +9,7 @@ import type { HttpHandler } from "../../src/base/http.ts";
 import type { DialTls } from "../../src/base/stream/dial.ts";
 import { AgentRole, connectPath } from "../../src/base/tunnel/connect.ts";
 import { tunnelProtocol } from "../../src/base/tunnel/frames.ts";
+import { targetPath } from "../../src/base/tunnel/target-path.ts";
 import { agree } from "../../src/base/websocket/handshake.ts";
 import { WebSocketConnection } from "../../src/base/websocket/websocket.ts";
 import { NodeTunnels } from "../../src/server/tunnel/tunnels.ts";
@@ -240,6 +241,55 @@ describe("through the port, to a node", () => {
     await clock.advance(20_000);
     expect(server.tunnels.connect("n1")).toBeUndefined();
     expect(server.tunnels.connect("n2")).toBeUndefined();
+  });
+});
+
+describe("to what a node can reach", () => {
+  const backend = Bun.serve({
+    port: 0, hostname: "127.0.0.1",
+    fetch: async (request, server) => (server.upgrade(request) ? undefined : new Response(`${request.method} ${new URL(request.url).pathname}${new URL(request.url).search} ${request.headers.get("x-own")} ${await request.text()}`, { status: 203, headers: { "x-backend": "yes" } })),
+    websocket: { message: (socket, message) => void socket.send(message) },
+  });
+  afterAll(() => backend.stop(true));
+  const target = (path: string, port = backend.port!): string => targetPath({ scheme: "http", host: "127.0.0.1", port, path, search: "q=a%20b" });
+
+  test("requests go on, and answers come back", async () => {
+    const server = await startServer();
+    await startAgent({ port: server.front.port });
+    await connected(server, "n1");
+    const { answer, done } = exchange(server.tunnels.network("n1")!, { method: "POST", url: target("/a%2Fb"), headers: { "x-own": "mine" }, body: "sent" });
+    await done;
+    expect([answer.status, answer.headers["x-backend"], answer.text()]).toEqual([203, "yes", "POST /a%2Fb?q=a%20b mine sent"]);
+    const refused = exchange(server.tunnels.network("n1")!, { url: target("/", 1) });
+    await refused.done;
+    expect([refused.answer.status, refused.answer.text()]).toEqual([503, expect.stringContaining("error trying to reach service")]);
+    expect(server.tunnels.network("n2")).toBeUndefined();
+  });
+
+  test("the kubelet's paths don't lead there", async () => {
+    const server = await startServer();
+    await startAgent({ port: server.front.port });
+    await connected(server, "n1");
+    const { answer, done } = exchange(server.tunnels.connect("n1")!, { url: target("/") });
+    await done;
+    expect(answer.headers["x-backend"]).toBeUndefined();
+  });
+
+  test("WebSockets are joined", async () => {
+    const server = await startServer();
+    await startAgent({ port: server.front.port });
+    await connected(server, "n1");
+    const front = await listenFront({ hostname: "127.0.0.1", port: 0, tls: await serverTls(authority), handler: (request, response) => server.tunnels.network("n1")!({ ...request, method: "GET", headers: request.headers, remoteAddress: "", signal: request.signal, body: () => request.body(), url: target("/ws") }, response) });
+    cleanups.push(() => front.stop({ graceMs: 0 }));
+    const socket = new WebSocket(`wss://127.0.0.1:${front.port}/`, { tls: { ca: authority.cert } } as never);
+    const echoed = await new Promise((resolve, reject) => {
+      socket.onopen = () => socket.send("hello");
+      socket.onmessage = ({ data }) => resolve(data);
+      socket.onclose = ({ code }) => reject(new Error(`closed with ${code}`));
+    });
+    expect(echoed).toBe("hello");
+    socket.onclose = null;
+    socket.close();
   });
 });
 

@@ -12,6 +12,8 @@ import type { Exchange } from "../exchange.ts";
 export interface NodeConnector {
   /** Undefined while the node is not connected. */
   connect(nodeName: string): HttpHandler | undefined;
+  /** Serves `targetPath`s for what the node can reach and this server may have no route to; undefined where the server goes itself. */
+  network?(nodeName: string): HttpHandler | undefined;
 }
 
 export interface HandlerDependencies {

@@ -4,8 +4,8 @@ export const connectPath = "/v1-skiff/connect";
 /** As whom an agent's requests are served. The server knows both from the connection's certificate; an agent chooses between them, no more. */
 export const AgentRole = { kubelet: 0, network: 1 } as const;
 
-/** The one role a server asks an agent as. */
-export const serverRole = 0;
+/** What a server asks of an agent: its kubelet's API, or a `targetPath`, to be passed on to what the machine can reach. Apart, so that no path of the one leads to the other. */
+export const ServerRole = { kubelet: 0, targets: 1 } as const;
 
 /** An agent says something at least so often, in milliseconds. */
 export const pingMs = 10_000;

@@ -3,7 +3,7 @@ import type { NodeConnector } from "../../apiserver/handlers/handler.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, PeerCertificate } from "../../base/http.ts";
 import { logger } from "../../base/log.ts";
-import { AgentRole, CloseCode, serverRole, silenceMs } from "../../base/tunnel/connect.ts";
+import { AgentRole, CloseCode, ServerRole, silenceMs } from "../../base/tunnel/connect.ts";
 import { mostMessage, PingFlag, tunnelProtocol } from "../../base/tunnel/frames.ts";
 import { handlerThrough, TunnelRequestError } from "../../base/tunnel/request.ts";
 import { serveStream } from "../../base/tunnel/serve.ts";
@@ -32,6 +32,7 @@ const patienceMs = 10_000;
 interface Tunnel {
   session: TunnelSession;
   handler: HttpHandler;
+  targets: HttpHandler;
 }
 
 const log = logger("tunnel");
@@ -62,6 +63,10 @@ export class NodeTunnels implements NodeConnector {
     if (this.options.clock.monotonic() - lostAt < returnMs) return this.#onceBack(nodeName);
     this.#lost.delete(nodeName);
     return undefined;
+  }
+
+  network(nodeName: string): HttpHandler | undefined {
+    return this.#tunnels.get(nodeName)?.targets;
   }
 
   #onceBack(nodeName: string): HttpHandler {
@@ -113,7 +118,7 @@ export class NodeTunnels implements NodeConnector {
         if (flags & PingFlag.Heartbeat) onHeartbeat(nodeName);
       },
     });
-    const tunnel: Tunnel = { session, handler: throughTunnel(session) };
+    const tunnel: Tunnel = { session, handler: throughTunnel(session, ServerRole.kubelet), targets: throughTunnel(session, ServerRole.targets) };
     const before = this.#tunnels.get(nodeName);
     this.#tunnels.set(nodeName, tunnel);
     this.#lost.delete(nodeName);
@@ -189,8 +194,8 @@ const requestFields = (request: HttpRequest): HttpRequest => ({
 });
 
 /** The kubelet behind the tunnel; without an answer of it the API server says so, in Kubernetes' words. */
-function throughTunnel(session: TunnelSession): HttpHandler {
-  const handler = handlerThrough(session, serverRole);
+function throughTunnel(session: TunnelSession, role: number): HttpHandler {
+  const handler = handlerThrough(session, role);
   return async (request: HttpRequest, response: HttpResponse) => {
     try {
       await handler(request, response);

@@ -18,7 +18,7 @@ export const nodeProxy: ResourceHandler = async ({ registry, nodes }, exchange, 
   const host = (addresses.find(({ type }) => type === "InternalIP") ?? addresses.find(({ type }) => type === "ExternalIP"))?.address;
   if (!host || isLocal(host)) throw badRequest("address not allowed");
   if (!/^\d+$/.test(port)) throw badRequest(`invalid node request ${JSON.stringify(exchange.info.name)}`);
-  await forward(exchange, { scheme, host, port: Number(port), path, search });
+  await forward(exchange, { scheme, host, port: Number(port), path, search }, nodes.network?.(name));
 };
 
 const kubeletPort = 10250;

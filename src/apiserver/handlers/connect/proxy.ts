@@ -7,7 +7,7 @@ import { isLocal, pathBehindProxy, redirectedToRoot, searchOf, splitTarget } fro
 import { forward } from "./reverse-proxy.ts";
 
 /** `/api/v1/namespaces/NS/pods/[scheme:]NAME[:PORT]/proxy/PATH`. */
-export const podProxy: ResourceHandler = async ({ registry }, exchange, card) => {
+export const podProxy: ResourceHandler = async ({ registry, nodes }, exchange, card) => {
   const { scheme, name, port } = splitTarget("pod", exchange.info.name);
   const pod = await registry.get(card, { namespace: exchange.info.namespace, name }) as Frozen<Pod>;
   if (!pod.status?.podIP || isLocal(pod.status.podIP)) throw badRequest("address not allowed");
@@ -15,11 +15,11 @@ export const podProxy: ResourceHandler = async ({ registry }, exchange, card) =>
   const number = port === "" ? ports[0]?.containerPort : /^\d+$/.test(port) ? Number(port) : ports.find((each) => each.name === port)?.containerPort;
   if (port !== "" && !number) throw badRequest(`no port ${JSON.stringify(port)} found for pod ${JSON.stringify(name)}`);
   if (redirectedToRoot(exchange)) return;
-  await forward(exchange, { scheme, host: pod.status.podIP, port: number ?? (scheme === "https" ? 443 : 80), path: pathBehindProxy(exchange.request.url), search: searchOf(exchange.request.url) });
+  await forward(exchange, { scheme, host: pod.status.podIP, port: number ?? (scheme === "https" ? 443 : 80), path: pathBehindProxy(exchange.request.url), search: searchOf(exchange.request.url) }, nodes.network?.(pod.spec.nodeName ?? ""));
 };
 
 /** `/api/v1/namespaces/NS/services/[scheme:]NAME[:PORT]/proxy/PATH`: one of the ready endpoints, at random. */
-export const serviceProxy: ResourceHandler = async ({ registry }, exchange, card) => {
+export const serviceProxy: ResourceHandler = async ({ registry, nodes }, exchange, card) => {
   const { scheme, name, port } = splitTarget("service", exchange.info.name);
   const { namespace } = exchange.info;
   const service = await registry.get(card, { namespace, name }) as Frozen<Service>;
@@ -30,17 +30,18 @@ export const serviceProxy: ResourceHandler = async ({ registry }, exchange, card
   const chosen = addresses[Math.floor(Math.random() * addresses.length)];
   if (!chosen) throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(name)}`);
   if (redirectedToRoot(exchange)) return;
-  await forward(exchange, { scheme, ...chosen, path: pathBehindProxy(exchange.request.url), search: searchOf(exchange.request.url) });
+  const { nodeName, ...where } = chosen;
+  await forward(exchange, { scheme, ...where, path: pathBehindProxy(exchange.request.url), search: searchOf(exchange.request.url) }, nodes.network?.(nodeName ?? ""));
 };
 
-async function readyAddresses(registry: HandlerDependencies["registry"], namespace: string, service: string, portName: string): Promise<{ host: string; port: number }[]> {
+async function readyAddresses(registry: HandlerDependencies["registry"], namespace: string, service: string, portName: string): Promise<{ host: string; port: number; nodeName?: string }[]> {
   const card = registry.find("discovery.k8s.io", "v1", "endpointslices");
   if (!card) return [];
   const { items } = await registry.list<EndpointSlice>(card, { namespace, labelSelector: `kubernetes.io/service-name=${service}` });
   return items.flatMap((slice) => {
     const port = slice.ports?.find((each) => (each.name ?? "") === portName)?.port;
     if (!port) return [];
-    return slice.endpoints.filter((endpoint) => endpoint.conditions?.ready !== false).flatMap(({ addresses }) => addresses.slice(0, 1))
-      .filter((host) => !isLocal(host)).map((host) => ({ host, port }));
+    return slice.endpoints.filter((endpoint) => endpoint.conditions?.ready !== false)
+      .flatMap(({ addresses, nodeName }) => addresses.slice(0, 1).filter((host) => !isLocal(host)).map((host) => ({ host, port, ...(nodeName ? { nodeName } : {}) })));
   });
 }
