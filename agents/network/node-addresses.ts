@@ -49,7 +49,7 @@ export class NodeAddresses {
     return {
       name: "node-addresses",
       start: async () => {
-        const { clock } = this.options;
+        const { clock, log } = this.options;
         let settling = false;
         const unwatch = this.#host?.onChange(() => {
           if (settling) return;
@@ -57,7 +57,7 @@ export class NodeAddresses {
           void clock.sleep(settleMs).then(() => {
             settling = false;
             this.#update();
-          });
+          }).catch((error: unknown) => log.warn("The machine's addresses could not be read", { error }));
         });
         this.#update();
         stop = () => unwatch?.();
