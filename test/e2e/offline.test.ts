@@ -2,12 +2,13 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { Database } from "bun:sqlite";
 import { copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ContainerStatus } from "../../src/apis/generated/core/v1.ts";
 import { eventually } from "../support/eventually.ts";
 import { type ClusterMember, startCluster, type TestCluster } from "../support/node/cluster.ts";
 import { deployment, pod, service, shell, webServer } from "../support/workloads.ts";
 import { wrongClock } from "../support/wrong-clock.ts";
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(240_000);
 
 /** Of the issue: from boot until all is back, with no server. */
 const backWithinMs = 30_000;
@@ -61,12 +62,14 @@ describe("a node whose server is gone", () => {
     await cluster.kubectl("create", "secret", "generic", "password", "--from-literal=word=hunter2");
     const fromConfigMap = { env: [{ name: "TEXT", valueFrom: { configMapKeyRef: { name: "greeting", key: "text" } } }], volumeMounts: [{ name: "password", mountPath: "/password" }] };
     await cluster.kubectl.apply(
+      { apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { name: "ledger" }, spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Mi" } } } },
+      pod("keeper", shell("date >> /ledger/starts; sleep 10000", { volumeMounts: [{ name: "ledger", mountPath: "/ledger" }] }), { ...onEdge, volumes: [{ name: "ledger", persistentVolumeClaim: { claimName: "ledger" } }] }),
       deployment("web", 2, webServer("mkdir /www; echo $TEXT from $HOSTNAME > /www/index.html; cp /password/word /www/", fromConfigMap), { ...onEdge, volumes: [{ name: "password", secret: { secretName: "password" } }] }),
       // No registry can be reached from here, so that the node has to be content with the image that it has, as it is autonomous.
       service("web"), pod("client", shell("sleep 10000", { imagePullPolicy: "Always" }), onEdge),
     );
     await cluster.kubectl("rollout", "status", "deployment", "web", "--timeout=60s");
-    await cluster.kubectl.untilPod("client", (status) => expect(status.phase).toBe("Running"));
+    for (const name of ["client", "keeper"]) await cluster.kubectl.untilPod(name, (status) => expect(status.phase).toBe("Running"));
     const { clusterIP } = (await cluster.kubectl.get("service", "web")).spec;
     // busybox' wget, which is linked statically, can't look up names: its nslookup can.
     const answers = async (): Promise<void> => {
@@ -84,15 +87,37 @@ describe("a node whose server is gone", () => {
     await withLog(async () => {
       expect(await running("web-")).toHaveLength(2);
       await answers();
+      expect((await inPod("keeper", "cat", "/ledger/starts")).trim().split("\n")).toHaveLength(2);
     }, backWithinMs);
 
-    const containers = [...await running("web-"), ...await running("client")];
+    // Life goes on: a pod that is not ready is left out, one that crashes starts again.
+    const [first = "", second = ""] = await running("web-");
+    const hostname = async (id: string): Promise<string> => (await ctr("tasks", "exec", "--exec-id", `test-${execs++}`, id, "hostname")).trim();
+    const other = await hostname(second);
+    const answer = (): Promise<string> => inPod("client", "wget", "-q", "-O-", `http://${clusterIP}/`).then((text) => text.trim());
+    await ctr("tasks", "exec", "--exec-id", `test-${execs++}`, first, "rm", "/www/index.html");
+    await withLog(async () => {
+      for (let n = 0; n < 10; n++) expect(await answer()).toBe(`hello from ${other}`);
+    }, 20_000);
+    const crashed = Date.now();
+    await ctr("tasks", "kill", "--signal", "SIGKILL", first);
+    await withLog(async () => {
+      expect(await running("web-")).toHaveLength(2);
+      expect(await running("web-")).not.toContain(first);
+      const seen = new Set<string>();
+      for (let n = 0; n < 10; n++) seen.add(await answer());
+      expect(seen.size).toBe(2);
+    }, 40_000);
+
+    const containers = [...await running("web-"), ...await running("client"), ...await running("keeper")];
     await cluster.server.boot();
     await cluster.untilReady("edge");
     await withLog(async () => {
-      const found = (await cluster.kubectl.items("pods")).flatMap(({ status }) => status.containerStatuses as { containerID: string; restartCount: number; ready: boolean }[]);
-      expect(found.map(({ containerID }) => containerID.replace("containerd://", "")).sort()).toEqual(containers.sort());
-      expect(found.map(({ restartCount, ready }) => [restartCount, ready])).toEqual([[1, true], [1, true], [1, true]]);
+      const found = (await cluster.kubectl.items("pods")).flatMap(({ status }) => status.containerStatuses as ContainerStatus[]);
+      expect(found.map(({ containerID }) => containerID!.replace("containerd://", "")).sort()).toEqual(containers.sort());
+      expect(found.map(({ restartCount, ready }) => [restartCount, ready]).sort()).toEqual([[1, true], [1, true], [1, true], [2, true]]);
+      const { finishedAt, exitCode } = found.find(({ restartCount }) => restartCount === 2)!.lastState!.terminated!;
+      expect([Math.abs(Date.parse(finishedAt!) - crashed) < 5000, exitCode]).toEqual([true, 137]);
     }, 30_000);
   });
 
@@ -129,6 +154,28 @@ describe("a node whose server is gone", () => {
     expect((await cluster.kubectl.items("pods")).map(({ metadata }) => metadata.name)).not.toContain("leaves");
   });
 
+  test("is not evicted from while it can't be reached, as it is autonomous, and serves those on it; back again its pods are ready as they were", async () => {
+    const tolerations = [{ key: "node.kubernetes.io/unreachable", operator: "Exists", effect: "NoExecute", tolerationSeconds: 0 }] as const;
+    await cluster.kubectl.apply(pod("hasty", shell("sleep 10000"), { ...onEdge, tolerations: [...tolerations] }));
+    await cluster.kubectl.untilPod("hasty", (status) => expect(status.phase).toBe("Running"));
+    const { clusterIP } = (await cluster.kubectl.get("service", "web")).spec;
+    const all = async (): Promise<string[]> => [...await running("web-"), ...await running("client"), ...await running("hasty")];
+    const before = await all();
+    const readiness = async (): Promise<string[]> => (await cluster.kubectl.items("pods", "--field-selector", "spec.nodeName=edge")).map(({ metadata, status }) => `${metadata.deletionTimestamp ? "leaving " : ""}${status.conditions.find(({ type }: { type: string }) => type === "Ready").status}`);
+    edge.node.unplug();
+    await eventually(async () => {
+      const { spec, status } = await cluster.kubectl.get("node", "edge");
+      expect(status.conditions.find(({ type }: { type: string }) => type === "Ready").status).toBe("Unknown");
+      expect(spec.taints).toEqual([{ key: "node.kubernetes.io/unreachable", effect: "NoSchedule", timeAdded: expect.any(String) }]);
+      expect(new Set(await readiness())).toEqual(new Set(["False"]));
+    }, { timeout: 90_000, interval: 500 });
+    expect(await inPod("client", "wget", "-q", "-O-", `http://${clusterIP}/`)).toStartWith("hello from web-");
+    edge.node.plug();
+    await withLog(async () => expect(new Set(await readiness())).toEqual(new Set(["True"])), 60_000);
+    expect(await all()).toEqual(before);
+    await cluster.kubectl("delete", "pod", "hasty");
+  });
+
   test("is a node again when it was deleted meanwhile", async () => {
     const uid = async (): Promise<string> => (await cluster.kubectl.get("node", "edge")).metadata.uid;
     const before = await uid();
@@ -159,7 +206,9 @@ describe("a node whose server is gone", () => {
       expect(await inPod("client", "wget", "-q", "-O-", `http://${clusterIP}/`)).toStartWith("hello from web-");
     }, backWithinMs);
     expect(edge.log()).toContain("1970-01-01T00:10");
-    const containers = [...await running("web-"), ...await running("client"), ...await running("stays")];
+    const all = async (): Promise<string[]> => (await Promise.all(["web-", "client", "keeper", "stays"].map(running))).flat().sort();
+    await withLog(async () => expect(await all()).toHaveLength(5), backWithinMs);
+    const containers = await all();
 
     edge.node.changeAddress(77);
     expect(edge.node.ip).not.toBe(before);
@@ -172,11 +221,11 @@ describe("a node whose server is gone", () => {
       const { addresses } = (await cluster.kubectl.get("node", "edge")).status;
       expect(addresses.find(({ type }: { type: string }) => type === "InternalIP").address).toBe(edge.node.ipv4);
       const found = (await cluster.kubectl.items("pods")).flatMap(({ status }) => status.containerStatuses as { containerID: string; ready: boolean }[]);
-      expect(found.map(({ containerID }) => containerID.replace("containerd://", "")).sort()).toEqual(containers.toSorted());
+      expect(found.map(({ containerID }) => containerID!.replace("containerd://", "")).sort()).toEqual(containers);
       expect(found.every(({ ready }) => ready)).toBe(true);
     }, 60_000);
     // What the clock said was no reason to end a container, nor is that it says something else now.
-    expect([...await running("web-"), ...await running("client"), ...await running("stays")]).toEqual(containers);
+    expect(await all()).toEqual(containers);
     await cluster.untilReady("edge");
     edge.environment = {};
   });
