@@ -66,7 +66,10 @@ export function readName(bytes: Buffer, start: number, { pointers = true } = {})
     }
     length += size + 1;
     if (size > 63 || at + 1 + size > bytes.length || length >= longestName) throw new MessageError("a name is too long");
-    name += `${name ? "." : ""}${bytes.toString("latin1", at + 1, at + 1 + size)}`;
+    const label = bytes.toString("latin1", at + 1, at + 1 + size);
+    // Such a label would look like two of them.
+    if (label.includes(".")) throw new MessageError("a label has a dot in it");
+    name += name ? `.${label}` : label;
     at += 1 + size;
   }
   return { name: lowerCase(name), end: end < 0 ? at + 1 : end };

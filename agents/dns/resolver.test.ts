@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Packet } from "dns-packet";
+import fc from "fast-check";
 import { logger } from "../../src/base/log.ts";
 import { FakeClock, settle } from "../../test/support/fake-clock.ts";
 import { AnswerCache } from "./answer-cache.ts";
@@ -278,7 +279,30 @@ describe("messages", () => {
     expect(await rcodeOf(update)).toBe("NOTIMP");
     expect(await rcodeOf(queryOf("example.org", "AXFR"))).toBe("REFUSED");
     expect(await rcodeOf(queryOf("example.org").subarray(0, 20))).toBe("FORMERR");
-    for (let length = 0; length < 40; length++) await resolver.answer(Buffer.alloc(length, 0xc0), false);
+    expect(await rcodeOf(queryOf("a-b.example").map((byte) => (byte === 0x2d ? 0x2e : byte)) as Buffer)).toBe("FORMERR");
+  });
+
+  const damage = fc.array(fc.tuple(fc.nat(200), fc.nat(255)), { maxLength: 4 });
+  const damaged = (bytes: Buffer, changes: readonly (readonly [number, number])[], length: number): Buffer => {
+    const copy = Buffer.from(bytes.subarray(0, length));
+    for (const [at, value] of changes) if (at < copy.length) copy[at] = value;
+    return copy;
+  };
+  test("damaged queries and answers harm nobody", async () => {
+    const { resolver, does, ask } = subject({ zone: (name) => (name === "out.svc" ? { alias: "example.org" } : undefined) });
+    const whole = { answers: [{ type: "CNAME" as const, name: "example.org", ttl: 9, data: "a.example.org" }, { type: "AAAA" as const, name: "a.example.org", ttl: 9, data: "fd00::1" }], ...denial(9) };
+    does(first, whole);
+    await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 80 }), damage, fc.nat(60), async (random, changes, length) => {
+      await resolver.answer(Buffer.from(random), false);
+      await resolver.answer(damaged(queryOf("example.org", "A", { udpSize: 1232 }), changes, length), false);
+    }), { numRuns: 500 });
+    const clock = new FakeClock();
+    await fc.assert(fc.asyncProperty(damage, fc.nat(200), fc.boolean(), async (changes, length, throughAlias) => {
+      const forwarder = new Forwarder({ clock, log: logger("test"), loopAdvice: "", ask: async (_, query) => damaged(answerOf(query, whole), changes, Math.max(12, length)) });
+      const damagedResolver = new Resolver({ zone: { find: (name) => (name === "out.svc" ? { alias: "example.org" } : undefined) }, forwarder, servers: { serversFor: () => [first] }, cache: new AnswerCache(() => 0), clock });
+      for (const tcp of [false, true]) expect((await damagedResolver.answer(queryOf(throughAlias ? "out.svc" : "example.org", "AAAA"), tcp))!.readUInt16BE(0)).toBe(77);
+    }), { numRuns: 500 });
+    expect((await ask("example.org")).rcode).toBe("NOERROR");
   });
 });
 
