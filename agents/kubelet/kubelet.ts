@@ -141,7 +141,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const statuses = statics?.statuses ?? apiStatuses;
   const appArmor = hasAppArmor();
   const registered = { name: nodeName, labels: nodeLabels(nodeName, options.labels ?? {}), taints: options.taints ?? [] };
-  const devices = createDevices({ rootDir, settings: options.devices ?? [], clock, log, onCapacity: () => node.capacityChanged(), onHealth: (uids) => uids.forEach(wake) });
+  const devices = createDevices({ rootDir, settings: options.devices ?? [], pods: () => workers.pods(), clock, log, onCapacity: () => node.capacityChanged(), onHealth: (uids) => uids.forEach(wake) });
   const admission = new PodAdmission({
     recorder, clock, log, devices: devices.manager,
     node: {

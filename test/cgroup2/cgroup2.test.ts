@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openCgroups, PodCgroups } from "../../agents/kubelet/cgroups/cgroups.ts";
+import type { Summary } from "../../agents/kubelet/stats/summary-api.ts";
 import { pods } from "../../src/apis/builtins.ts";
 import type { Pod, ResourceRequirements } from "../../src/apis/generated/core/v1.ts";
 import { eventually } from "../support/eventually.ts";
@@ -89,6 +90,12 @@ test("the kernel slows down a container at its CPU limit", async () => {
   const pod = await running("busy");
   const stat = join(node.cgroupRoot, "burstable", `pod${pod.metadata.uid}`, "cpu.stat");
   await eventually(() => expect(Number(/^nr_throttled (\d+)$/m.exec(read(stat))?.[1])).toBeGreaterThan(2), { timeout: patience });
+  expect((await node.logs("/metrics/cadvisor")).body).toMatch(/^container_cpu_cfs_throttled_periods_total\{container="main",.*pod="busy"\} [1-9]/m);
+  const { pods: stats } = JSON.parse((await node.logs("/stats/summary?only_cpu_and_memory=true")).body) as Summary;
+  const busy = stats.find(({ podRef }) => podRef.name === "busy")!;
+  expect(busy.containers).toMatchObject([{ name: "main", cpu: { usageCoreNanoSeconds: expect.any(Number) }, swap: { swapUsageBytes: 0 } }]);
+  expect(busy.containers[0]!.memory!.workingSetBytes).toBeGreaterThan(0);
+  expect(busy.process_stats!.process_count).toBeGreaterThanOrEqual(2);
   await node.client.delete(pods, { namespace: node.namespace, name: "busy" }, { gracePeriodSeconds: 0 });
 });
 

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { GrpcChannel } from "../../agents/cri/grpc.ts";
+import { podResourcesCodec, podResourcesPath } from "../../agents/kubelet/devices/pod-resources.ts";
 import { nodes, pods } from "../../src/apis/builtins.ts";
 import type { Pod } from "../../src/apis/generated/core/v1.ts";
 import { startDevicePlugin, type TestDevicePlugin } from "../support/device-plugin.ts";
@@ -76,6 +78,18 @@ describe("a device plugin", () => {
     expect(first!.asked).toEqual(["GetPreferredAllocation a,b,c 2", "Allocate c,b", "PreStartContainer c,b"]);
     await eventually(async () => expect((await node.logs(`/containerLogs/default/taker/c`)).body).toBe("c,b, its own, from the host\nwritten\n"));
     expect(taker.status!.containerStatuses![0]!.allocatedResourcesStatus).toEqual([{ name: resource, resources: [{ resourceID: "c", health: "Healthy" }, { resourceID: "b", health: "Healthy" }] }]);
+  });
+
+  test("is told of, with who has what, to whoever asks on the machine", async () => {
+    const channel = new GrpcChannel(join(node.rootDir, "pod-resources/kubelet.sock"));
+    const ask = async (method: string, request: string, response: string, body = {}): Promise<any> => podResourcesCodec.decode(response, await channel.unary(podResourcesPath(method), podResourcesCodec.encode(request, body), { timeoutMs: 5000 }));
+    const taker = { name: "taker", namespace: "default", containers: [{ name: "c", devices: [{ resourceName: resource, deviceIds: ["c", "b"] }] }] };
+    expect(await ask("List", "ListPodResourcesRequest", "ListPodResourcesResponse")).toEqual({ podResources: [taker] });
+    expect(await ask("Get", "GetPodResourcesRequest", "GetPodResourcesResponse", { podName: "taker", podNamespace: "default" })).toEqual({ podResources: taker });
+    const unknown = await ask("Get", "GetPodResourcesRequest", "GetPodResourcesResponse", { podName: "nobody", podNamespace: "default" }).catch((error: Error) => error.message);
+    expect(unknown).toBe("pod nobody in namespace default not found");
+    expect(await ask("GetAllocatableResources", "AllocatableResourcesRequest", "AllocatableResourcesResponse")).toEqual({ devices: [{ resourceName: resource, deviceIds: ["a", "b", "c"] }] });
+    channel.close();
   });
 
   test("has fewer than a pod wants: the pod fails, and says why", async () => {
