@@ -32,7 +32,8 @@ export async function serveStream(session: TunnelSession, stream: TunnelStream, 
   try {
     await found.handler(request, response);
   } catch (error) {
-    options.onError(head, error);
+    // That the client has gone is no failure of the handler's.
+    if (!request.signal.aborted) options.onError(head, error);
     if (response.started) stream.destroy("the handler failed");
     else response.send(500, { "Content-Type": "text/plain; charset=utf-8" }, "internal error\n");
   }

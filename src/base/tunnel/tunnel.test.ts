@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import fc from "fast-check";
 import { eventually } from "../../../test/support/eventually.ts";
 import { exchange } from "../../../test/support/http.ts";
 import { frameChunk, type HttpHandler, type HttpRequest, type HttpStream, type RawConnection } from "../http.ts";
+import { encodeFrame as frame, Opcode } from "../websocket/frame.ts";
 import { WebSocketConnection } from "../websocket/websocket.ts";
 import { encodeFrame, FrameType, mostMessage, readFrames, TunnelProtocolError, windowFrame } from "./frames.ts";
 import { decodeRequestHead, decodeResponseHead } from "./heads.ts";
@@ -318,4 +320,25 @@ test("frames come out as they went in", () => {
   readFrames(Buffer.concat(frames.map(([type, id, payload]) => encodeFrame(type, id, payload))), (type, id, payload) => read.push([type, id, Buffer.from(payload)]));
   expect(read).toEqual(frames);
   expect(windowFrame(1, 131_072)).toHaveLength(6);
+});
+
+test("whatever a peer sends, a session goes on or ends; it never throws", async () => {
+  const open = encodeFrame(FrameType.Open, 1, Buffer.from(JSON.stringify(["GET", "/", {}, 0])));
+  const valid = Buffer.concat([open, encodeFrame(FrameType.Data, 1, Buffer.from("data")), windowFrame(1, 70_000), encodeFrame(FrameType.Ping, 3), encodeFrame(FrameType.End, 1), encodeFrame(FrameType.Reset, 1)]);
+  const mutated = fc.tuple(fc.nat(valid.length - 1), fc.nat(255), fc.nat(valid.length)).map(([at, byte, cut]) => {
+    const bytes = Buffer.from(valid);
+    bytes[at] = byte;
+    return bytes.subarray(0, Math.max(cut, 1));
+  });
+  await fc.assert(fc.asyncProperty(fc.array(fc.oneof(mutated, fc.uint8Array({ minLength: 1, maxLength: 60 })), { minLength: 1, maxLength: 6 }), async (messages) => {
+    const [, raw] = connectionPair();
+    const session: TunnelSession = new TunnelSession(new WebSocketConnection(raw, { role: "server", maxMessageBytes: mostMessage }), {
+      side: "server", mostStreams: 4, mostHeldBytes: 1 << 16,
+      serve: (stream, head) => serveStream(session, stream, head, { handlerFor: () => ({ handler: echo }), remoteAddress: "", mostBodyBytes: 1 << 16, onError: (_, error) => { throw error as Error; } }),
+    });
+    for (const message of messages) raw.onData(frame(Opcode.Binary, Buffer.from(message), true));
+    await new Promise((resolve) => setImmediate(resolve));
+    session.destroy("the test is over");
+    expect(session.streams).toBe(0);
+  }), { numRuns: 300 });
 });

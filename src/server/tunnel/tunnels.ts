@@ -19,8 +19,8 @@ export interface NodeTunnelsOptions {
   onHeartbeat(nodeName: string): void;
 }
 
-/** What one agent may cost: some forty watches and what its kubelet writes. */
-const mostStreams = 256;
+/** What one agent may cost: a watch for each ConfigMap and Secret that its pods use, some others, and what its kubelet writes. */
+const mostStreams = 2048;
 const mostHeldBytes = 16 << 20;
 /** As the port allows to any client. */
 const mostBodyBytes = 3 << 20;
