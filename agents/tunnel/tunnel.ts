@@ -105,6 +105,11 @@ export class AgentTunnel {
     }
   }
 
+  /** What kept the last attempt from succeeding has changed, such as the certificate: the next one is due now. */
+  retry(): void {
+    this.#pause?.abort();
+  }
+
   /** Somebody wants to say something: the next attempt is due, if the last wasn't just now. */
   #hurry(): void {
     if (this.options.clock.monotonic() - this.#attemptedAt >= hurriedMs) this.#pause?.abort();

@@ -84,7 +84,10 @@ class AgentProcess {
     this.#membership = new NodeMembership({
       directory: join(layout.agentDir, "join"), nodeName, servers, clock: this.#clock, ...(token ? { token } : {}),
       addresses: () => this.#addresses?.current ?? (nodeIps.length > 0 ? nodeIps : defaultAddresses()),
-      onRenewed: () => this.#front?.reload(this.#tls()).catch((error: unknown) => log.error("The kubelet's new certificate could not be taken into use", { error })),
+      onRenewed: () => {
+        this.#tunnel.retry();
+        this.#front?.reload(this.#tls()).catch((error: unknown) => log.error("The kubelet's new certificate could not be taken into use", { error }));
+      },
     });
     this.#tunnel = new AgentTunnel({
       servers: this.#membership.servers, tls: () => this.#membership.endpoint("kubelet").tls, onUnauthorized: () => this.#membership.refused(),
