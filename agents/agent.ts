@@ -117,7 +117,7 @@ export function createAgent(options: AgentOptions): Agent {
     nft: openNftables(), conntrack: openConntrack(), informers: informersOfPods, nodeName, nodeAddresses, metrics, clock, log: logger("proxy"),
     recorder: createEventRecorder({ client, events, component: "kube-proxy", host: nodeName, clock }, stopped.signal), config: proxyConfig(options),
   });
-  const dns = new ClusterDns({ addresses: options.clusterDns, domain: options.clusterDomain, clusterNetworks: [...options.clusterCidrs, ...options.serviceCidrs], interfaceName: `${options.instance}-dns`, informers: informersOfPods, clock, log: logger("dns") });
+  const dns = new ClusterDns({ addresses: options.clusterDns, domain: options.clusterDomain, clusterNetworks: [...options.clusterCidrs, ...options.serviceCidrs], interfaceName: `${options.instance}-dns`, informers: informersOfPods, metrics, clock, log: logger("dns") });
   const network = new PodNetwork({
     informers: networkInformers, client, nodeName, addresses: nodeAddresses, mode: options.podNetwork, instance: options.instance, clusterCidrs: options.clusterCidrs, serviceCidrs: options.serviceCidrs,
     cniConfDir: cniConfDirOf(options), ipamDirectory: join(directory, "cni/ipam"), firstPlugin: cniBinDirOf(options) && withoutDetection, clock, log: logger("network"),

@@ -2,15 +2,17 @@ import { BlockList, isIPv6 } from "node:net";
 import { configmaps } from "../../src/apis/core/configmap.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import type { Logger } from "../../src/base/log.ts";
+import type { MetricsRegistry } from "../../src/base/metrics.ts";
 import type { InformerFactory } from "../../src/client/informer.ts";
 import { backoffDelay } from "../../src/base/backoff.ts";
 import { openNetlink } from "../netlink/kernel-netlink.ts";
 import { AnswerCache } from "./answer-cache.ts";
 import { defaultConfiguration, type DnsConfiguration, parseConfiguration } from "./configuration.ts";
-import { holdAddresses } from "./dns-interface.ts";
+import { keepAddresses } from "./dns-interface.ts";
 import { Forwarder } from "./forwarder.ts";
 import { NameServers } from "./name-servers.ts";
 import { ClusterRecords } from "./records.ts";
+import { dnsMetrics } from "./metrics.ts";
 import { Resolver } from "./resolver.ts";
 import { serveDns } from "./server.ts";
 import { ZoneAnswers } from "./zone-answers.ts";
@@ -24,6 +26,7 @@ export interface ClusterDnsOptions {
   /** The interface that carries the addresses. */
   interfaceName: string;
   informers: InformerFactory;
+  metrics?: MetricsRegistry;
   clock: Clock;
   log: Logger;
 }
@@ -31,6 +34,7 @@ export interface ClusterDnsOptions {
 const dnsPort = 53;
 const configurationName = { namespace: "kube-system", name: "skiff-dns" };
 const loopAdvice = "correct the node's /etc/resolv.conf, or name others as upstreamNameservers in the ConfigMap kube-system/skiff-dns";
+const portTaken = (address: string): string => `pods have no DNS: port ${dnsPort} of ${address} is taken, most likely by a DNS server that listens on all addresses of this machine: make it listen on its own only (dnsmasq: bind-dynamic; unbound, BIND: name the interfaces)`;
 const bindRetry = { base: 500, max: 30_000, jitter: 0.1 };
 
 /** DNS on each node: a pod's query never leaves it, and names work while the server is away. */
@@ -55,6 +59,7 @@ export class ClusterDns {
     }, defaultConfiguration);
     const zone = new ZoneAnswers({ domain, records, isClusterAddress: membership(clusterNetworks) });
     const resolver = new Resolver({ zone, forwarder, servers, cache, clock });
+    if (this.options.metrics) dnsMetrics(this.options.metrics, resolver.counts, cache);
     const configured = informers.informer(configmaps, { namespace: configurationName.namespace, fieldSelector: `metadata.name=${configurationName.name}` });
     const unsubscribe = configured.onChange((_, map) => {
       const configuration = this.#read(map?.data);
@@ -66,9 +71,13 @@ export class ClusterDns {
     try {
       await records.synced(signal);
       const netlink = openNetlink();
-      holdAddresses(netlink, interfaceName, addresses);
-      netlink.close();
-      await Promise.all(addresses.map((address) => this.#serve(address, resolver, signal)));
+      const release = keepAddresses(netlink, interfaceName, addresses, log);
+      try {
+        await Promise.all(addresses.map((address) => this.#serve(address, resolver, signal)));
+      } finally {
+        release();
+        netlink.close();
+      }
     } finally {
       unsubscribe();
       zone.close();
@@ -87,7 +96,7 @@ export class ClusterDns {
         await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })));
         return server.close();
       } catch (error) {
-        if (failures === 0) log.error(`pods have no DNS: port ${dnsPort} of ${address} is taken, most likely by a DNS server that listens on all addresses of this machine: make it listen on its own only (dnsmasq: bind-dynamic, unbound and BIND: name the interfaces)`, { error });
+        if (failures === 0) log.error((error as { code?: string }).code === "EADDRINUSE" ? portTaken(address) : `pods have no DNS: ${address} could not be listened on`, { error });
         this.#started();
         await clock.sleep(backoffDelay(failures, bindRetry), signal).catch(() => undefined);
       }

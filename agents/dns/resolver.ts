@@ -17,6 +17,19 @@ export interface ResolverOptions {
   clock: Clock;
 }
 
+/** Since the start. */
+export interface DnsCounts {
+  udp: number;
+  tcp: number;
+  /** Answers by their code. */
+  answers: Uint32Array;
+  /** Of names elsewhere. */
+  cached: number;
+  stale: number;
+  forwarded: number;
+  failed: number;
+}
+
 /** RFC 8767: a client that has waited so long gets what there is. */
 const staleAfterMs = 1800;
 const hostTtl = 30;
@@ -26,6 +39,7 @@ const transfers = [251, 252];
 /** Answers queries: hosts of the configuration, names of the cluster, what was answered before, and what name servers say. */
 export class Resolver {
   configuration: DnsConfiguration = defaultConfiguration;
+  readonly counts: DnsCounts = { udp: 0, tcp: 0, answers: new Uint32Array(16), cached: 0, stale: 0, forwarded: 0, failed: 0 };
   /** Questions under way, by cache key: those who ask the same wait for the same answer, so that a loop can't grow. */
   readonly #underway = new Map<string, Promise<Buffer>>();
 
@@ -33,6 +47,17 @@ export class Resolver {
 
   /** The answer, at once where it is known; undefined for what must not be answered. */
   answer(bytes: Buffer, overTcp: boolean): Buffer | undefined | Promise<Buffer> {
+    this.counts[overTcp ? "tcp" : "udp"]++;
+    const answer = this.#answer(bytes, overTcp);
+    return answer === undefined || Buffer.isBuffer(answer) ? this.#counted(answer) : answer.then((late) => this.#counted(late));
+  }
+
+  #counted<T extends Buffer | undefined>(answer: T): T {
+    if (answer) this.counts.answers[rcodeOf(answer)]!++;
+    return answer;
+  }
+
+  #answer(bytes: Buffer, overTcp: boolean): Buffer | undefined | Promise<Buffer> {
     let query: Query | undefined;
     try {
       query = parseQuery(bytes);
@@ -83,6 +108,7 @@ export class Resolver {
     const to = servers.serversFor(name);
     const cached = cache.get(key);
     if (cached && !cached.stale) {
+      this.counts.cached++;
       if (cached.ending) this.#ask(key, query, name).catch(() => undefined);
       return cached.message;
     }
@@ -90,9 +116,13 @@ export class Resolver {
     if (!cached) return asked;
     if (!forwarder.isReachable(to)) {
       asked.catch(() => undefined);
+      this.counts.stale++;
       return cached.message;
     }
-    return orStale(asked, cached, clock);
+    return orStale(asked, cached, clock).then((message) => {
+      if (message === cached.message) this.counts.stale++;
+      return message;
+    });
   }
 
   /** Asks the name servers, once for all who ask. */
@@ -100,10 +130,14 @@ export class Resolver {
     const { cache, forwarder, servers } = this.options;
     const underway = this.#underway.get(key);
     if (underway) return underway;
+    this.counts.forwarded++;
     const asked = forwarder.ask(servers.serversFor(name), { name, type: query.type, wantsDnssec: query.edns?.wantsDnssec ?? false, checkingDisabled: Boolean(query.flags & 0x10) }).then((message) => {
       const complete = message.readUInt16BE(4) === 1 ? message : writeReply({ name, type: query.type }, { rcode: rcodeOf(message), authoritative: false, answers: [] });
       cache.put(key, complete, readName(complete, 12).end + 4);
       return complete;
+    }, (error: unknown) => {
+      this.counts.failed++;
+      throw error;
     }).finally(() => this.#underway.delete(key));
     this.#underway.set(key, asked);
     return asked;

@@ -102,7 +102,7 @@ test("other names go upstream, over TCP when the answer doesn't fit, and are rem
 
 test("IPv6", async () => {
   const six = await serveDns({ address: "::1", port: 0, resolver: { answer: (bytes) => answerOf(bytes, {}) }, log: logger("test") });
-  expect(await overUdp(queryOf("example.org"), six.port, "::1")).toMatchObject({ rcode: "NOERROR" });
+  expect(await overUdp(queryOf("example.org"), six.port, { address: "::1" })).toMatchObject({ rcode: "NOERROR" });
   expect(await overTcp([queryOf("example.org")], six.port, { address: "::1" })).toMatchObject([{ rcode: "NOERROR" }]);
   six.close();
 });

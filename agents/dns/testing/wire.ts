@@ -18,13 +18,13 @@ export const answerOf = (query: Buffer, packet: Partial<Packet>, rcode = 0): Buf
   return Buffer.from(encode({ type: "response", id, questions, ...packet, flags: (packet.flags ?? 0) | rcode }));
 };
 
-export function overUdp(bytes: Uint8Array, port: number, address = "127.0.0.1"): Promise<Reply> {
+export function overUdp(bytes: Uint8Array, port: number, { address = "127.0.0.1", timeoutMs = 5000 }: { address?: string; timeoutMs?: number } = {}): Promise<Reply> {
   const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
   return new Promise<Reply>((resolve, reject) => {
     socket.on("message", (reply) => resolve(read(reply)));
     socket.on("error", reject);
     socket.send(bytes, port, address);
-    AbortSignal.timeout(5000).addEventListener("abort", () => reject(new Error("no answer")));
+    AbortSignal.timeout(timeoutMs).addEventListener("abort", () => reject(new Error("no answer")));
   }).finally(() => socket.close());
 }
 
