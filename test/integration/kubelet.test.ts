@@ -173,7 +173,7 @@ test("an image that is not there: ErrImagePull, then back-off, then running when
 });
 
 test("images come from a registry, private ones with the pod's pull secrets", async () => {
-  using registry = await startImageRegistry(await busyboxImage(), { username: "edge", password: "pass:word" });
+  using registry = await startImageRegistry(await busyboxImage(busyboxReference, "from a registry\n"), { username: "edge", password: "pass:word" });
   const auths = { [registry.host]: { auth: btoa("edge:pass:word") } };
   await node.client.create(secrets, { apiVersion: "v1", kind: "Secret", metadata: { name: "pull", namespace: node.namespace }, type: "kubernetes.io/dockerconfigjson", data: { ".dockerconfigjson": btoa(JSON.stringify({ auths })) } });
   const containerOf = (repository: string) => [{ name: "main", image: `${registry.host}/${repository}:1`, command: ["true"] }];

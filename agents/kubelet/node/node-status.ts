@@ -194,6 +194,7 @@ export class NodeStatusReporter {
       addresses: [...nodeIps().map((address) => ({ type: "InternalIP", address })), { type: "Hostname", address: nodeName }],
       daemonEndpoints: { kubeletEndpoint: { Port: kubeletPort } },
       nodeInfo: systemInfo(this.#runtimeVersion ?? ""),
+      declaredFeatures,
       ...(this.#features ? { features: this.#features } : {}),
       ...(this.#runtimeHandlers ? { runtimeHandlers: this.#runtimeHandlers } : {}),
       images: this.#images ?? [],
@@ -233,5 +234,8 @@ export class NodeStatusReporter {
     return { kind: "Node", apiVersion: "v1", name: nodeName, uid: nodeName, namespace: "" };
   }
 }
+
+/** What other than the oldest kubelets can do: the API and the scheduler ask before they let a pod rely on it. Source: k8s.io/component-helpers/nodedeclaredfeatures. */
+const declaredFeatures = ["InPlacePodLevelResourcesVerticalScaling", "InPlacePodVerticalScalingInitContainers", "RestartAllContainersOnContainerExits"];
 
 const withoutHeartbeats = (status: NodeStatus): string => JSON.stringify({ ...status, conditions: status.conditions?.map((condition) => ({ ...condition, lastHeartbeatTime: undefined })) });

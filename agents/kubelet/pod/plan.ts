@@ -1,6 +1,7 @@
 import { containerHash } from "../runtime/labels.ts";
-import { currentSandbox, latestEnded, type RuntimeContainer, type RuntimePod, type RuntimeSandbox } from "../runtime/runtime-status.ts";
-import { ephemeralContainers, initContainers, isHostNetwork, isSidecar, restartPolicyOf, type Container, type Pod } from "./pod.ts";
+import { currentSandbox, latestContainer, latestEnded, type RuntimeContainer, type RuntimePod, type RuntimeSandbox } from "../runtime/runtime-status.ts";
+import { ephemeralContainers, findContainer, initContainers, isHostNetwork, isSidecar, type Container, type Pod } from "./pod.ts";
+import { containersToReset, restartAllSources, restartPolicyOf, restartsAfter } from "./restart.ts";
 
 /** What probes say of a running container; absent means no verdict yet, or no such probe. */
 export interface ProbeVerdict {
@@ -23,6 +24,8 @@ export interface PodActions {
   kill: readonly ContainerToKill[];
   /** To be started in this order, each waiting for the one before. */
   start: readonly Container[];
+  /** To be ended, without grace, and removed in this order: one of them has ended in a way that starts all of them again. */
+  reset: readonly RuntimeContainer[];
   /** Ended containers that wait for their back-off, and when that ends. */
   backOff: readonly { container: Container; until: number }[];
 }
@@ -41,10 +44,12 @@ export interface PlanView {
  * Follows kubelet's computePodActions (pkg/kubelet/kuberuntime/kuberuntime_manager.go): sandbox, init containers in order, then the others at once.
  */
 export function computePodActions(pod: Pod, runtime: RuntimePod, view: PlanView): PodActions {
+  const resetting = planReset(pod, runtime, view);
+  if (resetting) return resetting;
   const sandbox = currentSandbox(runtime);
   if (!sandbox || !usable(pod, runtime, sandbox)) return planNewSandbox(pod, runtime);
 
-  const actions: Draft = { killPod: false, createSandbox: false, attempt: sandbox.attempt, kill: [], start: [], backOff: [] };
+  const actions: Draft = { killPod: false, createSandbox: false, attempt: sandbox.attempt, kill: [], start: [], reset: [], backOff: [] };
   const own = runtime.containers.filter((container) => container.sandboxId === sandbox.id);
   const latest = (container: Container): RuntimeContainer | undefined => own.find((candidate) => candidate.name === container.name);
   const step = (container: Container): void => decide(pod, container, latest(container), latestEnded(runtime, container.name), view, actions);
@@ -54,6 +59,16 @@ export function computePodActions(pod: Pod, runtime: RuntimePod, view: PlanView)
   for (const container of ephemeralContainers(pod)) if (!latest(container)) actions.start.push(container);
   if (initDone) pod.spec.containers.forEach(step);
   return actions;
+}
+
+/** Starts all containers again, from the first init container on, when one of them has ended so; where it does that often it waits, as any other would. */
+function planReset(pod: Pod, runtime: RuntimePod, view: PlanView): PodActions | undefined {
+  const sources = restartAllSources(pod, runtime);
+  if (sources.length === 0) return undefined;
+  const waiting = sources.map((source) => ({ container: findContainer(pod, source.name)!, remaining: view.backOffRemaining(findContainer(pod, source.name)!, source.finishedAt) }));
+  const backOff = waiting.filter(({ remaining }) => remaining > 0).map(({ container, remaining }) => ({ container, until: view.now + remaining }));
+  const reset = backOff.length > 0 ? [] : containersToReset(pod, runtime);
+  return { killPod: false, createSandbox: false, attempt: currentSandbox(runtime)?.attempt ?? 0, kill: [], start: [], reset, backOff };
 }
 
 type Draft = { -readonly [K in keyof PodActions]: PodActions[K] extends readonly (infer E)[] ? E[] : PodActions[K] };
@@ -66,8 +81,12 @@ function usable(pod: Pod, runtime: RuntimePod, sandbox: RuntimeSandbox): boolean
 
 function planNewSandbox(pod: Pod, runtime: RuntimePod): PodActions {
   const attempt = runtime.sandboxes.length === 0 ? 0 : Math.max(...runtime.sandboxes.map((sandbox) => sandbox.attempt)) + 1;
-  const nothing: PodActions = { killPod: true, createSandbox: false, attempt, kill: [], start: [], backOff: [] };
-  const startable = pod.spec.containers.filter((container) => mayRunAgain(pod, container, runtime.containers.find((each) => each.name === container.name)));
+  const nothing: PodActions = { killPod: true, createSandbox: false, attempt, kill: [], start: [], reset: [], backOff: [] };
+  const startable = pod.spec.containers.filter((container) => {
+    const ran = latestContainer(runtime, container.name);
+    // Of a pod that is not to be restarted nothing more begins once something of it has run.
+    return (ran !== undefined || runtime.containers.length === 0 || pod.spec.restartPolicy !== "Never" || container.restartPolicy !== undefined) && mayRunAgain(pod, container, ran);
+  });
   // A pod whose containers have all ended for good needs no new sandbox.
   if (runtime.containers.length > 0 && startable.length === 0) return nothing;
   const first = initContainers(pod)[0];
@@ -121,7 +140,5 @@ function killReason(container: Container, current: RuntimeContainer, view: PlanV
 /** Whether the restart policy lets a container start, given how it last ended. */
 function mayRunAgain(pod: Pod, container: Container, current: RuntimeContainer | undefined): boolean {
   if (!current || current.state === "created" || current.state === "running") return true;
-  const policy = restartPolicyOf(pod, container);
-  if (policy === "Never") return false;
-  return policy === "Always" || current.exitCode !== 0 || current.state === "unknown";
+  return current.state === "unknown" ? restartPolicyOf(pod, container) !== "Never" : restartsAfter(pod, container, current.exitCode);
 }

@@ -27,16 +27,6 @@ export const podName = (pod: Pod): string => `${pod.metadata.name}_${pod.metadat
 export const isHostNetwork = (pod: Pod): boolean => pod.spec.hostNetwork === true;
 export const isTerminal = (phase: string | undefined): boolean => phase === "Succeeded" || phase === "Failed";
 
-/** How a container that ended is treated; sidecars always come back. */
-export function restartPolicyOf(pod: Pod, container: Container): "Always" | "OnFailure" | "Never" {
-  if (isInitContainer(pod, container.name)) {
-    if (isSidecar(container)) return "Always";
-    return pod.spec.restartPolicy === "Never" ? "Never" : "OnFailure";
-  }
-  if (pod.spec.ephemeralContainers?.some((ephemeral) => ephemeral.name === container.name)) return "Never";
-  return pod.spec.restartPolicy ?? "Always";
-}
-
 /** Seconds a pod is granted to end: from its deletion, its spec, or where the API has forgotten it from what its containers remember. */
 export function gracePeriodSeconds(pod: Pod, remembered = 30): number {
   return pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? remembered;

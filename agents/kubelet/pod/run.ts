@@ -12,6 +12,7 @@ import { computePodActions, type ContainerToKill, type PodActions } from "./plan
 import { findContainer, isHostNetwork, isTerminal, podName, type Container, type Pod } from "./pod.ts";
 import type { PodState } from "./pod-worker.ts";
 import { prunable } from "./prune.ts";
+import { restartAllSources, restartPolicyOf } from "./restart.ts";
 import { configOfSandbox, runSandbox } from "./sandbox.ts";
 import { startContainer, StartError, type Sandbox } from "./start-container.ts";
 
@@ -48,6 +49,10 @@ const crashKey = (pod: Pod, container: Container): string => `${pod.metadata.uid
 /** Does what the plan says; false when there was nothing to do, or nothing that worked. */
 async function apply(context: PodContext, pod: Pod, runtime: RuntimePod, actions: PodActions, state: PodState, signal: AbortSignal): Promise<boolean> {
   const podIp = isHostNetwork(pod) ? context.nodeIps()[0] ?? "" : currentSandbox(runtime)?.ips[0] ?? "";
+  if (actions.reset.length > 0) {
+    await reset(context, pod, actions.reset, podIp, signal);
+    return true;
+  }
   if (actions.killPod && (runtime.sandboxes.some(({ ready }) => ready) || runtime.containers.some(({ state: each }) => each === "running"))) {
     context.recorder.event(podReference(pod), "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
     await killPod(context, pod, runtime, { graceSeconds: pod.spec.terminationGracePeriodSeconds ?? 30, message: "", signal });
@@ -72,6 +77,16 @@ async function apply(context: PodContext, pod: Pod, runtime: RuntimePod, actions
   return changed;
 }
 
+/** Ends and removes the containers one after the other; their logs stay until the pod goes. */
+async function reset(context: PodContext, pod: Pod, containers: PodActions["reset"], podIp: string, signal: AbortSignal): Promise<void> {
+  for (const container of containers) {
+    signal.throwIfAborted();
+    if (container.state !== "exited") await killContainer(context, pod, container, podIp, { graceSeconds: 0, message: `Container ${container.name} is restarted with all others of its pod`, signal });
+    await ignoreMissing(context.runtime.runtime.removeContainer({ containerId: container.id }));
+  }
+  for (const { name, finishedAt } of restartAllSources(pod, { uid: "", name: "", namespace: "", sandboxes: [], containers })) context.crashes.next(crashKey(pod, findContainer(pod, name)!), finishedAt, context.clock.now());
+}
+
 /** Gives running containers, and the pod as a whole, what they were granted. */
 async function resize(context: PodContext, pod: Pod, runtime: RuntimePod, state: PodState): Promise<"done" | "failed" | undefined> {
   const plan = context.resizer.plan(pod, runtime);
@@ -90,7 +105,8 @@ async function resize(context: PodContext, pod: Pod, runtime: RuntimePod, state:
 async function kill(context: PodContext, pod: Pod, { container, reason }: ContainerToKill, podIp: string, signal: AbortSignal): Promise<void> {
   const spec = findContainer(pod, container.name);
   const probe = reason === "LivenessProbeFailed" ? spec?.livenessProbe : reason === "StartupProbeFailed" ? spec?.startupProbe : undefined;
-  const what = { LivenessProbeFailed: "failed liveness probe, will be restarted", StartupProbeFailed: "failed startup probe, will be restarted", ContainerChanged: "definition changed, will be restarted", ResizeRestart: "resize requires restart", Unknown: "is in unknown state, try killing it before restart" }[reason];
+  const again = spec && restartPolicyOf(pod, spec) !== "Never" ? ", will be restarted" : "";
+  const what = { LivenessProbeFailed: `failed liveness probe${again}`, StartupProbeFailed: `failed startup probe${again}`, ContainerChanged: "definition changed, will be restarted", ResizeRestart: "resize requires restart", Unknown: "is in unknown state, try killing it before restart" }[reason];
   const graceSeconds = probe?.terminationGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30;
   await killContainer(context, pod, container, podIp, { graceSeconds, message: `Container ${container.name} ${what}`, signal });
 }

@@ -1,7 +1,7 @@
 import type { RuntimeContainer, RuntimePod } from "../runtime/runtime-status.ts";
 import { latestContainer } from "../runtime/runtime-status.ts";
 import { containerAmounts, podResources, type Amounts, type ResourceConfig } from "../runtime/resources.ts";
-import { initContainers, isSidecar, type Container, type Pod } from "../pod/pod.ts";
+import { initContainers, type Container, type Pod } from "../pod/pod.ts";
 
 /** A running container whose amounts are to change while it runs. */
 export interface ContainerUpdate {
@@ -31,8 +31,8 @@ export interface ActuatedView {
   pod: Pod;
 }
 
-/** Containers that can be resized: those that run beside one another. */
-export const resizableContainers = (pod: Pod): readonly Container[] => [...initContainers(pod).filter(isSidecar), ...pod.spec.containers];
+/** Containers that can be resized while they run: all but ephemeral ones. */
+export const resizableContainers = (pod: Pod): readonly Container[] => [...initContainers(pod), ...pod.spec.containers];
 
 /** Whether the container has to be started anew to have what it was granted, as its resizePolicy says. */
 export function resizeRestarts(container: Container, current: Amounts, desired: Amounts): boolean {

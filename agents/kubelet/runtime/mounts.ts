@@ -22,6 +22,8 @@ export function containerMounts(pod: Pod, container: Container, { volumes, podVo
     const volume = podVolumes.mounted.get(mount.name);
     if (!volume || volume.device) throw new Error(`cannot find volume "${mount.name}" to mount into container "${container.name}"`);
     const subPath = mount.subPathExpr ? expandAll(mount.subPathExpr, env) : mount.subPath;
+    if (subPath?.startsWith("/")) throw new Error(`error SubPath \`${subPath}\` must not be an absolute path`);
+    if (subPath?.split("/").includes("..")) throw new Error(`unable to provision SubPath \`${subPath}\`: must not contain '..'`);
     if (volume.image) return { containerPath: absolute(mount.mountPath), image: { image: volume.image }, ...(subPath ? { imageSubPath: subPath } : {}), readonly: true };
     return {
       containerPath: absolute(mount.mountPath),

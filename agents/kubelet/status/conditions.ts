@@ -13,6 +13,8 @@ export interface ConditionFacts {
   known: readonly Frozen<PodCondition>[];
   /** How the kubelet disrupted the pod, in a sentence. */
   disruption?: string | undefined;
+  /** Whether all containers are being started again; undefined where no rule does that. */
+  restarting?: boolean | undefined;
   /** Those of a resize that hold. */
   resize?: readonly PodCondition[];
   now: number;
@@ -22,8 +24,9 @@ type Verdict = Pick<PodCondition, "status" | "reason" | "message">;
 
 const disruptionTarget = "DisruptionTarget";
 const terminationByKubelet = "TerminationByKubelet";
+export const restartingCondition = "AllContainersRestarting";
 const resizeTypes = ["PodResizePending", "PodResizeInProgress"] as const;
-const ownTypes: readonly string[] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", ...resizeTypes];
+const ownTypes: readonly string[] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", restartingCondition, ...resizeTypes];
 
 /** Whether the kubelet answers for conditions of this type. */
 export const isOwnCondition = ({ type }: { readonly type: string }): boolean => ownTypes.includes(type);
@@ -46,6 +49,7 @@ export function podConditions(pod: Pod, facts: ConditionFacts): PodCondition[] {
     ["ContainersReady", ready],
     ["PodScheduled", { status: "True" }],
   ];
+  if (facts.restarting !== undefined) verdicts.push([restartingCondition, restarting(facts)]);
   if (facts.disruption) verdicts.push([disruptionTarget, { status: "True", reason: terminationByKubelet, message: facts.disruption }]);
   const own = verdicts.map(([type, verdict]) => condition(pod, type, verdict, old.get(type), facts.now));
   const said = new Set<string>([...verdicts.map(([type]) => type), ...resizeTypes]);
@@ -64,6 +68,10 @@ const completed = (facts: ConditionFacts, status: string): Verdict | undefined =
   if (facts.phase === "Succeeded") return { status, reason: "PodCompleted" };
   return facts.phase === "Failed" ? { status, reason: "PodFailed" } : undefined;
 };
+
+function restarting(facts: ConditionFacts): Verdict {
+  return completed(facts, "False") ?? (facts.restarting ? { status: "True", reason: "RestartAllContainersStarted", message: "container exited with restart policy rule" } : { status: "False" });
+}
 
 function initialized(pod: Pod, facts: ConditionFacts): Verdict {
   const started = facts.statuses.some((status) => status.state?.running ?? status.state?.terminated ?? status.lastState?.terminated);

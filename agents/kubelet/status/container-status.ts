@@ -1,6 +1,7 @@
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import type { ContainerState, ContainerStatus } from "../../../src/apis/generated/core/v1.ts";
-import { initContainers, isInitContainer, isSidecar, restartPolicyOf, type Container, type Pod } from "../pod/pod.ts";
+import { initContainers, isInitContainer, isSidecar, type Container, type Pod } from "../pod/pod.ts";
+import { restartsAfter } from "../pod/restart.ts";
 import type { RuntimeContainer, RuntimePod } from "../runtime/runtime-status.ts";
 import { containerResourceStatus } from "./container-resources.ts";
 
@@ -21,9 +22,13 @@ export interface ContainerView {
   terminationMessage(container: RuntimeContainer): string;
   /** The devices that the container has, by resource; undefined when it has none. */
   devices?(name: string): ContainerStatus["allocatedResourcesStatus"];
+  /** All containers are being started again because one of them has ended: what has been removed for that will come back. */
+  restartsAll?: boolean;
   /** The pod is ending or has ended: nothing will be started any more. */
   finished: boolean;
 }
+
+const restartingAll = "RestartingAllContainers";
 
 /** As metav1.Time is written. */
 export const time = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
@@ -48,7 +53,7 @@ export function containerStatus(pod: Pod, container: Container, runtime: Runtime
   if (current.state === "running") {
     status.started = view.started(container, current.id);
     status.ready = status.started && view.ready(container, current.id);
-  } else if (current.state === "exited" && waiting && !view.finished && comesBack(pod, container, current)) {
+  } else if (current.state === "exited" && waiting && !view.finished && restartsAfter(pod, container, current.exitCode)) {
     status.lastState = status.state;
     status.state = { waiting };
   }
@@ -62,25 +67,23 @@ function volumeMounts({ volumeMounts: mounts = [] }: Container): Pick<ContainerS
   return { volumeMounts: mounts.map(({ name, mountPath, readOnly }) => ({ name, mountPath, ...(readOnly ? { readOnly, recursiveReadOnly: "Disabled" } : {}) })) };
 }
 
-export function comesBack(pod: Pod, container: Container, ended: RuntimeContainer): boolean {
-  const policy = restartPolicyOf(pod, container);
-  return policy === "Always" || (policy === "OnFailure" && ended.exitCode !== 0);
-}
-
 function missing(pod: Pod, container: Container, old: Frozen<ContainerStatus> | undefined, view: ContainerView): ContainerStatus {
+  if (view.restartsAll && old && !old.state?.waiting) {
+    const message = "The container is removed because RestartAllContainers in place";
+    return { ...waitingStatus(container, { reason: restartingAll, message }), restartCount: old.restartCount + 1, lastState: { terminated: { exitCode: 137, reason: restartingAll, message } } };
+  }
   // What ended and has been cleaned away stays known; what ran and is nowhere to be found ended in a way nobody saw.
   if (old?.state?.terminated) return structuredClone(old) as ContainerStatus;
   if (old?.state?.running && view.finished) {
     const terminated = { exitCode: 137, reason: "ContainerStatusUnknown", message: "The container could not be located when the pod was terminated" };
     return { ...(structuredClone(old) as ContainerStatus), ready: false, started: false, state: { terminated } };
   }
-  const waitsForInit = initContainers(pod).length > 0 && (!isInitContainer(pod, container.name) || initContainers(pod)[0]!.name !== container.name);
-  const waiting = view.waiting(container.name) ?? { reason: waitsForInit ? "PodInitializing" : "ContainerCreating" };
-  return {
-    name: container.name, image: container.image ?? "", imageID: "", ...volumeMounts(container), ready: false, started: false, restartCount: old?.restartCount ?? 0,
-    state: { waiting }, lastState: old?.lastState ? (structuredClone(old.lastState) as ContainerState) : {},
-  };
+  const waiting = view.waiting(container.name) ?? { reason: initContainers(pod).length > 0 ? "PodInitializing" : "ContainerCreating" };
+  return { ...waitingStatus(container, waiting), restartCount: old?.restartCount ?? 0, lastState: old?.lastState ? (structuredClone(old.lastState) as ContainerState) : {} };
 }
+
+const waitingStatus = (container: Container, waiting: Waiting): ContainerStatus =>
+  ({ name: container.name, image: container.image ?? "", imageID: "", ...volumeMounts(container), ready: false, started: false, restartCount: 0, state: { waiting } });
 
 function stateOf(container: RuntimeContainer, view: ContainerView): ContainerState {
   switch (container.state) {

@@ -2,10 +2,11 @@ import type { PodCondition, PodStatus } from "../../../src/apis/generated/core/v
 import { qosClassOf } from "../../../src/apis/core/pod/qos.ts";
 import { podRequests } from "../../../src/apis/core/pod/resources.ts";
 import type { Verdict } from "../pod/verdict.ts";
+import { mayRestartAll, restartAllSources } from "../pod/restart.ts";
 import { ephemeralContainers, initContainers, isHostNetwork, isTerminal, type Container, type Pod } from "../pod/pod.ts";
 import { podLimits } from "../runtime/resources.ts";
 import { currentSandbox, type RuntimePod } from "../runtime/runtime-status.ts";
-import { knownConditions, podConditions } from "./conditions.ts";
+import { knownConditions, podConditions, restartingCondition } from "./conditions.ts";
 import { containerStatus, time, type ContainerView } from "./container-status.ts";
 import { podPhase } from "./phase.ts";
 
@@ -25,8 +26,9 @@ export interface StatusView extends ContainerView {
 /** The status the API should show. Pure: what was, what the runtime says, and the kubelet's own knowledge in; the whole status out. */
 export function podStatus(pod: Pod, runtime: RuntimePod, view: StatusView): PodStatus {
   const old = { ...pod.status, ...view.told };
+  const restartsAll = mayRestartAll(pod) && (restartAllSources(pod, runtime).length > 0 || (old.conditions ?? []).some(({ type, status: value }) => type === restartingCondition && value === "True"));
   const statusesOf = (containers: readonly Container[], before: PodStatus["containerStatuses"] | undefined) =>
-    containers.map((container) => containerStatus(pod, container, runtime, before?.find(({ name }) => name === container.name), view));
+    containers.map((container) => containerStatus(pod, container, runtime, before?.find(({ name }) => name === container.name), { ...view, restartsAll }));
   const initStatuses = statusesOf(initContainers(pod), old.initContainerStatuses as PodStatus["initContainerStatuses"]);
   const statuses = statusesOf(pod.spec.containers, old.containerStatuses as PodStatus["containerStatuses"]);
   const ephemeral = statusesOf(ephemeralContainers(pod), old.ephemeralContainerStatuses as PodStatus["ephemeralContainerStatuses"]);
@@ -40,7 +42,7 @@ export function podStatus(pod: Pod, runtime: RuntimePod, view: StatusView): PodS
 
   const status: PodStatus = {
     phase, startTime: old.startTime ?? time(view.now),
-    conditions: podConditions(pod, { phase, initStatuses, statuses, sandboxReady, known: knownConditions(pod.status?.conditions, view.told?.conditions), disruption: view.verdict?.disruption, resize: view.resize?.conditions ?? [], now: view.now }),
+    conditions: podConditions(pod, { phase, initStatuses, statuses, sandboxReady, known: knownConditions(pod.status?.conditions, view.told?.conditions), disruption: view.verdict?.disruption, resize: view.resize?.conditions ?? [], restarting: mayRestartAll(pod) ? restartsAll && runtime.containers.length > 0 : undefined, now: view.now }),
     qosClass: old.qosClass ?? qosClassOf(pod), containerStatuses: statuses,
     hostIP: hostIps[0], hostIPs: hostIps.map((ip) => ({ ip })),
   };

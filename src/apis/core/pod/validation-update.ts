@@ -85,6 +85,7 @@ export function validatePodStatusUpdate(pod: Frozen<Pod>, old: Frozen<Pod>): Fie
 
 /** A container that ended and is not to be restarted stays ended. */
 function validateTransitions(list: "containerStatuses" | "initContainerStatuses", statuses: Frozen<ContainerStatus[]>, old: Frozen<ContainerStatus[]>, spec: Frozen<PodSpec>): FieldError[] {
+  if (mayRestartAll(spec)) return [];
   const containers = (list === "containerStatuses" ? spec.containers : spec.initContainers) ?? [];
   return old.flatMap(({ name, state }, index) => {
     const exitCode = state?.terminated?.exitCode;
@@ -94,6 +95,10 @@ function validateTransitions(list: "containerStatuses" | "initContainerStatuses"
     return container && mayRestart(container, spec, exitCode) ? [] : [forbiddenField(`status.${list}[${index}].state`, "may not be transitioned to non-terminated state")];
   });
 }
+
+/** Whether the end of one container may start all of them again, whatever their own policies. */
+const mayRestartAll = ({ containers, initContainers = [] }: Frozen<PodSpec>): boolean =>
+  [...containers, ...initContainers].some(({ restartPolicyRules }) => restartPolicyRules?.some(({ action }) => action === "RestartAllContainers"));
 
 function mayRestart(container: Frozen<Container>, spec: Frozen<PodSpec>, exitCode: number): boolean {
   for (const { action, exitCodes } of container.restartPolicyRules ?? []) {

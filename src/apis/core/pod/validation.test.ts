@@ -185,6 +185,9 @@ describe("updates", () => {
     expect(pods.strategy.validateStatusUpdate!(object, old).map(render)).toEqual(["status.containerStatuses[0].state: Forbidden: may not be transitioned to non-terminated state"]);
     old.spec.restartPolicy = "OnFailure";
     expect(pods.strategy.validateStatusUpdate!(object, old)).toEqual([]);
+    old.spec.restartPolicy = "Never";
+    old.spec.containers.push({ name: "other", image: "x", restartPolicy: "Never", restartPolicyRules: [{ action: "RestartAllContainers", exitCodes: { operator: "In", values: [42] } }] });
+    expect(pods.strategy.validateStatusUpdate!(object, old)).toEqual([]);
   });
 });
 
