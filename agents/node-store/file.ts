@@ -64,7 +64,7 @@ function open(path: string, mostBytes: number): Database {
     if (version !== schemaVersion) throw new UselessFile(`its schema is ${version}, this Skiff reads ${schemaVersion}`);
     const finding = statSync(path).size > checkLimit ? "ok" : one(db, "PRAGMA quick_check(1)");
     if (finding !== "ok") throw new UselessFile(`it is damaged: ${finding}`);
-    db.run(`PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 1048576; PRAGMA max_page_count = ${Math.floor(mostBytes / pageBytes)}`);
+    db.run(`PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 1048576; PRAGMA cache_size = -512; PRAGMA max_page_count = ${Math.floor(mostBytes / pageBytes)}`);
     shrink(db);
     return db;
   } catch (error) {
