@@ -56,6 +56,8 @@ export class AgentTunnel {
   /** Ends the wait for the next attempt, while there is one. */
   #pause: AbortController | undefined;
   #attemptedAt = -Infinity;
+  /** Something has changed since the attempt that is under way began. */
+  #due = false;
   /** The last attempt was answered, but not with a tunnel: something between doesn't let it through. */
   #refused = false;
   #restored = new AbortController();
@@ -83,6 +85,7 @@ export class AgentTunnel {
     while (!signal.aborted) {
       const { url, givenUp } = servers.current;
       const began = this.#attemptedAt = clock.monotonic();
+      this.#due = false;
       try {
         const reason = await this.#connection(url, AbortSignal.any([signal, givenUp]));
         if (signal.aborted) return;
@@ -99,6 +102,7 @@ export class AgentTunnel {
         if (!this.#refused) servers.failed(givenUp);
       }
       if (clock.monotonic() - began > wellAfterMs) backoff.reset();
+      if (this.#due) continue;
       this.#pause = new AbortController();
       await clock.sleep(this.#refused ? refusedMs * (1 + Math.random()) : backoff.next(), AbortSignal.any([signal, this.#pause.signal])).catch(() => undefined);
       this.#pause = undefined;
@@ -107,6 +111,7 @@ export class AgentTunnel {
 
   /** What kept the last attempt from succeeding has changed, such as the certificate: the next one is due now. */
   retry(): void {
+    this.#due = true;
     this.#pause?.abort();
   }
 
