@@ -32,7 +32,7 @@ export interface AgentTunnelOptions {
 
 /** What the API server may ask of this node at once: exec, logs, scrapes. */
 const mostStreams = 1024;
-const mostHeldBytes = 64 << 20;
+const mostBufferedBytes = 64 << 20;
 const mostBodyBytes = 16 << 20;
 /** How long a request waits for a connection that is being made, before it goes by plain HTTPS. */
 const patienceMs = 5_000;
@@ -179,7 +179,7 @@ export class AgentTunnel {
     const { handler, log, clock, dial = dialTunnel } = this.options;
     const { socket, localAddress } = await untilAborted(dial(server, this.options.tls()), signal);
     const session: TunnelSession = new TunnelSession(socket, {
-      side: "agent", mostStreams, mostHeldBytes,
+      side: "agent", mostStreams, mostBufferedBytes,
       serve: (stream, head) => serveStream(session, stream, head, {
         handlerFor: ({ role }) => (role === ServerRole.kubelet ? { handler } : role === ServerRole.targets ? { handler: targetProxy } : undefined), remoteAddress: new URL(server).hostname, mostBodyBytes,
         onError: ({ method, url }, error) => log.error("a request handler failed", { method, path: url.split("?", 1)[0], error }),

@@ -18,10 +18,10 @@ function tunnelTo(handler: HttpHandler): { transport: Transport; close(): void }
   const [near, far] = connectionPair();
   const peer = { commonName: "system:admin", organizations: ["system:masters"], fingerprint: "AA" };
   const server: TunnelSession = new TunnelSession(new WebSocketConnection(far, { role: "server", maxMessageBytes: mostMessage }), {
-    side: "server", mostStreams: 100, mostHeldBytes: 1 << 20,
+    side: "server", mostStreams: 100, mostBufferedBytes: 8 << 20,
     serve: (stream, head) => serveStream(server, stream, head, { handlerFor: () => ({ handler, peer }), remoteAddress: "192.0.2.1", mostBodyBytes: 3 << 20, onError: (_, error) => console.error(error) }),
   });
-  const session = new TunnelSession(new WebSocketConnection(near, { role: "client", maxMessageBytes: mostMessage }), { side: "agent", mostStreams: 0, mostHeldBytes: 1 << 20, serve: async () => {} });
+  const session = new TunnelSession(new WebSocketConnection(near, { role: "client", maxMessageBytes: mostMessage }), { side: "agent", mostStreams: 0, mostBufferedBytes: 8 << 20, serve: async () => {} });
   return {
     transport: {
       carrier: async () => async ({ method, url, headers, body, signal }) => {

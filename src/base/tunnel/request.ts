@@ -93,7 +93,11 @@ export function handlerThrough(session: TunnelSession, role: number): HttpHandle
     const upgrades = headers["upgrade"] !== undefined;
     const body = upgrades ? undefined : await request.body();
     const answer = await sendRequest(session, { method, url, headers, role }, { ...(body ? { body } : {}), signal: request.signal });
-    if (answer.mode === "upgrade") return join(response.upgrade(answer.headers), answer.stream);
+    if (answer.mode === "upgrade") {
+      if (upgrades) return join(response.upgrade(answer.headers), answer.stream);
+      answer.stream.destroy("nothing was to be upgraded");
+      throw new TunnelRequestError("the answer is an upgrade that nobody asked for");
+    }
     if (upgrades) answer.stream.end();
     if (answer.mode === "whole") {
       const pieces: Buffer[] = [];

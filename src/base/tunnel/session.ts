@@ -7,8 +7,8 @@ export interface SessionOptions {
   side: "agent" | "server";
   /** Streams that the peer may have open at once; more are reset. */
   mostStreams: number;
-  /** Bytes received for streams whose receivers have not used them, all together; the stream that brings more is reset. */
-  mostHeldBytes: number;
+  /** Bytes of all streams together that were received and not used, and as many that wait to be sent; the stream that brings more is reset. */
+  mostBufferedBytes: number;
   /** The peer begins a stream. Counts as open until the promise resolves; it must not reject. */
   serve(stream: TunnelStream, head: Buffer): Promise<void>;
   /** `flags` of a Ping. */
@@ -40,6 +40,7 @@ export class TunnelSession {
   /** Streams of the peer that are open or still being served. */
   #serving = 0;
   #heldBytes = 0;
+  #queuedBytes = 0;
   #pumping = false;
   #over: string | undefined;
   #end!: (reason: string) => void;
@@ -134,7 +135,7 @@ export class TunnelSession {
   #data(stream: TunnelStream, payload: Buffer): void {
     this.#heldBytes += payload.length;
     if (!stream.receive(payload)) throw new TunnelProtocolError("more data than the stream's window");
-    if (this.#heldBytes > this.#options.mostHeldBytes) stream.destroy("too much unread data in this tunnel");
+    if (this.#heldBytes > this.#options.mostBufferedBytes) stream.destroy("too much unread data in this tunnel");
   }
 
   #accept(id: number, head: Buffer): void {
@@ -157,6 +158,7 @@ export class TunnelSession {
       credit: (one, bytes) => this.#send(windowFrame(one.id, bytes)),
       reset: (one, reason) => this.#send(encodeFrame(FrameType.Reset, one.id, Buffer.from(reason))),
       used: (bytes) => (this.#heldBytes -= bytes),
+      queued: (bytes) => (this.#queuedBytes += bytes) <= this.#options.mostBufferedBytes,
       forget: (one) => {
         this.#streams.delete(one.id);
         this.#ready.delete(one);

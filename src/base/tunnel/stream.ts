@@ -15,6 +15,8 @@ export interface StreamCarrier {
   reset(stream: TunnelStream, reason: string): void;
   /** So many bytes that were held are so no more. */
   used(bytes: number): void;
+  /** So many bytes more wait to be sent; fewer, where negative. False when that is too much. */
+  queued(bytes: number): boolean;
   /** The stream is over. */
   forget(stream: TunnelStream): void;
 }
@@ -67,6 +69,10 @@ export class TunnelStream implements RawConnection {
     if (bytes.length > 0) {
       this.#queue.push(bytes);
       this.queuedBytes += bytes.length;
+      if (!this.carrier.queued(bytes.length)) {
+        this.destroy("too much unsent data in this tunnel");
+        return false;
+      }
       this.carrier.ready(this);
     }
     return this.queuedBytes <= highWater;
@@ -98,6 +104,7 @@ export class TunnelStream implements RawConnection {
     else this.#queue[0] = first.subarray(length);
     this.#credit -= length;
     this.queuedBytes -= length;
+    this.carrier.queued(-length);
     if (this.queuedBytes === 0) for (const resolve of this.#waiting.splice(0)) resolve();
     return first.subarray(0, length);
   }
@@ -159,6 +166,7 @@ export class TunnelStream implements RawConnection {
     this.#closed = true;
     this.broken = broken;
     this.carrier.used(this.heldBytes);
+    this.carrier.queued(-this.queuedBytes);
     this.#held = [];
     this.#queue = [];
     this.queuedBytes = this.heldBytes = 0;

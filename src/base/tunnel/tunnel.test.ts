@@ -29,12 +29,12 @@ afterEach(() => {
 });
 
 /** A tunnel whose agent serves `handler`. */
-function tunnel(handler: HttpHandler, limits: Partial<Pick<SessionOptions, "mostStreams" | "mostHeldBytes">> = {}): Ends {
+function tunnel(handler: HttpHandler, limits: Partial<Pick<SessionOptions, "mostStreams" | "mostBufferedBytes">> = {}): Ends {
   const [agentRaw, serverRaw] = connectionPair();
   const errors: unknown[] = [];
   const session = (raw: RawConnection, side: "agent" | "server"): TunnelSession => {
     const made: TunnelSession = new TunnelSession(new WebSocketConnection(raw, { role: side === "agent" ? "client" : "server", maxMessageBytes: mostMessage }), {
-      side, mostStreams: 100, mostHeldBytes: 8 << 20, ...limits,
+      side, mostStreams: 100, mostBufferedBytes: 8 << 20, ...limits,
       serve: (stream, head) => serveStream(made, stream, head, { handlerFor: ({ role }) => (role === 0 ? { handler } : undefined), remoteAddress: "192.0.2.7", mostBodyBytes: 1 << 20, onError: (_, error) => errors.push(error) }),
     });
     opened.push(made);
@@ -188,6 +188,12 @@ describe("upgrades", () => {
     await eventually(() => expect(closed).toBe(true));
   });
 
+  test("are only for those who asked for one", async () => {
+    const ends = tunnel(upgraded([]));
+    await expect(exchange(ends.ask, { url: "/" }).done).rejects.toThrow("nobody asked for");
+    await eventually(() => expect([ends.agent.streams, ends.server.streams]).toEqual([0, 0]));
+  });
+
   test("may be refused", async () => {
     const ends = tunnel(upgraded([]));
     const answer = await upgrade(ends, "/no");
@@ -236,12 +242,20 @@ describe("flow control", () => {
   });
 
   test("unread data of all streams together is bounded", async () => {
-    const ends = tunnel((_, response) => void response.send(200, {}, Buffer.alloc(200 << 10)), { mostHeldBytes: 500 << 10 });
+    const ends = tunnel((_, response) => void response.send(200, {}, Buffer.alloc(200 << 10)), { mostBufferedBytes: 500 << 10 });
     const answers = await Promise.all(Array.from({ length: 4 }, (_, i) => get(ends, `/${i}`)));
     await eventually(() => expect(answers.filter(({ stream }) => stream.broken)).toHaveLength(2));
     const rest = answers.filter(({ stream }) => !stream.broken);
     expect((await Promise.all(rest.map(text))).map(({ length }) => length)).toEqual([200 << 10, 200 << 10]);
     expect(await text(await get(ends, "/again"))).toHaveLength(200 << 10);
+  });
+
+  test("what waits to be sent to a peer that takes nothing is bounded", async () => {
+    const ends = tunnel((_, response) => void response.send(200, {}, Buffer.alloc(400 << 10)), { mostBufferedBytes: 1 << 20 });
+    const answers = await Promise.all(Array.from({ length: 12 }, (_, i) => get(ends, `/${i}`).catch((error: Error) => error.message)));
+    const refused = answers.filter((answer) => answer === "too much unsent data in this tunnel" || (typeof answer !== "string" && answer.stream.broken === "too much unsent data in this tunnel"));
+    expect(refused.length).toBeGreaterThan(0);
+    expect(ends.agent.isOpen).toBe(true);
   });
 
   test("no more streams than agreed; they count until their handlers have ended", async () => {
@@ -278,7 +292,7 @@ describe("what breaks the protocol ends the tunnel", () => {
   ])("%s", async (_, frames) => {
     const [agentRaw, serverRaw] = connectionPair();
     const agent = new WebSocketConnection(agentRaw, { role: "client" });
-    const server = new TunnelSession(new WebSocketConnection(serverRaw, { role: "server", maxMessageBytes: mostMessage }), { side: "server", mostStreams: 9, mostHeldBytes: 1 << 20, serve: () => new Promise(() => {}) });
+    const server = new TunnelSession(new WebSocketConnection(serverRaw, { role: "server", maxMessageBytes: mostMessage }), { side: "server", mostStreams: 9, mostBufferedBytes: 1 << 20, serve: () => new Promise(() => {}) });
     const codes: number[] = [];
     agent.onClose = (code) => codes.push(code);
     for (const frame of frames) agent.send(frame);
@@ -333,7 +347,7 @@ test("whatever a peer sends, a session goes on or ends; it never throws", async 
   await fc.assert(fc.asyncProperty(fc.array(fc.oneof(mutated, fc.uint8Array({ minLength: 1, maxLength: 60 })), { minLength: 1, maxLength: 6 }), async (messages) => {
     const [, raw] = connectionPair();
     const session: TunnelSession = new TunnelSession(new WebSocketConnection(raw, { role: "server", maxMessageBytes: mostMessage }), {
-      side: "server", mostStreams: 4, mostHeldBytes: 1 << 16,
+      side: "server", mostStreams: 4, mostBufferedBytes: 1 << 16,
       serve: (stream, head) => serveStream(session, stream, head, { handlerFor: () => ({ handler: echo }), remoteAddress: "", mostBodyBytes: 1 << 16, onError: (_, error) => { throw error as Error; } }),
     });
     for (const message of messages) raw.onData(frame(Opcode.Binary, Buffer.from(message), true));

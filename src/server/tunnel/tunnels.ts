@@ -21,7 +21,7 @@ export interface NodeTunnelsOptions {
 
 /** What one agent may cost: a watch for each ConfigMap and Secret that its pods use, some others, and what its kubelet writes. */
 const mostStreams = 2048;
-const mostHeldBytes = 16 << 20;
+const mostBufferedBytes = 64 << 20;
 /** As the port allows to any client. */
 const mostBodyBytes = 3 << 20;
 
@@ -103,7 +103,7 @@ export class NodeTunnels implements NodeConnector {
     const { clock, onHeartbeat } = this.options;
     const heard = { at: clock.monotonic() };
     const session: TunnelSession = new TunnelSession(socket, {
-      side: "server", mostStreams, mostHeldBytes,
+      side: "server", mostStreams, mostBufferedBytes,
       serve: (stream, head) => serveStream(session, stream, head, {
         handlerFor: ({ role }) => this.#handlerFor(session, nodeName, role, request.peer),
         remoteAddress: request.remoteAddress, mostBodyBytes,
