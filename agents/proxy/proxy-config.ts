@@ -20,6 +20,7 @@ export function proxyConfig({ instance, clusterCidrs, serviceCidrs, clusterDns, 
   const families = (["IPv4", "IPv6"] as const).filter((family) => ofFamily(family, serviceCidrs).length > 0 && ofFamily(family, clusterCidrs).length > 0);
   return {
     nodePortAddresses,
+    otherTables: (["IPv4", "IPv6"] as const).filter((family) => !families.includes(family)).map((family) => ({ family: tableFamilies[family], name: instance })),
     families: families.map((family): FamilyConfig => ({
       family, table: { family: tableFamilies[family], name: instance }, clusterCidrs: ofFamily(family, clusterCidrs), serviceCidrs: ofFamily(family, serviceCidrs),
       localServiceIps: ofFamily(family, clusterDns).map(canonical), nodePortsEverywhere: ofFamily(family, everywhere).length > 0,

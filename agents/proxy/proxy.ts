@@ -1,4 +1,4 @@
-import { type Conntrack, type Nftables, type TableWatch, watchTables } from "nftables-js";
+import { type Conntrack, type Nftables, type Table, type TableWatch, Transaction, watchTables } from "nftables-js";
 import type { Clock } from "../../src/base/clock.ts";
 import type { Logger } from "../../src/base/log.ts";
 import type { MetricsRegistry } from "../../src/base/metrics.ts";
@@ -17,6 +17,8 @@ import { missingRequirement } from "./requirements.ts";
 export interface ProxyConfig {
   /** One for each address family of the cluster's Services. */
   families: readonly FamilyConfig[];
+  /** Of families that the cluster has no more: to be removed. */
+  otherTables: readonly Table[];
   nodePortAddresses: NodePortAddresses;
 }
 
@@ -82,6 +84,7 @@ export class ServiceProxy {
         log.error("service rules could not be applied, loading all anew", { error, failures });
       },
     });
+    for (const table of config.otherTables) if (await nft.hasTable(table)) await nft.run(new Transaction(table).deleteTable());
     const stopView = await this.#view.start(signal, () => runner.trigger());
     const foreign = this.#watchOthers(runner, signal);
     runner.trigger();

@@ -273,6 +273,13 @@ describe("other programs", () => {
   });
 });
 
+test("a cluster that has one family left has its table alone, and the other's when it has that again", async () => {
+  await lab.restart({ clusterCidrs: ["10.42.0.0/16"], serviceCidrs: ["10.43.0.0/16"], clusterDns: ["10.43.0.10"] });
+  expect(run("nft", "list", "tables")).toBe("table ip skiff-test\n");
+  await lab.restart();
+  expect(run("nft", "list", "tables")).toContain("table ip6 skiff-test");
+});
+
 test("a restart leaves connections and rules as they are", async () => {
   await lab.apply(service({ ports: [{ port: 53, protocol: "UDP" }] }), ...slices(pods, { port: 8081, protocol: "UDP" }));
   const client = sending(outside, "10.43.0.20", 53), first = await answer(client);
