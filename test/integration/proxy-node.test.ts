@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { openNftables, Transaction } from "nftables-js";
+import { openConntrack, openNftables, Transaction } from "nftables-js";
 import type { Pod, Service } from "../../src/apis/generated/core/v1.ts";
 import { eventually } from "../support/eventually.ts";
 import { createProxyNode, inside, type Machine, type ProxyNode, request, run, serversOf, service, slices, type UdpClient, udpClient } from "../support/proxy-node.ts";
@@ -81,6 +81,31 @@ describe.each([["IPv4", "ip", "10.43.0.20"], ["IPv6", "ip6", "fd00:43::20"]] as 
     expect(String(await request(outside, clusterIp, 53))).toStartWith("pod");
     expect(await answer(sending(outside, clusterIp, 53))).toStartWith("pod");
   });
+});
+
+/** Sends the first packet of an SCTP association, by a raw socket: the kernel need not speak SCTP itself. */
+const sctpInit = (address: string, port: number): string => `
+  import { dlopen, FFIType, ptr } from "bun:ffi";
+  const { i32, u32, u64, i64 } = FFIType;
+  const libc = dlopen("libc.so.6", { socket: { args: [i32, i32, i32], returns: i32 }, sendto: { args: [i32, FFIType.ptr, u64, i32, FFIType.ptr, u32], returns: i64 } }).symbols;
+  const packet = new Uint8Array(32), view = new DataView(packet.buffer);
+  view.setUint16(0, 4000); view.setUint16(2, ${port});
+  view.setUint8(12, 1); view.setUint16(14, 20); view.setUint32(16, 7); view.setUint32(20, 65536); view.setUint16(24, 1); view.setUint16(26, 1); view.setUint32(28, 7);
+  let crc = 0xffffffff;
+  for (const byte of packet) { crc ^= byte; for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1; }
+  view.setUint32(8, ~crc >>> 0, true);
+  const to = new Uint8Array([2, 0, 0, 0, ${address.split(".").join(", ")}, 0, 0, 0, 0, 0, 0, 0, 0]);
+  if (libc.sendto(libc.socket(2, 3, 132), ptr(packet), 32, 0, ptr(to), 16) !== 32n) throw new Error("not sent");`;
+
+test("SCTP is sent to endpoints as TCP is", async () => {
+  await lab.apply(service({ ports: [{ port: 80, protocol: "SCTP" }] }), ...slices([pods[1]!], { protocol: "SCTP" }));
+  run(...inside(pods[0]!, process.execPath, "-e", sctpInit("10.43.0.20", 80)));
+  const flows: string[] = [];
+  openConntrack().forget("ip", 132, ({ to, by }) => {
+    flows.push(`${to.ip} ${to.port} > ${by.ip} ${by.port}`);
+    return false;
+  });
+  expect(flows).toEqual([`10.43.0.20 80 > ${pods[1]!.ip} 8080`]);
 });
 
 test("node ports go with the node's addresses, or answer on those of a network", async () => {

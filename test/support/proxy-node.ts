@@ -167,7 +167,7 @@ export function service(spec: Partial<Service["spec"]> = {}, { name = "web", ing
 type EndpointOf = Machine | (Partial<Endpoint> & { machine: Machine });
 
 /** The slices of default/web, one for each family; `on` is where they are said to be, this node by default. */
-export function slices(endpoints: readonly EndpointOf[], { name = "web", port = 8080, protocol = "TCP" as "TCP" | "UDP" } = {}): EndpointSlice[] {
+export function slices(endpoints: readonly EndpointOf[], { name = "web", port = 8080, protocol = "TCP" as "TCP" | "UDP" | "SCTP" } = {}): EndpointSlice[] {
   return (["IPv4", "IPv6"] as const).map((addressType) => ({
     metadata: { namespace: "default", name: `${name}-${addressType.toLowerCase()}`, labels: { "kubernetes.io/service-name": name } }, addressType,
     ports: [{ name: "", port, protocol }],
