@@ -38,10 +38,16 @@ export class PolicyTable {
     return this.#policies.byNamespace.size === 0;
   }
 
+  /** Judges anew the pods in namespaces whose policies are others; all pods only by the peers and ports that nobody spoke of before. */
   setPolicies(policies: readonly Frozen<NetworkPolicy>[]): void {
-    this.#policies = compilePolicies(policies);
+    const before = this.#policies, after = this.#policies = compilePolicies(policies);
     this.#structureChanged = true;
-    for (const key of this.#pods.keys()) this.#judge(key);
+    const added: CompiledPolicies = { byNamespace: new Map(), chains: new Map(), peers: without(after.peers, before.peers), ports: without(after.ports, before.ports) };
+    const gone = new Set([...without(before.peers, after.peers).keys(), ...without(before.ports, after.ports).keys()].flatMap((name) => families.map(({ suffix }) => `${name}-${suffix}`)));
+    for (const [key, { pod }] of this.#pods) {
+      if (!sameItems(before.byNamespace.get(pod.namespace), after.byNamespace.get(pod.namespace))) this.#judge(key);
+      else if (gone.size || added.peers.size || added.ports.size) this.#adjust(key, added, gone);
+    }
   }
 
   setNamespace(name: string, labels: Readonly<Record<string, string>> | undefined): void {
@@ -101,6 +107,17 @@ export class PolicyTable {
   #judge(key: string): void {
     const { pod } = this.#pods.get(key)!;
     this.#replace(key, membershipOf(pod, this.#policies, (name) => this.#namespaces.get(name)));
+  }
+
+  /** As `#judge`, where only these sets are new or gone. */
+  #adjust(key: string, added: CompiledPolicies, gone: ReadonlySet<string>): void {
+    const { pod, membership } = this.#pods.get(key)!;
+    const { elements } = membershipOf({ ...pod, local: false }, added, (name) => this.#namespaces.get(name));
+    const left = gone.size ? membership.elements.filter(({ set }) => gone.has(set)) : [];
+    if (!elements.length && !left.length) return;
+    for (const element of left) this.#elements.release(key, element);
+    for (const element of elements) this.#elements.claim(key, element);
+    membership.elements = [...membership.elements.filter(({ set }) => !gone.has(set)), ...elements];
   }
 
   #replace(key: string, membership: Membership): void {
@@ -163,7 +180,7 @@ export class PolicyTable {
     for (const chain of wanted.chains.keys()) if (!before.chains.has(chain)) transaction.addChain(chain);
     for (const [chain, rules] of wanted.chains) {
       const old = before.chains.get(chain);
-      if (old && sameRules(old, rules)) continue;
+      if (old && sameItems(old, rules)) continue;
       if (old) transaction.flushChain(chain);
       for (const rule of rules) transaction.addRule(chain, rule);
     }
@@ -186,7 +203,8 @@ function baseRules(direction: (typeof directions)[number]): string[] {
 
 const isBase = (set: string): boolean => /^(ingress|egress|self)-[46]$/.test(set);
 const textOf = ({ set, key, value = "" }: { set: string; key: string; value?: string }): string => `${set} ${key} ${value}`;
-const sameRules = (a: readonly string[], b: readonly string[]): boolean => a === b || (a.length === b.length && a.every((rule, i) => rule === b[i]));
+const sameItems = <T>(a: readonly T[] = [], b: readonly T[] = []): boolean => a === b || (a.length === b.length && a.every((item, i) => item === b[i]));
+const without = <T>(these: ReadonlyMap<string, T>, those: ReadonlyMap<string, T>): Map<string, T> => new Map([...these].filter(([key]) => !those.has(key)));
 
 function sameLabels(a: Readonly<Record<string, string>> | undefined, b: Readonly<Record<string, string>> | undefined): boolean {
   if (!a || !b) return a === b;
