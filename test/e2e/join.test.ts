@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { X509Certificate } from "node:crypto";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { openMembership } from "../../agents/join/membership.ts";
+import { createLeaf } from "../../src/server/pki/certificate.ts";
 import { eventually } from "../support/eventually.ts";
 import { type ClusterMember, startCluster, type TestCluster } from "../support/node/cluster.ts";
 import type { TestNode } from "../support/node/test-node.ts";
@@ -111,6 +114,28 @@ describe("the same device again", () => {
     edge.start("--token", readFileSync(join(cluster.server.node.layout.dataDir, "server/token"), "utf8").trim());
     await cluster.untilReady("edge-2");
   });
+});
+
+test("after a year in a drawer a node comes back by what it is, without a token, and its pods with it", async () => {
+  const edge = cluster.member("edge-1");
+  await edge.stop();
+  const store = openMembership(joinDirectory(edge)), membership = store.read()!;
+  const file = (name: string): string => readFileSync(join(cluster.server.node.layout.tlsDir, name), "utf8");
+  const notAfter = new Date(Date.now() - 24 * 3600_000);
+  const expired = async (commonName: string, organization: string, usage: "client" | "server", ca: string) =>
+    createLeaf({ issuer: { certificate: file(`${ca}.crt`), key: file(`${ca}.key`) }, usage, subject: { commonName, organizations: [organization] }, names: usage === "server" ? ["edge-1"] : [], notAfter });
+  store.write({
+    ...membership,
+    pairs: {
+      kubelet: await expired("system:node:edge-1", "system:nodes", "client", "client-ca"), network: await expired("system:skiff-network:edge-1", "system:skiff-networks", "client", "client-ca"),
+      serving: await expired("system:node:edge-1", "system:nodes", "server", "server-ca"),
+    },
+  });
+  edge.start("--token", "");
+  await eventually(() => expect(Date.parse(new X509Certificate(store.read()!.pairs.serving.certificate).validTo)).toBeGreaterThan(Date.now()), { timeout: 30_000 });
+  await cluster.untilReady("edge-1");
+  await eventually(async () => expect(await cluster.kubectl("logs", "on-edge-1")).toBe("here is edge-1\n"), { timeout: 30_000 });
+  expect((await cluster.kubectl.get("pod", "on-edge-1")).status.containerStatuses[0].restartCount).toBe(0);
 });
 
 test("killed at any moment of its enrolment a machine joins at the next start", async () => {
