@@ -10,6 +10,9 @@ export function splitTarget(what: "node" | "pod" | "service", text: string): { s
   return { scheme: scheme === "https" ? "https" : "http", name, port: port! };
 }
 
+/** The URL up to `/proxy`, below which the target's paths are; undefined for no proxy's. */
+export const prefixOfProxy = (url: string): string | undefined => /^\/api\/v1\/(?:namespaces\/[^/]+\/)?[^/]+\/[^/]+\/proxy(?=[/?]|$)/.exec(url)?.[0];
+
 /** What follows `/proxy` in the URL as sent, still percent-encoded; always begins with a slash. */
 export function pathBehindProxy(url: string): string {
   const match = /^\/api\/v1\/(?:namespaces\/[^/]+\/)?[^/]+\/[^/]+\/proxy(\/[^?]*)?(?:\?|$)/.exec(url);

@@ -1,9 +1,11 @@
 import { serviceUnavailable, StatusError } from "../../../apimachinery/status.ts";
-import type { HttpHandler } from "../../../base/http.ts";
+import type { HttpHandler, HttpResponse } from "../../../base/http.ts";
 import { answerFields, fetchFrom, isOfOneHop, passOn } from "../../../base/proxy/fetch.ts";
-import type { ProxyTarget } from "../../../base/proxy/target.ts";
+import { authority, type ProxyTarget } from "../../../base/proxy/target.ts";
 import { targetPath } from "../../../base/tunnel/target-path.ts";
 import { withWarnings, type Exchange } from "../../exchange.ts";
+import { throughProxy } from "./page-links.ts";
+import { prefixOfProxy } from "./proxy-target.ts";
 import { forwardUpgrade } from "./upgrade-proxy.ts";
 
 /** A target whose certificate is checked, and that learns more than the client sent. */
@@ -31,6 +33,7 @@ export async function forward(exchange: Exchange, target: ProxyTarget, via?: Htt
   const { request } = exchange;
   if (via) return forwardVia(exchange, target, via);
   if (request.headers["upgrade"]) return forwardUpgrade(exchange, target);
+  const response = responseTo(exchange, target);
   const body = await request.body();
   let answer: Response;
   try {
@@ -40,16 +43,22 @@ export async function forward(exchange: Exchange, target: ProxyTarget, via?: Htt
   }
   exchange.status = answer.status;
   const headers = withWarnings(exchange, answerFields(answer));
-  if (!answer.body) return exchange.response.send(answer.status, headers);
-  await passOn(answer.body, exchange.response.stream(answer.status, headers));
+  if (!answer.body) return response.send(answer.status, headers);
+  await passOn(answer.body, response.stream(answer.status, headers));
+}
+
+/** A client below the proxy's path finds the target's links there too. */
+function responseTo({ request, response }: Exchange, target: ProxyTarget): HttpResponse {
+  const prefix = prefixOfProxy(request.url);
+  return prefix ? throughProxy(response, { prefix, host: request.headers["host"] ?? "", target: authority(target) }) : response;
 }
 
 /** The node's agent goes on from here, as this server would. */
 async function forwardVia(exchange: Exchange, target: ProxyTarget, via: HttpHandler): Promise<void> {
-  const { request, response } = exchange, upgrade = request.headers["upgrade"];
+  const { request } = exchange, upgrade = request.headers["upgrade"];
   exchange.status = 200;
   await via({
     method: request.method, url: targetPath(target), headers: { ...forwardedHeaders(exchange), ...(upgrade ? { upgrade, connection: "Upgrade" } : {}) },
     remoteAddress: request.remoteAddress, body: () => request.body(), signal: request.signal,
-  }, response);
+  }, responseTo(exchange, target));
 }
