@@ -42,6 +42,12 @@ test("changes are applied to what is known, one after the other", async () => {
   expect(reads).toBe(0);
 });
 
+test("who managed fields before is not claimed of what came after", async () => {
+  const known = at(5, { x: "five" });
+  known.metadata!.managedFields = [{ manager: "m" }];
+  expect((await told([change(5, 6, "six")], { known })).heard).toEqual([{ type: "MODIFIED", object: at(6, { x: "six" }) }]);
+});
+
 test("a version in between, of which only what isn't told had changed, will do", async () => {
   expect((await told([change(3, 8, "eight")], { known: at(5, { x: "five" }) })).heard).toEqual([{ type: "MODIFIED", object: at(8, { x: "eight" }) }]);
 });

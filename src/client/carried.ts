@@ -107,7 +107,11 @@ async function toldBy<T extends KubeObject>(event: LeanEvent, watch: CarriedWatc
   }
 }
 
-const atVersion = (object: Frozen<KubeObject>, version: number): Frozen<KubeObject> => ({ ...object, metadata: { ...object.metadata, resourceVersion: String(version) } });
+/** Who manages which field is not followed: what was known of it, by plain HTTPS, is no longer true. */
+function atVersion(object: Frozen<KubeObject>, version: number): Frozen<KubeObject> {
+  const { managedFields: _managedFields, ...metadata } = object.metadata;
+  return { ...object, metadata: { ...metadata, resourceVersion: String(version) } };
+}
 
 /** Gone already: the event that says so is on its way. */
 async function asItIsNow<T extends KubeObject>(key: string, { get }: CarriedWatch<T>): Promise<WatchEvent<T> | undefined> {
