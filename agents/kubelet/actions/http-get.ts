@@ -11,13 +11,41 @@ export interface HttpGet {
   timeoutMs: number;
 }
 
+/** What a server answers: its status code, and of one that sends us elsewhere where to, and what it says to that. */
+export interface HttpAnswer {
+  status: number;
+  location?: string;
+  body: string;
+}
+
+/** As much of an answer as is read. */
+const mostBytes = 10 * 1024;
+const mostRedirects = 10;
+
+/** A GET that goes where it is sent, as long as that is the same host. Source: k8s.io/kubernetes/pkg/probe/http RedirectChecker. */
+export async function httpGetFollowing(get: HttpGet): Promise<HttpAnswer> {
+  let current = get;
+  for (let hops = 0; ; hops++) {
+    const answer = await httpGet(current);
+    if (answer.location === undefined) return answer;
+    const target = URL.parse(answer.location, urlOf(current));
+    if (!target || !["http:", "https:"].includes(target.protocol) || target.hostname !== new URL(urlOf(get)).hostname) return answer;
+    if (hops >= mostRedirects) throw new Error(`Get ${JSON.stringify(target.href)}: stopped after ${mostRedirects} redirects`);
+    const scheme = target.protocol === "https:" ? "HTTPS" : "HTTP";
+    current = { ...get, scheme, port: Number(target.port || (scheme === "HTTPS" ? 443 : 80)), path: `${target.pathname}${target.search}` };
+  }
+}
+
+const addressOf = ({ host }: HttpGet): string => (host.includes(":") ? `[${host}]` : host);
+const urlOf = (get: HttpGet): string => `${get.scheme.toLowerCase()}://${addressOf(get)}:${get.port}${get.path}`;
+
 /**
- * The status code a server answers a GET with; nothing more of the answer is read. Certificates are not verified, proxies not used, redirects not followed.
+ * What a server answers a GET with; of answers that don't send us elsewhere only the status is read. Certificates are not verified, proxies not used.
  * Rejects with an Error worded like Go's client, whose words probe events show.
  */
-export function httpGet({ scheme, host, port, path, headers, userAgent, timeoutMs }: HttpGet): Promise<number> {
-  const address = host.includes(":") ? `[${host}]` : host;
-  const url = `${scheme.toLowerCase()}://${address}:${port}${path}`;
+export function httpGet(get: HttpGet): Promise<HttpAnswer> {
+  const { scheme, host, port, path, headers, userAgent, timeoutMs } = get;
+  const address = addressOf(get), url = urlOf(get);
   const fields = new Map<string, string>([["Host", `${address}:${port}`], ["User-Agent", userAgent], ["Accept", "*/*"]]);
   for (const { name, value } of headers) fields.set([...fields.keys()].find((key) => key.toLowerCase() === name.toLowerCase()) ?? name, value);
   const request = `GET ${path} HTTP/1.1\r\n${[...fields].map(([name, value]) => `${name}: ${value}\r\n`).join("")}Connection: close\r\n\r\n`;
@@ -29,23 +57,57 @@ export function httpGet({ scheme, host, port, path, headers, userAgent, timeoutM
       reject(new Error(`Get ${JSON.stringify(url)}: ${why}`));
     };
     const socket: Socket = scheme === "HTTPS" ? connectTls({ host, port, rejectUnauthorized: false }) : connectTcp({ host, port });
+    const finish = (answer: HttpAnswer): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(answer);
+    };
     socket.once(scheme === "HTTPS" ? "secureConnect" : "connect", () => socket.write(request));
     const timer = setTimeout(() => fail("context deadline exceeded (Client.Timeout exceeded while awaiting headers)"), timeoutMs);
     socket.on("data", (bytes: Buffer) => {
       received += bytes.toString("latin1");
-      const status = /^HTTP\/1\.[01] (\d{3})[ \r]/.exec(received);
-      if (status) {
-        clearTimeout(timer);
-        socket.destroy();
-        resolve(Number(status[1]));
-      } else if (received.length > 64) fail("malformed HTTP response");
+      const status = /^HTTP\/1\.[01] (\d{3})[ \r]/.exec(received)?.[1];
+      if (status === undefined) {
+        if (received.length > 64) fail("malformed HTTP response");
+      } else if (!status.startsWith("3") || isWhole(received)) finish(readAnswer(received));
     });
     socket.on("error", (error: NodeJS.ErrnoException) => fail(dialError(address, port, error)));
     socket.on("close", () => {
       clearTimeout(timer);
-      fail("EOF");
+      if (received.startsWith("HTTP/1.")) finish(readAnswer(received));
+      else fail("EOF");
     });
   });
+}
+
+const endOfHead = "\r\n\r\n";
+
+function isWhole(received: string): boolean {
+  const head = received.indexOf(endOfHead);
+  if (head < 0) return received.length > mostBytes;
+  const length = /^content-length: *(\d+)\r?$/im.exec(received.slice(0, head + 2))?.[1];
+  return received.length - head - endOfHead.length >= Math.min(Number(length ?? mostBytes), mostBytes);
+}
+
+function readAnswer(received: string): HttpAnswer {
+  const end = received.indexOf(endOfHead);
+  const head = end < 0 ? received : received.slice(0, end + 2);
+  const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(head)?.[1]);
+  const location = status >= 300 && status < 400 ? /^location: *(.*?)\r$/im.exec(head)?.[1] : undefined;
+  const rest = end < 0 ? "" : received.slice(end + endOfHead.length);
+  const body = /^transfer-encoding: *chunked\r$/im.test(head) ? unchunked(rest) : rest;
+  return { status, ...(location === undefined ? {} : { location }), body: Buffer.from(body.slice(0, mostBytes), "latin1").toString() };
+}
+
+function unchunked(text: string): string {
+  let body = "";
+  for (let at = 0; ; ) {
+    const [line, size] = /^([0-9a-f]+)[^\r\n]*\r\n/i.exec(text.slice(at, at + 100)) ?? [];
+    const length = Number.parseInt(size ?? "0", 16);
+    if (!line || length === 0) return body;
+    body += text.slice(at + line.length, at + line.length + length);
+    at += line.length + length + 2;
+  }
 }
 
 /** Resolves when a connection was accepted. */

@@ -28,6 +28,11 @@ test.each([
   expect(resourceFieldValue(pod, { resource, divisor }, pod.spec.containers[0], { cpu: "4", memory: "4Gi" })).toBe(expected);
 });
 
+test("a container without a limit may use what its pod may as a whole", () => {
+  const whole = { ...pod, spec: { ...pod.spec, resources: { limits: { cpu: "3", memory: "64Mi" } } } };
+  expect([["limits.cpu", "1"], ["limits.memory", "1Mi"]].map(([resource, divisor]) => resourceFieldValue(whole, { resource: resource!, divisor }, whole.spec.containers[0], { cpu: "4", memory: "4Gi" }))).toEqual(["2", "64"]);
+});
+
 const service = (namespace: string, name: string, clusterIP: string): Service => ({ metadata: { namespace, name }, spec: { clusterIP, ports: [{ name: "web-http", port: 80 }, { port: 53, protocol: "UDP" }] } });
 
 test("service variables in the style of Docker links", () => {

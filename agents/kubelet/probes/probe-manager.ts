@@ -145,10 +145,11 @@ export class ProbeManager {
     if (paused && entry.type === "startup") return;
     if (!paused) {
       entry.busy = true;
-      const { result, output } = await probeOnce(probe, { runtime: this.options.runtime, container: entry.container, containerId: entry.containerId, podIp: entry.podIp });
+      const { result, output, warning } = await probeOnce(probe, { runtime: this.options.runtime, container: entry.container, containerId: entry.containerId, podIp: entry.podIp });
       entry.busy = false;
       entry.counts[outcomes[result]]++;
       if (this.#entries.get(key) !== entry) return;
+      if (warning) this.options.recorder.event(containerReference(entry.pod, entry.container), "Warning", "ProbeWarning", `${titles[entry.type]} probe warning: ${warning}`);
       if (result !== "errored") this.#record(entry, probe, result, output);
     }
     this.#schedule(key, Math.max(this.options.clock.monotonic(), begun + periodOf(probe)));

@@ -3,7 +3,7 @@ import type { Probe } from "../../../src/apis/generated/core/v1.ts";
 import { CriError, GrpcCode, type ContainerRuntime } from "../../cri/cri.ts";
 import { grpcHealth } from "../actions/grpc-health.ts";
 import { resolvePort } from "../actions/handler-target.ts";
-import { httpGet, tcpConnect } from "../actions/http-get.ts";
+import { httpGetFollowing, tcpConnect } from "../actions/http-get.ts";
 import type { Container } from "../pod/pod.ts";
 
 export interface ProbeTarget {
@@ -17,6 +17,8 @@ export interface ProbeTarget {
 export interface ProbeResult {
   result: "success" | "failure" | "errored";
   output: string;
+  /** It counts, but its owner should hear of this. */
+  warning?: string;
 }
 
 /** Probes once. Source: k8s.io/kubernetes/pkg/probe, whose outputs these are. */
@@ -30,8 +32,8 @@ export async function probeOnce(probe: Frozen<Probe>, target: ProbeTarget): Prom
       return { result: "success", output: "" };
     }
     if (probe.grpc) {
-      const healthy = await grpcHealth(target.podIp, probe.grpc.port, probe.grpc.service ?? "", timeoutMs);
-      return healthy ? { result: "success", output: "service healthy" } : { result: "failure", output: `service unhealthy (responded with "NOT_SERVING")` };
+      const answer = await grpcHealth(target.podIp, probe.grpc.port, probe.grpc.service ?? "", timeoutMs);
+      return answer === "SERVING" ? { result: "success", output: "service healthy" } : { result: "failure", output: `service unhealthy (responded with ${JSON.stringify(answer)})` };
     }
     return { result: "success", output: "" };
   } catch (error) {
@@ -53,6 +55,7 @@ async function execProbe(command: readonly string[], { runtime, containerId }: P
 
 async function httpProbe(get: NonNullable<Frozen<Probe>["httpGet"]>, { container, podIp }: ProbeTarget, timeoutMs: number): Promise<ProbeResult> {
   const { scheme = "HTTP", host, port, path = "/", httpHeaders = [] } = get;
-  const code = await httpGet({ scheme, host: host || podIp, port: resolvePort(port, container), path: path.startsWith("/") ? path : `/${path}`, headers: httpHeaders, userAgent: "kube-probe/1.36", timeoutMs });
-  return code >= 200 && code < 400 ? { result: "success", output: "" } : { result: "failure", output: `HTTP probe failed with statuscode: ${code}` };
+  const { status, body } = await httpGetFollowing({ scheme, host: host || podIp, port: resolvePort(port, container), path: path.startsWith("/") ? path : `/${path}`, headers: httpHeaders, userAgent: "kube-probe/1.36", timeoutMs });
+  if (status < 200 || status >= 400) return { result: "failure", output: `HTTP probe failed with statuscode: ${status}` };
+  return { result: "success", output: "", ...(status >= 300 ? { warning: `Probe terminated redirects, Response body: ${body}` } : {}) };
 }
