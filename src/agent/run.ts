@@ -21,7 +21,7 @@ import { gitVersion } from "../base/version.ts";
 import { createHttpClient } from "../client/http-client.ts";
 import type { Client } from "../client/client.ts";
 import type { InformerFactory } from "../client/informer.ts";
-import { announceOutages } from "../client/outage.ts";
+import { createServerContact } from "../client/outage.ts";
 import { createReflectingInformers, type ReflectingInformersOptions } from "../client/reflecting-informers.ts";
 import { defaultAddresses } from "../server/host.ts";
 import { isOfServers, serverUrls } from "../server/join/server-urls.ts";
@@ -73,6 +73,7 @@ function prepareAgentDir({ dataDir, agentDir }: Layout): void {
 class AgentProcess {
   readonly #membership: NodeMembership;
   readonly #clock = systemClock;
+  readonly #contact = createServerContact({ clock: this.#clock, log });
   readonly #tunnel: AgentTunnel;
   /** The kubelet's API, once there is one: the ports are open before, and its Node tells the port that was found. */
   #kubelet: HttpHandler = (_, response) => response.send(503, {}, "the kubelet is starting\n");
@@ -161,12 +162,12 @@ class AgentProcess {
   /** The way to the API server as one of the node's identities, with whatever server and certificate are good at the moment. */
   #connect(identity: "kubelet" | "network", memory: Pick<ReflectingInformersOptions, "keeper" | "askFirst">, signal: AbortSignal): { client: Client; informers: InformerFactory; stopped(): Promise<void> } {
     const membership = this.#membership;
-    const client = announceOutages(createHttpClient({
+    const client = this.#contact.observe(createHttpClient({
       endpoint: () => membership.endpoint(identity), timeout: requestMs, userAgent: `skiff-agent/${gitVersion}`,
       onUnreachable: ({ givenUp }) => givenUp && membership.servers.failed(givenUp), onUnauthorized: () => membership.refused(),
       transport: this.#tunnel.transport(AgentRole[identity]),
-    }), { clock: this.#clock, log: logger(identity) });
-    const informers = createReflectingInformers({ client, clock: this.#clock, ...memory }, signal);
+    }));
+    const informers = createReflectingInformers({ client, clock: this.#clock, contact: this.#contact, ...memory }, signal);
     return { client, informers, stopped: () => informers.stopped() };
   }
 

@@ -6,16 +6,26 @@ import type { Client, WatchEvent } from "./client.ts";
 /** Whether the error says only that no server answers now: everything else is a server's word. */
 export const isServerAway = (error: unknown): boolean => error instanceof StatusError && [502, 503, 504].includes(error.code);
 
+/** Whether the server answers, as the calls of one process tell. */
+export interface ServerContact {
+  /** The client, which tells with each call whether there was an answer. */
+  observe(client: Client): Client;
+  /** Calls `handler` each time the server answers again. Returns the unsubscription. */
+  onBack(handler: () => void): () => void;
+}
+
 /**
- * The client, telling the log once when the server has stopped answering and once when it answers again. Those who use it keep quiet about
- * calls that failed for that alone: without a server all of them do, again and again.
+ * Tells the log once when the server has stopped answering and once when it answers again. Those who use its clients keep quiet about calls
+ * that failed for that alone: without a server all of them do, again and again.
  */
-export function announceOutages(client: Client, { clock, log }: { clock: Clock; log: Logger }): Client {
+export function createServerContact({ clock, log }: { clock: Clock; log: Logger }): ServerContact {
+  const handlers = new Set<() => void>();
   let since: number | undefined;
   const answered = (): void => {
     if (since === undefined) return;
     log.info("The server answers again", { afterSeconds: Math.round((clock.monotonic() - since) / 1000) });
     since = undefined;
+    for (const handler of handlers) handler();
   };
   const failed = (error: unknown): void => {
     if (error instanceof StatusError && !isServerAway(error)) return answered();
@@ -23,6 +33,16 @@ export function announceOutages(client: Client, { clock, log }: { clock: Clock; 
     since = clock.monotonic();
     log.warn("The server does not answer, the node goes on with what it knows", { error });
   };
+  return {
+    observe: (client) => observedClient(client, { answered, failed }),
+    onBack(handler) {
+      handlers.add(handler);
+      return () => handlers.delete(handler);
+    },
+  };
+}
+
+function observedClient(client: Client, { answered, failed }: { answered(): void; failed(error: unknown): void }): Client {
   async function observed<R>(call: Promise<R>): Promise<R> {
     try {
       const result = await call;

@@ -4,6 +4,7 @@ import type { KubeObject } from "../apimachinery/meta.ts";
 import type { ResourceCard } from "../apimachinery/resource.ts";
 import type { Client } from "./client.ts";
 import type { Informer, InformerFactory } from "./informer.ts";
+import type { ServerContact } from "./outage.ts";
 import { collectionName, type ObjectKeeper, type Scope } from "./object-keeper.ts";
 import { ObjectStore } from "./object-store.ts";
 import { reflect } from "./reflector.ts";
@@ -11,6 +12,7 @@ import { reflect } from "./reflector.ts";
 export interface ReflectingInformersOptions {
   client: Client;
   clock: Clock;
+  contact?: Pick<ServerContact, "onBack">;
   /** Informers begin with what they knew when the process last ran, and go on watching from there. */
   keeper?: ObjectKeeper;
   /**
@@ -29,7 +31,7 @@ export interface ReflectingInformers extends InformerFactory {
 }
 
 /** Informers over any Client by list and watch: for agents, whose server is elsewhere. Each begins when first asked for and ends with `signal`. */
-export function createReflectingInformers({ client, clock, keeper, askFirst = [] }: ReflectingInformersOptions, signal: AbortSignal): ReflectingInformers {
+export function createReflectingInformers({ client, clock, contact, keeper, askFirst = [] }: ReflectingInformersOptions, signal: AbortSignal): ReflectingInformers {
   const informers = new Map<string, Informer<any>>();
   const running: Promise<void>[] = [];
   const log = logger("reflector");
@@ -40,7 +42,7 @@ export function createReflectingInformers({ client, clock, keeper, askFirst = []
     const synced = Promise.withResolvers<void>();
     if (isKnown && !asksFirst) synced.resolve();
     if (isKnown && asksFirst) void clock.sleep(patienceMs, signal).then(synced.resolve, () => {});
-    running.push(reflect({ client, card, scope, store, clock, log, resume: isKnown && !asksFirst, onListed: synced.resolve }, signal));
+    running.push(reflect({ client, card, scope, store, clock, log, ...(contact ? { contact } : {}), resume: isKnown && !asksFirst, onListed: synced.resolve }, signal));
     return {
       lister: store,
       onChange: (handler) => store.onChange(handler),

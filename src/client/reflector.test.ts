@@ -140,6 +140,20 @@ describe("informers over a client", () => {
     await stop();
   });
 
+  test("a server that was away is asked again as soon as anybody hears of it", async () => {
+    const server = new Server(), handlers = new Set<() => void>();
+    const contact = { onBack: (handler: () => void) => (handlers.add(handler), () => handlers.delete(handler)) };
+    const { clock, informer, stop } = await startWith({ contact }, server);
+    await clock.advance(600_000);
+    const asked = server.listed.length;
+    server.lists = [() => ({ items: [], metadata: { resourceVersion: "1" } })];
+    for (const handler of handlers) handler();
+    await informer.synced();
+    await settle();
+    expect([server.listed.length, handlers.size]).toEqual([asked + 1, 0]);
+    await stop();
+  });
+
   test("a watch that tells nothing and ends at once is not hammered", async () => {
     const server = new Server();
     const { clock, stop } = await start(server, ["10", []]);

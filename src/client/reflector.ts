@@ -6,7 +6,7 @@ import type { ResourceCard } from "../apimachinery/resource.ts";
 import { StatusError } from "../apimachinery/status.ts";
 import type { Client, ListOptions } from "./client.ts";
 import type { ObjectStore } from "./object-store.ts";
-import { isServerAway } from "./outage.ts";
+import { isServerAway, type ServerContact } from "./outage.ts";
 
 export interface ReflectorOptions<T extends KubeObject> {
   client: Client;
@@ -19,6 +19,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   onListed(): void;
   /** Called when the server could not be asked. */
   onFailed?(): void;
+  /** Where the server is heard of, by whatever call: then the next try is made at once. */
+  contact?: Pick<ServerContact, "onBack">;
   /** The store is complete as of its resourceVersion: watching goes on from there, without a list. */
   resume?: boolean;
 }
@@ -57,7 +59,11 @@ export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>
       }
       options.onFailed?.();
       log[isServerAway(error) ? "debug" : "warn"]("Cannot list or watch, will try again", { resource: card.resource, error });
-      await clock.sleep(backoff.next(), signal).catch(() => {});
+      const back = new AbortController();
+      const unsubscribe = options.contact?.onBack(() => back.abort());
+      await clock.sleep(backoff.next(), AbortSignal.any([signal, back.signal])).catch(() => {});
+      unsubscribe?.();
+      if (back.signal.aborted) backoff.reset();
     }
   }
 }
