@@ -28,7 +28,7 @@ const longestWhileAwayMs = 1500;
 const patienceMs = 700;
 const mostAttempts = 4;
 const firstRestMs = 1000, longestRestMs = 30_000;
-const mostAtOnce = 512;
+const mostAtOnce = 256;
 
 interface Health {
   failures: number;
