@@ -4,16 +4,17 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../support/eventually.ts";
 import { startCluster } from "../support/node/cluster.ts";
-import { pod, shell } from "../support/workloads.ts";
+import { pod, service, shell, webServer } from "../support/workloads.ts";
 
 // A node that nobody can connect to: what the server wants of its kubelet goes through the connection that the agent made.
 const cluster = await startCluster({ agents: 1 });
 afterAll(() => cluster.dispose());
 const { kubectl, server } = cluster;
 const agent = cluster.member("agent-1");
-await agent.node.exec(["nft", "add table inet closed; add chain inet closed input { type filter hook input priority 0; }; add rule inet closed input iifname eth0 ct state new meta l4proto tcp drop"]);
-await kubectl.apply(pod("far", shell("echo started; i=0; while true; do i=$((i+1)); echo line $i; sleep 0.2; done"), { nodeName: "agent-1" }));
-await kubectl("wait", "--for=condition=Ready", "pod/far", "--timeout=60s");
+const closed = ["input", "forward"].map((hook) => `add chain inet closed ${hook} { type filter hook ${hook} priority -300; }; add rule inet closed ${hook} iifname eth0 meta l4proto tcp tcp flags & (syn | ack) == syn drop`);
+await agent.node.exec(["nft", `add table inet closed; ${closed.join("; ")}`]);
+await kubectl.apply(pod("web", webServer("echo from the web > /www/index.html"), { nodeName: "agent-1" }), service("web"), pod("far", shell("echo started; i=0; while true; do i=$((i+1)); echo line $i; sleep 0.2; done"), { nodeName: "agent-1" }));
+await kubectl("wait", "--for=condition=Ready", "pod/far", "pod/web", "--timeout=60s");
 
 /** Requests of a kind that the server has answered over HTTP since it started; its own node's don't go that way. */
 async function requests(...labels: string[]): Promise<number> {
@@ -49,6 +50,20 @@ describe("a node that can't be connected to", () => {
     expect(answers).toEqual(answers.map((_, i) => `${i}\n`));
     stuck.kill("SIGKILL");
     await stuck.exited;
+  });
+
+  test("forwards ports", async () => {
+    const forwarding = kubectl.start(["port-forward", "pod/web", ":80"]);
+    const [, port] = await forwarding.until(/127\.0\.0\.1:(\d+) -> 80/);
+    const fetched = await Promise.all(Array.from({ length: 8 }, () => server.node.run(["curl", "-sS", "--max-time", "20", `http://127.0.0.1:${port}/`])));
+    expect(fetched).toEqual(fetched.map(() => "from the web\n"));
+    await forwarding.stop();
+  });
+
+  test("is the way to its pods, which the server can't connect to either", async () => {
+    const { podIP } = (await kubectl.get("pod", "web")).status;
+    expect((await server.node.exec(["curl", "-sS", "--max-time", "1", `http://${podIP}/`])).exitCode).not.toBe(0);
+    for (const path of ["pods/web", "pods/http:web:80", "services/web", "services/web:80"]) expect(await kubectl("get", "--raw", `/api/v1/namespaces/default/${path}/proxy/index.html`)).toBe("from the web\n");
   });
 
   test("serves its kubelet's paths", async () => {
