@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import type { Clock } from "../../src/base/clock.ts";
 import { Backoff } from "../../src/base/backoff.ts";
-import { caPath, clusterPath, enrolPath, identities, type ClusterAnswer, type Enrolment, type EnrolmentRequest, type IdentityName } from "../../src/base/join/enrolment.ts";
+import { caPath, clusterPath, enrolPath, identities, type ClusterAnswer, type ClusterQuestion, type Enrolment, type EnrolmentRequest, type IdentityName } from "../../src/base/join/enrolment.ts";
 import type { JoinToken } from "../../src/base/join/join-token.ts";
 import { logger } from "../../src/base/log.ts";
 import { newCertificateRequest } from "./certificate-request.ts";
@@ -75,12 +75,17 @@ export async function enrolOnce({ store, nodeName, token, ...options }: Omit<Enr
   return membership;
 }
 
-/** What the cluster is like now, as a server tells a node that it knows. */
-export async function askCluster(url: string, { serverCa, pairs: { kubelet } }: Membership, signal: AbortSignal): Promise<ClusterAnswer> {
-  const answer = await ask(url + clusterPath, { tls: { ca: serverCa, cert: kubelet.certificate, key: kubelet.key } }, signal);
-  if (!answer.ok) throw refusal(answer.status, await answer.text());
-  return await answer.json() as ClusterAnswer;
+/** What the cluster is like now, as a server tells a node that it knows. Rejects with `NameTaken` when another machine is that node by now. */
+export async function askCluster(url: string, { serverCa, pairs: { kubelet } }: Membership, nodePassword: string, signal: AbortSignal): Promise<ClusterAnswer> {
+  const body = JSON.stringify({ nodePassword } satisfies ClusterQuestion);
+  const answer = await ask(url + clusterPath, { method: "POST", body, headers: { "content-type": "application/json" }, tls: { ca: serverCa, cert: kubelet.certificate, key: kubelet.key } }, signal);
+  if (answer.ok) return await answer.json() as ClusterAnswer;
+  const { message } = refusal(answer.status, await answer.text());
+  throw answer.status === 403 ? new NameTaken(message) : new Error(message);
 }
+
+/** This machine's name has been given to another. */
+export class NameTaken extends Error {}
 
 /** The authority that the token names, or that was believed before. Without either the first one seen is trusted, and said so. */
 async function pinnedCa(url: string, before: Membership | undefined, token: JoinToken | undefined, signal: AbortSignal): Promise<string> {

@@ -2,7 +2,7 @@ import { schedule } from "node-cron";
 import type { Clock } from "../../src/base/clock.ts";
 import type { JoinToken } from "../../src/base/join/join-token.ts";
 import { logger } from "../../src/base/log.ts";
-import { askCluster, enrolUntilDone } from "./enrol.ts";
+import { askCluster, enrolUntilDone, NameTaken } from "./enrol.ts";
 import { openMembership, type Membership, type MembershipStore } from "./membership.ts";
 import { renewalReason } from "./renewal.ts";
 import { createServerList, type ServerList } from "./server-list.ts";
@@ -63,20 +63,21 @@ export class NodeMembership {
 
   /**
    * Resolves once this machine is a node: when it was before, within two seconds, with what the cluster is like now if a server tells so
-   * soon, or as it was; else as soon as a server lets it in.
+   * soon, or as it was; else as soon as a server lets it in. Another machine may have been given its name meanwhile: then it waits to be let in, too.
    */
   async join(signal: AbortSignal): Promise<void> {
     const { nodeName } = this.#options;
     if (this.#current?.nodeName !== nodeName) return this.#take(await this.#enrol(signal));
     const { url, givenUp } = this.servers.current;
     try {
-      const { cluster, servers } = await askCluster(url, this.#current, AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]));
+      const { cluster, servers } = await askCluster(url, this.#current, this.#store.password(), AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]));
       if (!Bun.deepEquals(cluster, this.#current.cluster)) {
         log.info("The cluster's networks or names have changed", { cluster });
         this.#write({ ...this.#current, cluster });
       }
       this.servers.learn(servers);
     } catch (error) {
+      if (error instanceof NameTaken) return this.#take(await this.#enrol(signal));
       this.servers.failed(givenUp);
       log.info("No server has told what the cluster is like now: this node starts with what it knows", { server: url, reason: (error as Error).message });
     }

@@ -121,7 +121,7 @@ describe("joining", () => {
     server.cluster.clusterDomain = "farm.example";
     await machine(server, { directory: edge.directory, token: "" }).join();
     expect(edge.saved().cluster.clusterDomain).toBe("farm.example");
-    expect((await fetch(`${server.url}/v1-skiff/cluster`, { tls: { ca: server.pki.serverCa.certificate } })).status).toBe(401);
+    expect((await fetch(`${server.url}/v1-skiff/cluster`, { method: "POST", body: "{}", tls: { ca: server.pki.serverCa.certificate } })).status).toBe(401);
   });
 
   test("a start without a server goes on with what is known, soon", async () => {
@@ -302,6 +302,29 @@ describe("the node's name", () => {
       await eventually(async () => expect(await owners()).toEqual([uid]));
       await server.client.delete(nodes, { name: "edge-1" });
     }
+  });
+
+  test("a node that starts again is remembered, though its password was deleted with its Node; nobody else gets the name then", async () => {
+    await using server = await startJoinServer();
+    const edge = machine(server);
+    await edge.join();
+    await server.client.delete(secrets, { namespace: "kube-system", name: "edge-1.node-password.skiff" });
+    await machine(server, { directory: edge.directory, token: "" }).join();
+    expect(await refusal(server, { token: server.token })).toContain("has joined with another password");
+  });
+
+  test("a device whose name was given to another is told so when it starts again, and waits", async () => {
+    await using server = await startJoinServer();
+    const old = machine(server);
+    await old.join();
+    await server.client.delete(secrets, { namespace: "kube-system", name: "edge-1.node-password.skiff" });
+    await machine(server).join();
+    recordLogs();
+    const again = machine(server, { directory: old.directory });
+    const joining = again.join().then(() => "joined", () => "stopped");
+    await eventually(() => expect(lines.join("")).toContain("kubectl -n kube-system delete secret edge-1.node-password.skiff"));
+    again.off();
+    expect(await joining).toBe("stopped");
   });
 
   test("a node whose password was deleted keeps its name by its certificate", async () => {

@@ -2,7 +2,7 @@
 
 export const enrolPath = "/v1-skiff/enroll";
 export const caPath = "/cacerts";
-/** Tells a node, known by its certificate, what it was told when it enrolled: a `ClusterAnswer`. */
+/** `POST` of a `ClusterQuestion` by a node, known by its certificate: answered with what it was told when it enrolled, a `ClusterAnswer`. */
 export const clusterPath = "/v1-skiff/cluster";
 
 /** The certificates a node has: by which the kubelet and the parts beside it talk to the API server, and that of the kubelet's own API. */
@@ -24,6 +24,11 @@ export interface Enrolment extends ClusterAnswer {
   certificates: Record<IdentityName, string>;
   /** PEM of the CA by which the kubelet knows who calls it. */
   clientCa: string;
+}
+
+export interface ClusterQuestion {
+  /** Remembered when it was forgotten; refused when another machine has the node's name by now. */
+  nodePassword: string;
 }
 
 export interface ClusterAnswer {

@@ -1,10 +1,10 @@
-import { badRequest, forbidden, isAlreadyExists, isNotFound, serviceUnavailable, unauthorized } from "../../apimachinery/status.ts";
+import { badRequest, forbidden, isAlreadyExists, isNotFound, serviceUnavailable, type StatusError, unauthorized } from "../../apimachinery/status.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { parseCertificateRequest, type CertificateRequest } from "../../apis/certificates/pkcs10.ts";
 import { secrets } from "../../apis/core/secret.ts";
 import type { Node, Secret } from "../../apis/generated/core/v1.ts";
 import type { HttpRequest } from "../../base/http.ts";
-import { identities, type ClusterConfiguration, type Enrolment, type EnrolmentRequest, type IdentityName } from "../../base/join/enrolment.ts";
+import { identities, type ClusterAnswer, type ClusterConfiguration, type ClusterQuestion, type Enrolment, type EnrolmentRequest, type IdentityName } from "../../base/join/enrolment.ts";
 import { logger } from "../../base/log.ts";
 import type { Client } from "../../client/client.ts";
 import type { Lister } from "../../client/informer.ts";
@@ -53,10 +53,29 @@ export async function enrol(dependencies: EnrolDependencies, request: HttpReques
   return { certificates, clientCa: clientCa.certificate, cluster, servers: servers() };
 }
 
+/**
+ * Tells a node what the cluster is like, and makes sure that it still is that node: its password was forgotten with its Node, perhaps, or
+ * its name was given to another machine. Throws a StatusError for the administrator.
+ */
+export async function tellCluster(dependencies: EnrolDependencies, request: HttpRequest): Promise<ClusterAnswer> {
+  const { peer } = request;
+  const nodeName = peer?.organizations.includes("system:nodes") ? /^system:node:(.+)$/.exec(peer.commonName)?.[1] : undefined;
+  if (!nodeName) throw unauthorized();
+  const { nodePassword } = parseJson<ClusterQuestion>(await request.body());
+  if (!isPassword(nodePassword)) throw bad("nodePassword must have at least 16 characters");
+  if (!dependencies.ready()) throw serviceUnavailable("the server is starting");
+  const known = await readPassword(dependencies.client, nodeName);
+  if (known ? !matchesPassword(known, nodePassword) : !(await createPassword(dependencies, nodeName, nodePassword))) throw takenName(nodeName);
+  return { cluster: dependencies.cluster, servers: dependencies.servers() };
+}
+
+const refused = (nodeName: string, why: string): StatusError => forbidden({ group: "", resource: "nodes" }, nodeName, why);
+const takenName = (nodeName: string): StatusError =>
+  refused(nodeName, `a node of this name has joined with another password; if this is the same device flashed anew, run "${forgetCommand(nodeName)}" and it joins by itself; if it is another device, give it another --node-name, or --with-node-id`);
+
 async function admit(dependencies: EnrolDependencies, { nodeName, nodePassword }: EnrolmentRequest, { headers, peer }: HttpRequest): Promise<void> {
   const { client, reservedNames, secrets: lister, joinSecrets, now } = dependencies;
-  const refused = (why: string) => forbidden({ group: "", resource: "nodes" }, nodeName, why);
-  if (reservedNames().includes(nodeName)) throw refused("this is a name of the server or its own node; give this machine another with --node-name");
+  if (reservedNames().includes(nodeName)) throw refused(nodeName, "this is a name of the server or its own node; give this machine another with --node-name");
   const known = await readPassword(client, nodeName);
   if (known && matchesPassword(known, nodePassword)) return;
   const provenByCertificate = peer?.commonName === `system:node:${nodeName}` && peer.organizations.includes("system:nodes");
@@ -64,9 +83,7 @@ async function admit(dependencies: EnrolDependencies, { nodeName, nodePassword }
     const problem = tokenProblem(bearerOf(headers["authorization"]), { secrets: joinSecrets(), bootstrapToken: (id) => lister.get(`kube-system/bootstrap-token-${id}`), now: now() });
     if (problem) throw unauthorized(problem);
   }
-  if (known || !(await createPassword(dependencies, nodeName, nodePassword))) {
-    throw refused(`a node of this name has joined with another password; if this is the same device flashed anew, run "${forgetCommand(nodeName)}" and it joins by itself; if it is another device, give it another --node-name, or --with-node-id`);
-  }
+  if (known || !(await createPassword(dependencies, nodeName, nodePassword))) throw takenName(nodeName);
 }
 
 function readPassword(client: Client, nodeName: string): Promise<Frozen<Secret> | undefined> {
@@ -108,18 +125,22 @@ async function sign({ serverCa, clientCa, reservedNames, now }: EnrolDependencie
 const bearerOf = (authorization = ""): string | undefined => /^Bearer (\S+)$/i.exec(authorization.trim())?.[1];
 
 function parseRequest(body: Uint8Array): EnrolmentRequest {
-  const bad = (what: string) => badRequest(`${what}: is this agent of the server's version?`);
-  if (body.length > mostBytes) throw bad("the enrolment is too long");
-  let asked: Partial<EnrolmentRequest>;
-  try {
-    asked = JSON.parse(Buffer.from(body).toString()) as Partial<EnrolmentRequest>;
-  } catch {
-    throw bad("the enrolment is not JSON");
-  }
-  const { nodeName, nodePassword, addresses, requests } = asked ?? {};
+  const { nodeName, nodePassword, addresses, requests } = parseJson<EnrolmentRequest>(body);
   if (typeof nodeName !== "string" || !/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(nodeName)) throw bad("nodeName must be lower-case letters, digits, \"-\" or \".\"");
-  if (typeof nodePassword !== "string" || nodePassword.length < 16) throw bad("nodePassword must have at least 16 characters");
+  if (!isPassword(nodePassword)) throw bad("nodePassword must have at least 16 characters");
   if (!Array.isArray(addresses) || addresses.length > 32 || !addresses.every((address) => typeof address === "string" && isIp(address))) throw bad("addresses must be IP addresses");
   if (typeof requests !== "object" || requests === null || !identities.every((name) => typeof requests[name] === "string")) throw bad(`requests must have ${identities.join(", ")}`);
   return { nodeName, nodePassword, addresses, requests };
+}
+
+const bad = (what: string): StatusError => badRequest(`${what}: is this agent of the server's version?`);
+const isPassword = (value: unknown): value is string => typeof value === "string" && value.length >= 16;
+
+function parseJson<T>(body: Uint8Array): Partial<T> {
+  if (body.length > mostBytes) throw bad("the enrolment is too long");
+  try {
+    return JSON.parse(Buffer.from(body).toString()) as Partial<T> ?? {};
+  } catch {
+    throw bad("the enrolment is not JSON");
+  }
 }

@@ -1,8 +1,8 @@
-import { internalError, methodNotAllowed, noSuchPath, StatusError, unauthorized } from "../../apimachinery/status.ts";
+import { internalError, methodNotAllowed, noSuchPath, StatusError } from "../../apimachinery/status.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../../base/http.ts";
-import { caPath, clusterPath, enrolPath, type ClusterAnswer } from "../../base/join/enrolment.ts";
+import { caPath, clusterPath, enrolPath } from "../../base/join/enrolment.ts";
 import { logger } from "../../base/log.ts";
-import { enrol, type EnrolDependencies } from "./enrol.ts";
+import { enrol, type EnrolDependencies, tellCluster } from "./enrol.ts";
 
 export interface JoinRoutes extends EnrolDependencies {
   /** Further paths below `/v1-skiff/`, which check by themselves who asks. */
@@ -31,15 +31,10 @@ async function answer(dependencies: JoinRoutes, path: string, request: HttpReque
       needs(request, "GET", "HEAD");
       return response.send(200, { "Content-Type": "application/x-pem-file" }, request.method === "HEAD" ? "" : dependencies.serverCa.certificate);
     }
-    if (path === clusterPath) {
-      needs(request, "GET");
-      if (!request.peer?.organizations.includes("system:nodes")) throw unauthorized();
-      return response.send(200, { "Content-Type": "application/json" }, JSON.stringify({ cluster: dependencies.cluster, servers: dependencies.servers() } satisfies ClusterAnswer));
-    }
-    if (path !== enrolPath) throw noSuchPath();
+    const answers = { [enrolPath]: enrol, [clusterPath]: tellCluster }[path];
+    if (!answers) throw noSuchPath();
     needs(request, "POST");
-    const enrolment = await enrol(dependencies, request);
-    response.send(200, { "Content-Type": "application/json" }, JSON.stringify(enrolment));
+    response.send(200, { "Content-Type": "application/json" }, JSON.stringify(await answers(dependencies, request)));
   } catch (error) {
     if (request.signal.aborted || response.started) return;
     const { status } = error instanceof StatusError ? error : internalError(error);

@@ -15,9 +15,13 @@ export async function ownNodePasswords({ client, informers }: { client: Client; 
     const body = { metadata: { ownerReferences: [ownerOf(node)] } };
     await client.patch(secrets, nodePasswordKey(node.metadata.name!), { type: "application/merge-patch+json", body });
   };
+  const { lister } = informers.informer(secrets);
   const unsubscribe = informers.informer(nodes).onChange((old, node) => {
     if (!node || old?.metadata.uid === node.metadata.uid) return;
+    const { namespace, name } = nodePasswordKey(node.metadata.name!);
     // The server's own node has no password, nor have those of other agents than ours.
+    const secret = lister.get(`${namespace}/${name}`);
+    if (!secret || secret.metadata.ownerReferences?.some(({ uid }) => uid === node.metadata.uid)) return;
     own(node).catch((error: unknown) => {
       if (!isNotFound(error) && !isConflict(error)) log.warn("A node could not be made the owner of its password", { node: node.metadata.name, error });
     });
