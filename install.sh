@@ -398,6 +398,7 @@ RUN_DIR=$RUN_DIR
 EOF
   cat <<'EOF'
 [ "$(id -u)" = 0 ] || { echo "run it as root: sudo $0" >&2; exit 1; }
+KUBELET_DIR=$(cat "$DATA_DIR/agent/kubelet-directory" 2>/dev/null || echo "$DATA_DIR/agent/kubelet")
 
 # pids_with TEXT: processes that have TEXT as a whole argument, or at its start followed by a slash
 pids_with() {
@@ -442,7 +443,7 @@ done
 end_processes $(pids_with "$RUN_DIR/containerd.sock") $(pids_with "$DATA_DIR/agent/containerd/config.toml")
 
 # Mounts below our directories, deepest first. What is mounted twice is listed twice.
-awk '{ print $2 }' /proc/self/mounts | grep -E "^($RUN_DIR|$DATA_DIR)/" | sort -r | while read -r mount; do umount "$mount" 2>/dev/null || umount -l "$mount"; done
+awk '{ print $2 }' /proc/self/mounts | grep -E "^($RUN_DIR|$DATA_DIR|$KUBELET_DIR)/" | sort -r | while read -r mount; do umount "$mount" 2>/dev/null || umount -l "$mount"; done
 for group in $(cgroups); do rmdir "$group" 2>/dev/null; done
 # By their whole names: another instance's begin with the same word.
 for link in dns vx; do ip link del "$INSTANCE-$link" 2>/dev/null; done
@@ -471,6 +472,7 @@ EOF
   cat <<'EOF'
 [ "$(id -u)" = 0 ] || { echo "run it as root: sudo $0" >&2; exit 1; }
 "$BIN_DIR/skiff-killall.sh"
+KUBELET_DIR=$(cat "$DATA_DIR/agent/kubelet-directory" 2>/dev/null || echo "$DATA_DIR/agent/kubelet")
 if [ -d /run/systemd/system ]; then
   systemctl disable skiff.service 2>/dev/null
   rm -f "$SYSTEMD_DIR/skiff.service"
@@ -483,10 +485,12 @@ if [ -x /etc/init.d/skiff ]; then
   rm -f /etc/init.d/skiff
 fi
 # Logs of our own pods only: another kubelet may use the directory too.
-for pod in "$DATA_DIR"/agent/kubelet/pods/*; do
+for pod in "$KUBELET_DIR"/pods/*; do
   [ ! -d "$pod" ] || rm -rf /var/log/pods/*_"${pod##*/}"
 done
 rmdir /var/log/pods 2>/dev/null
+# One that was somebody else's before is left alone.
+[ "$(cat "$KUBELET_DIR/.skiff" 2>/dev/null)" != "$DATA_DIR" ] || rm -rf "$KUBELET_DIR"
 rm -rf "$DATA_DIR" "$CONFIG_DIR" "$LOG_FILE"
 rm -f "$BIN_DIR/skiff" "$BIN_DIR/skiff-killall.sh" "$BIN_DIR/skiff-uninstall.sh"
 echo "Skiff has been removed."

@@ -37,6 +37,8 @@ export interface AgentOptions {
   instance: string;
   /** `<data-dir>/agent` */
   directory: string;
+  /** The kubelet's own: pods' files, sockets of drivers and device plugins. */
+  kubeletDirectory: string;
   /** Where volumes of the class `local-path` lie: `<data-dir>/storage`. */
   storageDirectory: string;
   /** On a tmpfs. */
@@ -105,7 +107,7 @@ export function createAgent(options: AgentOptions): Agent {
   const kubelet: Kubelet = createKubelet({
     runtime, client, informers, clock, nodeName, nodeIps: () => nodeAddresses.current, proxyMetrics: () => metrics.render(), labels: options.nodeLabels, taints: options.nodeTaints as Taint[],
     recorder: createEventRecorder({ client, events, component: "kubelet", host: nodeName, clock }, stopped.signal),
-    rootDir: join(directory, "kubelet"), storageDirectory: options.storageDirectory, logDir: options.podLogDir, clusterDns: options.clusterDns, clusterDomain: options.clusterDomain,
+    rootDir: options.kubeletDirectory, storageDirectory: options.storageDirectory, logDir: options.podLogDir, clusterDns: options.clusterDns, clusterDomain: options.clusterDomain,
     staticPodPath: options.kubelet.staticPodPath ?? join(directory, "pods"), cgroupRoot: `/${options.instance}`, kubeletPort: options.kubeletPort, ...(options.heartbeat ? { heartbeat: options.heartbeat } : {}), settings: options.kubelet, devices: options.devices, isMain: options.instance === "skiff", pinnedImages: () => images.references(), ...options.memory, ...(policies ? { podHasAddresses: (...pod) => policies.podHasAddresses(...pod) } : {}),
   });
   // A server in the same process knows all that the kubelet knows.

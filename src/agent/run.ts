@@ -26,6 +26,7 @@ import { createReflectingInformers, type ReflectingInformersOptions } from "../c
 import { defaultAddresses } from "../server/host.ts";
 import { isOfServers, serverUrls } from "../server/join/server-urls.ts";
 import { guardKubelet } from "../server/kubelet-access.ts";
+import { kubeletDirectory } from "../server/kubelet-directory.ts";
 import { type Layout, layoutOf } from "../server/layout.ts";
 import { openPort } from "../server/ports.ts";
 import { type ProcessContext, runProcess } from "../server/run-process.ts";
@@ -142,7 +143,7 @@ class AgentProcess {
         }, "kubelet-port", options.front);
         const agent = createAgent({
           ...options, ...cluster, nodeAddresses: this.#addresses, kubeletPort: this.#front.port,
-          instance: layout.instance, directory: layout.agentDir, storageDirectory: layout.storageDir, runDirectory: layout.runDir,
+          instance: layout.instance, directory: layout.agentDir, kubeletDirectory: kubeletDirectory(layout, options.kubeletRootDir, log), storageDirectory: layout.storageDir, runDirectory: layout.runDir,
           client: kubelet.client, informers: kubelet.informers, networkClient: network.client, networkInformers: network.informers, memory: { keeper, values: store.values }, heartbeat: () => this.#tunnel.heartbeat(), clock: this.#clock, onFailure: context.fail,
         });
         this.#kubelet = agent.handler;

@@ -25,6 +25,7 @@ export const nodeSettings = [
   { name: "device", type: "list", placeholder: "name[=what]", group: "Node", description: "Devices that pods may ask for as skiff.io/NAME without being privileged: serial, gpio, i2c, spi, video, input, or with a glob (radio=/dev/ttyUSB*) or USB ids (radio=usb:0403:6001); then ;count=N to share each, ;all for all of them at once" },
   { name: "private-registry", type: "string", default: "/etc/skiff/registries.yaml", placeholder: "file", group: "Runtime", description: "Mirrors of image registries, and how to log in to them; read again when it changes" },
   { name: "container-runtime-endpoint", type: "string", defaultText: "a containerd of our own", placeholder: "socket", group: "Runtime", description: "Use the CRI runtime at this Unix socket instead" },
+  { name: "kubelet-root-dir", type: "string", defaultText: "/var/lib/kubelet with the data directory /var/lib/skiff, <data-dir>/agent/kubelet with others", placeholder: "dir", group: "Files", description: "Pods' files, and the sockets of CSI drivers and device plugins" },
   { name: "pod-log-dir", type: "string", default: "/var/log/pods", placeholder: "dir", group: "Runtime", description: "Where containers' logs are written" },
   { name: "log-level", type: "string", default: "info", placeholder: "debug|info|warning|error", group: "Logging", description: "What to log" },
   { name: "log-format", type: "string", default: "text", placeholder: "text|json", group: "Logging", description: "How to log" },
@@ -48,6 +49,7 @@ export interface NodeOptions {
   nodePortAddresses: "primary" | string[];
   disableNetworkPolicy: boolean;
   containerRuntimeEndpoint?: string;
+  kubeletRootDir?: string;
   podLogDir: string;
   bindAddress: string;
   front: "bun" | "node";
@@ -65,11 +67,12 @@ export function parseNodeOptions(values: SettingValues, host: Host = {}): NodeOp
   const nodeName = (optional("node-name") ?? (host.hostname ?? hostname)()).toLowerCase();
   if (!/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(nodeName)) throw new UsageError(`the node name ${JSON.stringify(nodeName)} must be lower-case letters, digits, "-" or ".": set one with --node-name`);
   const nodeIps = oneOfEachFamily((values["node-ip"] as string[] | undefined) ?? [], "--node-ip").map(formatAddress);
+  const kubeletRootDir = optional("kubelet-root-dir");
   const runtime = optional("container-runtime-endpoint")?.replace(/^unix:\/\//, "");
   return {
     dataDir: absolute(text("data-dir"), "--data-dir"), nodeName, nodeIps,
     nodeLabels: labels((values["node-label"] as string[] | undefined) ?? []), nodeTaints: ((values["node-taint"] as string[] | undefined) ?? []).map(taint),
-    kubeletPort: port(values["kubelet-port"], "--kubelet-port"), podNetwork: oneOf(text("pod-network"), podNetworkModes, "--pod-network"), nodePortAddresses: nodePortAddresses(values), disableNetworkPolicy: values["disable-network-policy"] === true, ...(runtime ? { containerRuntimeEndpoint: runtime } : {}), podLogDir: absolute(text("pod-log-dir"), "--pod-log-dir"),
+    kubeletPort: port(values["kubelet-port"], "--kubelet-port"), podNetwork: oneOf(text("pod-network"), podNetworkModes, "--pod-network"), nodePortAddresses: nodePortAddresses(values), disableNetworkPolicy: values["disable-network-policy"] === true, ...(runtime ? { containerRuntimeEndpoint: runtime } : {}), podLogDir: absolute(text("pod-log-dir"), "--pod-log-dir"), ...(kubeletRootDir ? { kubeletRootDir: absolute(kubeletRootDir, "--kubelet-root-dir") } : {}),
     kubelet: said(() => parseKubeletArgs(values["kubelet-arg"] as string[] | undefined ?? []), "--kubelet-arg"), devices: devices(values["device"] as string[] | undefined ?? []),
     privateRegistry: absolute(text("private-registry"), "--private-registry"),
     bindAddress: text("bind-address"), front: oneOf(text("front"), ["bun", "node"], "--front"),

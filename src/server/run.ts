@@ -50,6 +50,7 @@ import { type JoinRoutes, withJoin } from "./join/handler.ts";
 import { kubeletPorts } from "./join/kubelet-port.ts";
 import { serverUrls } from "./join/server-urls.ts";
 import { ownNodePasswords } from "./join/password-owners.ts";
+import { kubeletDirectory } from "./kubelet-directory.ts";
 import { type Layout, layoutOf, prepareDataDir } from "./layout.ts";
 import { runManifests } from "./manifests/manifests.ts";
 import { labelServerNode } from "./node-role.ts";
@@ -312,7 +313,7 @@ class Server {
           hostname: listenAddressOf(options), port: options.kubeletPort, tls: this.#tls(this.#pki.kubeletServing), handler: guardKubelet(late, { nodeName: options.nodeName, authenticators, authorizer }),
         }, "kubelet-port", options.front);
         const agent = createAgent({
-          ...options, nodeAddresses: this.#addresses, kubeletPort: this.#nodePort.port, instance: layout.instance, directory: layout.agentDir, storageDirectory: layout.storageDir, runDirectory: layout.runDir,
+          ...options, nodeAddresses: this.#addresses, kubeletPort: this.#nodePort.port, instance: layout.instance, directory: layout.agentDir, kubeletDirectory: kubeletDirectory(layout, options.kubeletRootDir, log), storageDirectory: layout.storageDir, runDirectory: layout.runDir,
           client: clientAs(nodeUser(options.nodeName)), informers, networkClient: clientAs(networkUser(options.nodeName)), networkInformers: informers, clock: this.#clock, onFailure: this.fail,
         });
         this.#kubelet = agent.handler;
