@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pauseReference } from "../../agents/containerd/pause.ts";
+import { defaultImageLimits, ImageCollector } from "../../agents/kubelet/images/image-gc.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { logger } from "../../src/base/log.ts";
 import { startContainerd, type TestContainerd } from "../support/containerd.ts";
 import { eventually } from "../support/eventually.ts";
 import { startImageRegistry, type TestImageRegistry } from "../support/image-registry.ts";
-import { busyboxImage } from "../support/images.ts";
+import { busyboxImage, busyboxReference } from "../support/images.ts";
 
 setDefaultTimeout(60_000);
 
@@ -45,4 +49,23 @@ test("credentials count as soon as the file has them; containerd starts anew for
   say(`configs: {"${registry.host}": {auth: {username: robot, password: secret}}}`);
   await eventually(async () => void await pull(`${registry.host}/private/thing:1`), { timeout: 20_000, interval: 200 });
   expect(readFileSync(join(folder(), "config.toml"), "utf8")).toContain('username = "robot"');
+});
+
+test("images that nothing needs go; those that were imported, and the one that holds pods together, stay", async () => {
+  const names = async (): Promise<string[]> => ((await containerd.runtime.images.listImages({})).images ?? []).flatMap(({ repoTags = [] }) => repoTags).sort();
+  await pull(`${registry.host}/some/thing:1`);
+  const before = await names();
+  const collector = new ImageCollector({
+    runtime: containerd.runtime, recorder: { event: () => undefined }, clock: systemClock, log: logger("test"), nodeName: "node", limits: defaultImageLimits, pods: () => [], pinned: () => containerd.importer.references(),
+  });
+  await collector.collect();
+  expect(await names()).toEqual(before);
+  await collector.deleteUnused();
+  expect(await names()).toEqual([pauseReference]);
+
+  mkdirSync(join(containerd.directory, "images"), { recursive: true });
+  writeFileSync(join(containerd.directory, "images/busybox.tar"), await busyboxImage());
+  await eventually(async () => expect(await containerd.importer.importAll()).toBe("done"), { timeout: 20_000 });
+  await collector.deleteUnused();
+  expect(await names()).toEqual([busyboxReference, pauseReference].sort());
 });

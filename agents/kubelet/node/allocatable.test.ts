@@ -9,7 +9,7 @@ test("a node as it comes keeps free what eviction defends", () => {
   expect(resources()).toEqual({
     capacity: { cpu: "4", pods: "110", "hugepages-2Mi": "0", memory: "8388608Ki", "ephemeral-storage": "104857600Ki" },
     allocatable: { cpu: "4", pods: "110", "hugepages-2Mi": "0", memory: `${8388608 - 102400}Ki`, "ephemeral-storage": String(95 * 2 ** 30) },
-    forPods: { cpuShares: 4096 },
+    forPods: { cpuShares: 4096, memory: 8 * 2 ** 30, pids: 32_768 },
   });
 });
 

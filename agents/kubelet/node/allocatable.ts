@@ -22,7 +22,7 @@ export interface NodeCapacity {
 }
 
 export interface NodeResources extends NodeCapacity {
-  /** What all pods together may use: capacity less reservations; limits alone where something is reserved. */
+  /** What all pods together may use: capacity less reservations. Told whole, so that what was reserved once is not any more. */
   forPods: ResourceConfig;
 }
 
@@ -44,8 +44,6 @@ export function nodeResources({ cpus, memoryBytes, diskBytes, hugePages, mostPid
     if (reserved > capacity) throw new Error(`invalid Node Allocatable configuration: ${resource} has a reservation of ${reserved} but a capacity of ${capacity}; lower the kubelet's kube-reserved or system-reserved`);
     return capacity - reserved;
   };
-  const isReserved = (resource: string): boolean => resource in kubeReserved || resource in systemReserved;
-
   const milliCpus = left("cpu", cpus * 1000, milliValue), memory = left("memory", memoryBytes, value), disk = left("ephemeral-storage", diskBytes, value), pids = left("pid", mostPids, value);
   const hugeBytes = Object.values(hugePages).reduce((sum, bytes) => sum + bytes, 0);
   const shared = { pods: String(maxPods), ...Object.fromEntries(Object.entries(hugePages).map(([resource, bytes]) => [resource, bytes === 0 ? "0" : `${bytes / 2 ** 20}Mi`])) };
@@ -57,7 +55,7 @@ export function nodeResources({ cpus, memoryBytes, diskBytes, hugePages, mostPid
       memory: kibibytes(Math.max(0, memory - evicted("memory.available", memoryBytes) - hugeBytes)),
       "ephemeral-storage": String(Math.max(0, Math.floor(disk - evicted("nodefs.available", diskBytes)))),
     },
-    forPods: { cpuShares: milliCpuToShares(milliCpus), ...(isReserved("memory") ? { memory } : {}), ...(isReserved("pid") ? { pids } : {}) },
+    forPods: { cpuShares: milliCpuToShares(milliCpus), memory, ...(Number.isFinite(pids) ? { pids } : {}) },
   };
 }
 
