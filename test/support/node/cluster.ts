@@ -159,7 +159,9 @@ class FabricCluster implements TestCluster {
   async addAgent({ name = `agent-${this.agents.length + 1}`, machine, flags = [] }: AgentMemberOptions = {}): Promise<ClusterMember> {
     const node = await this.fabric.node(name, machine);
     const token = readFileSync(join(this.server.node.layout.dataDir, "server/token"), "utf8").trim();
-    const member = new ClusterMember(node, this.archive, (own) => ["agent", ...commonFlags(own), "--server", `https://${this.server.node.ip.includes(":") ? `[${this.server.node.ip}]` : this.server.node.ip}:6443`, "--token", token, ...flags]);
+    // As an administrator wrote it down once: the server may be off when the agent starts again.
+    const { ip } = this.server.node, url = `https://${ip.includes(":") ? `[${ip}]` : ip}:6443`;
+    const member = new ClusterMember(node, this.archive, (own) => ["agent", ...commonFlags(own), "--server", url, "--token", token, ...flags]);
     this.agents.push(member);
     member.start();
     return member;
