@@ -24,9 +24,10 @@ export class PathTable {
   #vtep: { index: number; spec: VtepSpec } | undefined;
   constructor(private readonly options: { netlink: Netlink; clusterCidrs: readonly string[]; log: Logger }) {}
 
-  /** Makes the VXLAN link be as it should, or be gone. Returns whether it is another one than before, with nothing on it. */
-  setVtep(name: string, spec: VtepSpec | undefined): boolean {
+  /** Makes the VXLAN link be as it should, or be gone; the kernel is asked when `look` says so, or it should be another now. Returns whether it is a new one, with nothing on it. */
+  setVtep(name: string, spec: VtepSpec | undefined, look: boolean): boolean {
     const { netlink } = this.options;
+    if (!look && Bun.deepEquals(spec, this.#vtep?.spec)) return false;
     const found = netlink.links().find((link) => link.name === name);
     const vxlan = spec && vxlanOf(spec.local);
     let index = found && vxlan && found.kind === "vxlan" && Bun.deepEquals(found.vxlan, vxlan) ? found.index : undefined;

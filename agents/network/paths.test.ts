@@ -6,7 +6,7 @@ import { type Peer, planPath, type Vantage, vtepMac } from "./paths.ts";
 
 const route = (destination: string, rest: Partial<Route> = {}): HostRoute => ({ destination, protocol: 2, index: 2, network: parseNetwork(destination)!, ...rest });
 const lan = [route("0.0.0.0/0", { gateway: "192.0.2.1" }), route("192.0.2.0/24"), route("2001:db8::/64"), route("::/0", { gateway: "2001:db8::1" })];
-const vantage = (rest: Partial<Vantage> = {}): Vantage => ({ mode: "auto", routes: lan, outerFamily: 4, ...rest });
+const vantage = (rest: Partial<Vantage> = {}): Vantage => ({ mode: "auto", routes: lan, clusterCidrs: ["10.42.0.0/16", "fd00:42::/56"], podCidrs: ["10.42.0.0/24", "fd00:42::/64"], outerFamily: 4, ...rest });
 const peer = (rest: Partial<Peer> = {}): Peer => ({ name: "b", podCidrs: ["10.42.1.0/24"], addresses: ["192.0.2.8"], ...rest });
 const mac = vtepMac("10.42.1.0/24");
 const nothing = { routes: [], neighbours: [], forwarding: [], problems: [] };
@@ -27,6 +27,10 @@ describe("a path to a peer's pods", () => {
     ["the peer has not said where it is", peer({ addresses: [] }), vantage(), nothing],
     ["the peer has no pods' network", peer({ podCidrs: [] }), vantage(), nothing],
     ["this node has no address to send VXLAN from", peer({ addresses: ["198.51.100.8"] }), vantage({ outerFamily: undefined }), { ...nothing, problems: ["10.42.1.0/24 is on a node without an address that VXLAN from here could be sent to"] }],
+    ["more than the cluster's networks, or of another node's", peer({ podCidrs: ["0.0.0.0/0", "10.42.0.0/16", "10.42.0.128/25", "10.43.0.0/24", "10.42.1.0/24"] }), vantage(), {
+      ...nothing, routes: [{ destination: "10.42.1.0/24", gateway: "192.0.2.8", index: 2 }],
+      problems: ["0.0.0.0/0", "10.42.0.0/16", "10.42.0.128/25", "10.43.0.0/24"].map((cidr) => `${cidr} is no part of the cluster's pod networks that another node may have`),
+    }],
     ["both families on the link", peer({ podCidrs: ["10.42.1.0/24", "fd00:42:0:1::/64"], addresses: ["192.0.2.8", "2001:db8::8"] }), vantage(), { ...nothing, routes: [{ destination: "10.42.1.0/24", gateway: "192.0.2.8", index: 2 }, { destination: "fd00:42:0:1::/64", gateway: "2001:db8::8", index: 2 }] }],
     ["IPv6 pods on a node of IPv4 alone: in IPv4's VXLAN", peer({ podCidrs: ["10.42.1.0/24", "fd00:42:0:1::/64"] }), vantage(), {
       ...nothing, routes: [{ destination: "10.42.1.0/24", gateway: "192.0.2.8", index: 2 }, { destination: "fd00:42:0:1::/64", gateway: "fd00:42:0:1::" }],

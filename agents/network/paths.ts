@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { parseAddress, type Family } from "../../src/base/ip.ts";
 import type { PodNetworkMode } from "../../src/base/pod-network.ts";
 import type { ForwardingEntry, Vxlan } from "../netlink/netlink.ts";
-import { baseOf, type HostRoute, routeTo } from "./host-network.ts";
+import { baseOf, type HostRoute, isInside, routeTo } from "./host-network.ts";
 
 /** Another node, as its Node object tells. */
 export interface Peer {
@@ -34,6 +34,9 @@ export interface Vantage {
   mode: PodNetworkMode;
   /** The machine's own routes, none of ours. */
   routes: readonly HostRoute[];
+  clusterCidrs: readonly string[];
+  /** This node's own. */
+  podCidrs: readonly string[];
   /** The family of the packets that carry VXLAN: that of the node's main address. Undefined while it has none. */
   outerFamily: Family | undefined;
 }
@@ -59,6 +62,11 @@ export function planPath({ podCidrs, addresses }: Peer, vantage: Vantage): Path 
   if (addresses.length === 0) return path;
   const mac = podCidrs[0] ? vtepMac(podCidrs[0]) : "";
   for (const destination of podCidrs) {
+    // A node that makes its own Node object could ask for traffic that is none of its business.
+    if (!vantage.clusterCidrs.some((cidr) => isInside(destination, cidr)) || vantage.podCidrs.some((own) => isInside(destination, own) || isInside(own, destination))) {
+      path.problems.push(`${destination} is no part of the cluster's pod networks that another node may have`);
+      continue;
+    }
     const { family, address: base } = baseOf(destination);
     const direct = vantage.mode === "vxlan" ? undefined : directRoute(addresses.find((each) => familyOf(each) === family), vantage.routes);
     if (direct) path.routes.push({ destination, ...direct });

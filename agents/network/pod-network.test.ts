@@ -10,6 +10,7 @@ import { logger } from "../../src/base/log.ts";
 import type { PodNetworkMode } from "../../src/base/pod-network.ts";
 import type { Client } from "../../src/client/client.ts";
 import type { InformerFactory } from "../../src/client/informer.ts";
+import { NetlinkError } from "../netlink/netlink.ts";
 import { FakeNetlink } from "../netlink/testing/fake-netlink.ts";
 import { ourProtocol } from "./host-network.ts";
 import { NodeAddresses } from "./node-addresses.ts";
@@ -136,6 +137,22 @@ describe("the pod network", () => {
     await end();
     const { vtep } = await start({ mode: "none", netlink, directory });
     await eventually(() => expect([ours(), vtep(), existsSync(join(directory, "cni/10-skiff.conflist"))]).toEqual([[], undefined, false]));
+  });
+
+  test("a peer whose Node says nonsense, or that the kernel won't have, keeps no other from being reached", async () => {
+    const netlink = new FakeNetlink(), replaceRoute = netlink.replaceRoute.bind(netlink);
+    netlink.replaceRoute = (route) => {
+      if (route.gateway === "192.0.2.66") throw new NetlinkError("EINVAL", "no such route");
+      replaceRoute(route);
+    };
+    const { nodes, ours, told } = await start({ netlink });
+    nodes.put(node("bad", "10.42.6.0/24", "192.0.2.66"));
+    nodes.put(node("worse", "everything", "not-an-address"));
+    nodes.put(node("b", "10.42.1.0/24", "192.0.2.8"));
+    await eventually(() => expect(ours()).toEqual(["10.42.1.0/24 192.0.2.8 eth0"]));
+    nodes.put(node("bad", "10.42.6.0/24", "192.0.2.67"));
+    await eventually(() => expect(ours()).toEqual(["10.42.1.0/24 192.0.2.8 eth0", "10.42.6.0/24 192.0.2.67 eth0"]));
+    expect(told.every(({ status }) => status === "False")).toBe(true);
   });
 
   test("a kernel that refuses is told of on the Node, and asked again", async () => {

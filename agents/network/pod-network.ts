@@ -88,6 +88,7 @@ export class PodNetwork {
       clock, minInterval: settleMs, run: async () => this.#update(),
       onError: (error, failures) => {
         log.warn("The pod network could not be set up, will try again", { failures, error });
+        if (error instanceof PeersFailed) return;
         this.#hostChanged = this.#mayBeGone = true;
         this.#condition.set({ problem: error instanceof Error ? error.message : String(error) });
       },
@@ -124,16 +125,30 @@ export class PodNetwork {
     const own = this.#own && factsOf(this.#own);
     if (!own?.podCidrs.length) return;
     const everything = this.#hostChanged;
-    if (everything) this.#look();
+    if (everything) this.#look(own);
     const changed = everything ? [...new Set([...this.#paths.keys(), ...this.#peers().map(({ name }) => name)])] : [...this.#changed];
     this.#changed.clear();
     for (const name of changed) this.#plan(name);
     const afresh = this.#setVtep(own.podCidrs) || this.#mayBeGone;
     if (afresh) this.#table.reload(this.#paths);
-    for (const name of afresh ? this.#paths.keys() : changed) this.#table.put(name, this.#paths.get(name));
+    const failures = this.#put(afresh ? [...this.#paths.keys()] : changed);
     this.#writeConfig(own.podCidrs);
     this.#hostChanged = this.#mayBeGone = false;
     this.#condition.set({});
+    if (failures.length > 0) throw new PeersFailed(failures, failures[0]!.message);
+  }
+
+  /** What can't be written of one peer, whatever its Node says, keeps no other from being reached; it is tried again. */
+  #put(names: readonly string[]): Error[] {
+    return names.flatMap((name) => {
+      try {
+        this.#table.put(name, this.#paths.get(name));
+        return [];
+      } catch (error) {
+        this.#changed.add(name);
+        return [new Error(`${name}: ${(error as Error).message}`, { cause: error })];
+      }
+    });
   }
 
   #applySysctls(settings: readonly [string, string][]): void {
@@ -143,16 +158,16 @@ export class PodNetwork {
   /** Makes room for a network that another program brings. */
   #remove(): void {
     const { instance, cniConfDir } = this.options;
-    this.#table.setVtep(vtepNameOf(instance), undefined);
+    this.#table.setVtep(vtepNameOf(instance), undefined, true);
     this.#table.reload(this.#paths);
     rmSync(join(cniConfDir, configName), { force: true });
     this.#netlink.close();
   }
 
-  #look(): void {
-    const { addresses, mode } = this.options, [main] = addresses.current;
+  #look({ podCidrs }: Peer): void {
+    const { addresses, mode, clusterCidrs } = this.options, [main] = addresses.current;
     this.#state = this.#host.state();
-    this.#vantage = { mode, routes: this.#state.routes, outerFamily: main ? parseAddress(main)!.family : undefined };
+    this.#vantage = { mode, clusterCidrs, podCidrs, routes: this.#state.routes, outerFamily: main ? parseAddress(main)!.family : undefined };
   }
 
   #peers(): Peer[] {
@@ -177,7 +192,7 @@ export class PodNetwork {
   #setVtep(podCidrs: readonly string[]): boolean {
     const { instance, mode, addresses } = this.options, [local] = addresses.current, name = vtepNameOf(instance);
     const isNeeded = local !== undefined && this.#paths.size > 0 && mode !== "routes";
-    const afresh = this.#table.setVtep(name, isNeeded ? { name, local, mac: vtepMac(podCidrs[0]!), mtu: this.#linkMtu() - this.#overhead(), podCidrs } : undefined);
+    const afresh = this.#table.setVtep(name, isNeeded ? { name, local, mac: vtepMac(podCidrs[0]!), mtu: this.#linkMtu() - this.#overhead(), podCidrs } : undefined, this.#mayBeGone);
     if (isNeeded && afresh) this.#applySysctls(loosePath(name));
     return afresh;
   }
@@ -205,11 +220,14 @@ export class PodNetwork {
   }
 }
 
-/** What of a Node matters to the network. */
+/** Of some peers the kernel did not take what it was told; all else is as it should be. */
+class PeersFailed extends AggregateError {}
+
+/** What of a Node matters to the network, as far as it can be read. */
 export function factsOf({ metadata, spec, status }: Frozen<Node>): Peer {
   return {
-    name: metadata.name!, podCidrs: spec?.podCIDRs ?? (spec?.podCIDR ? [spec.podCIDR] : []),
-    addresses: (status?.addresses ?? []).filter(({ type }) => type === "InternalIP").map(({ address }) => address),
+    name: metadata.name!, podCidrs: (spec?.podCIDRs ?? (spec?.podCIDR ? [spec.podCIDR] : [])).filter((cidr) => parseNetwork(cidr)),
+    addresses: (status?.addresses ?? []).filter(({ type, address }) => type === "InternalIP" && parseAddress(address)).map(({ address }) => address),
   };
 }
 
