@@ -214,6 +214,18 @@ describe("tokens", () => {
     expect(caHash(edge.saved().serverCa)).toBe(parseJoinToken(server.token)!.caHash!);
   });
 
+  test("a certificate that is not for the server's address, or not valid by this machine's clock, says what to do", async () => {
+    await using server = await startJoinServer();
+    const { pki: { serverCa, clientCa } } = server;
+    const sentence = async (names: string[], notAfter: number): Promise<string> => {
+      const { certificate, key } = await createLeaf({ issuer: serverCa, usage: "server", subject: { commonName: "kube-apiserver" }, names, notAfter: new Date(notAfter) });
+      await using other = await serve({ cert: certificate, key, clientCa: clientCa.certificate }, server.handler);
+      return await refusal(server, { token: server.token, url: other.url });
+    };
+    expect(await sentence(["192.0.2.1"], Date.now() + day)).toContain("start the server with --tls-san 127.0.0.1");
+    expect(await sentence(["127.0.0.1"], Date.now() - day)).toMatch(/not valid by this machine's clock, which shows 20.*: set the clock/);
+  });
+
   test("wrong, missing, expired, unknown and misused tokens are refused, each in a sentence", async () => {
     let now = Date.now();
     await using server = await startJoinServer({ now: () => now });
