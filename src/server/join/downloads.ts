@@ -21,8 +21,8 @@ export interface DownloadOptions {
 export const ownExecutable = (): string | undefined => (Bun.main.startsWith("/$bunfs/") ? process.execPath : undefined);
 
 /**
- * What a machine on a network of its own needs to become an agent: `/v1-skiff/install.sh`, `/v1-skiff/binaries/<name>` and
- * `/v1-skiff/binaries/sha256sums.txt`. Open to everybody, as releases are.
+ * What a machine on a network of its own needs to become an agent: `/v1-skiff/install.sh`, `/v1-skiff/binaries/<name>`, where the name may be
+ * short (`arm64`), and `/v1-skiff/binaries/sha256sums.txt`. Open to everybody, as releases are.
  */
 export function downloads(options: DownloadOptions): Readonly<Record<string, HttpHandler>> {
   const checksum = rememberedChecksums();
@@ -47,7 +47,7 @@ export function downloads(options: DownloadOptions): Readonly<Record<string, Htt
     response.send(200, { "Content-Type": "text/plain; charset=utf-8" }, lines.join(""));
   };
   const script: HttpHandler = async (_, response) => response.send(200, { "Content-Type": "text/x-shellscript; charset=utf-8" }, await installScript());
-  const routes = [["/v1-skiff/install.sh", script], ["/v1-skiff/binaries/sha256sums.txt", sums], ...targets.map((name) => [`/v1-skiff/binaries/${name}`, binary(name)] as const)] as const;
+  const routes = [["/v1-skiff/install.sh", script], ["/v1-skiff/binaries/sha256sums.txt", sums], ...targets.flatMap((name) => [name, name.replace("skiff-linux-", "")].map((asked) => [`/v1-skiff/binaries/${asked}`, binary(name)] as const))] as const;
   return Object.fromEntries(routes.map(([path, handler]) => [path, reading(handler)]));
 }
 
