@@ -156,9 +156,18 @@ export class ServiceProxy {
   }
 
   #plan(family: FamilyProxy, changes: ViewChanges, node: NodeFacts): void {
-    for (const key of changes.services) family.setService(key, this.#view.service(key), this.#view.slicesOf(key), node);
-    for (const key of changes.pods) family.setPod(key, this.#view.pod(key));
+    for (const key of changes.services) this.#alone("Service", key, () => family.setService(key, this.#view.service(key), this.#view.slicesOf(key), node));
+    for (const key of changes.pods) this.#alone("pod", key, () => family.setPod(key, this.#view.pod(key)));
     family.setNode(node);
+  }
+
+  /** One object that can't be understood does not keep the others from their rules. */
+  #alone(kind: string, key: string, plan: () => void): void {
+    try {
+      plan();
+    } catch (error) {
+      this.options.log.error("the rules of an object could not be worked out", { kind, key, error });
+    }
   }
 
   async #apply(family: FamilyProxy, node: NodeFacts): Promise<void> {

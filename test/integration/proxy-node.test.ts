@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { openConntrack, openNftables, Transaction } from "nftables-js";
 import type { Pod, Service } from "../../src/apis/generated/core/v1.ts";
 import { eventually } from "../support/eventually.ts";
-import { createProxyNode, inside, type Machine, type ProxyNode, request, run, serversOf, service, slices, type UdpClient, udpClient } from "../support/proxy-node.ts";
+import { createProxyNode, inside, type Machine, type ProxyNode, request, run, service, slices, type UdpClient, udpClient } from "../support/proxy-node.ts";
 
 let lab: ProxyNode, node: Machine, outside: Machine, pods: readonly Machine[];
 const clients: UdpClient[] = [];
@@ -312,10 +312,22 @@ test("a restart leaves connections and rules as they are", async () => {
   for (let i = 0; i < 3; i++) expect(await answer(client)).toBe(first);
 });
 
+test("an object that makes no sense harms no other", async () => {
+  const before = lab.warnings.length;
+  await lab.apply({ metadata: { namespace: "default", name: "odd" } } as Service, service(), ...slices([pods[0]!]));
+  expect(String(await request(pods[1]!, "10.43.0.20", 80))).toStartWith("pod2 ");
+  expect(lab.warnings.slice(before)).toEqual(Array(2).fill(expect.stringContaining("could not be worked out")));
+});
+
 test("metrics by kube-proxy's names", async () => {
-  await lab.apply(service(), ...slices([pods[0]!]));
-  expect(await serversOf(pods[1]!, "10.43.0.20", 80, 3)).toEqual(new Set(["pod2"]));
-  const text = lab.metrics.render();
+  await lab.apply(service({ ports: [{ port: 53, protocol: "UDP" }] }), ...slices([pods[0]!], { port: 8081, protocol: "UDP" }));
+  const client = sending(pods[2]!, "10.43.0.20", 53);
+  expect(await answer(client)).toBe("pod2");
+  const changed = slices([pods[1]!], { port: 8081, protocol: "UDP" }).map((slice) => ({ ...slice, metadata: { ...slice.metadata, annotations: { "endpoints.kubernetes.io/last-change-trigger-time": new Date().toISOString() } } }));
+  await lab.apply(...changed);
+  expect(await answer(client)).toBe("pod3");
+  const text = lab.metrics().render();
   expect(text).toMatch(/kubeproxy_sync_proxy_rules_duration_seconds_count\{ip_family="IPv6"\} \d+/);
   expect(text).toMatch(/kubeproxy_conntrack_reconciler_deleted_entries_total\{ip_family="IPv4"\} [1-9]/);
+  expect(text).toMatch(/kubeproxy_network_programming_duration_seconds_count [1-9]/);
 });

@@ -28,7 +28,8 @@ export interface ProxyNode {
   readonly node: Machine;
   readonly outside: Machine;
   readonly pods: readonly Machine[];
-  readonly metrics: MetricsRegistry;
+  /** Of the proxy that runs. */
+  metrics(): MetricsRegistry;
   /** Messages of warnings so far. */
   readonly warnings: string[];
   /** Gives the proxy these objects, and resolves when it has applied them. */
@@ -91,7 +92,8 @@ export async function createProxyNode(networks: Partial<ClusterNetworks> = {}): 
     },
   };
   const informers: InformerFactory = { informer: (card) => (card as unknown === services ? sources.services : card as unknown === pods ? sources.pods : card as unknown === nodes ? sources.nodes : sources.endpointslices) as never };
-  const metrics = createMetrics(), warnings: string[] = [];
+  const warnings: string[] = [];
+  let metrics = createMetrics();
   let applied = 0, told: () => void = () => {};
   const note = (message: string): void => void warnings.push(message);
   const log: Logger = {
@@ -106,8 +108,9 @@ export async function createProxyNode(networks: Partial<ClusterNetworks> = {}): 
   let stop = new AbortController(), running: Promise<void> = Promise.resolve();
   const start = async (changed: Partial<ClusterNetworks> = {}): Promise<void> => {
     stop = new AbortController();
+    metrics = createMetrics();
     const proxy = new ServiceProxy({
-      nft, conntrack: openConntrack(), informers, nodeName, nodeAddresses: addresses, clock: systemClock, log, ...(applied === 0 ? { metrics } : {}),
+      nft, conntrack: openConntrack(), informers, nodeName, nodeAddresses: addresses, clock: systemClock, log, metrics,
       config: proxyConfig({ instance: "skiff-test", clusterCidrs: ["10.42.0.0/16", "fd00:42::/56"], serviceCidrs: ["10.43.0.0/16", "fd00:43::/112"], clusterDns: ["10.43.0.10", "fd00:43::a"], ...networks, ...changed }),
     });
     running = proxy.run(stop.signal);
@@ -120,7 +123,7 @@ export async function createProxyNode(networks: Partial<ClusterNetworks> = {}): 
   };
   await start();
   return {
-    node, outside, pods: podMachines, metrics, warnings,
+    node, outside, pods: podMachines, warnings, metrics: () => metrics,
     apply: (...objects) => change(() => {
       for (const object of objects) {
         if ("addressType" in object) sources.endpointslices.put(object);
