@@ -34,8 +34,8 @@ export interface AgentTunnelOptions {
 const mostStreams = 1024;
 const mostBufferedBytes = 64 << 20;
 const mostBodyBytes = 16 << 20;
-/** How long a request waits for a connection that is being made, before it goes by plain HTTPS. */
-const patienceMs = 5_000;
+/** An attempt that takes longer is waited for by no request: it goes by plain HTTPS. */
+const patienceMs = 3_000;
 /** The tunnel's own pings come so much later than the kubelet's heartbeats, so that one of them serves both. */
 const pingSlackMs = 1_500;
 /** A connection that lasted so long was one: the next attempt is soon. */
@@ -103,8 +103,8 @@ export class AgentTunnel {
       }
       if (clock.monotonic() - began > wellAfterMs) backoff.reset();
       if (this.#due) continue;
-      this.#pause = new AbortController();
-      await clock.sleep(this.#refused ? refusedMs * (1 + Math.random()) : backoff.next(), AbortSignal.any([signal, this.#pause.signal])).catch(() => undefined);
+      const pause = this.#pause = new AbortController();
+      await clock.sleep(this.#refused ? refusedMs * (1 + Math.random()) : backoff.next(), AbortSignal.any([signal, pause.signal])).catch(() => undefined);
       this.#pause = undefined;
     }
   }
@@ -117,7 +117,11 @@ export class AgentTunnel {
 
   /** Somebody wants to say something: the next attempt is due, if the last wasn't just now. */
   #hurry(): void {
-    if (this.options.clock.monotonic() - this.#attemptedAt >= hurriedMs) this.#pause?.abort();
+    const now = this.options.clock.monotonic();
+    if (!this.#pause || now - this.#attemptedAt < hurriedMs) return;
+    this.#pause.abort();
+    this.#pause = undefined;
+    this.#attemptedAt = now;
   }
 
   /** Tells the server that the kubelet is alive, and all is as it last reported. False while there is no tunnel. */
@@ -159,13 +163,15 @@ export class AgentTunnel {
     };
   }
 
-  /** Resolves when the attempt under way has succeeded or failed, or was waited for long enough. */
+  /** Resolves when the attempt under way has succeeded or failed, or takes too long; at once when there is none. */
   async #attempt(signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
+    const rest = this.#attemptedAt + patienceMs - this.options.clock.monotonic();
+    if (this.#pause || rest <= 0) return;
     const over = new AbortController();
     const until = signal ? AbortSignal.any([signal, over.signal]) : over.signal;
     const attempted = new Promise<void>((resolve) => this.#waiting.push(resolve));
-    await Promise.race([attempted, this.options.clock.sleep(patienceMs, until).catch(() => undefined)]);
+    await Promise.race([attempted, this.options.clock.sleep(rest, until).catch(() => undefined)]);
     over.abort();
     signal?.throwIfAborted();
   }

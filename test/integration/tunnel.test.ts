@@ -362,6 +362,18 @@ describe("a connection that is lost", () => {
     expect(agent.tunnel.heartbeat()).toBe(false);
   });
 
+  test("an attempt that takes long is waited for once, not by every request; one that has just failed not at all", async () => {
+    const relay = await startRelay(() => 1);
+    cleanups.push(() => relay.close());
+    relay.freeze();
+    const clock = new FakeClock();
+    const agent = await startAgent({ port: relay.port, clock });
+    const transport = agent.tunnel.transport(AgentRole.kubelet);
+    const first = transport.carrier();
+    await clock.advance(3_000);
+    expect([await first, await transport.carrier()]).toEqual([undefined, undefined]);
+  });
+
   test("a server that nobody answers for is told of, so that another one is taken", async () => {
     const agent = await startAgent({ port: 1 });
     await eventually(() => expect(agent.failures.length).toBeGreaterThan(0));

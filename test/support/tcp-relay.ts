@@ -16,11 +16,11 @@ export interface TcpRelay {
 }
 
 export async function startRelay(target: () => number): Promise<TcpRelay> {
-  const pairs = new Set<[net.Socket, net.Socket]>();
+  const pairs = new Set<[net.Socket, net.Socket]>(), stuck = new Set<net.Socket>();
   let frozen = false, accepted = 0, bytes = 0;
   const server = net.createServer((client) => {
     accepted++;
-    if (frozen) return void client.pause();
+    if (frozen) return void stuck.add(client.pause());
     const upstream = net.connect(target(), "127.0.0.1");
     const pair: [net.Socket, net.Socket] = [client, upstream];
     pairs.add(pair);
@@ -42,7 +42,7 @@ export async function startRelay(target: () => number): Promise<TcpRelay> {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const cut = (): void => {
-    for (const pair of pairs) for (const socket of pair) socket.destroy();
+    for (const socket of [...stuck, ...[...pairs].flat()]) socket.destroy();
   };
   return {
     port: (server.address() as net.AddressInfo).port,
