@@ -348,6 +348,29 @@ describe("the file", () => {
     });
   });
 
+  test("shows a state that was, however its owner was killed", async () => {
+    let reached = 0;
+    for (let round = 0; round < 12; round++) {
+      const writer = Bun.spawn([process.execPath, join(import.meta.dir, "write-forever.fixture.ts"), path], { stdout: "pipe" });
+      await Bun.sleep(60 + Math.random() * 100);
+      writer.kill("SIGKILL");
+      await writer.exited;
+      const node = open(undefined, "s", "c");
+      const { resourceVersion = "0", objects = [] } = node.keeper("kubelet").collection(pods, {}).load() ?? {};
+      node.close();
+      const version = Number(resourceVersion), expected = new Map<string, string>();
+      for (let each = Math.max(1, version - 69); each <= version; each++) {
+        if (each % 7 === 0) expected.delete(`pod-${each % 10}`);
+        else expected.set(`pod-${each % 10}`, String(each));
+      }
+      expect(objects.map(({ metadata }) => [metadata.name!, metadata.uid!]).toSorted()).toEqual([...expected].toSorted());
+      expect(version).toBeGreaterThanOrEqual(reached);
+      reached = version;
+    }
+    expect(reached).toBeGreaterThan(100);
+    expect(logged).toEqual([]);
+  });
+
   test("has one owner", async () => {
     const script = `import { NodeStore } from ${JSON.stringify(join(import.meta.dir, "node-store.ts"))}; new NodeStore({ path: process.argv[1], cluster: "", secret: "" })`;
     using node = closing(open());
