@@ -26,7 +26,8 @@ describe("a path to a peer's pods", () => {
     ["no way to it at all: VXLAN waits for one", peer({ addresses: ["198.51.100.8"] }), vantage({ routes: [] }), { routes: [{ destination: "10.42.1.0/24", gateway: "10.42.1.0" }], neighbours: [{ address: "10.42.1.0", mac }], forwarding: [{ mac, destination: "198.51.100.8" }] }],
     ["the peer has not said where it is", peer({ addresses: [] }), vantage(), nothing],
     ["the peer has no pods' network", peer({ podCidrs: [] }), vantage(), nothing],
-    ["this node has no address to send VXLAN from", peer({ addresses: ["198.51.100.8"] }), vantage({ outerFamily: undefined }), { ...nothing, problems: ["10.42.1.0/24 is on a node without an address that VXLAN from here could be sent to"] }],
+    ["this node has no address to send VXLAN from: it waits for one", peer({ addresses: ["198.51.100.8"] }), vantage({ outerFamily: undefined }), nothing],
+    ["the peer has no address of the family that this node sends VXLAN by", peer({ addresses: ["198.51.100.8"] }), vantage({ outerFamily: 6 }), { ...nothing, problems: ["10.42.1.0/24 is on a node without an address that VXLAN from here could be sent to"] }],
     ["more than the cluster's networks, or of another node's", peer({ podCidrs: ["0.0.0.0/0", "10.42.0.0/16", "10.42.0.128/25", "10.43.0.0/24", "10.42.1.0/24"] }), vantage(), {
       ...nothing, routes: [{ destination: "10.42.1.0/24", gateway: "192.0.2.8", index: 2 }],
       problems: ["0.0.0.0/0", "10.42.0.0/16", "10.42.0.128/25", "10.43.0.0/24"].map((cidr) => `${cidr} is no part of the cluster's pod networks that another node may have`),

@@ -74,7 +74,8 @@ export function planPath({ podCidrs, addresses }: Peer, vantage: Vantage): Path 
     else {
       const end = addresses.find((each) => familyOf(each) === vantage.outerFamily);
       if (!end) {
-        path.problems.push(`${destination} is on a node without an address that VXLAN from here could be sent to`);
+        // Without an address of its own this node only waits.
+        if (vantage.outerFamily) path.problems.push(`${destination} is on a node without an address that VXLAN from here could be sent to`);
         continue;
       }
       path.routes.push({ destination, gateway: base });

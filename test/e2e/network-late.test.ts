@@ -47,9 +47,12 @@ describe("machines whose network comes late", () => {
 
   test("a joined agent that boots without an address runs its pods, and is itself again when the network comes", async () => {
     const cluster = await starting, { kubectl } = cluster, agent = cluster.member("nowhere");
+    // What a pod needs is kept within a second.
+    const { startTime } = (await kubectl.get("pod", "there")).status;
+    await eventually(() => expect(Date.now() - Date.parse(startTime)).toBeGreaterThan(3000));
     await agent.node.powerCut();
     await agent.boot();
-    await eventually(async () => expect((await agent.node.exec(["sh", "-c", "ps -e -o args | grep -c '[s]leep 1000'"])).stdout.trim()).toBe("1"), { timeout: 40_000, interval: 200 });
+    await eventually(async () => expect((await agent.node.exec(["sh", "-c", "ps -e -o args | grep -c '[s]leep 1000'"])).stdout.trim()).toBe("1"), { timeout: 40_000, interval: 200 }).catch((error: unknown) => { throw new Error(agent.log(40), { cause: error }); });
     expect(agent.exitCode).toBeNull();
     agent.node.setAddresses();
     await cluster.untilReady("nowhere");
