@@ -1,4 +1,4 @@
-import { type Nftables, Transaction } from "nftables-js";
+import { type Element, type Nftables, Transaction } from "nftables-js";
 import type { Clock } from "../../src/base/clock.ts";
 import { baseTable, smallestCapacity } from "./base-table.ts";
 import type { FamilyConfig } from "./family.ts";
@@ -12,6 +12,8 @@ export class FamilyTable {
   readonly rules = new RuleBook();
   /** How many endpoints a port may have in the table that was loaded; 0 when it must be loaded. */
   #capacity = 0;
+  /** What was tried last was refused: the next attempt has nothing in it but what is sure. */
+  #failed = false;
   /** Empty chains to be deleted, with the earliest time for it. */
   #unused = new Map<string, number>();
 
@@ -41,8 +43,10 @@ export class FamilyTable {
       if (this.isLoaded && !needsMore) await this.#change();
       else await this.#load();
       this.rules.applied();
+      this.#failed = false;
     } catch (error) {
       this.lost();
+      this.#failed = true;
       throw error;
     }
     if (this.#unused.size > 0) await this.#deleteUnused();
@@ -55,16 +59,24 @@ export class FamilyTable {
     for (const chain of unused) this.#unused.set(chain, clock.monotonic() + chainLingersMs);
   }
 
-  /** The base table and all contents, in one transaction. */
+  /** The base table and all contents, in one transaction; clients that an earlier table remembers are remembered. */
   async #load(): Promise<void> {
     const { config } = this.options;
     let capacity = smallestCapacity;
     while (capacity < this.rules.largest) capacity *= 2;
     const transaction = baseTable(config, capacity);
     this.rules.addTo(transaction);
+    if (!this.#failed) for (const set of this.rules.setNames()) transaction.addElements(set, await this.#clientsOf(set));
     await this.#run(transaction);
     this.#capacity = capacity;
     this.#unused.clear();
+  }
+
+  /** With the time they have left, as nft tells it and takes it. Those that have none are forgotten while the table is loaded. */
+  async #clientsOf(set: string): Promise<Element[]> {
+    const { nft, config } = this.options;
+    const elements = await nft.listElements(config.table, set).catch(() => []);
+    return elements.filter(({ key }) => / expires (?!0s$|\d+ms$)/.test(key));
   }
 
   /** With a later change, for nothing depends on their going. */

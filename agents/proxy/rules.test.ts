@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { FakeNftables } from "nftables-js";
+import { FakeNftables, Transaction } from "nftables-js";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import type { FamilyConfig } from "./family.ts";
 import { FamilyTable } from "./family-table.ts";
@@ -107,6 +107,28 @@ test("a table that was lost is loaded anew with all it had", async () => {
   moved.lost();
   await moved.apply();
   expect(await other.listElements(config.table, "service-ips")).toEqual(await nft.listElements(config.table, "service-ips"));
+});
+
+test("clients that an earlier table remembers are remembered by the next, unless it was refused because of them", async () => {
+  const clock = new FakeClock(), nft = new FakeNftables(), rules = rulesOf(port({ affinitySeconds: 60 })), [set] = [...rules.sets.keys()];
+  const load = async (over: FakeNftables): Promise<FamilyTable> => {
+    const table = new FamilyTable({ nft: over, config, clock });
+    table.rules.put("default/web", rules);
+    await table.apply();
+    return table;
+  };
+  await load(nft);
+  await nft.run(new Transaction(config.table).addElements(set!, [{ key: "10.42.0.9 expires 53s984ms" }, { key: "10.42.0.8 expires 3ms" }, { key: "10.42.0.7 timeout 1m expires 1h2m" }]));
+  await load(nft);
+  const remembered = (await nft.listElements(config.table, set!)).map(({ key }) => key);
+  expect(remembered).toEqual(["10.42.0.9 expires 53s984ms", "10.42.0.7 timeout 1m expires 1h2m"]);
+  const run = nft.run.bind(nft);
+  nft.run = (transaction) => (transaction.render().includes("expires") ? Promise.reject(new Error("refused")) : run(transaction));
+  const table = new FamilyTable({ nft, config, clock });
+  table.rules.put("default/web", rules);
+  await expect(table.apply()).rejects.toThrow("refused");
+  await table.apply();
+  expect(await nft.listElements(config.table, set!)).toEqual([]);
 });
 
 test("what two want the first has; the other gets it when that one goes", () => {

@@ -125,6 +125,11 @@ export class RuleBook {
     for (const before of Object.values(this.#before)) before.clear();
   }
 
+  /** Of the sets beside the base table's. */
+  setNames(): string[] {
+    return [...this.#sets.keys()];
+  }
+
   hasChain(name: string): boolean {
     return this.#chains.has(name);
   }

@@ -117,12 +117,14 @@ describe.each([["IPv4", "ip", "10.43.0.20", "127.0.0.1"], ["IPv6", "ip6", "fd00:
     expect(await serversOf(node, clusterIp, 80)).toEqual(all);
   });
 
-  test("session affinity keeps a client on one endpoint, by whichever address, also when another one leaves; off again, it spreads", async () => {
+  test("session affinity keeps a client on one endpoint, by whichever address, over a restart, also when another one leaves; off again, it spreads", async () => {
     const sticky = (sessionAffinity: "None" | "ClientIP", timeoutSeconds = 60) => service({ type: "NodePort", externalTrafficPolicy: "Cluster", sessionAffinity, sessionAffinityConfig: { clientIP: { timeoutSeconds } }, ports: [{ port: 80, nodePort: 30080, protocol: "TCP" }] });
     await lab.apply(sticky("ClientIP"), ...slices(pods));
     const chosen = await serversOf(pods[0]!, clusterIp, 80, 12);
     expect(chosen.size).toBe(1);
     expect(await serversOf(pods[0]!, node[ip], 30080, 6)).toEqual(chosen);
+    await lab.restart();
+    expect(await serversOf(pods[0]!, clusterIp, 80, 12)).toEqual(chosen);
     const other = pods.find(({ name }) => !chosen.has(name) && name !== "pod2")!;
     await lab.apply(...slices(pods.filter((pod) => pod !== other)));
     expect(await serversOf(pods[0]!, clusterIp, 80, 12)).toEqual(chosen);
