@@ -66,6 +66,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
   enable_unprivileged_ports = true
   enable_unprivileged_icmp = true
   device_ownership_from_security_context = true
+  # How often every writable layer is counted: half as often as containerd would, which is most of what it does while nothing happens.
+  stats_collect_period = 20
 
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = ${text(cniBinDir ?? host.cniBinDir)}

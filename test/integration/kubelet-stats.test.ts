@@ -71,7 +71,7 @@ describe("/stats/summary", () => {
       // The runtime counts layers now and then by itself.
       if ((found.busy.containers[1]!.rootfs!.usedBytes ?? 0) < 2 ** 21) throw new Error("layer not counted yet");
       return found;
-    }, { timeout: 30_000, interval: 500 });
+    }, { timeout: 50_000, interval: 500 });
     const data = busy.volume!.find(({ name }) => name === "data")!;
     expect(data.usedBytes).toBeGreaterThanOrEqual(3 * 2 ** 20);
     expect(data.usedBytes).toBeLessThan(4 * 2 ** 20);

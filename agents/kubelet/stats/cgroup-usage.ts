@@ -79,7 +79,8 @@ function split(mountPoint: string): CgroupReader {
       const usageBytes = number(join(memory, "memory.usage_in_bytes"));
       if (cpuNanoseconds === undefined || !stat || usageBytes === undefined) return undefined;
       const cpu = fields(join(mountPoint, "cpu", path, "cpu.stat"));
-      const limit = stat.get("hierarchical_memory_limit"), both = stat.get("hierarchical_memsw_limit");
+      // Its own: what the groups above it have is theirs to tell.
+      const limit = number(join(memory, "memory.limit_in_bytes")), both = number(join(memory, "memory.memsw.limit_in_bytes"));
       return {
         cpuNanoseconds,
         ...(cpu?.has("nr_periods") ? { throttling: { periods: cpu.get("nr_periods")!, throttledPeriods: cpu.get("nr_throttled") ?? 0, throttledNanoseconds: cpu.get("throttled_time") ?? 0 } } : {}),

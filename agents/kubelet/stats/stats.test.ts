@@ -39,8 +39,8 @@ describe("a control group", () => {
 
   test("of version 1", () => {
     write({
-      "v1/cpuacct/a/cpuacct.usage": "77\n", "v1/cpu/a/cpu.stat": "nr_periods 1\nnr_throttled 0\nthrottled_time 0\n", "v1/memory/a/memory.usage_in_bytes": "1000\n", "v1/pids/a/pids.current": "2\n",
-      "v1/memory/a/memory.stat": "cache 1\ninactive_file 1\nhierarchical_memory_limit 4096\nhierarchical_memsw_limit 9223372036854771712\ntotal_cache 600\ntotal_rss 300\ntotal_mapped_file 20\ntotal_swap 0\ntotal_pgfault 5\ntotal_pgmajfault 1\ntotal_inactive_file 250\n",
+      "v1/cpuacct/a/cpuacct.usage": "77\n", "v1/cpu/a/cpu.stat": "nr_periods 1\nnr_throttled 0\nthrottled_time 0\n", "v1/memory/a/memory.usage_in_bytes": "1000\n", "v1/pids/a/pids.current": "2\n", "v1/memory/a/memory.limit_in_bytes": "4096\n", "v1/memory/a/memory.memsw.limit_in_bytes": "9223372036854771712\n",
+      "v1/memory/a/memory.stat": "cache 1\ninactive_file 1\nhierarchical_memory_limit 2048\ntotal_cache 600\ntotal_rss 300\ntotal_mapped_file 20\ntotal_swap 0\ntotal_pgfault 5\ntotal_pgmajfault 1\ntotal_inactive_file 250\n",
     });
     expect(openCgroupReader(1, join(root, "v1")).usage("/a")).toEqual({
       cpuNanoseconds: 77, throttling: { periods: 1, throttledPeriods: 0, throttledNanoseconds: 0 }, processes: 2,
