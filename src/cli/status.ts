@@ -42,7 +42,7 @@ async function waitUntilReady(look: () => Promise<Report>, ms: number): Promise<
 async function inspect({ kubeconfig, dataDir }: { kubeconfig?: string; dataDir: string }): Promise<Report> {
   const file = kubeconfig ?? readIfExists(`${dataDir}/server/kubeconfig-path`)?.trim();
   if (!file && existsSync(`${dataDir}/agent/join`)) return inspectAgent(`${dataDir}/agent/join`);
-  if (!file || readIfExists(file) === undefined) return { missing: "the server has not written its kubeconfig yet", lines: [] };
+  if (!file || readIfExists(file) === undefined) return { missing: existsSync(`${dataDir}/server`) ? "the server has not written its kubeconfig yet" : `nothing has run with ${dataDir} yet: start Skiff, or name its directory with --data-dir`, lines: [] };
   const connection = readConnection(file);
   try {
     const version = (await get(connection, "/version")) as { gitVersion: string };
