@@ -239,7 +239,13 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       const onAbort = (): void => void protection.beforeEnd().catch((error: unknown) => log.warn("Pods were not ended", { error })).finally(() => stop.abort(signal.reason));
       signal.addEventListener("abort", onAbort, { once: true });
       if (signal.aborted) onAbort();
-      cgroups.init(capacity.forPods);
+      try {
+        cgroups.init(capacity.forPods);
+      } catch (error) {
+        // The kernel sets no limit below what is in use: pods that run are worth more than what is newly reserved.
+        log.warn("Pods together are not limited to what is not reserved", { error });
+        cgroups.init();
+      }
       const unsubscribe = ownNode.onChange((old, node) => {
         if (node && node.metadata.uid !== old?.metadata.uid) statics?.mirrors.retry();
         if (node && !Bun.deepEquals(node.status?.volumesAttached, old?.status?.volumesAttached)) workers.wakeAll();
