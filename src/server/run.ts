@@ -151,13 +151,13 @@ class Server {
         keepAgentToken({ dataDir: options.dataDir, serverCa: this.#pki.serverCa.certificate, ...(options.agentToken ? { given: options.agentToken } : {}) });
         this.#plane = await startControlPlane({
           options, databaseFile: layout.databaseFile, serviceAccountKey: this.#pki.serviceAccountKey, frontProxyClient: () => this.#pki.frontProxyClient, metrics: this.#metrics, clock: this.#clock, stopping: this.stopping,
-          nodes: { connect: (name) => (name === options.nodeName && !options.disableAgent ? this.#kubelet : this.#tunnels?.connect(name) ?? this.#kubeletPorts?.connect(name)), network: (name) => this.#tunnels?.network(name) },
+          nodes: { connect: (name) => (name === options.nodeName && !options.disableAgent ? this.#kubelet : this.#tunnels?.connect(name)), network: (name) => this.#tunnels?.network(name) },
           onFatal: (error) => this.fail("the database can't be used any more", error),
         });
         this.#kubeletPorts = kubeletPorts({ nodes: this.#plane.informers.informer(nodes).lister, serverCa: this.#pki.serverCa.certificate, client: () => this.#pki.kubeletClient });
         const { handler, clientAs, informers } = this.#plane;
         const heartbeats = createHeartbeats({ clientAs: (name) => clientAs(nodeUser(name)), nodes: informers.informer(nodes).lister, leases: informers.informer(leases).lister, clock: this.#clock });
-        this.#tunnels = new NodeTunnels({ api: handler, clock: this.#clock, onHeartbeat: heartbeats });
+        this.#tunnels = new NodeTunnels({ api: handler, clock: this.#clock, onHeartbeat: heartbeats, otherwise: (name) => this.#kubeletPorts?.connect(name) });
       },
       stop: async () => {
         this.#kubeletPorts?.close();

@@ -84,7 +84,10 @@ async function ask(agent: Agent, role: number, url: string, headers: Record<stri
   return JSON.parse(Buffer.concat(pieces).toString()) as Record<string, unknown>;
 }
 
-const connected = (server: Server, ...names: string[]): Promise<void> => eventually(() => expect(names.filter((name) => !server.tunnels.connect(name))).toEqual([]));
+const connected = (server: Server, ...names: string[]): Promise<void> => eventually(() => expect(names.filter((name) => !server.tunnels.network(name))).toEqual([]));
+
+/** Nodes that nobody has heard of are waited for while a server is new. */
+const unknown = async (server: Server, name: string): Promise<void> => expect(await exchange(server.tunnels.connect(name)!, { url: "/" }).done.catch((error: Error) => error.message)).toContain("is not connected");
 
 describe("who is who", () => {
   test("an agent asks as its kubelet or its network, whatever it claims", async () => {
@@ -109,7 +112,7 @@ describe("who is who", () => {
       await done;
       expect(answer.text()).toBe(name);
     }
-    expect(server.tunnels.connect("c")).toBeUndefined();
+    await unknown(server, "c");
   });
 
   test.each([
@@ -241,6 +244,22 @@ describe("through the port, to a node", () => {
     await clock.advance(20_000);
     expect(server.tunnels.connect("n1")).toBeUndefined();
     expect(server.tunnels.connect("n2")).toBeUndefined();
+  });
+
+  test("waits a moment for any node while the server is new, then goes another way where there is one", async () => {
+    const clock = new FakeClock();
+    const tunnels = new NodeTunnels({ api: whoami, clock, onHeartbeat: () => undefined, otherwise: (name) => (name === "n1" ? (_, response) => response.send(200, {}, "by another way") : undefined) });
+    const { answer, done } = exchange(tunnels.connect("n1")!, { url: "/" });
+    await clock.advance(2_900);
+    expect(answer.status).toBe(0);
+    await clock.advance(100);
+    await done;
+    expect(answer.text()).toBe("by another way");
+    await clock.advance(12_000);
+    const later = exchange(tunnels.connect("n1")!, { url: "/" });
+    await later.done;
+    expect(later.answer.text()).toBe("by another way");
+    expect(tunnels.connect("n2")).toBeUndefined();
   });
 });
 

@@ -17,6 +17,8 @@ export interface NodeTunnelsOptions {
   clock: Clock;
   /** A node's kubelet is alive, and all is as it last reported. */
   onHeartbeat(nodeName: string): void;
+  /** Another way to a node's kubelet, for nodes without a tunnel. */
+  otherwise?(nodeName: string): HttpHandler | undefined;
 }
 
 /** What one agent may cost: a watch for each ConfigMap and Secret that its pods use, some others, and what its kubelet writes. */
@@ -28,6 +30,9 @@ const mostBodyBytes = 3 << 20;
 /** A node whose tunnel ended a moment ago connects again: who asks for it meanwhile waits. Milliseconds. */
 const returnMs = 30_000;
 const patienceMs = 10_000;
+/** So long after the start of the server any node may be about to connect. */
+const freshMs = 15_000;
+const freshPatienceMs = 3_000;
 
 interface Tunnel {
   session: TunnelSession;
@@ -48,7 +53,11 @@ export class NodeTunnels implements NodeConnector {
   #arrived = Promise.withResolvers<void>();
   #stopped = false;
 
-  constructor(private readonly options: NodeTunnelsOptions) {}
+  readonly #startedAt: number;
+
+  constructor(private readonly options: NodeTunnelsOptions) {
+    this.#startedAt = options.clock.monotonic();
+  }
 
   /** Nodes connected now. */
   get size(): number {
@@ -58,26 +67,25 @@ export class NodeTunnels implements NodeConnector {
   connect(nodeName: string): HttpHandler | undefined {
     const tunnel = this.#tunnels.get(nodeName);
     if (tunnel) return tunnel.handler;
-    const lostAt = this.#lost.get(nodeName);
-    if (lostAt === undefined) return undefined;
-    if (this.options.clock.monotonic() - lostAt < returnMs) return this.#onceBack(nodeName);
+    const now = this.options.clock.monotonic(), lostAt = this.#lost.get(nodeName) ?? -Infinity;
+    if (now - lostAt < returnMs) return this.#onceBack(nodeName, patienceMs);
     this.#lost.delete(nodeName);
-    return undefined;
+    return now - this.#startedAt < freshMs ? this.#onceBack(nodeName, freshPatienceMs) : this.options.otherwise?.(nodeName);
   }
 
   network(nodeName: string): HttpHandler | undefined {
     return this.#tunnels.get(nodeName)?.targets;
   }
 
-  #onceBack(nodeName: string): HttpHandler {
+  #onceBack(nodeName: string, patienceMs: number): HttpHandler {
     return async (request, response) => {
       const over = new AbortController();
       const patience = this.options.clock.sleep(patienceMs, AbortSignal.any([request.signal, over.signal])).then(() => true, () => true);
       while (!this.#tunnels.has(nodeName) && !(await Promise.race([patience, this.#arrived.promise.then(() => false)])));
       over.abort();
-      const tunnel = this.#tunnels.get(nodeName);
-      if (!tunnel) throw internalError(new Error(`error dialing backend: node ${JSON.stringify(nodeName)} is not connected`));
-      await tunnel.handler(request, response);
+      const handler = this.#tunnels.get(nodeName)?.handler ?? this.options.otherwise?.(nodeName);
+      if (!handler) throw internalError(new Error(`error dialing backend: node ${JSON.stringify(nodeName)} is not connected`));
+      await handler(request, response);
     };
   }
 
