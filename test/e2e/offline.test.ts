@@ -188,6 +188,8 @@ describe("a node whose server is gone", () => {
 
   test("needs no address, no route and no clock; with another address, and the clock set, it is the same node", async () => {
     await cluster.kubectl("rollout", "status", "deployment", "web", "--timeout=60s");
+    writeFileSync(join(edge.node.layout.agentDir, "pods/watchman.yaml"), JSON.stringify(pod("watchman", shell("sleep 10000"))));
+    await cluster.kubectl.untilPod("watchman-edge", (status) => expect(status.phase).toBe("Running"));
     const { clusterIP } = (await cluster.kubectl.get("service", "web")).spec;
     const slice = (await cluster.kubectl.items("endpointslices", "-l", "kubernetes.io/service-name=web"))[0]!;
     await untilKept(...slice.endpoints.map(({ addresses: [address] }: { addresses: string[] }) => `"addresses":["${address}"],"conditions":{"ready":true`));
@@ -206,8 +208,8 @@ describe("a node whose server is gone", () => {
       expect(await inPod("client", "wget", "-q", "-O-", `http://${clusterIP}/`)).toStartWith("hello from web-");
     }, backWithinMs);
     expect(edge.log()).toContain("1970-01-01T00:10");
-    const all = async (): Promise<string[]> => (await Promise.all(["web-", "client", "keeper", "stays"].map(running))).flat().sort();
-    await withLog(async () => expect(await all()).toHaveLength(5), backWithinMs);
+    const all = async (): Promise<string[]> => (await Promise.all(["web-", "client", "keeper", "stays", "watchman-edge"].map(running))).flat().sort();
+    await withLog(async () => expect(await all()).toHaveLength(6), backWithinMs);
     const containers = await all();
 
     edge.node.changeAddress(77);
