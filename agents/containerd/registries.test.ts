@@ -10,7 +10,8 @@ import { RegistryFiles } from "./registry-files.ts";
 import { authsOf, hostsFiles } from "./registry-hosts.ts";
 import { installedRuntimes } from "./runtimes.ts";
 
-const hosts = (yaml: string): Record<string, string> => Object.fromEntries(hostsFiles(parseRegistries(yaml)));
+const hosts = (yaml: string): Record<string, string> => Object.fromEntries(hostsFiles(parseRegistries(yaml), (problem) => problems.push(problem)));
+const problems: string[] = [];
 
 test("mirrors are asked before the registry itself", () => {
   expect(hosts(`
@@ -64,12 +65,19 @@ test("credentials go by host, Docker Hub's by that of its server", () => {
   expect(authsOf(parseRegistries("configs: {docker.io: {auth: {username: a, password: 1}}, x: {tls: {}}}"))).toEqual({ "registry-1.docker.io": { username: "a", password: "1" } });
 });
 
+test("a mirror with a rewrite that containerd can't do is left out, and told of; the others are there", () => {
+  problems.length = 0;
+  expect(hosts("mirrors: {a.example.com: {endpoint: [b], rewrite: {'^x/(.*)': 'y/$1'}}, c.example.com: {endpoint: [d]}}")).toEqual({
+    "a.example.com": 'server = "https://a.example.com"\n', "c.example.com": 'server = "https://c.example.com"\n\n[host."https://d"]\n  capabilities = ["pull", "resolve"]\n',
+  });
+  expect(problems).toEqual([expect.stringContaining('the mirrors of "a.example.com" are left out')]);
+});
+
 test("nothing said is nothing done", () => expect(hosts("")).toEqual({}));
 
 test.each([
   ["mirrors: [a]", 'mirrors must be "name: value" lines'], ["mirror: {}", 'the file has "mirror"; it may have mirrors, configs'], ["mirrors: {a: {endpoints: []}}", 'mirrors."a" has "endpoints"'],
   ["mirrors: {a: {endpoint: ['ftp://x']}}", 'has the endpoint "ftp://x"'], ["a: [", "not valid YAML"], ["configs: {a: {auth: {user: x}}}", 'has "user"; it may have username, password, auth, identity_token'],
-  ["mirrors: {a: {endpoint: [b], rewrite: {'^x/(.*)': 'y/$1'}}}", "can't be done by containerd"],
 ])("%s is refused with a sentence", (yaml, message) => expect(() => hosts(yaml)).toThrow(message));
 
 describe("the configuration", () => {

@@ -39,7 +39,7 @@ export class RegistryFiles {
     const { source, directory, log } = this.options;
     try {
       const registries = existsSync(source) ? parseRegistries(readFileSync(source, "utf8")) : noRegistries;
-      const files = hostsFiles(registries), auths = authsOf(registries);
+      const files = hostsFiles(registries, (problem) => log.error("The registries' file asks for something that can't be done", { file: source, problem })), auths = authsOf(registries);
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       for (const name of readdirSync(directory)) if (!files.has(name)) rmSync(join(directory, name), { recursive: true });
       for (const [name, content] of files) {

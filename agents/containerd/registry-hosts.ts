@@ -5,15 +5,17 @@ const dockerHub = "docker.io", dockerHubServer = "https://registry-1.docker.io";
 
 /**
  * What containerd reads below its `config_path`: a folder for each registry, with the content of its hosts.toml. It reads them at each pull.
- * https://github.com/containerd/containerd/blob/release/1.6/docs/hosts.md. Throws an Error for a rewrite that it has no means for.
+ * https://github.com/containerd/containerd/blob/release/1.6/docs/hosts.md. A mirror that wants what containerd has no means for is left out, and told of.
  */
-export function hostsFiles({ mirrors, configs }: Registries): Map<string, string> {
+export function hostsFiles({ mirrors, configs }: Registries, onProblem: (problem: string) => void): Map<string, string> {
   const files = new Map<string, string>();
   const names = new Set([...Object.keys(mirrors), ...Object.keys(configs).filter((host) => configs[host]!.tls)]);
   for (const name of names) {
     const { endpoint = [], rewrite = {} } = mirrors[name] ?? {};
     const any = name === "*";
-    const tables = endpoint.map((url) => hostTable(url, prefixOf(rewrite, name), configs));
+    const prefix = prefixOf(rewrite);
+    if (prefix === undefined) onProblem(`the mirrors of ${JSON.stringify(name)} are left out: containerd can put all images below another name, as the rewrite "^(.*)$": "prefix/$1" does, and has no other`);
+    const tables = prefix === undefined ? [] : endpoint.map((url) => hostTable(url, prefix, configs));
     const server = any ? [] : [`server = ${text(serverOf(name))}`, ...tlsLines(configs[name]?.tls)];
     files.set(any ? "_default" : name, `${[...server, ...tables.flat()].join("\n")}\n`);
   }
@@ -40,16 +42,11 @@ function tlsLines(tls: Registries["configs"][string]["tls"]): string[] {
   return [...(ca ? [`ca = [${text(ca)}]`] : []), ...(cert && key ? [`client = [[${text(cert)}, ${text(key)}]]`] : []), ...(skip ? ["skip_verify = true"] : [])];
 }
 
-/** The one kind of rewrite that containerd can do: everything below another name. */
-function prefixOf(rewrite: Readonly<Record<string, string>>, name: string): string {
-  const rules = Object.entries(rewrite);
-  if (rules.length === 0) return "";
-  const [pattern, replacement] = rules[0]!;
-  const prefix = /^(.+)\/\$\{?1\}?$/.exec(replacement)?.[1];
-  if (rules.length > 1 || !/^\^?\(\.[*+]\)\$?$/.test(pattern) || !prefix) {
-    throw new Error(`mirrors.${JSON.stringify(name)}.rewrite ${JSON.stringify(pattern)} can't be done by containerd: it can put all images below another name, as in "^(.*)$": "prefix/$1"`);
-  }
-  return prefix;
+/** The one kind of rewrite that containerd can do: everything below another name. Empty for none, undefined for another kind. */
+function prefixOf(rewrite: Readonly<Record<string, string>>): string | undefined {
+  const [[pattern, replacement] = ["", ""], ...more] = Object.entries(rewrite);
+  if (pattern === "") return "";
+  return more.length === 0 && /^\^?\(\.[*+]\)\$?$/.test(pattern) ? /^(.+)\/\$\{?1\}?$/.exec(replacement)?.[1] : undefined;
 }
 
 const text = (value: string): string => JSON.stringify(value);
