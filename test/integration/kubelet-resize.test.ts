@@ -99,6 +99,7 @@ test("without room a resize waits, also over a restart of the kubelet, until ano
   await node.restartKubelet();
   expect((await node.podWhen("hopeful", deferred)).status?.containerStatuses?.[0]?.allocatedResources).toEqual({ cpu: "50m" });
   await node.client.delete(pods, { namespace: "default", name: "neighbour" });
+  await node.gone("neighbour");
   const after = await node.podWhen("hopeful", (pod) => settled(pod) && pod.status?.containerStatuses?.[0]?.allocatedResources?.["cpu"] === "1");
   expect(after.status?.containerStatuses?.[0]).toMatchObject({ restartCount: 0, containerID: before.status!.containerStatuses![0]!.containerID });
 });

@@ -171,13 +171,31 @@ export class PodWorker {
     }
     const last = await this.#read();
     const graceSeconds = Math.min(this.#mostGraceSeconds, gracePeriodSeconds(this.#pod, last.containers[0]?.podGracePeriodSeconds));
-    const dead = await endPod(this.#context, this.#pod, last, { graceSeconds, signal, read: () => this.#read() });
+    const dead = await this.#tellMeanwhile(last, endPod(this.#context, this.#pod, last, { graceSeconds, signal, read: () => this.#read() }));
     this.#stopped();
     if (!this.#removed) await this.#finish(dead);
     this.#ended = true;
     if (!this.#removed) return false;
     await removePod(this.#context, this.#pod, await this.#read());
     return true;
+  }
+
+  /** While the pod ends, which may take its time, the API is told when its readiness changes, or one of its containers has ended. */
+  async #tellMeanwhile<T>(first: RuntimePod, ending: Promise<T>): Promise<T> {
+    if (!this.#removed && !this.#rejected) this.#publish(first, false, true);
+    let over = false;
+    const end = ending.finally(() => (over = true)).then(() => undefined, () => undefined);
+    while (!this.#removed && !this.#rejected) {
+      if (!this.#woken) await Promise.race([end, new Promise<void>((resolve) => (this.#wake = resolve))]);
+      this.#wake = undefined;
+      // Whatever woke it then is for the next step.
+      if (over) break;
+      this.#woken = false;
+      // What can't be read now will be read at the end.
+      const runtime = await this.#read().catch(() => undefined);
+      if (runtime && !over) this.#publish(runtime, false, true);
+    }
+    return ending;
   }
 
   /** Whatever the node thinks of it. */
@@ -230,21 +248,21 @@ export class PodWorker {
     return runtime;
   }
 
-  #publish(runtime: RuntimePod, finished: boolean): PodStatus {
+  #publish(runtime: RuntimePod, finished: boolean, ending = false): PodStatus {
     const { probes, statuses, clock, nodeIps } = this.#context;
     if (this.#rejected) {
       statuses.set(this.#pod, this.#rejected);
       return this.#rejected;
     }
     const podIp = isHostNetwork(this.#pod) ? nodeIps()[0] : currentSandbox(runtime)?.ips[0];
-    if (!finished) probes.sync(this.#pod, runtime, podIp ?? "");
+    if (!finished) probes.sync(this.#pod, runtime, podIp ?? "", ending);
     this.#adoptVerdicts(runtime);
     const { resizer } = this.#context;
     if (finished) resizer.ended(this.uid);
-    else resizer.settle(this.#granted, runtime);
+    else if (!ending) resizer.settle(this.#granted, runtime);
     const status = podStatus(this.#granted, runtime, {
       now: clock.now(), hostIps: nodeIps(), podIps: this.#podIps, finished, verdict: this.#verdict, told: statuses.get(this.uid),
-      waiting: (name) => this.#state.waiting.get(name),
+      waiting: (name) => (ending ? undefined : this.#state.waiting.get(name)),
       started: (container, id) => probes.started(container, id),
       ready: (container, id) => !finished && probes.ready(container, id),
       terminationMessage: (container) => this.#message(container),

@@ -56,8 +56,8 @@ export class ProbeManager {
   #sleeping?: AbortController;
   constructor(private readonly options: ProbeManagerOptions) {}
 
-  /** Makes the probes fit the pod's running containers: begins those of new ones, ends those of ended ones. */
-  sync(pod: Pod, runtime: RuntimePod, podIp: string): void {
+  /** Makes the probes fit the pod's running containers: begins those of new ones, ends those of ended ones. Whether a pod that is ending lives is not asked for any more. */
+  sync(pod: Pod, runtime: RuntimePod, podIp: string, ending = false): void {
     const uid = pod.metadata.uid!;
     const wanted = new Set<string>();
     for (const container of allContainers(pod)) {
@@ -65,7 +65,7 @@ export class ProbeManager {
       if (current?.state !== "running" || (isInitContainer(pod, container.name) && !isSidecar(container))) continue;
       for (const type of ["startup", "liveness", "readiness"] as const) {
         const probe = container[fields[type]];
-        if (!probe) continue;
+        if (!probe || (ending && type === "liveness")) continue;
         const key = `${type}/${current.id}`;
         wanted.add(key);
         const entry = this.#entries.get(key);

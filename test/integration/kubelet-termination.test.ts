@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pods } from "../../src/apis/builtins.ts";
+import type { Pod } from "../../src/apis/generated/core/v1.ts";
+import { startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
+
+setDefaultTimeout(60_000);
+let node: KubeletNode;
+beforeAll(async () => {
+  node = await startKubeletNode();
+});
+afterAll(() => node?.[Symbol.asyncDispose]());
+
+const running = ({ status }: Pod): boolean => status?.containerStatuses?.every(({ state }) => state?.running) === true;
+const isReady = ({ status }: Pod): string | undefined => status?.conditions?.find(({ type }) => type === "Ready")?.status;
+const remove = (name: string): Promise<unknown> => node.client.delete(pods, { namespace: "default", name });
+const scratch = (node: KubeletNode): { volumes: Pod["spec"]["volumes"]; file: string } => ({ volumes: [{ name: "scratch", hostPath: { path: node.rootDir } }], file: join(node.rootDir, "told") });
+
+test("sidecars end after the others, last first; all preStop hooks run at once", async () => {
+  const { volumes, file } = scratch(node);
+  const mounted = { volumeMounts: [{ name: "scratch", mountPath: "/scratch" }] };
+  const telling = (name: string) => ({
+    name, ...mounted, command: ["sh", "-c", `trap 'sleep 0.3; echo ${name} ends >> /scratch/told; exit 0' TERM; while :; do sleep 0.05; done`], lifecycle: { preStop: { exec: { command: ["sh", "-c", `echo ${name} is told >> /scratch/told`] } } },
+  });
+  await node.createPod("ordered-end", {
+    volumes, terminationGracePeriodSeconds: 20,
+    initContainers: [{ ...telling("first"), restartPolicy: "Always" }, { ...telling("second"), restartPolicy: "Always" }], containers: [telling("main")],
+  });
+  await node.podWhen("ordered-end", (pod) => running(pod) && pod.status?.initContainerStatuses?.every(({ started }) => started) === true);
+  await remove("ordered-end");
+  await node.gone("ordered-end", 30_000);
+  const lines = readFileSync(file, "utf8").trim().split("\n");
+  expect(lines.slice(0, 3).toSorted()).toEqual(["first is told", "main is told", "second is told"]);
+  expect(lines.slice(3)).toEqual(["main ends", "second ends", "first ends"]);
+});
+
+test("a pod that ends is told not ready as soon as its probe says so, and which containers have ended", async () => {
+  await node.createPod("leaving", {
+    terminationGracePeriodSeconds: 30,
+    containers: [
+      { name: "server", command: ["sh", "-c", "touch /ready; trap 'rm /ready; sleep 6; exit 0' TERM; while :; do sleep 0.05; done"], readinessProbe: { exec: { command: ["test", "-e", "/ready"] }, periodSeconds: 1, failureThreshold: 1 }, livenessProbe: { exec: { command: ["test", "-e", "/ready"] }, periodSeconds: 1, failureThreshold: 1 } },
+      { name: "quick", command: ["sh", "-c", "trap 'exit 5' TERM; while :; do sleep 0.05; done"] },
+    ],
+  });
+  await node.podWhen("leaving", (pod) => isReady(pod) === "True");
+  await remove("leaving");
+  const pod = await node.podWhen("leaving", (found) => isReady(found) === "False" && found.status?.containerStatuses?.[1]?.state?.terminated !== undefined, 5500);
+  expect(pod.status).toMatchObject({ phase: "Running", containerStatuses: [{ ready: false, state: { running: {} } }, { state: { terminated: { exitCode: 5 } } }] });
+  await node.gone("leaving", 30_000);
+  // Whether it lives was not asked while it ended.
+  expect((await node.events("leaving")).filter(({ message }) => message?.startsWith("Liveness"))).toEqual([]);
+});
