@@ -174,6 +174,24 @@ describe("writing", () => {
     expect(onDisk()).toEqual([{ key: "n", resource_version: "3" }]);
   });
 
+  test("nor is how the pods of other nodes stand, as long as their network does not change", async () => {
+    const clock = new FakeClock();
+    using node = closing(open(clock));
+    const store = new ObjectStore<Pod>(node.keeper("network").collection(pods, {}));
+    const at = (resourceVersion: string, ready: string, ip: string): Frozen<Pod> => ({ ...pod("a", resourceVersion), status: { phase: "Running", podIPs: [{ ip }], conditions: [{ type: "Ready", status: ready }] } });
+    store.resourceVersion = "1";
+    store.replace([at("1", "True", "10.42.0.2")]);
+    await clock.advance(60_000);
+    store.resourceVersion = "2";
+    store.set(at("2", "False", "10.42.0.2"));
+    await clock.advance(600_000);
+    expect(onDisk()).toEqual([{ key: "d/a", resource_version: "1" }]);
+    store.resourceVersion = "3";
+    store.set(at("3", "False", "10.42.0.3"));
+    await clock.advance(60_000);
+    expect(onDisk()).toEqual([{ key: "d/a", resource_version: "3" }]);
+  });
+
   test("a disk that is full costs nothing but the store, until there is room again", async () => {
     const clock = new FakeClock();
     // The store's own limit is met in the same way as the disk's.

@@ -1,7 +1,8 @@
 import type { Frozen, KubeObject } from "../../src/apimachinery/meta.ts";
 import type { AnyResource } from "../../src/apimachinery/resource.ts";
 import { nodes } from "../../src/apis/core/node.ts";
-import type { Node } from "../../src/apis/generated/core/v1.ts";
+import { pods } from "../../src/apis/core/pod/pod.ts";
+import type { Node, Pod } from "../../src/apis/generated/core/v1.ts";
 
 /** How soon a change must be on the disk: before anybody can act on it, with others in some seconds, or whenever something else is written. */
 export type Urgency = "now" | "soon" | "along";
@@ -15,16 +16,28 @@ export function urgencyOfPod(old: Frozen<KubeObject> | undefined, current: Froze
   return isNew || old?.metadata.deletionTimestamp !== current?.metadata.deletionTimestamp ? "now" : "soon";
 }
 
-/** Nodes say that they are well every few minutes: there is nothing new in that. */
+/** Nodes say that they are well every few minutes, and how the pods of a whole cluster stand changes all the time: there is nothing in that to begin with after a reboot. */
 export function urgencyOf(card: AnyResource, old: Frozen<KubeObject> | undefined, current: Frozen<KubeObject> | undefined): Urgency {
-  return card.resource === nodes.resource && old && current && Bun.deepEquals(quiet(old as Frozen<Node>), quiet(current as Frozen<Node>)) ? "along" : "soon";
+  return old && current && Bun.deepEquals(newsOf(card, old), newsOf(card, current)) ? "along" : "soon";
 }
 
-/** What of a node is news when it changes. */
-const quiet = ({ metadata, spec, status }: Frozen<Node>): unknown => ({
-  metadata: { ...metadata, resourceVersion: undefined, managedFields: undefined }, spec,
-  status: { ...status, images: undefined, conditions: status?.conditions?.map((condition) => ({ ...condition, lastHeartbeatTime: undefined })) },
-});
+function newsOf({ group, resource }: AnyResource, object: Frozen<KubeObject>): unknown {
+  if (group === nodes.group && resource === nodes.resource) return newsOfNode(object as Frozen<Node>);
+  if (group === pods.group && resource === pods.resource) return newsOfPod(object as Frozen<Pod>);
+  return object;
+}
+
+/** What other nodes' network parts go by. */
+function newsOfPod({ metadata: { uid, labels, deletionTimestamp }, spec: { nodeName }, status }: Frozen<Pod>): unknown {
+  return [uid, labels, deletionTimestamp, nodeName, status?.phase, status?.podIPs];
+}
+
+function newsOfNode({ metadata, spec, status }: Frozen<Node>): unknown {
+  return {
+    metadata: { ...metadata, resourceVersion: undefined, managedFields: undefined }, spec,
+    status: { ...status, images: undefined, conditions: status?.conditions?.map((condition) => ({ ...condition, lastHeartbeatTime: undefined })) },
+  };
+}
 
 /** As it is kept: without what only the server's side needs. */
 export function keptForm(card: AnyResource, object: Frozen<KubeObject>): Frozen<KubeObject> {
