@@ -38,6 +38,8 @@ export class NodeMembership {
   readonly #stopping = new AbortController();
   #current: Membership | undefined;
   #renewing: Promise<void> | undefined;
+  /** Something has changed while a renewal was under way. */
+  #missed = false;
   constructor(options: NodeMembershipOptions) {
     this.#options = options;
     this.#store = openMembership(options.directory);
@@ -97,7 +99,9 @@ export class NodeMembership {
   check(): void {
     const { clock, nodeName, addresses } = this.#options;
     const reason = renewalReason(this.current, { now: clock.now(), nodeName, addresses: addresses() });
-    if (reason) this.#renew(reason);
+    if (!reason) return;
+    if (this.#renewing) this.#missed = true;
+    else this.#renew(reason);
   }
 
   /** A server does not know this node by its certificate: it has ended, whatever our clock says. */
@@ -108,6 +112,7 @@ export class NodeMembership {
   #renew(reason: string): void {
     if (this.#renewing || this.#stopping.signal.aborted) return;
     log.info("Renewing this node's certificates", { reason });
+    this.#missed = false;
     this.#renewing = this.#enrol(this.#stopping.signal)
       .then((membership) => {
         this.#take(membership);
@@ -118,7 +123,10 @@ export class NodeMembership {
       .catch((error: unknown) => {
         if (!this.#stopping.signal.aborted) log.error("The certificates could not be renewed", { error });
       })
-      .finally(() => { this.#renewing = undefined; });
+      .finally(() => {
+        this.#renewing = undefined;
+        if (this.#missed) this.check();
+      });
   }
 
   #enrol(signal: AbortSignal): Promise<Membership> {

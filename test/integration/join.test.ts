@@ -471,6 +471,22 @@ describe("renewal", () => {
     expect([serving.checkIP("192.0.2.8"), serving.checkIP("2001:db8::8")]).toEqual(["192.0.2.8", "2001:db8::8"]);
   });
 
+  test("addresses that change again just after a renewal are not forgotten", async () => {
+    await using server = await startJoinServer();
+    let addresses = ["192.0.2.7"];
+    const impatient: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 300), signal) };
+    const edge = machine(server, { addresses: () => addresses, clock: impatient });
+    await edge.join();
+    for (const address of ["192.0.2.8", "192.0.2.9"]) {
+      addresses = [address];
+      edge.membership.check();
+    }
+    await eventually(() => expect(edge.membership.current.addresses).toContain("192.0.2.9"));
+    addresses = ["192.0.2.10"];
+    edge.membership.check();
+    await eventually(() => expect(new X509Certificate(edge.membership.current.pairs.serving.certificate).checkIP("192.0.2.10")).toBeDefined());
+  });
+
   test("a machine whose clock is at 1970 joins, and its certificates are good then and today", async () => {
     await using server = await startJoinServer();
     const edge = machine(server, { clock: { ...systemClock, now: () => 0 } });
