@@ -135,6 +135,20 @@ describe("who is who", () => {
     expect(agent.failures).toEqual([]);
   });
 
+  test.each(["of another authority", "of one of its nodes"])("an agent speaks to no server with a certificate %s", async (whose) => {
+    const others = await makeAuthority("others");
+    const shown = whose === "of another authority" ? await serverTls(others) : { ...(await authority.issue("O=system:nodes, CN=system:node:n9")), clientCa: authority.cert };
+    let asked = 0;
+    const front = await listenFront({ hostname: "127.0.0.1", port: 0, tls: shown, handler: (_, response) => {
+      asked++;
+      response.send(200, {});
+    } });
+    cleanups.push(() => front.stop({ graceMs: 0 }));
+    const agent = await startAgent({ port: front.port });
+    await eventually(() => expect(agent.failures.length).toBeGreaterThan(1));
+    expect([asked, agent.tunnel.isUp]).toEqual([0, false]);
+  });
+
   test("of two connections of a node the newer one counts", async () => {
     const server = await startServer();
     const named = (name: string): HttpHandler => (_, response) => response.send(200, {}, name);
