@@ -92,6 +92,8 @@ export function baseTable(config: FamilyConfig, capacity = smallestCapacity): Tr
     ["no-service", `${service} vmap @no-endpoints`],
     ["no-service", `${ip} daddr @cluster-ips goto reject-it`],
     ["no-service", `${ip} daddr { ${config.serviceCidrs.join(", ")} } ${ip} daddr != @local-service-addresses drop`],
+    // Addresses of such packets are not translated: the other end would not know whom they are from, and reset the connection.
+    ["filter-forward", `${ip} saddr ${pods} meta l4proto tcp ct state invalid drop`],
     ["filter-forward", "ct state new jump no-service"],
     ["filter-output", "ct state new jump no-service"],
     ["filter-input", `ct state new ${service} vmap @no-endpoints`],

@@ -108,6 +108,43 @@ test("SCTP is sent to endpoints as TCP is", async () => {
   expect(flows).toEqual([`10.43.0.20 80 > ${pods[1]!.ip} 8080`]);
 });
 
+/** Sends a packet that belongs to no connection in its state, by a raw socket. */
+const strayPacket = (from: string, to: string, port: number): string => `
+  import { dlopen, FFIType, ptr } from "bun:ffi";
+  const { i32, u32, u64, i64 } = FFIType;
+  const libc = dlopen("libc.so.6", { socket: { args: [i32, i32, i32], returns: i32 }, sendto: { args: [i32, FFIType.ptr, u64, i32, FFIType.ptr, u32], returns: i64 } }).symbols;
+  const from = [${from.split(".").join(", ")}], to = [${to.split(".").join(", ")}];
+  const packet = new Uint8Array(20), view = new DataView(packet.buffer);
+  view.setUint16(0, 8080); view.setUint16(2, ${port}); view.setUint32(4, 0x12345678); view.setUint32(8, 0x9abcdef0); view.setUint16(12, 0x5010); view.setUint16(14, 1024);
+  const words = new DataView(Uint8Array.from([...from, ...to, 0, 6, 0, 20, ...packet]).buffer);
+  let sum = 0;
+  for (let i = 0; i < words.byteLength; i += 2) sum += words.getUint16(i);
+  while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+  view.setUint16(16, ~sum & 0xffff);
+  const address = new Uint8Array([2, 0, 0, 0, ...to, 0, 0, 0, 0, 0, 0, 0, 0]);
+  if (libc.sendto(libc.socket(2, 3, 6), ptr(packet), 20, 0, ptr(address), 16) !== 20n) throw new Error("not sent");`;
+
+test("a packet of a pod that fits no connection does not reach who knows the Service's address only", async () => {
+  await lab.apply(service(), ...slices([pods[0]!]));
+  const [target, , client] = pods as [Machine, Machine, Machine];
+  run(...inside(client, "nft", "add table ip seen; add chain ip seen in { type filter hook input priority 0; }; add rule ip seen in ip saddr 10.42.0.2 counter"));
+  const open = Bun.spawn(inside(client, process.execPath, "-e", `const socket = await Bun.connect({ hostname: "10.43.0.20", port: 80, socket: { data(_, bytes) { console.log(bytes.toString().split("\\n").at(-1)); } } });
+    console.log(socket.localPort);
+    for await (const _ of console) socket.write("GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n");`), { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+  try {
+    const lines = open.stdout.getReader(), line = async () => Buffer.from((await lines.read()).value!).toString().trim();
+    const port = Number(await line());
+    run(...inside(target, process.execPath, "-e", strayPacket(target.ip, client.ip, port)));
+    open.stdin.write("\n");
+    void open.stdin.flush();
+    expect(await line()).toBe(`pod2 ${client.ip}`);
+    expect(run(...inside(client, "nft", "list", "table", "ip", "seen"))).toContain("counter packets 0 bytes 0");
+  } finally {
+    open.kill();
+    run(...inside(client, "nft", "delete", "table", "ip", "seen"));
+  }
+});
+
 test("node ports go with the node's addresses, or answer on those of a network", async () => {
   const nodePort = service({ type: "NodePort", externalTrafficPolicy: "Cluster", ports: [{ port: 80, nodePort: 30080, protocol: "TCP" }] });
   await lab.apply(nodePort, ...slices([pods[0]!]));
