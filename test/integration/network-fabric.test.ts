@@ -47,6 +47,20 @@ describe("nodes made of namespaces", () => {
     expect(await reaches(b, a.ip)).toBe(true);
   });
 
+  test("have a slow line when they shall", async () => {
+    const file = join(fabric.directory, "bytes"), bytes = 200_000, kbit = 1000;
+    writeFileSync(file, new Uint8Array(bytes));
+    const server = b.spawn(["busybox", "httpd", "-f", "-p", "80", "-h", fabric.directory], { logFile: join(fabric.directory, "httpd.log") });
+    await eventually(async () => expect((await b.exec(["curl", "-sS", "-o", "/dev/null", "http://127.0.0.1/bytes"])).exitCode).toBe(0));
+    a.limit(kbit);
+    const start = performance.now();
+    await a.run(["curl", "-sS", "-o", "/dev/null", `http://${b.ip}/bytes`]);
+    // All but what fits into a burst.
+    expect(performance.now() - start).toBeGreaterThan((bytes * 8 / kbit) * 0.8);
+    server.kill();
+    await server.exited;
+  });
+
   test("take other addresses, and move to another segment", async () => {
     b.changeAddress(99);
     expect(b.ip).toBe("192.168.77.99");

@@ -155,7 +155,7 @@ export class TestNode {
     ].join("\n"));
   }
 
-  /** A slow line towards it, of so many kbit/s. */
+  /** A slow line towards it, of so many kbit/s, until it is switched off. */
   limit(kbit: number): void {
     this.#onSwitch(`tc qdisc replace dev ${this.#port} root tbf rate ${kbit}kbit burst 16kb latency 400ms`);
   }
