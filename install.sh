@@ -29,7 +29,7 @@ esac
 BIN_DIR=${INSTALL_SKIFF_BIN_DIR:-/usr/local/bin}
 SYSTEMD_DIR=${INSTALL_SKIFF_SYSTEMD_DIR:-/etc/systemd/system}
 CONFIG_DIR=${INSTALL_SKIFF_CONFIG_DIR:-/etc/skiff}
-PACKAGES="containerd runc nftables iproute2 containernetworking-plugins conntrack mount"
+PACKAGES="containerd runc nftables iproute2 containernetworking-plugins mount"
 
 # Variables given to an earlier run stay: an agent that is upgraded doesn't become a server.
 for variable in SKIFF_URL SKIFF_TOKEN; do
@@ -103,9 +103,20 @@ test_veth() {
 
 # --- what Skiff needs -----------------------------------------------------------------------------------------------
 
+# Servers do, by nginx, unless that is switched off.
+serves_ingresses() {
+  case "${INSTALL_SKIFF_EXEC:-}" in
+    agent*) return 1 ;;
+    server*) ;;
+    *) [ -z "${SKIFF_URL:-}" ] || return 1 ;;
+  esac
+  case "${INSTALL_SKIFF_EXEC:-} ${SKIFF_DISABLE:-}" in *ingress*) return 1 ;; esac
+}
+
 install_packages() {
   is_true "${INSTALL_SKIFF_SKIP_DEPS:-}" && return
   missing=
+  ! serves_ingresses || PACKAGES="$PACKAGES nginx"
   for package in $PACKAGES; do
     package_present "$package" || missing="$missing $package"
   done
@@ -113,10 +124,19 @@ install_packages() {
   have apt-get || fail "please install these first:$missing"
   step "Installing$missing"
   apt_install "$missing"
-  # Debian starts a containerd of its own, which nobody here uses.
-  case "$missing" in
-    *containerd*) [ ! -d /run/systemd/system ] || systemctl disable --now containerd >/dev/null 2>&1 || true ;;
-  esac
+  # Debian starts services of their own, which nobody here uses; an nginx would have the ports of Ingresses.
+  for service in containerd nginx; do
+    case "$missing " in *" $service "*) keep_off "$service" ;; esac
+  done
+}
+
+keep_off() {
+  if [ -d /run/systemd/system ]; then
+    systemctl disable --now "$1" >/dev/null 2>&1 || true
+  elif [ -x "/etc/init.d/$1" ]; then
+    "/etc/init.d/$1" stop >/dev/null 2>&1 || true
+    ! have update-rc.d || update-rc.d "$1" disable >/dev/null 2>&1 || true
+  fi
 }
 
 package_present() {
@@ -126,7 +146,6 @@ package_present() {
     nftables) have nft ;;
     iproute2) have ip ;;
     containernetworking-plugins) [ -x /usr/lib/cni/ptp ] || [ -x /opt/cni/bin/ptp ] || [ -x /usr/libexec/cni/ptp ] ;;
-    conntrack) have conntrack ;;
     mount) have mount ;;
     *) have "$1" ;;
   esac
