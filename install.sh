@@ -108,7 +108,7 @@ serves_ingresses() {
   case "${INSTALL_SKIFF_EXEC:-}" in
     agent*) return 1 ;;
     server*) ;;
-    *) [ -z "${SKIFF_URL:-}" ] || return 1 ;;
+    *) [ -z "${SKIFF_URL:-}" ] && ! grep -qs '^SKIFF_URL=' "$CONFIG_DIR/skiff.env" || return 1 ;;
   esac
   case "${INSTALL_SKIFF_EXEC:-} ${SKIFF_DISABLE:-}" in *ingress*) return 1 ;; esac
 }
