@@ -17,7 +17,7 @@ export const measureNodeNetwork: Measure = async ({ quick }) => {
   const rows: Row[] = [];
   for (const [to, what] of [["same", "on one node"], ["near", "to a neighbour, by a route"], ["far", "to a node behind a router, by VXLAN"]] as const) {
     const figures = await throughput(cluster, to, quick ? 3 : 7);
-    rows.push({ what: `TCP from pod to pod ${what}`, values: figures, unit: "Gbit/s", note: "one connection, sender and receiver on this machine" });
+    rows.push({ what: `TCP from pod to pod ${what}`, values: figures, unit: "Gbit/s", note: "one connection; sender, receiver and all between them on this machine's cores" });
   }
   rows.push({ what: "A node that comes: to the route on another", values: await timesToRoute(cluster, quick ? 2 : 5), unit: "ms", note: "from the start of its executable" });
   return rows;
