@@ -37,11 +37,13 @@ export function createDevices({ rootDir, settings, isMain, pods, clock, log, onC
     manager,
     async run(signal) {
       if (isMain) linkStandardPlace(rootDir, standardPlace, log);
-      const local = settings.map((setting) => new LocalDevices({ setting, manager, clock, log }));
-      await Promise.all([
-        serveRegistration({ directory, manager, log }, signal), servePodResources({ socketPath: join(rootDir, "pod-resources/kubelet.sock"), manager, pods }, signal),
-        ...local.map((source) => source.run(signal)),
-      ]);
+      // A node without one of these is a node still.
+      const parts: [what: string, running: Promise<void>][] = [
+        ["Device plugins can't register", serveRegistration({ directory, manager, log }, signal)],
+        ["Nobody is told who has which device", servePodResources({ socketPath: join(rootDir, "pod-resources/kubelet.sock"), manager, pods }, signal)],
+        ...settings.map((setting): [string, Promise<void>] => [`Devices of ${setting.resource} are not offered`, new LocalDevices({ setting, manager, clock, log }).run(signal)]),
+      ];
+      await Promise.all(parts.map(([what, running]) => running.catch((error: unknown) => log.error(what, { error }))));
     },
   };
 }
