@@ -143,7 +143,9 @@ export class PodWorker {
         failures = 0;
       } catch (error) {
         if (signal.aborted) return;
-        if (!step.aborted) {
+        // A step that was overtaken is followed by another, whoever has heard the call for it.
+        if (step.aborted) this.#woken = true;
+        else {
           const { log, clock } = this.#context;
           log.warn("Pod not in sync, will try again", { pod: `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`, error });
           this.#state.wakeAt = clock.now() + backoffDelay(failures++, { base: 500, max: 20_000, jitter: 0.1 });
