@@ -20,7 +20,7 @@ import type { ObjectKeeper, ValueKeeper } from "../../src/client/object-keeper.t
 import type { EventRecorder } from "../../src/client/recorder.ts";
 import type { ContainerRuntime } from "../cri/cri.ts";
 import { openCgroups, PodCgroups, type CgroupTree } from "./cgroups/cgroups.ts";
-import { CsiVolumes } from "./csi/csi-volumes.ts";
+import { createCsi } from "./csi/csi.ts";
 import { createDevices } from "./devices/devices.ts";
 import { housekeeping } from "./housekeeping.ts";
 import { defaultImageLimits, ImageCollector } from "./images/image-gc.ts";
@@ -158,12 +158,12 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     checkpoints: new ResizeCheckpoints(join(rootDir, "resize"), log), recorder, clock, wake, regrant: (pod) => admission.regrant(pod),
   });
   const storageDirectory = options.storageDirectory ?? join(rootDir, "storage");
-  const csi = new CsiVolumes({ rootDir, nodeName, client, clock, log, node: () => ownNode.lister.get(nodeName), token: tokens.token, onDrivers: () => workers.wakeAll(), onInUse: () => node.volumesChanged() });
+  const csi = createCsi({ rootDir, nodeName, client, recorder, clock, log, kept, node: () => ownNode.lister.get(nodeName), token: tokens.token, onDrivers: () => workers.wakeAll(), onInUse: () => node.volumesChanged() });
   const volumes = new Volumes(rootDir, {
     nodeName, storageDirectory, claim: async (namespace, name) => (await kept.ask(`claim/${namespace}/${name}`, () => orMissing(client.get(persistentvolumeclaims, { namespace, name })))).answer,
     persistentVolume: async (name) => (await kept.ask(`volume/${name}`, () => orMissing(client.get(persistentvolumes, { name })))).answer,
-    nodeLabels: () => ownNode.lister.get(nodeName)?.metadata.labels ?? {}, allocatable: capacity.allocatable, configMap: references.configMap, secret: references.secret, now: () => clock.now(),
-    token: tokens.token, forget: tokens.forget, csi,
+    nodeLabels: () => ownNode.lister.get(nodeName)?.metadata.labels ?? {}, allocatable: capacity.allocatable, configMap: references.configMap, secret: references.secret, now: () => clock.now(), monotonic: () => clock.monotonic(),
+    token: tokens.token, forget: tokens.forget, csi: csi.volumes,
     addresses: (pod) => ({ podIps: (statuses.get(pod.metadata.uid!)?.podIPs ?? pod.status?.podIPs ?? []).map(({ ip }) => ip), hostIps: nodeIps() }),
   });
   const context: PodContext = {
@@ -196,7 +196,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       get allocatable() { return { ...capacity.allocatable, ...devices.manager.capacity().allocatable }; },
     },
     kubeletPort: options.kubeletPort ?? 10250, ...(options.heartbeat ? { heartbeat: options.heartbeat } : {}), onReady: () => workers.wakeAll(),
-    volumesInUse: () => csi.inUse(), pressures: () => protection.pressures(), goingDown: () => protection.goingDown(),
+    volumesInUse: () => csi.volumes.inUse(), pressures: () => protection.pressures(), goingDown: () => protection.goingDown(),
   });
   const stats = createStats({
     nodeName, runtime, clock, cgroups, rootDir, logDir: context.logDir, pods: () => workers.pods(), volumes: (uid) => volumes.mountedBy(uid), probes: () => probes.results(),
@@ -248,7 +248,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       }
       const unsubscribe = ownNode.onChange((old, node) => {
         if (node && node.metadata.uid !== old?.metadata.uid) statics?.mirrors.retry();
-        if (node && !Bun.deepEquals(node.status?.volumesAttached, old?.status?.volumesAttached)) workers.wakeAll();
+        csi.nodeChanged(old, node);
       });
       await Promise.all([
         node.run(stop.signal),

@@ -87,7 +87,7 @@ test("a volume is staged and published, and taken back when the pod has gone", a
   const name = await claimed({ csi: { driver: driverName, volumeHandle: "handle-1", fsType: "ext4", volumeAttributes: { kind: "fast" } }, mountOptions: ["noatime"] });
   await node.createPod("writer", withClaim(name, "echo written > /data/file; exec sleep 10000", { securityContext: { fsGroup: 4321 } }));
   const pod = await running("writer");
-  expect(await inUse()).toEqual([`kubernetes.io/csi/${driverName}^handle-1`]);
+  expect(await inUse()).toEqual([]);
   expect(readFileSync(join(storage, "handle-1/file"), "utf8")).toBe("written\n");
   expect(statSync(join(storage, "handle-1")).gid).toBe(4321);
   const target = join(node.rootDir, "pods", pod.metadata.uid!, `volumes/kubernetes.io~csi/pv-${name}/mount`);
@@ -100,7 +100,6 @@ test("a volume is staged and published, and taken back when the pod has gone", a
 
   await remove("writer");
   expect(methods()).toEqual(["NodeStageVolume", "NodePublishVolume", "NodeUnpublishVolume", "NodeUnstageVolume"]);
-  await eventually(async () => expect(await inUse()).toEqual([]));
   expect(mountsBelow(node.rootDir)).toEqual([]);
   expect([target, staging].map((path) => existsSync(path))).toEqual([false, false]);
 });
@@ -118,18 +117,39 @@ test("two pods share a staged volume, which goes with the last", async () => {
   expect(methods().slice(4)).toEqual(["NodeUnpublishVolume", "NodeUnstageVolume"]);
 });
 
-test("the node waits until the volume is attached, and tells the driver what attaching gave", async () => {
-  await start();
-  const name = await claimed(), handle = `handle-${name}`;
-  const attachment = `csi-${createHash("sha256").update(`${handle}${driverName}${nodeName}`).digest("hex")}`;
-  const made = await node.client.create(volumeattachments, { apiVersion: "storage.k8s.io/v1", kind: "VolumeAttachment", metadata: { name: attachment }, spec: { attacher: driverName, nodeName, source: { persistentVolumeName: `pv-${name}` } } });
-  await node.createPod("waits", withClaim(name, "exec sleep 10000"));
-  await eventually(async () => expect((await node.events("waits")).map(({ message }) => message).join()).toContain(`volume pv-${name} is not attached to the node yet`));
-  expect(methods()).toEqual([]);
+/** Attaches a volume as the controller does: the attachment first, then the Node's status. */
+async function attach(claim: string): Promise<void> {
+  const handle = `handle-${claim}`, name = `csi-${createHash("sha256").update(`${handle}${driverName}${nodeName}`).digest("hex")}`;
+  const made = await node.client.create(volumeattachments, { apiVersion: "storage.k8s.io/v1", kind: "VolumeAttachment", metadata: { name }, spec: { attacher: driverName, nodeName, source: { persistentVolumeName: `pv-${claim}` } } });
   await node.client.update(volumeattachments, { ...made, status: { attached: true, attachmentMetadata: { devicePath: "/dev/x" } } } as never, { subresource: "status" });
   await node.client.patch(nodes, { name: nodeName }, { type: "application/merge-patch+json", body: { status: { volumesAttached: [{ name: `kubernetes.io/csi/${driverName}^${handle}`, devicePath: "" }] } } }, { subresource: "status" });
+}
+
+test("a volume that is to be attached is told to be in use first, mounted once it is attached, and in use until it is unmounted", async () => {
+  await start();
+  const name = await claimed(), used = [`kubernetes.io/csi/${driverName}^handle-${name}`];
+  await node.createPod("waits", withClaim(name, "exec sleep 10000"));
+  await eventually(async () => expect(await inUse()).toEqual(used));
+  expect(methods()).toEqual([]);
+  await attach(name);
   await running("waits");
   expect(driver.calls.map(({ request }) => request["publishContext"])).toEqual([{ devicePath: "/dev/x" }, { devicePath: "/dev/x" }]);
+  expect((await node.events("waits")).filter(({ reason }) => reason === "FailedMount").map(({ message }) => message)).toEqual([]);
+  driver.fail("NodeUnstageVolume", "busy");
+  await node.client.delete(pods, { namespace: node.namespace, name: "waits" }, { gracePeriodSeconds: 0 });
+  await eventually(() => expect(methods()).toContain("NodeUnstageVolume"));
+  expect(await inUse()).toEqual(used);
+  driver.fail("NodeUnstageVolume", undefined);
+  await eventually(async () => expect(await inUse()).toEqual([]));
+});
+
+test("a pod that is deleted while it waits for its volume leaves nothing behind", async () => {
+  await start();
+  await node.createPod("waits", withClaim(await claimed(), "exec sleep 10000"));
+  await eventually(async () => expect(await inUse()).toHaveLength(1));
+  await remove("waits");
+  await eventually(async () => expect(await inUse()).toEqual([]));
+  expect(methods()).toEqual([]);
 });
 
 test("secrets, the pod's particulars and tokens reach the driver that asks for them", async () => {

@@ -28,11 +28,22 @@ export const csiCodec = new ProtoCodec({
     fields: { volume_id: string(1), publish_context: map(2), staging_target_path: string(3), target_path: string(4), volume_capability: message("VolumeCapability", 5), readonly: { type: "bool", id: 6 }, secrets: map(7), volume_context: map(8) },
   },
   NodeUnpublishVolumeRequest: { fields: { volume_id: string(1), target_path: string(2) } },
+  NodeExpandVolumeRequest: {
+    fields: { volume_id: string(1), volume_path: string(2), capacity_range: message("CapacityRange", 3), staging_target_path: string(4), volume_capability: message("VolumeCapability", 5), secrets: map(6) },
+  },
+  CapacityRange: { fields: { required_bytes: int64(1), limit_bytes: int64(2) } },
+  NodeGetVolumeStatsRequest: { fields: { volume_id: string(1), volume_path: string(2), staging_target_path: string(3) } },
+  NodeGetVolumeStatsResponse: { fields: { usage: list("VolumeUsage", 1), volume_condition: message("VolumeCondition", 2) } },
+  VolumeUsage: { fields: { available: int64(1), total: int64(2), used: int64(3), unit: { type: "int32", id: 4 } } },
+  VolumeCondition: { fields: { abnormal: { type: "bool", id: 1 }, message: string(2) } },
   Nothing: { fields: {} },
 });
 
 /** NodeServiceCapability.RPC.Type */
-export const NodeCapability = { stageUnstage: 1, volumeMountGroup: 6, singleNodeMultiWriter: 5 } as const;
+export const NodeCapability = { stageUnstage: 1, getVolumeStats: 2, expandVolume: 3, volumeCondition: 4, singleNodeMultiWriter: 5, volumeMountGroup: 6 } as const;
+
+/** VolumeUsage.Unit */
+export const UsageUnit = { bytes: 1, inodes: 2 } as const;
 
 /** VolumeCapability.AccessMode.Mode by the names that PersistentVolumes have; drivers that tell single writers apart have another for some. */
 export const accessModes: Readonly<Record<string, { mode: number; precise?: number }>> = {
@@ -58,4 +69,20 @@ export interface PublishRequest extends Omit<StageRequest, "stagingTargetPath"> 
   stagingTargetPath?: string;
   targetPath: string;
   readonly: boolean;
+}
+
+export interface ExpandRequest {
+  volumeId: string;
+  volumePath: string;
+  capacityRange: { requiredBytes: number };
+  stagingTargetPath?: string;
+  volumeCapability: VolumeCapability;
+  secrets?: Record<string, string>;
+}
+
+export interface VolumeUsage {
+  available?: number;
+  total?: number;
+  used?: number;
+  unit?: number;
 }

@@ -1,5 +1,5 @@
 import { GrpcChannel } from "../../cri/grpc.ts";
-import { csiCodec, NodeCapability, type PublishRequest, type StageRequest } from "./csi-api.ts";
+import { csiCodec, NodeCapability, UsageUnit, type ExpandRequest, type PublishRequest, type StageRequest, type VolumeUsage } from "./csi-api.ts";
 
 /** Long: a driver may format a disk, or wait for one. */
 const callTimeoutMs = 2 * 60_000;
@@ -10,6 +10,14 @@ export interface DriverNodeInfo {
   /** 0 for no limit. */
   maxVolumes: number;
   topology: Readonly<Record<string, string>>;
+}
+
+/** What a driver says of a volume. */
+export interface VolumeFigures {
+  bytes?: VolumeUsage;
+  inodes?: VolumeUsage;
+  /** Undefined where the driver doesn't look after that. */
+  abnormal?: boolean;
 }
 
 /** One CSI driver of this node, over its socket. All calls may be repeated, and throw `CriError`. */
@@ -53,6 +61,16 @@ export class CsiDriver {
 
   async unpublish(volumeId: string, targetPath: string): Promise<void> {
     await this.#call("NodeUnpublishVolume", "Nothing", { volumeId, targetPath });
+  }
+
+  async expand(request: ExpandRequest): Promise<void> {
+    await this.#call("NodeExpandVolume", "Nothing", request);
+  }
+
+  async stats(volumeId: string, volumePath: string): Promise<VolumeFigures> {
+    const { usage = [], volumeCondition } = await this.#call("NodeGetVolumeStats", "NodeGetVolumeStatsResponse", { volumeId, volumePath }) as { usage?: VolumeUsage[]; volumeCondition?: { abnormal?: boolean } };
+    const bytes = usage.find(({ unit }) => unit === UsageUnit.bytes), inodes = usage.find(({ unit }) => unit === UsageUnit.inodes);
+    return { ...(bytes ? { bytes } : {}), ...(inodes ? { inodes } : {}), ...(await this.can("volumeCondition") ? { abnormal: volumeCondition?.abnormal ?? false } : {}) };
   }
 
   close(): void {

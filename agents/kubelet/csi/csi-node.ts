@@ -26,6 +26,11 @@ export class CsiNodeObject {
   #last: Promise<unknown> = Promise.resolve();
   constructor(private readonly options: CsiNodeOptions) {}
 
+  /** It is there, and this Node's. */
+  ensure(): Promise<void> {
+    return this.#change(() => this.#update((drivers) => [...drivers]));
+  }
+
   add(name: string, info: DriverNodeInfo): Promise<void> {
     return this.#change(async () => {
       await this.#annotate(name, info);
@@ -73,14 +78,12 @@ export class CsiNodeObject {
           return undefined;
         });
         const drivers = change((current?.spec.drivers ?? []) as CSINodeDriver[]);
-        if (current) {
-          if (!Bun.deepEquals(drivers, current.spec.drivers)) await client.update(csinodes, { ...(current as CSINode), spec: { drivers } });
-          return;
-        }
         const uid = node()?.metadata.uid ?? (await client.get(nodes, { name: nodeName })).metadata.uid!;
-        await client.create(csinodes, {
-          apiVersion: "storage.k8s.io/v1", kind: "CSINode", metadata: { name: nodeName, ownerReferences: [{ apiVersion: "v1", kind: "Node", name: nodeName, uid }] }, spec: { drivers },
-        });
+        const ownerReferences = [{ apiVersion: "v1", kind: "Node", name: nodeName, uid }];
+        // One that belongs to a Node of that name which was deleted is about to go.
+        const isOurs = current?.metadata.ownerReferences?.some((owner) => owner.uid === uid) ?? false;
+        if (!current) await client.create(csinodes, { apiVersion: "storage.k8s.io/v1", kind: "CSINode", metadata: { name: nodeName, ownerReferences }, spec: { drivers } });
+        else if (!isOurs || !Bun.deepEquals(drivers, current.spec.drivers)) await client.update(csinodes, { ...(current as CSINode), metadata: { ...(current as CSINode).metadata, ownerReferences }, spec: { drivers } });
         return;
       } catch (error) {
         if (attempt === attempts || !(isConflict(error) || isAlreadyExists(error))) throw error;

@@ -10,6 +10,10 @@ export interface VolumeData {
   targetPath: string;
   /** Where the volume was staged; missing when it was not. */
   stagingPath?: string;
+  /** Its VolumeAttachment; missing when it needs none. */
+  attachmentID?: string;
+  /** All has been done: the pod can use it. */
+  published?: boolean;
 }
 
 const fileName = "vol_data.json";
@@ -33,7 +37,7 @@ export function volumeDataBelow(podDirectory: string): { directory: string; data
 }
 
 /** Undefined when nothing was given yet: what is unreadable was cut off while it was written for the first time. */
-function readVolumeData(directory: string): VolumeData | undefined {
+export function readVolumeData(directory: string): VolumeData | undefined {
   try {
     return JSON.parse(readFileSync(join(directory, fileName), "utf8")) as VolumeData;
   } catch {

@@ -1,6 +1,8 @@
 import type { Informer } from "../../../src/client/informer.ts";
 import type { Pod as PodObject } from "../../../src/apis/generated/core/v1.ts";
+import { backoffDelay } from "../../../src/base/backoff.ts";
 import type { RuntimeEvent } from "../../cri/cri.ts";
+import { DriverMissing } from "../csi/csi-drivers.ts";
 import { listRuntimePods, type RuntimeContainer, type RuntimePodList } from "../runtime/runtime-status.ts";
 import { fullName, isMirrorPod, isStaticPod } from "../static-pods/static-pod.ts";
 import type { StaticPodSource } from "../static-pods/source.ts";
@@ -35,6 +37,7 @@ export class PodWorkers {
   readonly #options: PodWorkersOptions;
   readonly #statics: StaticPodSource | undefined;
   #apiSynced = false;
+  #allWoken = Promise.withResolvers<void>();
   #signal?: AbortSignal;
 
   constructor(context: PodContext, pods: Informer<PodObject>, options: PodWorkersOptions = {}) {
@@ -66,6 +69,8 @@ export class PodWorkers {
   }
 
   wakeAll(): void {
+    this.#allWoken.resolve();
+    this.#allWoken = Promise.withResolvers();
     for (const worker of this.#workers.values()) worker.wake();
   }
 
@@ -91,7 +96,7 @@ export class PodWorkers {
     await Promise.all([this.#pods.synced(signal), this.#options.ready?.(signal)]);
     this.#apiSynced = true;
     const known = await this.#firstList(signal);
-    void this.#cleanUp(known);
+    this.#cleanUp(known);
     this.#takeUp(known);
     const unsubscribe = this.#pods.onChange((old, current) => this.#onChange(old, current));
     this.#weigh();
@@ -261,18 +266,30 @@ export class PodWorkers {
   }
 
   /** Directories and cgroups of pods that nobody knows any more: left by a power cut. */
-  async #cleanUp(known: RuntimePodList): Promise<void> {
-    const { volumes, cgroups, resizer, log } = this.#context;
+  #cleanUp(known: RuntimePodList): void {
+    const { volumes, cgroups, resizer } = this.#context;
     const desired = new Set([...this.#pods.lister.list(), ...this.pods()].filter(({ status }) => !isTerminal(status?.phase)).map(({ metadata }) => metadata.uid));
     resizer.retain(new Set([...desired, ...known.keys()] as string[]));
     for (const [uids, remove] of [[volumes.leftovers(), (uid: string) => volumes.tearDown(uid)], [cgroups.uids(), (uid: string) => cgroups.remove(uid)]] as const) {
       for (const uid of uids) {
         if (desired.has(uid) || known.has(uid)) continue;
-        try {
-          await remove(uid);
-        } catch (error) {
-          log.warn("Left over from a pod, cannot be removed", { uid, error });
-        }
+        void this.#removeLeftover(uid, remove);
+      }
+    }
+  }
+
+  /** Until it has gone: a driver that has to take its volume back may not be there yet. */
+  async #removeLeftover(uid: string, remove: (uid: string) => Promise<void> | void): Promise<void> {
+    const { clock, log } = this.#context, signal = this.#signal!;
+    for (let failures = 0; !signal.aborted; failures++) {
+      const woken = this.#allWoken.promise;
+      try {
+        await remove(uid);
+        return;
+      } catch (error) {
+        log.warn("Left over from a pod, cannot be removed yet", { uid, error });
+        if (error instanceof DriverMissing) await woken;
+        else await clock.sleep(backoffDelay(failures, { base: 1000, max: 120_000, jitter: 0.1 }), signal).catch(() => {});
       }
     }
   }

@@ -4,7 +4,8 @@ import type { PodStatus } from "../../../src/apis/generated/core/v1.ts";
 import { applyResize } from "../resize/apply.ts";
 import { currentSandbox, ignoreMissing, latestEnded, type RuntimePod } from "../runtime/runtime-status.ts";
 import { containerHash } from "../runtime/labels.ts";
-import { MountError, type PodVolumes } from "../volumes/volumes.ts";
+import { MountError, VolumePending } from "../volumes/mount-error.ts";
+import type { PodVolumes } from "../volumes/volumes.ts";
 import { containerReference, podReference } from "./container-reference.ts";
 import type { PodContext } from "./context.ts";
 import { errorText, killContainer, killPod } from "./kill.ts";
@@ -117,8 +118,12 @@ async function setUpVolumes(context: PodContext, pod: Pod, state: PodState): Pro
     if (volumes.refreshAt !== undefined) wakeBy(state, volumes.refreshAt);
     return volumes;
   } catch (error) {
+    if (error instanceof VolumePending) {
+      wakeBy(state, context.clock.now() + error.patienceMs);
+      return undefined;
+    }
     if (!(error instanceof MountError)) throw error;
-    context.recorder.event(podReference(pod), "Warning", "FailedMount", error.message);
+    context.recorder.event(podReference(pod), "Warning", error.reason, error.message);
     // The object it waits for wakes the pod when it appears; this is for everything else.
     wakeBy(state, context.clock.now() + mountRetryMs);
     return undefined;

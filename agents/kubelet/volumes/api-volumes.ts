@@ -37,11 +37,11 @@ export const downwardApi: VolumePlugin = {
   },
 };
 
-/** Writes a version of the files. A pod with an fsGroup can read them by it. */
+/** Writes a version of the files. A pod with an fsGroup can read them by it; no container may write to them. */
 export function write({ pod, directory, now }: VolumeContext, files: Payload, medium: "disk" | "memory"): MountedVolume {
   mkdirSync(directory, { recursive: true });
   if (medium === "memory" && !isMountPoint(directory)) mount("tmpfs", directory, "tmpfs", 0, "size=64m,mode=0777");
   chmodSync(directory, 0o777);
   writeAtomically(directory, files, { gid: pod.spec.securityContext?.fsGroup, now: now() });
-  return { path: directory };
+  return { path: directory, readOnly: true };
 }

@@ -28,7 +28,7 @@ interface Given {
   hostname?: string;
 }
 const context = (given: Given): VolumeContext => ({
-  nodeName: "n1", nodeLabels: () => ({ "kubernetes.io/hostname": given.hostname ?? "n1" }), storageDirectory: join(root, "storage"),
+  nodeName: "n1", now: () => 0, nodeLabels: () => ({ "kubernetes.io/hostname": given.hostname ?? "n1" }), storageDirectory: join(root, "storage"),
   claim: async () => ("claim" in given ? given.claim : claim()), persistentVolume: async () => ("volume" in given ? given.volume : volume()),
   pod: { metadata: { name: "p", namespace: "ns", uid: "u1" }, spec: { containers: [], ...given.spec } },
   volume: { name: "d", persistentVolumeClaim: { claimName: "data" }, ...given.source }, directory: join(root, "pods/u1/volumes/kubernetes.io~local-volume/d"),
@@ -68,7 +68,7 @@ describe("a claim's volume", () => {
     ["whose claim is being deleted", { claim: claim({ metadata: { name: "data", namespace: "ns", uid: "c1", deletionTimestamp: "2026-01-01T00:00:00Z" } }) }, "error processing PVC ns/data: PVC is being deleted"],
     ["that is another claim's", { volume: volume({ claimRef: { namespace: "ns", name: "data", uid: "c0" } }) }, `error processing PVC ns/data: failed to fetch PV ${name} from API server`],
     ["that is gone", { volume: undefined }, `error processing PVC ns/data: failed to fetch PV ${name} from API server`],
-    ["of another node", { hostname: "n2" }, `volume "${name}" can't be used on this node: no matching NodeSelectorTerms`],
+    ["of another node", { hostname: "n2" }, `MountVolume.NodeAffinity check failed for volume "${name}" : no matching NodeSelectorTerms`],
     ["of blocks, without a device", { volume: volume({ volumeMode: "Block" }) }, `volume "${name}" is a block volume, but "/x/${name}_ns_data" is no block device`],
     ["of a kind that this node doesn't know", { volume: volume({ local: undefined, nodeAffinity: undefined, nfs: { server: "s", path: "/" } }) }, "this kind of volume is not supported on this node"],
     ["made for another pod", { source: { persistentVolumeClaim: undefined, ephemeral: { volumeClaimTemplate: { spec: {} } } } }, "error processing PVC ns/p-d: PVC ns/data was not created for pod ns/p (pod is not owner)"],

@@ -4,42 +4,35 @@ import { isFullyBound } from "../../../src/apis/core/volume/binding.ts";
 import { isMadeLocally } from "../../../src/apis/core/volume/local-path.ts";
 import { isReached, reachOf } from "../../../src/apis/core/volume/node-affinity.ts";
 import { claimNameOf, notMadeForPod } from "../../../src/apis/core/volume/pod-claims.ts";
-import type { PersistentVolume } from "../../../src/apis/generated/core/v1.ts";
+import type { PersistentVolume, PersistentVolumeClaim } from "../../../src/apis/generated/core/v1.ts";
 import { csiVolumeOf } from "./csi.ts";
 import { checkHostPath } from "./host-path.ts";
 import { makeVolumeDirectory } from "./local-path.ts";
+import { MountError, named } from "./mount-error.ts";
+import { oncePerPod } from "./once-per-pod.ts";
 import { applyFsGroup } from "./ownership.ts";
 import type { MountedVolume, VolumeContext, VolumePlugin } from "./volume.ts";
 
-/**
- * Volumes behind claims: directories of this node. What a bound claim stands for doesn't change, so that it is asked for once a pod, and a pod
- * that has its volumes can go on while the API is away. Source: k8s.io/kubernetes/pkg/kubelet/volumemanager, pkg/volume/local.
- */
-export function claimedVolumes(): VolumePlugin {
-  const known = new Map<string, Map<string, MountedVolume>>();
-  return {
-    name: "kubernetes.io~local-volume",
-    supports: (volume) => volume.persistentVolumeClaim !== undefined || volume.ephemeral !== undefined,
-    refreshes: false,
-    async setUp(context) {
-      const { pod, volume } = context, uid = pod.metadata.uid!;
-      const ofPod = known.get(uid) ?? new Map<string, MountedVolume>();
-      known.set(uid, ofPod);
-      const last = ofPod.get(volume.name);
-      const mounted = last && (last.refreshAt === undefined || context.now() < last.refreshAt) ? last : await open(context);
-      ofPod.set(volume.name, mounted);
-      return mounted;
-    },
-    forget: (uid) => known.delete(uid),
-  };
-}
+/** Volumes behind claims: directories and devices of this node, and volumes of drivers. Source: k8s.io/kubernetes/pkg/kubelet/volumemanager, pkg/volume/local. */
+export const claimedVolumes = (): VolumePlugin => oncePerPod({
+  name: "kubernetes.io~local-volume",
+  supports: (volume) => volume.persistentVolumeClaim !== undefined || volume.ephemeral !== undefined,
+  async open(context) {
+    const { claim, source } = await volumeBehind(context);
+    const { name } = source.metadata;
+    if (!isReached(reachOf(source), context.nodeLabels())) throw new MountError(`MountVolume.NodeAffinity check failed for volume "${name}" : no matching NodeSelectorTerms`);
+    try {
+      return await open(context, claim, source);
+    } catch (error) {
+      throw named(name!, error);
+    }
+  },
+});
 
-async function open(context: VolumeContext): Promise<MountedVolume> {
+async function open(context: VolumeContext, claim: Frozen<PersistentVolumeClaim>, source: Frozen<PersistentVolume>): Promise<MountedVolume> {
   const { pod, volume, csi } = context;
   const readOnly = volume.persistentVolumeClaim?.readOnly ?? false;
-  const source = await volumeBehind(context);
-  if (!isReached(reachOf(source), context.nodeLabels())) throw new Error(`volume "${source.metadata.name}" can't be used on this node: no matching NodeSelectorTerms`);
-  if (source.spec?.csi) return csi.setUp(csiVolumeOf(pod, source, readOnly));
+  if (source.spec?.csi) return csi.setUp(csiVolumeOf(pod, claim, source, readOnly));
   if (source.spec?.volumeMode === "Block") return { path: blockDevice(source), device: true, ...(readOnly ? { readOnly } : {}) };
   const path = place(source, context.storageDirectory);
   const gid = pod.spec.securityContext?.fsGroup;
@@ -49,10 +42,10 @@ async function open(context: VolumeContext): Promise<MountedVolume> {
   return { path, ...(readOnly ? { readOnly } : {}) };
 }
 
-async function volumeBehind({ pod, volume, claim: claimOf, persistentVolume }: VolumeContext): Promise<Frozen<PersistentVolume>> {
+async function volumeBehind({ pod, volume, claim: claimOf, persistentVolume }: VolumeContext): Promise<{ claim: Frozen<PersistentVolumeClaim>; source: Frozen<PersistentVolume> }> {
   const { namespace } = pod.metadata, name = claimNameOf(pod, volume)!;
   const fail = (reason: string): never => {
-    throw new Error(`error processing PVC ${namespace}/${name}: ${reason}`);
+    throw new MountError(`Unable to attach or mount volumes: unmounted volumes=[${volume.name}], unattached volumes=[], failed to process volumes=[${volume.name}]: error processing PVC ${namespace}/${name}: ${reason}`);
   };
   const claim = (await claimOf(namespace!, name)) ?? fail(`failed to fetch PVC from API server: persistentvolumeclaims "${name}" not found`);
   const conflict = volume.ephemeral && notMadeForPod(pod, claim);
@@ -61,7 +54,7 @@ async function volumeBehind({ pod, volume, claim: claimOf, persistentVolume }: V
   if (!isFullyBound(claim) || claim.status?.phase !== "Bound") fail("PVC is not bound");
   const source = await persistentVolume(claim.spec!.volumeName!);
   if (source?.spec?.claimRef?.uid !== claim.metadata.uid) fail(`failed to fetch PV ${claim.spec!.volumeName} from API server: it is not there, or not bound to this PVC`);
-  return source!;
+  return { claim, source: source! };
 }
 
 /** A volume that is a device of this node's. */
@@ -82,6 +75,6 @@ function place(volume: Frozen<PersistentVolume>, storageDirectory: string): stri
     return hostPath.path;
   }
   if (!local) throw new Error("this kind of volume is not supported on this node");
-  if (!statSync(local.path, { throwIfNoEntry: false })?.isDirectory()) throw new Error(`path "${local.path}" does not exist`);
+  if (!statSync(local.path, { throwIfNoEntry: false })?.isDirectory()) throw new MountError(`MountVolume.NewMounter initialization failed for volume "${volume.metadata.name}" : path "${local.path}" does not exist`);
   return local.path;
 }

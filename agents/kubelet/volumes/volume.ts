@@ -1,5 +1,6 @@
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import type { ConfigMap, PersistentVolume, PersistentVolumeClaim, Secret, Volume as VolumeSpec } from "../../../src/apis/generated/core/v1.ts";
+import type { VolumeFigures } from "../csi/csi-driver.ts";
 import type { CsiVolumes } from "../csi/csi-volumes.ts";
 import type { PodAddresses } from "../env/field-ref.ts";
 import type { Allocatable } from "../env/resource-field-ref.ts";
@@ -34,6 +35,8 @@ export interface VolumeSources {
   /** The pod has gone: what was kept for it may be forgotten. */
   forget(uid: string): void;
   now(): number;
+  /** Milliseconds that pass, however the clock is set. */
+  monotonic(): number;
 }
 
 export interface VolumeContext extends VolumeSources {
@@ -55,6 +58,8 @@ export interface MountedVolume {
   readOnly?: boolean;
   /** When it must be set up again at the latest (a token that wears out), in milliseconds since the epoch. */
   refreshAt?: number;
+  /** What its driver says of it; undefined when that says nothing. For volumes of drivers. */
+  figures?(): Promise<VolumeFigures | undefined>;
 }
 
 /** One kind of volume. `setUp` may run any number of times: it makes what is missing and refreshes what has changed. */
