@@ -7,6 +7,7 @@ import { isTrue } from "../../request-info.ts";
 import { keyOfPath, type ResourceHandler } from "../handler.ts";
 import { integer } from "../options.ts";
 import { chooseContainer } from "./container.ts";
+import { streamedAsMessages } from "./log-websocket.ts";
 import { askNode } from "./node.ts";
 
 const flags = ["follow", "previous", "timestamps"];
@@ -25,7 +26,7 @@ export const log: ResourceHandler = async ({ registry, nodes }, exchange, card) 
     const value = exchange.query.get(name);
     if (value) query.set(name, value);
   }
-  await askNode(nodes, exchange, pod.spec.nodeName, `/containerLogs/${pod.metadata.namespace}/${pod.metadata.name}/${container}`, query);
+  await askNode(nodes, streamedAsMessages(exchange), pod.spec.nodeName, `/containerLogs/${pod.metadata.namespace}/${pod.metadata.name}/${container}`, query);
 };
 
 /** Source: k8s.io/kubernetes/pkg/apis/core/validation ValidatePodLogOptions. */
