@@ -29,7 +29,7 @@ export function streamedAsMessages(exchange: Exchange): Exchange {
         const socket = new WebSocketConnection(response.upgrade(agreement.headers), { role: "server", maxMessageBytes: 64 << 10 });
         const write = (chunk: Uint8Array | string): boolean => socket.send(isText ? Buffer.from(Buffer.from(chunk as string).toString("base64")) : Buffer.from(chunk as string), !isText);
         return {
-          write, writeFramed: write,
+          write, writeFramed: (framed) => write(framed.subarray(framed.indexOf(0x0a) + 1, -2)),
           get queuedBytes() {
             return socket.queuedBytes;
           },
