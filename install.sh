@@ -463,6 +463,8 @@ end_processes $(pids_with "$RUN_DIR/containerd.sock") $(pids_with "$DATA_DIR/age
 
 # Mounts below our directories, deepest first. What is mounted twice is listed twice.
 awk '{ print $2 }' /proc/self/mounts | grep -E "^($RUN_DIR|$DATA_DIR|$KUBELET_DIR)/" | sort -r | while read -r mount; do umount "$mount" 2>/dev/null || umount -l "$mount"; done
+# The kubelet's directory was made a mount of its own where the machine's mounts aren't shared; one that was a disk's before stays.
+while grep -qE "^[^ ]+ [^ ]+ [^ ]+ [^ ]*/${KUBELET_DIR##*/} $KUBELET_DIR " /proc/self/mountinfo && umount "$KUBELET_DIR"; do :; done
 for group in $(cgroups); do rmdir "$group" 2>/dev/null; done
 # By their whole names: another instance's begin with the same word.
 for link in dns vx; do ip link del "$INSTANCE-$link" 2>/dev/null; done

@@ -50,6 +50,7 @@ import { StatusManager } from "./status/status-manager.ts";
 import { createStreaming, type Streaming } from "./streaming/streaming.ts";
 import { KeptAnswers } from "./volumes/kept-answers.ts";
 import { releaseVolumes } from "./volumes/local-path.ts";
+import { shareMounts } from "./volumes/mount.ts";
 import { serviceAccountTokens } from "./volumes/token.ts";
 import { Volumes } from "./volumes/volumes.ts";
 
@@ -241,6 +242,11 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       if (signal.aborted) onAbort();
       try {
         cgroups.init(capacity.forPods);
+      try {
+        shareMounts(rootDir);
+      } catch (error) {
+        log.warn("What storage drivers mount below the kubelet's directory will not be seen by other pods: make it a shared mount", { directory: rootDir, error });
+      }
       } catch (error) {
         // The kernel sets no limit below what is in use: pods that run are worth more than what is newly reserved.
         log.warn("Pods together are not limited to what is not reserved", { error });

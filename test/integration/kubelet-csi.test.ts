@@ -1,11 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, readSync, rmSync, statSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, readSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Summary } from "../../agents/kubelet/stats/summary-api.ts";
 import { mountsBelow, unmountBelow } from "../../agents/kubelet/volumes/mount.ts";
 import { csidrivers, csinodes, nodes, persistentvolumeclaims, persistentvolumes, pods, secrets, volumeattachments } from "../../src/apis/builtins.ts";
-import type { Pod, PersistentVolumeSpec, PodSpec } from "../../src/apis/generated/core/v1.ts";
+import type { PersistentVolumeClaimStatus, PersistentVolumeSpec, Pod, PodSpec } from "../../src/apis/generated/core/v1.ts";
 import type { CSIDriverSpec } from "../../src/apis/generated/storage/v1.ts";
 import { startCsiDriver, type CsiDriverOptions, type TestCsiDriver } from "../support/csi-driver.ts";
 import { eventually } from "../support/eventually.ts";
@@ -55,6 +56,11 @@ async function claimed(spec: Partial<PersistentVolumeSpec> = {}): Promise<string
   });
   return name;
 }
+async function setClaim(name: string, status: object): Promise<void> {
+  const claim = await node.client.get(persistentvolumeclaims, { namespace: node.namespace, name });
+  await node.client.update(persistentvolumeclaims, { ...claim, status } as never, { subresource: "status" });
+}
+const claimStatus = async (name: string): Promise<PersistentVolumeClaimStatus> => (await node.client.get(persistentvolumeclaims, { namespace: node.namespace, name })).status as PersistentVolumeClaimStatus;
 const withClaim = (claimName: string, script: string, more: Partial<PodSpec> = {}): Partial<PodSpec> => ({
   volumes: [{ name: "data", persistentVolumeClaim: { claimName } }], containers: [{ name: "main", command: ["sh", "-c", script], volumeMounts: [{ name: "data", mountPath: "/data" }] }], ...more,
 });
@@ -100,7 +106,7 @@ test("a volume is staged and published, and taken back when the pod has gone", a
 
   await remove("writer");
   expect(methods()).toEqual(["NodeStageVolume", "NodePublishVolume", "NodeUnpublishVolume", "NodeUnstageVolume"]);
-  expect(mountsBelow(node.rootDir)).toEqual([]);
+  expect(mountsBelow(node.rootDir).filter((point) => point !== node.rootDir)).toEqual([]);
   expect([target, staging].map((path) => existsSync(path))).toEqual([false, false]);
 });
 
@@ -193,7 +199,7 @@ test("block volumes: of a driver, and of the node's own", async () => {
   await eventually(async () => expect((await node.logs(`/containerLogs/${node.namespace}/raw/main`)).body).toBe(shown + shown));
   expect(driver.calls).toMatchObject([{ method: "NodeStageVolume", request: { volumeCapability: { block: {} } } }, { method: "NodePublishVolume", request: { targetPath: join(node.rootDir, "plugins/kubernetes.io/csi/volumeDevices/publish", `pv-${ofDriver}`, (await node.pod("raw")).metadata.uid!) } }]);
   await remove("raw");
-  expect(mountsBelow(node.rootDir)).toEqual([]);
+  expect(mountsBelow(node.rootDir).filter((point) => point !== node.rootDir)).toEqual([]);
   const handle = openSync(device, "r");
   expect(readSync(handle, Buffer.alloc(1))).toBeLessThanOrEqual(1);
   closeSync(handle);
@@ -240,4 +246,137 @@ test("nothing of a pod is deleted while its driver can't take the volume back", 
   driver.fail("NodeUnpublishVolume", undefined);
   await node.gone("stuck", 30_000);
   expect(readFileSync(join(storage, `handle-${name}/file`), "utf8")).toBe("kept\n");
+});
+
+test("a volume grows while a pod uses it, and claim and pod are told", async () => {
+  await start({ capabilities: [1, 3] }, without);
+  const name = await claimed();
+  const status = { phase: "Bound", capacity: { storage: "1Gi" } } as const;
+  await setClaim(name, status);
+  await node.createPod("grows", withClaim(name, "exec sleep 10000"));
+  const { metadata: { uid } } = await running("grows");
+  const volume = await node.client.get(persistentvolumes, { name: `pv-${name}` });
+  await node.client.update(persistentvolumes, { ...volume, spec: { ...volume.spec, capacity: { storage: "2Gi" } } } as never);
+  driver.fail("NodeExpandVolume", "the disk is jammed");
+  await setClaim(name, { ...status, allocatedResources: { storage: "2Gi" }, allocatedResourceStatuses: { storage: "NodeResizePending" }, conditions: [{ type: "FileSystemResizePending", status: "True" }] });
+  // It looks once a minute; a new kubelet looks at once.
+  await node.restartKubelet();
+  await eventually(async () => expect((await claimStatus(name)).conditions).toMatchObject([{ type: "FileSystemResizePending" }, { type: "NodeResizeError", message: "failed to expand pvc with Expander.NodeExpand failed to expand the volume : rpc error: code = Unknown desc = the disk is jammed" }]));
+  expect(await claimStatus(name)).toMatchObject({ capacity: { storage: "1Gi" }, allocatedResourceStatuses: { storage: "NodeResizeInProgress" } });
+  await eventually(async () => expect((await node.events("grows")).find(({ reason }) => reason === "VolumeResizeFailed")?.message).toBe(`NodeExpandVolume.NodeExpandVolume failed for volume "pv-${name}" : rpc error: code = Unknown desc = the disk is jammed`));
+  driver.fail("NodeExpandVolume", undefined);
+  driver.calls.length = 0;
+  await node.restartKubelet();
+  await eventually(async () => expect(await claimStatus(name)).toEqual({ phase: "Bound", capacity: { storage: "2Gi" }, allocatedResources: { storage: "2Gi" } }));
+  expect(driver.calls).toMatchObject([{ method: "NodeExpandVolume", request: { volumeId: `handle-${name}`, volumePath: join(node.rootDir, "pods", uid!, `volumes/kubernetes.io~csi/pv-${name}/mount`), capacityRange: { requiredBytes: 2 ** 31 }, volumeCapability: { mount: {}, accessMode: { mode: 1 } } } }]);
+  for (const about of ["grows", name]) await eventually(async () => expect((await node.events(about)).find(({ reason }) => reason === "FileSystemResizeSuccessful")?.message).toBe(`MountVolume.NodeExpandVolume succeeded for volume "pv-${name}" ${nodeName}`));
+});
+
+test("a volume that grew while no pod used it grows before its next pod begins", async () => {
+  await start({ capabilities: [1, 3] }, without);
+  const name = await claimed({ capacity: { storage: "2Gi" } });
+  await setClaim(name, { phase: "Bound", capacity: { storage: "1Gi" }, allocatedResources: { storage: "2Gi" }, allocatedResourceStatuses: { storage: "NodeResizePending" } });
+  await node.createPod("grown", withClaim(name, "exec sleep 10000"));
+  await running("grown");
+  expect(methods()).toEqual(["NodeStageVolume", "NodeExpandVolume", "NodePublishVolume"]);
+  expect(await claimStatus(name)).toMatchObject({ capacity: { storage: "2Gi" } });
+});
+
+test("what a driver says of its volume is in the summary and the metrics", async () => {
+  await start({ capabilities: [1, 2, 4] }, without);
+  const name = await claimed();
+  await node.createPod("counted", withClaim(name, "exec sleep 10000"));
+  await running("counted");
+  const summary = JSON.parse((await node.logs("/stats/summary")).body) as Summary;
+  const pod = summary.pods.find(({ podRef }) => podRef.name === "counted")!;
+  expect(pod.volume!.find((each) => each.name === "data")).toEqual({ time: expect.any(String), name: "data", pvcRef: { name, namespace: node.namespace }, capacityBytes: 1000, availableBytes: 400, usedBytes: 600, inodes: 50, inodesFree: 20, inodesUsed: 30, volumeHealthStats: { abnormal: true } });
+  const metrics = (await node.logs("/metrics")).body;
+  for (const [figure, value] of [["used_bytes", 600], ["inodes_free", 20], ["health_status_abnormal", 1]]) expect(metrics).toContain(`kubelet_volume_stats_${figure}{namespace="${node.namespace}",persistentvolumeclaim="${name}"} ${value}\n`);
+});
+
+test("a driver that is replaced keeps its mounts, and pods that share a volume may write to it or not", async () => {
+  await start({}, without);
+  const name = await claimed();
+  await node.createPod("writes", withClaim(name, "echo 1 > /data/file; exec sleep 10000"));
+  await running("writes");
+  await node.createPod("reads", { ...withClaim(name, "touch /data/x; cat /data/file; exec sleep 10000"), volumes: [{ name: "data", persistentVolumeClaim: { claimName: name, readOnly: true } }] });
+  await running("reads");
+  expect(driver.calls.filter(({ method }) => method === "NodePublishVolume").map(({ request }) => request["readonly"] ?? false)).toEqual([false, true]);
+  await eventually(async () => expect((await node.logs(`/containerLogs/${node.namespace}/reads/main`)).body).toBe("touch: /data/x: Read-only file system\n1\n"));
+  driver.stop();
+  await start();
+  await remove("writes");
+  await remove("reads");
+  expect(methods()).toEqual(["NodeUnpublishVolume", "NodeUnpublishVolume", "NodeUnstageVolume"]);
+});
+
+test("what a pod left behind whose driver isn't there yet is taken back when it comes", async () => {
+  await start({}, without);
+  const name = await claimed();
+  await node.createPod("left", withClaim(name, "exec sleep 10000"));
+  const { metadata: { uid } } = await running("left");
+  const directory = join(node.rootDir, "pods", uid!);
+  await node.restartKubelet(async () => {
+    driver.stop();
+    await node.client.delete(pods, { namespace: node.namespace, name: "left" }, { gracePeriodSeconds: 0 });
+    const { runtime } = node.containerd.runtime;
+    const labelSelector = { "io.kubernetes.pod.uid": uid! };
+    for (const { id } of (await runtime.listPodSandbox({ filter: { labelSelector } })).items ?? []) {
+      await runtime.stopPodSandbox({ podSandboxId: id });
+      await runtime.removePodSandbox({ podSandboxId: id });
+    }
+    // As when the kubelet was killed after it had written down what it was about to do.
+    const half = join(directory, "volumes/kubernetes.io~csi/pv-half");
+    mkdirSync(half);
+    writeFileSync(join(half, "vol_data.json"), JSON.stringify({ driverName, volumeHandle: "half", specVolID: "pv-half", targetPath: join(half, "mount") }));
+  });
+  expect(existsSync(directory)).toBe(true);
+  await start();
+  await eventually(() => expect(existsSync(directory)).toBe(false));
+  expect(driver.calls.map(({ method, request }) => `${method} ${request["volumeId"]}`).toSorted()).toEqual(["NodeUnpublishVolume half", `NodeUnpublishVolume handle-${name}`, `NodeUnstageVolume handle-${name}`]);
+});
+
+test("after a power cut, with the mounts gone, volumes are staged and published anew", async () => {
+  await start({}, without);
+  const name = await claimed();
+  await node.createPod("again", withClaim(name, "cat /data/file 2>/dev/null; echo kept > /data/file; exec sleep 10000", { restartPolicy: "Always" }));
+  const { metadata: { uid } } = await running("again");
+  await node.restartKubelet(async () => {
+    const { runtime } = node.containerd.runtime;
+    for (const { id } of (await runtime.listPodSandbox({ filter: { labelSelector: { "io.kubernetes.pod.uid": uid! } } })).items ?? []) await runtime.stopPodSandbox({ podSandboxId: id });
+    unmountBelow(join(node.rootDir, "pods", uid!));
+    unmountBelow(join(node.rootDir, "plugins"));
+    driver.calls.length = 0;
+  });
+  await node.podWhen("again", ({ status }) => status?.containerStatuses?.[0]?.ready && status.containerStatuses[0].restartCount === 1);
+  expect(methods()).toEqual(["NodeStageVolume", "NodePublishVolume"]);
+  await eventually(async () => expect((await node.logs(`/containerLogs/${node.namespace}/again/main`)).body).toBe("kept\n"));
+});
+
+test("the node has a CSINode before it has drivers; another Node of its name gets it anew", async () => {
+  await start({ topology: {} });
+  const { metadata: { uid } } = await node.client.get(nodes, { name: nodeName });
+  expect((await node.client.get(csinodes, { name: nodeName })).metadata.ownerReferences).toMatchObject([{ uid }]);
+  await node.client.delete(nodes, { name: nodeName });
+  await eventually(async () => {
+    const { metadata, spec } = await node.client.get(csinodes, { name: nodeName });
+    const owner = metadata.ownerReferences![0]!.uid;
+    expect(owner).not.toBe(uid!);
+    expect(owner).toBe((await node.client.get(nodes, { name: nodeName })).metadata.uid!);
+    expect(spec.drivers.map((each) => each.name)).toEqual([driverName]);
+  }, { timeout: 20_000 });
+});
+
+test("a driver in a privileged pod mounts below the kubelet's directory, and others see it", async () => {
+  await start({}, without);
+  const place = join(node.rootDir, "plugins/mounted");
+  const script = "mkdir -p /plugins/mounted && mount -t tmpfs tmpfs /plugins/mounted && echo seen > /plugins/mounted/file; exec sleep 10000";
+  await node.createPod("sees", { volumes: [{ name: "p", hostPath: { path: join(node.rootDir, "plugins") } }], containers: [{ name: "main", command: ["sh", "-c", "until cat /plugins/mounted/file 2>/dev/null; do sleep 0.1; done; exec sleep 10000"], volumeMounts: [{ name: "p", mountPath: "/plugins", mountPropagation: "HostToContainer" }] }] });
+  await running("sees");
+  await node.createPod("mounts", { volumes: [{ name: "p", hostPath: { path: join(node.rootDir, "plugins") } }], containers: [{ name: "main", command: ["sh", "-c", script], securityContext: { privileged: true }, volumeMounts: [{ name: "p", mountPath: "/plugins", mountPropagation: "Bidirectional" }] }] });
+  await running("mounts");
+  await eventually(() => expect(readFileSync(join(place, "file"), "utf8")).toBe("seen\n"));
+  await eventually(async () => expect((await node.logs(`/containerLogs/${node.namespace}/sees/main`)).body).toBe("seen\n"));
+  await remove("mounts");
+  unmountBelow(place);
 });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CriError, GrpcCode } from "../../agents/cri/cri.ts";
 import { GrpcServer, type GrpcMethod } from "../../agents/cri/grpc-server.ts";
 import { csiCodec } from "../../agents/kubelet/csi/csi-api.ts";
-import { bindMount, isMountPoint, unmount } from "../../agents/kubelet/volumes/mount.ts";
+import { bindMount, isMountPoint, mount, MountFlags, unmount } from "../../agents/kubelet/volumes/mount.ts";
 
 export interface CsiCall {
   method: string;
@@ -60,7 +60,7 @@ export async function startCsiDriver({ name, rootDir, storage, capabilities = [1
       bindMount(join(storage, volumeId), stagingTargetPath);
     }),
     changing("NodeUnstageVolume", ({ stagingTargetPath }) => take(stagingTargetPath)),
-    changing("NodePublishVolume", ({ volumeId, stagingTargetPath, targetPath, volumeCapability }) => {
+    changing("NodePublishVolume", ({ volumeId, stagingTargetPath, targetPath, volumeCapability, readonly }) => {
       if (isMountPoint(targetPath)) return;
       if (volumeCapability.block) {
         closeSync(openSync(targetPath, "a"));
@@ -71,7 +71,12 @@ export async function startCsiDriver({ name, rootDir, storage, capabilities = [1
       const own = join(storage, volumeId);
       if (!existsSync(own)) mkdirSync(own, { recursive: true });
       bindMount(stagingTargetPath || own, targetPath);
+      if (readonly) mount("none", targetPath, "none", MountFlags.remount | MountFlags.bind | MountFlags.readOnly);
     }),
+    changing("NodeExpandVolume", () => {}),
+    ["/csi.v1.Node/NodeGetVolumeStats", unary("NodeGetVolumeStatsRequest", "NodeGetVolumeStatsResponse", () => ({
+      usage: [{ unit: 1, total: 1000, available: 400, used: 600 }, { unit: 2, total: 50, available: 20, used: 30 }], volumeCondition: { abnormal: true, message: "it rattles" },
+    }))],
     changing("NodeUnpublishVolume", ({ targetPath }) => take(targetPath)),
   ] as [string, GrpcMethod][]));
   const registration = new GrpcServer({

@@ -108,11 +108,10 @@ export class CsiVolumes {
 
   async #mounted(volume: CsiVolume, { requiresRepublish }: Frozen<CSIDriverSpec>, path: string): Promise<MountedVolume> {
     const { clock, drivers } = this.options, { readOnly, block, claimed } = volume, driver = drivers.get(volume.driver);
-    // Of a driver that is away it isn't known what it can do.
-    const mayGrow = claimed && !readOnly && (!driver || await driver.can("expandVolume").catch(() => true));
+    const wearsOut = requiresRepublish || (claimed && !readOnly && await driver?.can("expandVolume").catch(() => true));
     return {
-      path, ...(readOnly ? { readOnly } : {}), ...(block ? { device: true } : {}), ...(requiresRepublish || mayGrow ? { refreshAt: clock.now() + refreshMs } : {}),
-      figures: () => this.#figures(volume, path),
+      path, ...(readOnly ? { readOnly } : {}), ...(block ? { device: true } : {}), ...(wearsOut ? { refreshAt: clock.now() + refreshMs } : {}),
+      ...(driver ? {} : { provisional: true }), driver: { figures: () => this.#figures(volume, path) },
     };
   }
 

@@ -30,11 +30,12 @@ export function createCsi({ kept, ...options }: CsiSettings): Csi {
     driverSpec: async (name) => (await kept.ask(`csidriver/${name}`, () => orMissing(client.get(csidrivers, { name })))).answer?.spec,
     attachment: async (name) => (await kept.ask(`volumeattachment/${name}`, () => orMissing(client.get(volumeattachments, { name })))).answer,
   });
-  let running: AbortSignal | undefined;
+  let running: AbortSignal | undefined, uid: string | undefined;
   return {
     volumes,
     nodeChanged(old, node) {
-      if (running && old && node && node.metadata.uid !== old.metadata.uid) void drivers.announce(running);
+      if (running && uid && node && node.metadata.uid !== uid) void drivers.announce(running);
+      uid = node?.metadata.uid ?? uid;
       const { volumesInUse, volumesAttached } = node?.status ?? {};
       if (node && !Bun.deepEquals([volumesInUse, volumesAttached], [old?.status?.volumesInUse, old?.status?.volumesAttached])) options.onDrivers();
     },

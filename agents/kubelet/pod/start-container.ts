@@ -96,8 +96,16 @@ async function makeConfig(context: PodContext, pod: Pod, container: Container, {
   const grant = await context.devices.grantFor(pod, container);
   const hosts = hostsFile(pod, sandbox.ips, context.clusterDns.domain, context.nodeHosts());
   const volumeDevices = containerDevices(container, volumes);
-  const mounts = containerMounts(pod, container, { volumes: context.volumes, podVolumes: volumes, env, restartCount, hosts });
+  const recursiveReadOnly = await canBeReadOnlyBelow(context, pod, container);
+  const mounts = containerMounts(pod, container, { volumes: context.volumes, podVolumes: volumes, env, restartCount, hosts, recursiveReadOnly });
   return containerConfig(pod, container, { restartCount, imageRef: image.id ?? container.image!, imageUser, env, mounts, node: context.nodeShape, seccompRoot: context.seccompRoot, targetId, grant, volumeDevices });
+}
+
+/** Whether the pod's runtime can do it; asked for only when it matters. */
+async function canBeReadOnlyBelow({ runtime, runtimeHandler }: PodContext, pod: Pod, { volumeMounts = [] }: Container): Promise<boolean> {
+  if (volumeMounts.every(({ recursiveReadOnly = "Disabled" }) => recursiveReadOnly === "Disabled")) return false;
+  const [{ runtimeHandlers = [] }, handler] = await Promise.all([runtime.runtime.status({}), runtimeHandler(pod.spec.runtimeClassName)]);
+  return runtimeHandlers.some(({ name = "", features }) => name === handler && features?.recursiveReadOnlyMounts);
 }
 
 /** One more than the last; where the runtime has forgotten, the logs remember. */

@@ -1,9 +1,13 @@
 import { closeSync, chmodSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Frozen } from "../../../src/apimachinery/meta.ts";
+import type { VolumeMount as VolumeMountSpec } from "../../../src/apis/generated/core/v1.ts";
 import { MountPropagation, type Device, type Mount } from "../../cri/generated/messages.ts";
 import { expand } from "../env/expansion.ts";
 import type { Container, Pod } from "../pod/pod.ts";
 import type { PodVolumes, Volumes } from "../volumes/volumes.ts";
+
+type VolumeMount = Frozen<VolumeMountSpec>;
 
 const propagation = { None: MountPropagation.PROPAGATION_PRIVATE, HostToContainer: MountPropagation.PROPAGATION_HOST_TO_CONTAINER, Bidirectional: MountPropagation.PROPAGATION_BIDIRECTIONAL } as const;
 
@@ -13,10 +17,12 @@ export interface MountSettings {
   env: ReadonlyMap<string, string>;
   restartCount: number;
   hosts: string;
+  /** Whether the runtime can make all that is mounted below a volume read-only with it. */
+  recursiveReadOnly: boolean;
 }
 
 /** The container's volumes, its /etc/hosts unless it brings one, and the file for its termination message. Makes the files. */
-export function containerMounts(pod: Pod, container: Container, { volumes, podVolumes, env, restartCount, hosts }: MountSettings): Mount[] {
+export function containerMounts(pod: Pod, container: Container, { volumes, podVolumes, env, restartCount, hosts, recursiveReadOnly }: MountSettings): Mount[] {
   const directory = volumes.podDirectory(pod.metadata.uid!);
   const mounts: Mount[] = (container.volumeMounts ?? []).map((mount, index) => {
     const volume = podVolumes.mounted.get(mount.name);
@@ -24,12 +30,13 @@ export function containerMounts(pod: Pod, container: Container, { volumes, podVo
     const subPath = mount.subPathExpr ? expandAll(mount.subPathExpr, env) : mount.subPath;
     if (subPath?.startsWith("/")) throw new Error(`error SubPath \`${subPath}\` must not be an absolute path`);
     if (subPath?.split("/").includes("..")) throw new Error(`unable to provision SubPath \`${subPath}\`: must not contain '..'`);
+    const isRecursive = recursivelyReadOnly(mount, recursiveReadOnly);
     if (volume.image) return { containerPath: absolute(mount.mountPath), image: { image: volume.image }, ...(subPath ? { imageSubPath: subPath } : {}), readonly: true };
     return {
       containerPath: absolute(mount.mountPath),
       hostPath: subPath ? volumes.subPath(pod, mount.name, volume.path, subPath, container.name, index) : volume.path,
       readonly: (mount.readOnly ?? false) || (volume.readOnly ?? false),
-      propagation: propagation[mount.mountPropagation ?? "None"],
+      propagation: propagation[mount.mountPropagation ?? "None"], ...(isRecursive ? { recursiveReadOnly: true } : {}),
     };
   });
   if (!mounts.some((mount) => mount.containerPath === "/etc/hosts")) {
@@ -54,6 +61,18 @@ export function containerDevices(container: Container, { mounted }: PodVolumes):
     if (!volume?.device) throw new Error(`volume "${name}" is no block device for container "${container.name}"`);
     return { containerPath: devicePath, hostPath: volume.path, permissions: volume.readOnly ? "r" : "mrw" };
   });
+}
+
+/** Whether what is mounted below is to be read-only too. Throws where that can't be had. Source: KEP-3857, kubelet's resolveRecursiveReadOnly. */
+export function recursivelyReadOnly({ name, readOnly, recursiveReadOnly = "Disabled", mountPropagation = "None" }: VolumeMount, isSupported: boolean): boolean {
+  if (recursiveReadOnly === "Disabled") return false;
+  const fail = (reason: string): never => {
+    throw new Error(`failed to resolve recursive read-only mode: volume "${name}" requested recursive read-only mode, but it is ${reason}`);
+  };
+  if (!readOnly) fail("not read-only");
+  if (mountPropagation !== "None") fail(`not compatible with propagation "${mountPropagation}"`);
+  if (recursiveReadOnly === "Enabled" && !isSupported) fail("not supported by the runtime");
+  return isSupported;
 }
 
 const absolute = (path: string): string => (path.startsWith("/") ? path : `/${path}`);

@@ -21,6 +21,8 @@ export interface RuntimeContainer extends ContainerFacts {
   limits?: LinuxContainerResources;
   /** Where on the node the container writes its termination message. */
   terminationLog?: string;
+  /** Where volumes are mounted that are read-only with all that is mounted below them. */
+  recursivelyReadOnly?: readonly string[];
 }
 
 export interface RuntimeSandbox {
@@ -111,6 +113,7 @@ const states = { [ContainerState.CONTAINER_CREATED]: "created", [ContainerState.
 function containerOf(item: CriContainer, status: CriContainerStatus): RuntimeContainer {
   const facts = readContainerFacts(status.annotations ?? item.annotations);
   const state = (status.state ?? ContainerState.CONTAINER_CREATED) as keyof typeof states;
+  const recursivelyReadOnly = status.mounts?.flatMap(({ recursiveReadOnly, containerPath = "" }) => (recursiveReadOnly ? [containerPath] : [])) ?? [];
   return {
     ...facts, id: item.id ?? "", sandboxId: item.podSandboxId ?? "", name: item.labels?.[containerNameLabel] ?? item.metadata?.name ?? "",
     state: states[state] ?? "unknown",
@@ -118,6 +121,7 @@ function containerOf(item: CriContainer, status: CriContainerStatus): RuntimeCon
     exitCode: status.exitCode ?? 0, reason: status.reason ?? "", message: status.message ?? "",
     image: status.image?.image ?? item.image?.image ?? "", imageRef: status.imageRef ?? item.imageRef ?? "", logPath: status.logPath ?? "",
     ...(status.resources?.linux ? { limits: status.resources.linux } : {}),
+    ...(recursivelyReadOnly.length > 0 ? { recursivelyReadOnly } : {}),
     terminationLog: status.mounts?.find((mount) => mount.containerPath === facts.terminationMessagePath)?.hostPath,
   };
 }

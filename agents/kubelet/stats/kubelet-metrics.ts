@@ -55,6 +55,10 @@ function volumeFamilies(volumes: readonly { namespace: string; volume: VolumeDis
     family("inodes_free", "Number of free inodes", ({ inodesFree }) => inodesFree),
     family("inodes_used", "Number of used inodes", (_, { usage }) => usage.inodes),
     family("used_bytes", "Number of used bytes", (_, { usage }) => usage.bytes),
+    {
+      name: "kubelet_volume_stats_health_status_abnormal", type: "gauge", help: "Abnormal volume health status. The count is either 1 or 0. 1 indicates the volume is unhealthy, 0 indicates volume is healthy",
+      points: [...claims.values()].filter(({ volume }) => volume.abnormal !== undefined).map(({ namespace, volume }) => ({ labels: { namespace, persistentvolumeclaim: volume.claim! }, value: volume.abnormal ? 1 : 0 })),
+    },
   ];
 }
 

@@ -1,9 +1,11 @@
 import { join } from "node:path";
 import type { ContainerRuntime } from "../../cri/cri.ts";
+import type { VolumeFigures } from "../csi/csi-driver.ts";
 import { allContainers, type Pod } from "../pod/pod.ts";
 import { containerNameLabel, podUidLabel } from "../runtime/labels.ts";
 import { podLogFolder } from "../runtime/sandbox-config.ts";
 import type { DiskUsages, DiskUsage } from "./disk-usage.ts";
+import type { MountedVolume } from "../volumes/volume.ts";
 import { readFilesystem, type FilesystemUsage } from "./node-usage.ts";
 
 /** What a pod takes of the node's disks. */
@@ -27,13 +29,15 @@ export interface VolumeDisk {
   claim?: string;
   /** Ends with the pod and takes its disk. */
   ephemeral: boolean;
+  /** Its driver says that something is wrong with it; undefined where none looks after that. */
+  abnormal?: boolean;
 }
 
 export interface PodDisksOptions {
   usages: Pick<DiskUsages, "of">;
   logDir: string;
   /** Where each volume of the pod lies, by name. */
-  volumes(uid: string): ReadonlyMap<string, { path: string }>;
+  volumes(uid: string): ReadonlyMap<string, Pick<MountedVolume, "path" | "device" | "driver">>;
 }
 
 /** By uid of pod and name of container. */
@@ -69,17 +73,30 @@ export class PodDisks {
   async volumes(pod: Pod): Promise<VolumeDisk[]> {
     const paths = this.options.volumes(pod.metadata.uid!);
     const found = await Promise.all((pod.spec.volumes ?? []).map(async (volume): Promise<VolumeDisk | undefined> => {
-      const path = paths.get(volume.name)?.path;
+      const { path, device, driver } = paths.get(volume.name) ?? {};
       // A directory of the node is nobody's in particular, and may be the whole of it.
       if (path === undefined || volume.hostPath) return undefined;
       const claim = volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral ? `${pod.metadata.name}-${volume.name}` : undefined);
+      if (driver) {
+        // Of volumes of drivers only their drivers know.
+        const figures = await driver.figures().catch(() => undefined);
+        return figures && { name: volume.name, ...ofDriver(figures), ...(claim ? { claim } : {}), ephemeral: false };
+      }
+      if (device) return undefined;
       return {
         name: volume.name, usage: await this.options.usages.of(path), filesystem: readFilesystem(path), ...(claim ? { claim } : {}),
-        ephemeral: !claim && !volume.csi && !volume.image && volume.emptyDir?.medium !== "Memory",
+        ephemeral: !claim && !volume.image && volume.emptyDir?.medium !== "Memory",
       };
     }));
     return found.filter((volume) => volume !== undefined);
   }
+}
+
+function ofDriver({ bytes = {}, inodes = {}, abnormal }: VolumeFigures): Pick<VolumeDisk, "usage" | "filesystem" | "abnormal"> {
+  return {
+    usage: { bytes: bytes.used ?? 0, inodes: inodes.used ?? 0 }, ...(abnormal === undefined ? {} : { abnormal }),
+    filesystem: { capacityBytes: bytes.total ?? 0, availableBytes: bytes.available ?? 0, usedBytes: bytes.used ?? 0, inodes: inodes.total ?? 0, inodesFree: inodes.available ?? 0 },
+  };
 }
 
 const nothing: DiskUsage = { bytes: 0, inodes: 0 };

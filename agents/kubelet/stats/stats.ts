@@ -9,7 +9,7 @@ import { openCgroupReader } from "./cgroup-usage.ts";
 import { DiskUsages } from "./disk-usage.ts";
 import { kubeletMetrics, probeMetrics } from "./kubelet-metrics.ts";
 import { NodeStats } from "./node-stats.ts";
-import { PodDisks } from "./pod-disk.ts";
+import { PodDisks, type PodDisksOptions } from "./pod-disk.ts";
 import { summarize } from "./summary.ts";
 
 export interface StatsOptions {
@@ -21,7 +21,7 @@ export interface StatsOptions {
   logDir: string;
   pods(): readonly Pod[];
   /** Where a pod's volumes lie, by name. */
-  volumes(uid: string): ReadonlyMap<string, { path: string }>;
+  volumes: PodDisksOptions["volumes"];
   probes(): Iterable<ProbeResults>;
 }
 

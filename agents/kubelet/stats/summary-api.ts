@@ -102,6 +102,7 @@ export interface FsStats {
 export interface VolumeStats extends FsStats {
   name: string;
   pvcRef?: { name: string; namespace: string };
+  volumeHealthStats?: { abnormal: boolean };
 }
 
 export interface PSIStats {

@@ -99,7 +99,7 @@ function withDisk(stats: api.PodStats, disk: PodDisk, { at, node, images }: { at
       const { rootfs, logs } = disk.containers.get(container.name) ?? {};
       return { ...container, ...(rootfs ? { rootfs: partOf(at, images, rootfs) } : {}), ...(logs ? { logs: partOf(at, node, logs) } : {}) };
     }),
-    volume: disk.volumes.map(({ name, usage, filesystem, claim }) => ({ ...partOf(at, filesystem, usage), name, ...(claim ? { pvcRef: { name: claim, namespace: stats.podRef.namespace } } : {}) })),
+    volume: disk.volumes.map(({ name, usage, filesystem, claim, abnormal }) => ({ ...partOf(at, filesystem, usage), name, ...(claim ? { pvcRef: { name: claim, namespace: stats.podRef.namespace } } : {}), ...(abnormal === undefined ? {} : { volumeHealthStats: { abnormal } }) })),
     "ephemeral-storage": partOf(at, node, disk.ephemeral),
   };
 }

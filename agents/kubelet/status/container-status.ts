@@ -42,7 +42,7 @@ export function containerStatus(pod: Pod, container: Container, runtime: Runtime
   const status: ContainerStatus = {
     name: container.name, image: current.image || container.image || "", imageID: current.imageRef, containerID: `containerd://${current.id}`,
     restartCount: current.restartCount, ready: false, started: false, state: stateOf(current, view), lastState: {},
-    ...containerResourceStatus(container, current, old), ...volumeMounts(container),
+    ...containerResourceStatus(container, current, old), ...volumeMounts(container, current.recursivelyReadOnly),
   };
   if (previous?.state === "exited") status.lastState = stateOf(previous, view);
   else if (old?.lastState?.terminated) status.lastState = structuredClone(old.lastState) as ContainerState;
@@ -61,10 +61,10 @@ export function containerStatus(pod: Pod, container: Container, runtime: Runtime
   return status;
 }
 
-/** Mounts by the names of their volumes; which are read-only below as well, no runtime says. */
-function volumeMounts({ volumeMounts: mounts = [] }: Container): Pick<ContainerStatus, "volumeMounts"> {
+/** Mounts by the names of their volumes; what is read-only below as well, the runtime says. */
+function volumeMounts({ volumeMounts: mounts = [] }: Container, recursivelyReadOnly: readonly string[] = []): Pick<ContainerStatus, "volumeMounts"> {
   if (mounts.length === 0) return {};
-  return { volumeMounts: mounts.map(({ name, mountPath, readOnly }) => ({ name, mountPath, ...(readOnly ? { readOnly, recursiveReadOnly: "Disabled" } : {}) })) };
+  return { volumeMounts: mounts.map(({ name, mountPath, readOnly }) => ({ name, mountPath, ...(readOnly ? { readOnly, recursiveReadOnly: recursivelyReadOnly.includes(mountPath) ? "Enabled" : "Disabled" } : {}) })) };
 }
 
 function missing(pod: Pod, container: Container, old: Frozen<ContainerStatus> | undefined, view: ContainerView): ContainerStatus {

@@ -1,8 +1,8 @@
 import { dlopen, FFIType, ptr, read } from "bun:ffi";
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 
 /** mount(2) flags. */
-export const MountFlags = { readOnly: 1, noSuid: 2, noDev: 4, noExec: 8, remount: 32, bind: 4096, recursive: 16384 } as const;
+export const MountFlags = { readOnly: 1, noSuid: 2, noDev: 4, noExec: 8, remount: 32, bind: 4096, recursive: 16384, shared: 1 << 20 } as const;
 const detach = 2;
 
 type Libc = ReturnType<typeof open>;
@@ -23,6 +23,26 @@ export function mountFlags(options: readonly string[]): { flags: number; data: s
 
 export function bindMount(source: string, target: string): void {
   mount(source, target, "none", MountFlags.bind);
+}
+
+/**
+ * Sees to it that what is mounted below a directory is seen by all who have it mounted, both ways: drivers in pods mount volumes there for others.
+ * Where the machine doesn't share its mounts already, the directory becomes a mount of its own that does. Source: kubelet's MakeRShared.
+ */
+export function shareMounts(directory: string): void {
+  const real = realpathSync(directory);
+  if (isShared(real)) return;
+  if (!isMountPoint(real)) mount(real, real, "none", MountFlags.bind | MountFlags.recursive);
+  mount("none", real, "none", MountFlags.shared | MountFlags.recursive);
+}
+
+/** Whether the mount that the path is on shares what is mounted below it. */
+export function isShared(path: string, mountinfo = readFileSync("/proc/self/mountinfo", "utf8")): boolean {
+  const lines = mountinfo.split("\n").map((line) => line.split(" ")).filter((fields) => fields.length > 6).map((fields) => ({ point: unescape(fields[4]!), options: fields.slice(6, fields.indexOf("-")) }));
+  const over = lines.filter(({ point }) => point === "/" || point === path || path.startsWith(`${point}/`));
+  // Of several on one place, the last lies on top.
+  const nearest = over.reduce<(typeof over)[number] | undefined>((best, each) => (best && best.point.length > each.point.length ? best : each), undefined);
+  return nearest?.options.some((option) => option.startsWith("shared:")) ?? false;
 }
 
 /** Unmounts lazily, so that a busy file cannot keep the pod from going. No error when nothing is mounted there. */

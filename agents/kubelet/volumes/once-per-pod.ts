@@ -19,9 +19,9 @@ export function oncePerPod({ open, ...plugin }: Pick<VolumePlugin, "name" | "sup
       if (last && (last.refreshAt === undefined || now() < last.refreshAt)) return last;
       const mounted = await open(context).catch((error: unknown) => {
         if (!last) throw error;
-        return { ...last, refreshAt: now() + retryMs };
+        return { ...last, provisional: false, refreshAt: now() + retryMs };
       });
-      ofPod.set(volume.name, mounted);
+      ofPod.set(volume.name, mounted.provisional ? { ...mounted, refreshAt: -Infinity } : mounted);
       return mounted;
     },
     forget: (uid) => known.delete(uid),

@@ -1,6 +1,6 @@
-import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, realpathSync, rmSync, statSync, writeFileSync, type Stats } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
-import { bindMount, isMountPoint } from "./mount.ts";
+import { bindMount, isMountPoint, unmount } from "./mount.ts";
 
 /** open(2): a handle on the place itself. Not in node's constants. */
 export const pathOnly = 0o10000000;
@@ -8,10 +8,9 @@ export const pathOnly = 0o10000000;
 /**
  * Bind-mounts `subPath` of a volume onto `target`, safely: a container that swaps a directory for a symlink meanwhile cannot make us mount
  * something outside the volume, for each element is opened below the one before, following no link, and the mount goes through that handle.
- * A missing subPath becomes a directory. Source: k8s.io/kubernetes/pkg/volume/util/subpath.
+ * A missing subPath becomes a directory. What is mounted already, for a container that ran before, stays if it is the same still. Source: k8s.io/kubernetes/pkg/volume/util/subpath.
  */
 export function prepareSubPath(volumePath: string, subPath: string, target: string): string {
-  if (isMountPoint(target)) return target;
   const root = realpathSync(volumePath);
   const wanted = join(root, subPath);
   if (!within(root, wanted)) throw new Error(`subPath ${JSON.stringify(subPath)} not within volume path ${volumePath}`);
@@ -21,6 +20,11 @@ export function prepareSubPath(volumePath: string, subPath: string, target: stri
 
   const handle = openBelow(root, relative(root, real));
   try {
+    if (isMountPoint(target)) {
+      if (isSame(fstatSync(handle), statSync(target))) return target;
+      unmount(target);
+      rmSync(target, { recursive: true });
+    }
     mkdirSync(dirname(target), { recursive: true });
     if (fstatSync(handle).isDirectory()) mkdirSync(target, { recursive: true });
     else writeFileSync(target, "", { flag: "a" });
@@ -30,6 +34,8 @@ export function prepareSubPath(volumePath: string, subPath: string, target: stri
   }
   return target;
 }
+
+const isSame = (a: Stats, b: Stats): boolean => a.dev === b.dev && a.ino === b.ino;
 
 /** Opens `path` below `root` element by element; the caller closes the handle. */
 function openBelow(root: string, path: string): number {
@@ -50,12 +56,27 @@ function openBelow(root: string, path: string): number {
   return handle;
 }
 
-/** Makes what is missing of `wanted`, with the volume's own mode; the existing part must not leave the volume. */
+/** Makes what is missing of `wanted`, with the volume's own mode, each directory below the handle of the one before. */
 function makeDirectories(root: string, wanted: string): void {
   let existing = dirname(wanted);
   while (!existsSync(existing)) existing = dirname(existing);
-  if (!within(root, realpathSync(existing))) throw new Error(`subPath ${JSON.stringify(relative(root, wanted))} not within volume path ${root}`);
-  mkdirSync(wanted, { recursive: true, mode: statSync(root).mode & 0o7777 });
+  const real = realpathSync(existing);
+  if (!within(root, real)) throw new Error(`subPath ${JSON.stringify(relative(root, wanted))} not within volume path ${root}`);
+  const mode = statSync(root).mode & 0o7777;
+  let handle = openBelow(root, relative(root, real));
+  try {
+    for (const element of relative(existing, wanted).split(sep)) {
+      const made = `/proc/self/fd/${handle}/${element}`;
+      mkdirSync(made);
+      const next = openSync(made, pathOnly | constants.O_NOFOLLOW);
+      closeSync(handle);
+      handle = next;
+      // Not subject to the umask, as the mode of mkdir would be.
+      if (fstatSync(handle).isDirectory()) chmodSync(`/proc/self/fd/${handle}`, mode);
+    }
+  } finally {
+    closeSync(handle);
+  }
 }
 
 const within = (root: string, path: string): boolean => path === root || path.startsWith(root + sep);

@@ -58,8 +58,13 @@ export interface MountedVolume {
   readOnly?: boolean;
   /** When it must be set up again at the latest (a token that wears out), in milliseconds since the epoch. */
   refreshAt?: number;
-  /** What its driver says of it; undefined when that says nothing. For volumes of drivers. */
-  figures?(): Promise<VolumeFigures | undefined>;
+  /** The pod can use it, but its driver, which may have more to do for it, is away: whoever wakes the pod has it looked at again. */
+  provisional?: boolean;
+  /** Of volumes of drivers. */
+  driver?: {
+    /** What its driver says of it; undefined when that says nothing. */
+    figures(): Promise<VolumeFigures | undefined>;
+  };
 }
 
 /** One kind of volume. `setUp` may run any number of times: it makes what is missing and refreshes what has changed. */
