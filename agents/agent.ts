@@ -108,7 +108,7 @@ export function createAgent(options: AgentOptions): Agent {
     runtime, client, informers, clock, nodeName, nodeIps: () => nodeAddresses.current, proxyMetrics: () => metrics.render(), labels: options.nodeLabels, taints: options.nodeTaints as Taint[],
     recorder: createEventRecorder({ client, events, component: "kubelet", host: nodeName, clock }, stopped.signal),
     rootDir: options.kubeletDirectory, storageDirectory: options.storageDirectory, logDir: options.podLogDir, clusterDns: options.clusterDns, clusterDomain: options.clusterDomain,
-    staticPodPath: options.kubelet.staticPodPath ?? join(directory, "pods"), cgroupRoot: `/${options.instance}`, kubeletPort: options.kubeletPort, ...(options.heartbeat ? { heartbeat: options.heartbeat } : {}), settings: options.kubelet, devices: options.devices, isMain: options.instance === "skiff", pinnedImages: () => images.references(), ...options.memory, ...(policies ? { podHasAddresses: (...pod) => policies.podHasAddresses(...pod) } : {}),
+    staticPodPath: options.kubelet.staticPodPath ?? join(directory, "pods"), cgroupRoot: `/${options.instance}`, kubeletPort: options.kubeletPort, ...(options.heartbeat ? { heartbeat: options.heartbeat } : {}), settings: options.kubelet, devices: options.devices, pinnedImages: () => images.references(), ...options.memory, ...(policies ? { podHasAddresses: (...pod) => policies.podHasAddresses(...pod) } : {}),
   });
   // A server in the same process knows all that the kubelet knows.
   const informersOfPods = options.memory ? withLocalPods(networkInformers, kubelet.podStatuses, nodeName) : networkInformers;

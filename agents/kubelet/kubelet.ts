@@ -84,8 +84,6 @@ export interface KubeletOptions {
   settings?: KubeletSettings;
   /** Of this machine, for pods that ask for them. */
   devices?: readonly DeviceSetting[];
-  /** Whether this is the machine's main kubelet, which device plugins find at the standard place. */
-  isMain?: boolean;
   /** References of images that nobody could pull again: they stay. */
   pinnedImages?(): ReadonlySet<string>;
   /** Where the kubelet's own API listens, as the Node says. Default 10250. */
@@ -144,7 +142,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const statuses = statics?.statuses ?? apiStatuses;
   const appArmor = hasAppArmor();
   const registered = { name: nodeName, labels: nodeLabels(nodeName, options.labels ?? {}), taints: options.taints ?? [] };
-  const devices = createDevices({ rootDir, settings: options.devices ?? [], isMain: options.isMain ?? false, pods: () => workers.pods(), clock, log, onCapacity: () => node.capacityChanged(), onHealth: (uids) => uids.forEach(wake) });
+  const devices = createDevices({ rootDir, settings: options.devices ?? [], pods: () => workers.pods(), clock, log, onCapacity: () => node.capacityChanged(), onHealth: (uids) => uids.forEach(wake) });
   const admission = new PodAdmission({
     recorder, clock, log, devices: devices.manager,
     node: {

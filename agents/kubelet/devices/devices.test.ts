@@ -12,7 +12,7 @@ test("what stands where the sockets belong costs the plugins, not the node", asy
   const log = { ...logger("test"), error: (message: string) => void said.push(message) };
   for (const name of ["device-plugins", "pod-resources"]) writeFileSync(join(root, name), "no folder");
   try {
-    const devices = createDevices({ rootDir: root, settings: [], isMain: false, pods: () => [], clock: systemClock, log: log as never, onCapacity: () => undefined, onHealth: () => undefined });
+    const devices = createDevices({ rootDir: root, settings: [], pods: () => [], clock: systemClock, log: log as never, onCapacity: () => undefined, onHealth: () => undefined });
     await devices.run(stop.signal);
     expect(said.sort()).toEqual(["Device plugins can't register", "Nobody is told who has which device"]);
   } finally {

@@ -8,14 +8,11 @@ import { DeviceManager } from "./device-manager.ts";
 import { LocalDevices } from "./local-devices.ts";
 import { servePodResources } from "./pod-resources.ts";
 import { serveRegistration } from "./registration.ts";
-import { linkStandardPlace, standardPlace } from "./standard-place.ts";
 
 export interface DevicesOptions {
   rootDir: string;
   /** Devices of this machine that pods may ask for. */
   settings: readonly DeviceSetting[];
-  /** Whether this is the machine's main kubelet, to be found where others look for one. */
-  isMain: boolean;
   /** Of this node. */
   pods(): readonly Pod[];
   clock: Clock;
@@ -30,13 +27,12 @@ export interface Devices {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function createDevices({ rootDir, settings, isMain, pods, clock, log, onCapacity, onHealth }: DevicesOptions): Devices {
+export function createDevices({ rootDir, settings, pods, clock, log, onCapacity, onHealth }: DevicesOptions): Devices {
   const directory = join(rootDir, "device-plugins");
   const manager = new DeviceManager({ checkpoints: new DeviceCheckpoints(join(directory, "kubelet_internal_checkpoint"), log), clock, log, onCapacity, onHealth });
   return {
     manager,
     async run(signal) {
-      if (isMain) linkStandardPlace(rootDir, standardPlace, log);
       // A node without one of these is a node still.
       const parts: [what: string, running: Promise<void>][] = [
         ["Device plugins can't register", serveRegistration({ directory, manager, log }, signal)],
