@@ -62,6 +62,15 @@ test.each([["older", at(2, { x: "two" })], ["nothing", undefined]])("who has %s 
   expect(reads).toBe(1);
 });
 
+test.each([
+  ["of an array that isn't there", { immutable: [1, 0, ["x"]] }],
+  ["of members that aren't there", { binaryData: { x: { y: ["z"] } } }],
+] as const)("a change %s does not end the watch: the object is read whole", async (_, unfit) => {
+  const { heard, reads } = await told([{ type: "CHANGED", key: "ns/a", from: 5, to: 6, change: structuredClone(unfit) as never }, change(6, 7, "seven")], { known: at(5, { x: "five" }), now: at(6, { x: "six" }) });
+  expect(heard.map(({ object }) => (object as ConfigMap).data)).toEqual([{ x: "six" }, { x: "seven" }]);
+  expect(reads).toBe(1);
+});
+
 test("what is gone by then is not told; nor is it that what was never known has gone", async () => {
   expect(await told([change(5, 6, "six"), { type: "DELETED", key: "ns/a", to: 7 }], {})).toEqual({ heard: [], reads: 1 });
 });

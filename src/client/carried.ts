@@ -1,5 +1,5 @@
 import { gunzipSync } from "node:zlib";
-import { changed } from "../apimachinery/lean/change.ts";
+import { changed, type Change } from "../apimachinery/lean/change.ts";
 import { decodeLean, leanMediaType, leanWatchMediaType, LeanEventReader, type LeanEvent } from "../apimachinery/lean/lean.ts";
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import { apiVersionOf, type ResourceCard } from "../apimachinery/resource.ts";
@@ -101,9 +101,19 @@ async function toldBy<T extends KubeObject>(event: LeanEvent, watch: CarriedWatc
     case "CHANGED": {
       const before = watch.known(event.key), version = Number(before?.metadata.resourceVersion);
       if (before && version >= event.to) return undefined;
-      if (before && version >= event.from) return { type: "MODIFIED", object: atVersion(changed(before, event.change) as Frozen<KubeObject>, event.to) as unknown as Frozen<T> };
-      return asItIsNow(event.key, watch);
+      const after = before && version >= event.from ? changedObject(before, event.change) : undefined;
+      return after ? { type: "MODIFIED", object: atVersion(after, event.to) as unknown as Frozen<T> } : asItIsNow(event.key, watch);
     }
+  }
+}
+
+/** Undefined where what is known turns out to be something else than the server took it for: of no use here, and no fault of the connection. */
+function changedObject(before: Frozen<KubeObject>, change: Change): Frozen<KubeObject> | undefined {
+  try {
+    return changed(before, change) as Frozen<KubeObject>;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
   }
 }
 

@@ -26,7 +26,7 @@ test.each([[Buffer.from([255, 255, 255, 255, 255, 255, 1])], [Buffer.from([1, 5]
 });
 
 test("what agents don't read is left out, and the object stays as it is", () => {
-  const node = { kind: "Node", metadata: { name: "n", managedFields: [{ manager: "m" }] }, status: { conditions: [{ type: "Ready", status: "True", lastHeartbeatTime: "t", lastTransitionTime: "u" }], phase: "x" } };
+  const node = { kind: "Node", metadata: { name: "n", managedFields: [{ manager: "m" }] }, status: { conditions: [{ type: "Ready", status: "True", lastHeartbeatTime: "t", lastTransitionTime: "u" }], phase: "x", images: [{ names: ["i"] }] } };
   const text = JSON.stringify(node);
   expect(leanOf(node as never, "Node")).toEqual({ kind: "Node", metadata: { name: "n" }, status: { conditions: [{ type: "Ready", status: "True", lastTransitionTime: "u" }], phase: "x" } } as never);
   expect(leanOf({ metadata: { name: "p" }, status: { conditions: [{ lastHeartbeatTime: "t" }] } } as never, "Pod")).toEqual({ metadata: { name: "p" }, status: { conditions: [{ lastHeartbeatTime: "t" }] } } as never);

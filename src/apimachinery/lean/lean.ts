@@ -28,13 +28,15 @@ const decoder = new Decoder({ useRecords: false, mapsAsObjects: true });
 export const encodeLean = (value: unknown): Buffer => Buffer.from(encoder.encode(value));
 export const decodeLean = (bytes: Uint8Array): unknown => decoder.decode(bytes) as unknown;
 
-/** An object without what no agent looks at: who manages which field, and when the conditions of nodes were last confirmed. Not for writing back but by fields. */
+/** An object without what no agent looks at: who manages which field, and of nodes when their conditions were last confirmed, and their images. Not for writing back but by fields. */
 export function leanOf<T extends Frozen<KubeObject>>(object: T, kind: string): T {
   const { managedFields, ...metadata } = object.metadata ?? {};
   const lean = managedFields === undefined ? { ...object } : { ...object, metadata };
   if (kind !== "Node") return lean as T;
-  const { status } = lean as { status?: { conditions?: readonly { lastHeartbeatTime?: string }[] } };
-  return (status?.conditions ? { ...lean, status: { ...status, conditions: status.conditions.map(({ lastHeartbeatTime: _heartbeat, ...condition }) => condition) } } : lean) as T;
+  const { status } = lean as { status?: { conditions?: readonly { lastHeartbeatTime?: string }[]; images?: unknown } };
+  if (!status) return lean as T;
+  const { images: _images, conditions, ...rest } = status;
+  return { ...lean, status: { ...rest, ...(conditions ? { conditions: conditions.map(({ lastHeartbeatTime: _heartbeat, ...condition }) => condition) } : {}) } } as T;
 }
 
 export function encodeLeanEvent(event: LeanEvent): Buffer {
