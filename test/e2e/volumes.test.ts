@@ -37,6 +37,8 @@ test("a ConfigMap's files change when it does, all at once; single keys, modes a
   await kubectl("patch", "configmap", "page", "--type=merge", "-p", '{"data":{"index.html":"changed","other":null,"third":"3"}}');
   await eventually(async () => expect(await kubectl("exec", "pages", "--", "sh", "-c", "ls /all; cat /all/index.html")).toBe("index.html\nthird\nchanged"), { timeout: 90_000, interval: 500 });
   expect(await cat("pages", "/single")).toBe("one");
+  // As with every volume whose files are the API's.
+  expect((await kubectl.outcome(["exec", "pages", "--", "touch", "/all/x"])).stderr).toContain("Read-only file system");
 });
 
 test("a Secret lies in memory; what is missing holds the pod back unless it is optional", async () => {

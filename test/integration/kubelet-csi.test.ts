@@ -141,6 +141,8 @@ test("a volume that is to be attached is told to be in use first, mounted once i
   await running("waits");
   expect(driver.calls.map(({ request }) => request["publishContext"])).toEqual([{ devicePath: "/dev/x" }, { devicePath: "/dev/x" }]);
   expect((await node.events("waits")).filter(({ reason }) => reason === "FailedMount").map(({ message }) => message)).toEqual([]);
+  await node.restartKubelet();
+  expect(await inUse()).toEqual(used);
   driver.fail("NodeUnstageVolume", "busy");
   await node.client.delete(pods, { namespace: node.namespace, name: "waits" }, { gracePeriodSeconds: 0 });
   await eventually(() => expect(methods()).toContain("NodeUnstageVolume"));

@@ -1,10 +1,12 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import { writeAtomically, type Payload } from "./atomic-writer.ts";
-import { isMountPoint, mount } from "./mount.ts";
+import { isMountPoint, mountTmpfs } from "./mount.ts";
 import { configMapFiles, downwardApiFiles, secretFiles } from "./payload.ts";
 import type { MountedVolume, VolumeContext, VolumePlugin } from "./volume.ts";
 
 const readable = 0o644;
+/** Of a volume in memory; objects of the API are smaller by far. */
+const mostBytes = 64 * 2 ** 20;
 
 export const configMap: VolumePlugin = {
   name: "kubernetes.io~configmap",
@@ -40,8 +42,8 @@ export const downwardApi: VolumePlugin = {
 /** Writes a version of the files. A pod with an fsGroup can read them by it; no container may write to them. */
 export function write({ pod, directory, now }: VolumeContext, files: Payload, medium: "disk" | "memory"): MountedVolume {
   mkdirSync(directory, { recursive: true });
-  if (medium === "memory" && !isMountPoint(directory)) mount("tmpfs", directory, "tmpfs", 0, "size=64m,mode=0777");
-  chmodSync(directory, 0o777);
+  if (medium === "disk") chmodSync(directory, 0o777);
+  else if (!isMountPoint(directory)) mountTmpfs(directory, mostBytes);
   writeAtomically(directory, files, { gid: pod.spec.securityContext?.fsGroup, now: now() });
   return { path: directory, readOnly: true };
 }

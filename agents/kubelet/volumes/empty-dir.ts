@@ -3,7 +3,7 @@ import { value, type QuantityLike } from "../../../src/apimachinery/quantity.ts"
 import type { Allocatable } from "../env/resource-field-ref.ts";
 import type { Pod } from "../pod/pod.ts";
 import { podResources } from "../runtime/resources.ts";
-import { isMountPoint, mount } from "./mount.ts";
+import { isMountPoint, mount, mountTmpfs } from "./mount.ts";
 import { applyFsGroup } from "./ownership.ts";
 import type { VolumePlugin } from "./volume.ts";
 
@@ -18,9 +18,9 @@ export const emptyDir: VolumePlugin = {
     const made = !existsSync(directory);
     mkdirSync(directory, { recursive: true });
     const inMemory = medium === "Memory";
-    if (inMemory && !isMountPoint(directory)) mount("tmpfs", directory, "tmpfs", 0, `size=${memoryBytes(pod, sizeLimit, allocatable)},mode=0777`);
+    if (inMemory && !isMountPoint(directory)) mountTmpfs(directory, memoryBytes(pod, sizeLimit, allocatable));
     if (pageSize !== undefined && !isMountPoint(directory)) mount("nodev", directory, "hugetlbfs", 0, `pagesize=${pageSize}`);
-    if (made || inMemory) chmodSync(directory, 0o777);
+    if (made && !inMemory) chmodSync(directory, 0o777);
     const gid = pod.spec.securityContext?.fsGroup;
     if (gid !== undefined) await applyFsGroup(directory, gid, pod.spec.securityContext?.fsGroupChangePolicy === "OnRootMismatch");
     return { path: directory };

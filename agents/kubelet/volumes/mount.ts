@@ -21,6 +21,16 @@ export function mountFlags(options: readonly string[]): { flags: number; data: s
   return { flags: options.reduce((flags, option) => flags | (known.get(option) ?? 0), 0), data: options.filter((option) => !known.has(option)).join(",") };
 }
 
+/** A file system in memory, for anybody to write to; never swapped out where the kernel (6.4 or later) lets it be so. */
+export function mountTmpfs(target: string, bytes: number): void {
+  const size = `size=${bytes}`;
+  try {
+    mount("tmpfs", target, "tmpfs", 0, `${size},noswap`);
+  } catch {
+    mount("tmpfs", target, "tmpfs", 0, size);
+  }
+}
+
 export function bindMount(source: string, target: string): void {
   mount(source, target, "none", MountFlags.bind);
 }

@@ -15,10 +15,8 @@ export function prepareSubPath(volumePath: string, subPath: string, target: stri
   const wanted = join(root, subPath);
   if (!within(root, wanted)) throw new Error(`subPath ${JSON.stringify(subPath)} not within volume path ${volumePath}`);
   if (!existsSync(wanted)) makeDirectories(root, wanted);
-  const real = realpathSync(wanted);
-  if (!within(root, real)) throw new Error(`subPath ${JSON.stringify(subPath)} not within volume path ${volumePath}`);
 
-  const handle = openBelow(root, relative(root, real));
+  const handle = openSubPath(volumePath, subPath);
   try {
     if (isMountPoint(target)) {
       if (isSame(fstatSync(handle), statSync(target))) return target;
@@ -33,6 +31,16 @@ export function prepareSubPath(volumePath: string, subPath: string, target: stri
     closeSync(handle);
   }
   return target;
+}
+
+/**
+ * A handle on what is at `subPath` of a volume, for the caller to close: for fstat and /proc/self/fd, not for reading. Links are followed within the
+ * volume only, also while a container changes them. Throws ENOENT where nothing is.
+ */
+export function openSubPath(volumePath: string, subPath: string): number {
+  const root = realpathSync(volumePath), real = realpathSync(join(root, subPath));
+  if (!within(root, real)) throw new Error(`subPath ${JSON.stringify(subPath)} not within volume path ${volumePath}`);
+  return openBelow(root, relative(root, real));
 }
 
 const isSame = (a: Stats, b: Stats): boolean => a.dev === b.dev && a.ino === b.ino;
