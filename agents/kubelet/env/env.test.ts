@@ -48,6 +48,7 @@ describe("a container's environment", () => {
     nodeName: "node", addresses, allocatable: {}, services: [service("default", "kubernetes", "10.43.0.1"), service("n", "db", "10.43.0.5"), service("other", "far", "10.43.0.6")],
     configMap: async (_, name) => (name === "cm" ? { metadata: {}, data: { one: "1" } } : undefined),
     secret: async (_, name) => (name === "s" ? { metadata: {}, data: { key: btoa("hidden") } } : undefined),
+    volumePath: () => undefined,
   };
   const envOf = async (env: EnvVar[], more: Partial<Container> = {}, spec: Partial<Pod["spec"]> = {}): Promise<Record<string, string>> =>
     Object.fromEntries(await containerEnv({ ...pod, spec: { ...pod.spec, ...spec } }, { name: "c", env, ...more }, sources));

@@ -1,6 +1,7 @@
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import type { ConfigMap, EnvVar, Secret, Service } from "../../../src/apis/generated/core/v1.ts";
 import type { Container, Pod } from "../pod/pod.ts";
+import { fileKeyValue } from "./env-file.ts";
 import { expand } from "./expansion.ts";
 import { fieldValue, type PodAddresses } from "./field-ref.ts";
 import { resourceFieldValue, type Allocatable } from "./resource-field-ref.ts";
@@ -14,6 +15,8 @@ export interface EnvSources {
   services: readonly Frozen<Service>[];
   configMap(namespace: string, name: string): Promise<Frozen<ConfigMap> | undefined>;
   secret(namespace: string, name: string): Promise<Frozen<Secret> | undefined>;
+  /** Where a volume of the pod lies on this node. */
+  volumePath(name: string): string | undefined;
 }
 
 /**
@@ -57,6 +60,10 @@ async function valueOf(pod: Pod, container: Container, { value, valueFrom }: Fro
     const { name = "", key, optional } = valueFrom.secretKeyRef;
     const secret = await sources.secret(namespace, name);
     return require(text(secret?.data?.[key]), optional, secret ? `couldn't find key ${key} in Secret ${namespace}/${name}` : `secret "${name}" not found`);
+  }
+  if (valueFrom.fileKeyRef) {
+    const { volumeName, path, key, optional } = valueFrom.fileKeyRef;
+    return require(fileKeyValue(valueFrom.fileKeyRef, sources.volumePath(volumeName)), optional, `environment variable key "${key}" not found in file "${path}" of volume "${volumeName}"`);
   }
   return undefined;
 }

@@ -92,6 +92,7 @@ async function makeConfig(context: PodContext, pod: Pod, container: Container, {
   const env = await containerEnv(pod, container, {
     nodeName: context.nodeName, addresses: { podIps: sandbox.ips, hostIps: context.nodeIps() }, allocatable: context.allocatable(),
     services: await context.services(!isStaticPod(pod)), configMap: context.references.configMap, secret: context.references.secret,
+    volumePath: (name) => volumes.mounted.get(name)?.path,
   });
   const grant = await context.devices.grantFor(pod, container);
   const hosts = hostsFile(pod, sandbox.ips, context.clusterDns.domain, context.nodeHosts());

@@ -30,6 +30,14 @@ test("a template does not get what only a pod gets", () => {
   expect(template.spec.containers[0]!.resources).toEqual({ limits: { cpu: "1" } });
 });
 
+test("a negative grace period counts as one second, in a pod", () => {
+  expect(defaulted({ terminationGracePeriodSeconds: -1 }).terminationGracePeriodSeconds).toBe(1);
+  expect(defaulted({ terminationGracePeriodSeconds: 0 }).terminationGracePeriodSeconds).toBe(0);
+  const template = { spec: pod({ terminationGracePeriodSeconds: -1 }).spec };
+  defaultPodTemplate(template);
+  expect(template.spec.terminationGracePeriodSeconds).toBe(-1);
+});
+
 test("defaulting twice changes nothing", () => {
   const object = pod({ hostNetwork: true, serviceAccount: "robot", volumes: [{ name: "v" }, { name: "s", secret: { secretName: "x" } }], containers: [{ name: "c", image: "a", ports: [{ containerPort: 1 }], livenessProbe: { httpGet: { port: 1 } } }] });
   defaultPod(object);

@@ -16,6 +16,8 @@ export function defaultPod(pod: Pod): void {
   for (const container of containers) requestsFromLimits(container);
   podRequestsFromLimits(spec);
   spec.enableServiceLinks ??= true;
+  // Not in a template, which keeps what its author wrote.
+  if (spec.terminationGracePeriodSeconds! < 0) spec.terminationGracePeriodSeconds = 1;
   if (!spec.hostNetwork) return;
   for (const container of containers) {
     for (const port of container.ports ?? []) port.hostPort ||= port.containerPort;

@@ -4,7 +4,7 @@ import type { Container, ContainerPort, PodSpec, VolumeMount } from "../../gener
 import { dnsLabel, given, oneOf, portName, portNumber, relativePath, stated, unique } from "../field-rules.ts";
 import { validateResizePolicies } from "./validation-claims.ts";
 import { validateDevices } from "./validation-devices.ts";
-import { validateEnv, validateEnvFrom } from "./validation-env.ts";
+import { validateEnv, validateEnvFileVolumes, validateEnvFrom } from "./validation-env.ts";
 import { validateProbesAndHooks } from "./validation-handlers.ts";
 import { validateResources } from "./validation-resources.ts";
 import { validateContainerSecurity } from "./validation-security.ts";
@@ -50,6 +50,7 @@ function validateContainer(field: string, container: Frozen<Container>, { spec, 
     ...oneOf(`${field}.terminationMessagePolicy`, container.terminationMessagePolicy, ["File", "FallbackToLogsOnError"]),
     ...validatePorts(`${field}.ports`, container.ports),
     ...validateEnv(`${field}.env`, container.env),
+    ...validateEnvFileVolumes(`${field}.env`, container.env, spec.volumes),
     ...validateEnvFrom(`${field}.envFrom`, container.envFrom),
     ...validateMounts(`${field}.volumeMounts`, container, volumes),
     ...validateDevices(`${field}.volumeDevices`, container, volumes, spec.volumes),

@@ -1,10 +1,10 @@
-import { invalidValue, notSupported, required, type FieldError } from "../../../apimachinery/field-errors.ts";
+import { invalidValue, notFoundValue, notSupported, required, type FieldError } from "../../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import { compareQuantities } from "../../../apimachinery/quantity.ts";
 import { envVarNameErrors } from "../../../apimachinery/validation/values.ts";
-import type { EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector, ResourceFieldSelector } from "../../generated/core/v1.ts";
+import type { EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector, ResourceFieldSelector, Volume } from "../../generated/core/v1.ts";
 import { validateConfigKey } from "../config-data.ts";
-import { dnsSubdomain, labelName, relativePath, ruled } from "../field-rules.ts";
+import { dnsLabel, dnsSubdomain, labelName, relativePath, ruled } from "../field-rules.ts";
 
 export function validateEnv(field: string, vars: Frozen<EnvVar[]> | undefined): FieldError[] {
   return (vars ?? []).flatMap(({ name, value, valueFrom }, index) => {
@@ -25,7 +25,7 @@ function validateValueFrom(field: string, from: Frozen<EnvVarSource>, value: str
   }
   if (from.fileKeyRef) {
     const { volumeName, path, key } = from.fileKeyRef, at = `${field}.fileKeyRef`;
-    errors.push(...(volumeName ? [] : [required(`${at}.volumeName`)]), ...(path ? relativePath(`${at}.path`, path) : [required(`${at}.path`)]), ...(key ? [] : [required(`${at}.key`)]));
+    errors.push(...(volumeName ? dnsLabel(`${at}.volumeName`, volumeName) : [required(`${at}.volumeName`)]), ...(path ? relativePath(`${at}.path`, path) : [required(`${at}.path`)]), ...(key ? variableName(`${at}.key`, key) : [required(`${at}.key`)]));
   }
   const count = Object.values(from).filter((source) => source !== undefined).length;
   if (count === 0) errors.push(invalidValue(field, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"));
@@ -36,6 +36,17 @@ function validateValueFrom(field: string, from: Frozen<EnvVarSource>, value: str
 
 function validateKeyRef(field: string, { name = "", key }: { readonly name?: string; readonly key: string }): FieldError[] {
   return [...dnsSubdomain(`${field}.name`, name), ...(key ? validateConfigKey(`${field}.key`, key) : [required(`${field}.key`)])];
+}
+
+/** Files with variables are read from volumes that are there before any container and that no one else fills. */
+export function validateEnvFileVolumes(field: string, env: Frozen<EnvVar[]> | undefined, volumes: Frozen<Volume[]> = []): FieldError[] {
+  return (env ?? []).flatMap(({ valueFrom }, index) => {
+    const name = valueFrom?.fileKeyRef?.volumeName;
+    if (name === undefined) return [];
+    const volume = volumes.findLast((each) => each.name === name), at = `${field}[${index}].valueFrom.fileKeyRef.volumeName`;
+    if (!volume) return [notFoundValue(at, name)];
+    return volume.emptyDir ? [] : [invalidValue(at, name, "referenced volume must be of type emptyDir")];
+  });
 }
 
 export const envFields = ["metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"];

@@ -33,6 +33,15 @@ test.each([
 ] as [string, Partial<PodSpec>, string[]][])("spec: %s", (_, spec, expected) => expect(errors(spec)).toEqual(expected));
 
 const c = "spec.containers[0]";
+test("a file with variables is in an emptyDir of the pod", () => {
+  const from = (volumes: Volume[], volumeName = "v", key = "K"): string[] => errors({ volumes, ...withContainer({ env: [{ name: "A", valueFrom: { fileKeyRef: { volumeName, path: "f.env", key } } }] }) });
+  const at = `${c}.env[0].valueFrom.fileKeyRef`;
+  expect(from([{ name: "v", emptyDir: {} }])).toEqual([]);
+  expect(from([])).toEqual([`${at}.volumeName: Not found: "v"`]);
+  expect(from([{ name: "v", hostPath: { path: "/etc" } }])).toEqual([`${at}.volumeName: Invalid value: "v": referenced volume must be of type emptyDir`]);
+  expect(from([{ name: "v", emptyDir: {} }], "v", "A=B").join()).toStartWith(`${at}.key: Invalid value: "A=B"`);
+});
+
 test.each([
   ["a port's range", { ports: [{ containerPort: 70000 }] }, [`${c}.ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive`]],
   ["no port", { ports: [{} as never] }, [`${c}.ports[0].containerPort: Required value`]],
