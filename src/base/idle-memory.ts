@@ -1,3 +1,4 @@
+import { unmapCleanPages } from "./clean-pages.ts";
 import type { Clock } from "./clock.ts";
 
 /** What is read of the process, and done to it. */
@@ -6,7 +7,7 @@ export interface ProcessMemory {
   rss(): number;
   /** Milliseconds of CPU used so far, by all threads. */
   cpu(): number;
-  /** Gives back what isn't needed: garbage, compiled code (compiled again where it runs again), free pages of the allocators. */
+  /** Gives back what isn't needed: garbage, compiled code (compiled again where it runs again), free pages of the allocators, pages of the executable. */
   shrink(): void;
 }
 
@@ -22,7 +23,10 @@ export const ownMemory: ProcessMemory = {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1000;
   },
-  shrink: () => Bun.shrink(),
+  shrink() {
+    Bun.shrink();
+    unmapCleanPages();
+  },
 };
 
 /**

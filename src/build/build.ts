@@ -32,7 +32,7 @@ await run([process.execPath, "src/build/descriptions.ts"], "collecting the field
 for (const name of wanted) {
   const outfile = join("dist", name);
   await run([
-    process.execPath, "build", "--compile", "--minify", "--bytecode", "--format=esm", `--target=${targets[name]}`, "--compile-exec-argv=--smol",
+    process.execPath, "build", "--compile", "--minify", "--bytecode", "--splitting", "--format=esm", `--target=${targets[name]}`, "--compile-exec-argv=--smol",
     "--no-compile-autoload-bunfig", "--no-compile-autoload-dotenv", "--define", `SKIFF_BUILD=${JSON.stringify(build)}`, "--outfile", outfile, ...entrypoints,
   ], `building ${name}`);
   const megabytes = (Bun.file(join(root, outfile)).size / 1e6).toFixed(1);
