@@ -34,7 +34,7 @@ export function containerMounts(pod: Pod, container: Container, { volumes, podVo
     if (volume.image) return { containerPath: absolute(mount.mountPath), image: { image: volume.image }, ...(subPath ? { imageSubPath: subPath } : {}), readonly: true };
     return {
       containerPath: absolute(mount.mountPath),
-      hostPath: subPath ? volumes.subPath(pod, mount.name, volume.path, subPath, container.name, index) : volume.path,
+      hostPath: subPath ? prepared(mount.name, container.name, () => volumes.subPath(pod, mount.name, volume.path, subPath, container.name, index)) : volume.path,
       readonly: (mount.readOnly ?? false) || (volume.readOnly ?? false),
       propagation: propagation[mount.mountPropagation ?? "None"], ...(isRecursive ? { recursiveReadOnly: true } : {}),
     };
@@ -52,6 +52,15 @@ export function containerMounts(pod: Pod, container: Container, { volumes, podVo
   chmodSync(messageFile, 0o666);
   mounts.push({ containerPath: messagePath, hostPath: messageFile, readonly: false });
   return mounts;
+}
+
+/** As Kubernetes words it, with the reason. */
+function prepared(volume: string, container: string, subPath: () => string): string {
+  try {
+    return subPath();
+  } catch (error) {
+    throw new Error(`failed to prepare subPath for volumeMount "${volume}" of container "${container}": ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** The volumes that the container wants as devices. */

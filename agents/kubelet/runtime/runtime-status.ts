@@ -1,5 +1,6 @@
 import { CriError, GrpcCode, type ContainerRuntime } from "../../cri/cri.ts";
 import { ContainerState, PodSandboxState, type Container as CriContainer, type ContainerStatus as CriContainerStatus, type LinuxContainerResources, type PodSandbox } from "../../cri/generated/messages.ts";
+import type { Pod } from "../pod/pod.ts";
 import { containerNameLabel, podNameLabel, podNamespaceLabel, podUidLabel, readContainerFacts, type ContainerFacts } from "./labels.ts";
 
 /** One container the runtime knows, running or dead. Times are in milliseconds since the Unix epoch. */
@@ -79,6 +80,16 @@ export async function listRuntimePods({ runtime }: ContainerRuntime): Promise<Ru
     if (resources) pods.get(container.labels?.[podUidLabel] ?? "")?.resources.set(container.labels?.[containerNameLabel] ?? "", resources);
   }
   return pods;
+}
+
+/** What runs now, as the runtime has it, whoever wanted it: each pod with a sandbox that is up, and its running containers. */
+export async function listRunningPods({ runtime }: ContainerRuntime): Promise<Pick<Pod, "metadata" | "spec">[]> {
+  const [{ items = [] }, { containers = [] }] = await Promise.all([runtime.listPodSandbox({}), runtime.listContainers({})]);
+  const running = containers.filter(({ state }) => state === ContainerState.CONTAINER_RUNNING);
+  return items.filter(({ labels, state }) => labels?.[podUidLabel] && (state ?? PodSandboxState.SANDBOX_READY) === PodSandboxState.SANDBOX_READY).map(({ id, labels = {} }) => ({
+    metadata: { name: labels[podNameLabel], namespace: labels[podNamespaceLabel], uid: labels[podUidLabel] },
+    spec: { containers: running.filter(({ podSandboxId }) => podSandboxId === id).map((container) => ({ name: container.labels?.[containerNameLabel] ?? "", image: container.image?.image })) },
+  }));
 }
 
 /** Reads one pod, afresh: two list calls filtered by the pod's label, then one status call for each sandbox and container. */

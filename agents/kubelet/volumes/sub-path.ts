@@ -75,7 +75,7 @@ function makeDirectories(root: string, wanted: string): void {
   try {
     for (const element of relative(existing, wanted).split(sep)) {
       const made = `/proc/self/fd/${handle}/${element}`;
-      mkdirSync(made);
+      makeDirectory(made, element);
       const next = openSync(made, pathOnly | constants.O_NOFOLLOW);
       closeSync(handle);
       handle = next;
@@ -84,6 +84,16 @@ function makeDirectories(root: string, wanted: string): void {
     }
   } finally {
     closeSync(handle);
+  }
+}
+
+/** A link that leads nowhere yet is no place to make one at. */
+function makeDirectory(path: string, name: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") throw new Error(`subPath element ${JSON.stringify(name)} is a link that leads nowhere`, { cause: error });
+    throw error;
   }
 }
 
