@@ -71,6 +71,7 @@ export async function enrolOnce({ store, nodeName, token, ...options }: Omit<Enr
   const pairs = Object.fromEntries(made.map(([name, { key }]) => [name, { certificate: certificates[name], key }])) as Record<IdentityName, KeyPair>;
   const membership = { nodeName, serverCa, clientCa, pairs, addresses, cluster, server: url, servers: told };
   store.write(membership);
+  if (!before && token?.caHash === undefined) log.warn("The token did not name the CA: this server's was trusted unseen. A token that begins with K10, as \"skiff token\" prints it, is checked", { server: url, caHash: caHash(serverCa) });
   log.info("This machine has its certificates", { server: url, node: nodeName });
   return membership;
 }
@@ -98,8 +99,7 @@ async function pinnedCa(url: string, before: Membership | undefined, token: Join
   const pem = firstCertificate(await answer.text());
   if (!answer.ok || pem === undefined) throw new Error(`${url} is no Skiff server: it answers ${caPath} with ${answer.status} and no certificate; correct --server`);
   const hash = caHash(pem);
-  if (token?.caHash === undefined) log.warn("The token does not name the CA: this server's is trusted unseen. A token that begins with K10, as \"skiff token\" prints it, would be checked", { server: url, caHash: hash });
-  else if (token.caHash !== hash) throw new Error(`${url} has the CA ${hash}, and the token is for the one with ${token.caHash}: take the token from that server ("skiff token"), or correct --server; if both are right, somebody stands between`);
+  if (token?.caHash !== undefined && token.caHash !== hash) throw new Error(`${url} has the CA ${hash}, and the token is for the one with ${token.caHash}: take the token from that server ("skiff token"), or correct --server; if both are right, somebody stands between`);
   return pem;
 }
 
@@ -124,10 +124,10 @@ async function ask(url: string, init: BunFetchRequestInit, signal: AbortSignal):
 function explained(server: string, cause: NodeJS.ErrnoException): Error {
   const { code = "", message } = cause;
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return new Unreachable(`the certificate of ${server} is not for that address: start the server with --tls-san ${new URL(server).hostname}, or name it as it is called in its certificate`, { cause });
-  if (/CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/.test(code)) return new Unreachable(`the certificate of ${server} is not valid by this machine's clock, which shows ${new Date().toISOString()}: set the clock; if it is right, restart the server, which renews its certificate then`, { cause });
+  if (/CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/.test(code)) return new Unreachable(`the certificate of ${server} is not valid by this machine's clock, which shows ${new Date().toISOString().slice(0, 10)}: set the clock; if it is right, restart the server, which renews its certificate then`, { cause });
   if (/CERT|UNABLE_TO|SELF_SIGNED/.test(code)) return new Unreachable(`${server} shows a certificate that this cluster's CA has not signed (${code}): correct --server; if it is right, the server was made anew, and this machine joins the new one once it was uninstalled`, { cause });
   const why: Record<string, string> = { ECONNREFUSED: "the connection was refused", ENOTFOUND: "the name is not known" };
-  return new Unreachable(`${server} does not answer (${cause.name === "TimeoutError" ? `not within ${attemptMs / 1000} s` : why[code] ?? message})`, { cause });
+  return new Unreachable(`${server} does not answer (${cause.name === "TimeoutError" ? "not in time" : why[code] ?? message})`, { cause });
 }
 
 function refusal(status: number, text: string): Error {

@@ -96,8 +96,9 @@ export class AgentTunnel {
         this.#refused = error instanceof WebSocketRefused;
         if (error instanceof WebSocketRefused && error.status === 401) this.options.onUnauthorized?.();
         const reason = (error as Error).message;
-        if (reason !== told) log.warn(this.#refused ? "The server can't be reached by a tunnel; the agent goes on by plain HTTPS, and tries again" : "The server can't be reached, will try again", { server: url, reason });
-        told = reason;
+        // Whoever gave it up has said so.
+        if (reason !== told && !givenUp.aborted) log.warn(this.#refused ? "The server can't be reached by a tunnel; the agent goes on by plain HTTPS, and tries again" : "The server can't be reached, will try again", { server: url, reason });
+        if (!givenUp.aborted) told = reason;
         this.#release();
         if (!this.#refused) servers.failed(givenUp);
       }
@@ -124,6 +125,11 @@ export class AgentTunnel {
     this.#attemptedAt = now;
   }
 
+  /** A request by plain HTTPS has not reached the server. While there is a tunnel to it, it is there all the same: the request began before. */
+  unreachable(givenUp: AbortSignal): void {
+    if (!this.isUp) this.options.servers.failed(givenUp);
+  }
+
   /** Tells the server that the kubelet is alive, and all is as it last reported. False while there is no tunnel. */
   heartbeat(): boolean {
     if (!this.isUp) return false;
@@ -135,7 +141,7 @@ export class AgentTunnel {
   checkAddress(): boolean {
     const { localAddresses = systemAddresses } = this.options;
     if (!this.#session || localAddresses().includes(this.#localAddress)) return true;
-    this.#session.destroy("this machine's address has changed");
+    this.#session.destroy(`this machine doesn't have the address ${this.#localAddress} any more, or its cable is out`);
     return false;
   }
 
@@ -201,7 +207,7 @@ export class AgentTunnel {
     this.#release();
     this.#restored.abort(new Error("the tunnel is up again"));
     const over = new AbortController();
-    const stop = (): void => session.close(1000, "the agent stops");
+    const stop = (): void => session.close(1000, (signal.reason as Error).message);
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
     const watching = this.#keepAlive(session, over.signal);

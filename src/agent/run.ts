@@ -165,7 +165,7 @@ class AgentProcess {
     const membership = this.#membership;
     const client = this.#contact.observe(createHttpClient({
       endpoint: () => membership.endpoint(identity), timeout: requestMs, userAgent: `skiff-agent/${gitVersion}`,
-      onUnreachable: ({ givenUp }) => givenUp && membership.servers.failed(givenUp), onUnauthorized: () => membership.refused(),
+      onUnreachable: ({ givenUp }) => givenUp && this.#tunnel.unreachable(givenUp), onUnauthorized: () => membership.refused(),
       transport: this.#tunnel.transport(AgentRole[identity]),
     }));
     const informers = createReflectingInformers({ client, clock: this.#clock, contact: this.#contact, ...memory }, signal);

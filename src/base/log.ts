@@ -51,11 +51,14 @@ function renderJson(record: LogRecord): string {
 
 function quote(value: unknown): string {
   const text = plain(value);
-  const shown = typeof text === "string" ? text : JSON.stringify(text) ?? "undefined";
+  const shown = typeof text === "string" ? text : isTexts(text) ? text.join(",") : JSON.stringify(text) ?? "undefined";
   return /[\s"=]/.test(shown) ? JSON.stringify(shown) : shown;
 }
 
+const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === "string");
+
 function plain(value: unknown): unknown {
   if (!(value instanceof Error)) return value;
-  return value.cause instanceof Error ? `${value.message}: ${String(plain(value.cause))}` : value.message;
+  const cause = value.cause instanceof Error ? String(plain(value.cause)) : "";
+  return value.message.includes(cause) ? value.message : `${value.message}: ${cause}`;
 }

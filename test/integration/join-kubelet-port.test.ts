@@ -1,6 +1,9 @@
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { dlopen } from "bun:ffi";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { NodeMembership } from "../../agents/join/node-membership.ts";
 import { delegatedAccess } from "../../src/agent/delegated-access.ts";
@@ -46,7 +49,22 @@ async function startNode(server: JoinServer, name = "edge-1") {
   return { front, clock, node, reviews: () => reviews, url: `https://127.0.0.1:${front.port}`, [Symbol.asyncDispose]: () => front.stop({ graceMs: 0 }) };
 }
 
-const connectorOf = ({ api, pki }: JoinServer, client = pki.kubeletClient) => kubeletPorts({ nodes: api.informers.informer(nodes).lister, serverCa: pki.serverCa.certificate, client: () => client });
+const connectorOf = ({ api, pki }: JoinServer, client = pki.kubeletClient, patienceMs?: number) => kubeletPorts({ nodes: api.informers.informer(nodes).lister, serverCa: pki.serverCa.certificate, client: () => client, ...(patienceMs ? { patienceMs } : {}) });
+
+const libc = dlopen("libc.so.6", {
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" }, bind: { args: ["i32", "ptr", "u32"], returns: "i32" }, listen: { args: ["i32", "i32"], returns: "i32" },
+  getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" }, close: { args: ["i32"], returns: "i32" },
+}).symbols;
+
+/** A port that takes one connection without a word; after that the system answers none, as if the machine were off. */
+async function deafPort() {
+  const stream = libc.socket(2, 1, 0), address = new Uint8Array([2, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+  expect([libc.bind(stream, address, address.length), libc.listen(stream, 0), libc.getsockname(stream, address, new Uint32Array([address.length]))]).toEqual([0, 0, 0]);
+  const port = address[2]! * 256 + address[3]!;
+  const taken = connect({ host: "127.0.0.1", port });
+  await once(taken, "connect");
+  return { port, [Symbol.dispose]: () => void (taken.destroy(), libc.close(stream)) };
+}
 
 test("the server reaches the kubelet at the address its Node tells, with query and body", async () => {
   await using server = await startJoinServer();
@@ -64,6 +82,16 @@ test("a node without an address can't be reached, nor one that is gone", async (
   const ports = connectorOf(server);
   await server.client.create(nodes, { metadata: { name: "bare" }, spec: {} } as never);
   expect([ports.connect("bare"), ports.connect("nobody")]).toEqual([undefined, undefined]);
+  ports.close();
+});
+
+test.each([[{}], [{ upgrade: "websocket", connection: "Upgrade" }]])("a machine that doesn't answer at all is waited for no longer than that, with headers %j", async (headers) => {
+  await using server = await startJoinServer();
+  await using _node = await startNode(server);
+  using deaf = await deafPort();
+  await server.client.patch(nodes, { name: "edge-1" }, { type: "application/merge-patch+json", body: { status: { daemonEndpoints: { kubeletEndpoint: { Port: deaf.port } } } } }, { subresource: "status" });
+  const ports = connectorOf(server, undefined, 300);
+  expect(await exchange(ports.connect("edge-1")!, { url: "/exec/a/b", headers }).done.then(() => "answered", (error: Error) => error.message)).toContain("no connection");
   ports.close();
 });
 

@@ -407,6 +407,18 @@ describe("a connection that is lost", () => {
     expect([await first, await transport.carrier()]).toEqual([undefined, undefined]);
   });
 
+  test("a request that failed beside it tells nothing of a server to which it is up; without it, it does", async () => {
+    const { agent, relay } = await throughRelay();
+    const { signal } = new AbortController();
+    agent.tunnel.unreachable(signal);
+    expect(agent.failures).toEqual([]);
+    await agent.stop();
+    relay.cut();
+    await eventually(() => expect(agent.tunnel.isUp).toBe(false));
+    agent.tunnel.unreachable(signal);
+    expect(agent.failures).toContain(signal);
+  });
+
   test("a server that nobody answers for is told of, so that another one is taken", async () => {
     const agent = await startAgent({ port: 1 });
     await eventually(() => expect(agent.failures.length).toBeGreaterThan(0));

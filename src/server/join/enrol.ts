@@ -11,6 +11,7 @@ import type { Lister } from "../../client/informer.ts";
 import { isIp, leafDays, signRequest, type KeyPair } from "../pki/certificate.ts";
 import { tokenProblem } from "./join-credentials.ts";
 import { forgetCommand, matchesPassword, nodePasswordKey, nodePasswordSecret } from "./node-password.ts";
+import type { refusalLog } from "./refusals.ts";
 
 export interface EnrolDependencies {
   /** May read and write Secrets of kube-system. */
@@ -38,16 +39,17 @@ const mostBytes = 64 << 10;
  * Takes a machine in as a node, or gives a node new certificates. It proves who it is by its node password once it is known; before that it
  * needs a token. Certificates are for the name that was proven, whatever the requests say. Throws a StatusError whose message is for the administrator.
  */
-export async function enrol(dependencies: EnrolDependencies, request: HttpRequest): Promise<Enrolment> {
+export async function enrol(dependencies: EnrolDependencies & { refusals: ReturnType<typeof refusalLog> }, request: HttpRequest): Promise<Enrolment> {
+  const { cluster, servers, clientCa, refusals } = dependencies;
   const asked = parseRequest(await request.body());
   if (!dependencies.ready()) throw serviceUnavailable("the server is starting");
   try {
     await admit(dependencies, asked, request);
   } catch (error) {
-    log.warn("A machine was not let in", { node: asked.nodeName, address: request.remoteAddress, error });
+    refusals.refused({ node: asked.nodeName, address: request.remoteAddress, error: error as Error });
     throw error;
   }
-  const { cluster, servers, clientCa } = dependencies;
+  refusals.admitted({ node: asked.nodeName, address: request.remoteAddress });
   const certificates = await sign(dependencies, asked);
   log.info("A node got its certificates", { node: asked.nodeName, address: request.remoteAddress });
   return { certificates, clientCa: clientCa.certificate, cluster, servers: servers() };

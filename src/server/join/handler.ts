@@ -3,6 +3,7 @@ import type { HttpHandler, HttpRequest, HttpResponse } from "../../base/http.ts"
 import { caPath, clusterPath, enrolPath } from "../../base/join/enrolment.ts";
 import { logger } from "../../base/log.ts";
 import { enrol, type EnrolDependencies, tellCluster } from "./enrol.ts";
+import { refusalLog } from "./refusals.ts";
 
 export interface JoinRoutes extends EnrolDependencies {
   /** Further paths below `/v1-skiff/`, which check by themselves who asks. */
@@ -16,14 +17,15 @@ const log = logger("join");
  * who joins can be authenticated there yet; all other paths go on to `api`.
  */
 export function withJoin(api: HttpHandler, dependencies: JoinRoutes): HttpHandler {
+  const remembering = { ...dependencies, refusals: refusalLog(log) };
   return (request, response) => {
     const [path = ""] = request.url.split("?", 1);
     if (path !== caPath && !path.startsWith("/v1-skiff/")) return api(request, response);
-    return answer(dependencies, path, request, response);
+    return answer(remembering, path, request, response);
   };
 }
 
-async function answer(dependencies: JoinRoutes, path: string, request: HttpRequest, response: HttpResponse): Promise<void> {
+async function answer(dependencies: JoinRoutes & Parameters<typeof enrol>[0], path: string, request: HttpRequest, response: HttpResponse): Promise<void> {
   try {
     const more = dependencies.routes?.[path];
     if (more) return await more(request, response);

@@ -6,6 +6,7 @@ import { newExchange } from "../../apiserver/exchange.ts";
 import type { NodeConnector } from "../../apiserver/handlers/handler.ts";
 import { forwardUpgrade } from "../../apiserver/handlers/connect/upgrade-proxy.ts";
 import type { HeaderFields, HttpHandler, HttpRequest, HttpResponse } from "../../base/http.ts";
+import { dialTcp } from "../../base/stream/dial.ts";
 import type { Lister } from "../../client/informer.ts";
 import type { KeyPair } from "../pki/certificate.ts";
 
@@ -20,13 +21,18 @@ export interface KubeletPortOptions {
   serverCa: string;
   /** What the API server shows to kubelets; asked for anew since it is renewed. */
   client(): KeyPair;
+  /** How long a machine may take to answer a connection, in milliseconds. */
+  patienceMs?: number;
 }
+
+/** A machine that is off answers nothing at all, and the system would try for minutes. */
+const defaultPatienceMs = 10_000;
 
 /** Idle connections kept to each kubelet. */
 const mostIdle = 2;
 
 /** Reaches kubelets at the address and port that their Nodes tell, as kube-apiserver does; the certificate must be the node's. */
-export function kubeletPorts({ nodes, serverCa, client }: KubeletPortOptions): NodeConnector & { close(): void } {
+export function kubeletPorts({ nodes, serverCa, client, patienceMs = defaultPatienceMs }: KubeletPortOptions): NodeConnector & { close(): void } {
   const agent = new Agent({ keepAlive: true, maxFreeSockets: mostIdle });
   return {
     connect(nodeName) {
@@ -35,6 +41,7 @@ export function kubeletPorts({ nodes, serverCa, client }: KubeletPortOptions): N
       const handler: HttpHandler = async (request, response) => {
         const { certificate, key } = client();
         const tls = { servername: nodeName, ca: serverCa, cert: certificate, key, rejectUnauthorized: true };
+        await mustAnswer(address, patienceMs);
         const [path = "", search = ""] = request.url.split(/\?(.*)/s);
         if (request.headers["upgrade"]) return forwardUpgrade(newExchange(request, response), { scheme: "https", ...address, path, search, tls, authority: `${nodeName}:${address.port}`, headers: forwarded(request) });
         await relay(await send({ ...address, ...tls, agent }, request), response);
@@ -56,6 +63,14 @@ function addressOf(nodes: Lister<Node>, nodeName: string): KubeletAddress | unde
 const notForwarded = new Set(["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "content-length", "host", "authorization", "date"]);
 
 const forwarded = ({ headers }: HttpRequest): Record<string, string> => Object.fromEntries(Object.entries(headers).filter(([name]) => !notForwarded.has(name) && !name.startsWith("impersonate-")));
+
+async function mustAnswer({ host, port }: KubeletAddress, timeoutMs: number): Promise<void> {
+  try {
+    (await dialTcp({ hostname: host, port, timeoutMs })).destroy();
+  } catch (error) {
+    throw serviceUnavailable(`error dialing backend: ${(error as Error).message}`);
+  }
+}
 
 async function send(where: KubeletAddress & { agent: Agent }, request: HttpRequest): Promise<IncomingMessage> {
   const body = await request.body();
