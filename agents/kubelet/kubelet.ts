@@ -42,9 +42,10 @@ import { References } from "./pod/references.ts";
 import { ProbeManager } from "./probes/probe-manager.ts";
 import { ResizeCheckpoints } from "./resize/checkpoints.ts";
 import { Resizer } from "./resize/resizer.ts";
-import { readRuntimePod } from "./runtime/runtime-status.ts";
+import { listRunningPods, readRuntimePod } from "./runtime/runtime-status.ts";
 import { kubeletHandler } from "./server/kubelet-handler.ts";
 import { createStats } from "./stats/stats.ts";
+import { Terminations } from "./stats/terminations.ts";
 import { staticPodSource } from "./static-pods/source.ts";
 import { StatusManager } from "./status/status-manager.ts";
 import { createStreaming, type Streaming } from "./streaming/streaming.ts";
@@ -132,7 +133,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const kept = new KeptAnswers({ clock, values: options.values });
   const tokens = serviceAccountTokens({ client, clock, kept });
   const probes = new ProbeManager({ runtime, recorder, clock, onChange: wake });
-  const apiStatuses = new StatusManager({ client, clock, log, signal: stop.signal });
+  const terminations = new Terminations();
+  const apiStatuses = new StatusManager({ client, clock, log, signal: stop.signal, onSet: (before, after) => terminations.changed(before, after) });
   const pulls = new PullRecords(join(rootDir, "image-pulls.json"), settings.imagePullCredentialsVerificationPolicy ?? "NeverVerifyPreloadedImages", log);
   const puller = new ImagePuller({ runtime, recorder, clock, records: pulls, parallel: settings.serializeImagePulls ? 1 : settings.maxParallelImagePulls, presentWillDo: () => isAutonomous(ownNode.lister.get(nodeName)) });
   const ownNode = informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
@@ -198,7 +200,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     volumesInUse: () => csi.volumes.inUse(), pressures: () => protection.pressures(), goingDown: () => protection.goingDown(),
   });
   const stats = createStats({
-    nodeName, runtime, clock, cgroups, rootDir, logDir: context.logDir, pods: () => workers.pods(), volumes: (uid) => volumes.mountedBy(uid), probes: () => probes.results(),
+    nodeName, runtime, clock, cgroups, rootDir, logDir: context.logDir, pods: () => workers.pods(), volumes: (uid) => volumes.mountedBy(uid), probes: () => probes.results(), terminations,
   });
   const collector = new ImageCollector({
     runtime, recorder, clock, log, nodeName, pods: () => workers.pods(), pinned: options.pinnedImages ?? (() => new Set()), onDeleted: (left) => pulls.retain(left),
@@ -213,7 +215,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   });
   const handler = kubeletHandler({
     stats: { ...stats.routes, ...(options.proxyMetrics ? { proxyMetrics: options.proxyMetrics } : {}) },
-    log, now: () => clock.now(), findPod: (namespace, name) => workers.find(namespace, name), pods: () => workers.pods(), read: (uid) => readRuntimePod(runtime, uid),
+    log, now: () => clock.now(), findPod: (namespace, name) => workers.find(namespace, name), pods: () => workers.pods(), runningPods: () => listRunningPods(runtime), read: (uid) => readRuntimePod(runtime, uid),
     streaming: options.streaming ?? createStreaming({
       exec: async (request) => (await runtime.runtime.exec(request)).url ?? "",
       attach: async (request) => (await runtime.runtime.attach(request)).url ?? "",

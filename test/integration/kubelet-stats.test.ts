@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { memoryTotal } from "../../agents/kubelet/node/capacity.ts";
+import type { PodList } from "../../src/apis/generated/core/v1.ts";
 import type { PodStats, Summary } from "../../agents/kubelet/stats/summary-api.ts";
 import { eventually } from "../support/eventually.ts";
 import { call, startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
@@ -110,7 +111,18 @@ test("/metrics/probes counts probes, /metrics pods and containers", async () => 
   const own = await get("/metrics");
   expect(own).toContain("kubelet_running_pods 1\n");
   expect(own).toContain('kubelet_running_containers{container_state="running"} 2\n');
+  const running = JSON.parse(await get("/runningpods/")) as PodList;
+  expect(running.items.map(({ metadata, spec }) => [metadata.name, spec.containers.map(({ name }) => name).sort()])).toEqual([["busy", ["idle", "worker"]]]);
   expect(own).toMatch(/^process_resident_memory_bytes \d/m);
+});
+
+test("/metrics counts containers that ended", async () => {
+  await node.createPod("ends", { restartPolicy: "Never", containers: [{ name: "c", command: ["sh", "-c", "exit 9"] }] });
+  await node.podWhen("ends", ({ status }) => status?.phase === "Failed");
+  expect(await get("/metrics")).toContain('kubelet_terminated_containers_total{container_type="container",exit_code="9",reason="Error"} 1\n');
+  // Still running, as the runtime has it, are those that run.
+  const running = JSON.parse(await get("/runningpods/")) as PodList;
+  expect(running.items.flatMap(({ spec }) => spec.containers.map(({ name }) => name)).sort()).toEqual(["idle", "worker"]);
 });
 
 test("other paths are nobody's", async () => {

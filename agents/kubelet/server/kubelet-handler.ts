@@ -13,6 +13,8 @@ export interface KubeletHandlerOptions {
   now(): number;
   findPod(namespace: string, name: string): PodWorker | undefined;
   pods(): readonly Pod[];
+  /** What the runtime has, wanted or not. */
+  runningPods(): Promise<readonly Pod[]>;
   read(uid: string): Promise<RuntimePod>;
   streaming: Streaming;
   stats: StatsRoutesOptions;
@@ -21,7 +23,7 @@ export interface KubeletHandlerOptions {
 type Route = (request: HttpRequest, response: HttpResponse, path: readonly string[], query: URLSearchParams) => void | Promise<void>;
 
 /**
- * The kubelet's own API, as the API server speaks it: `/containerLogs/<namespace>/<pod>/<container>`, `/exec/…`, `/attach/…`, `/portForward/<namespace>/<pod>`, `/pods`, `/stats/summary`,
+ * The kubelet's own API, as the API server speaks it: `/containerLogs/<namespace>/<pod>/<container>`, `/exec/…`, `/attach/…`, `/portForward/<namespace>/<pod>`, `/pods`, `/runningpods/`, `/stats/summary`,
  * `/metrics…`, `/healthz`.
  * It trusts its caller: whoever puts it on a network checks first who is asking.
  */
@@ -43,7 +45,8 @@ export function kubeletHandler(options: KubeletHandlerOptions): HttpHandler {
   const routes: Record<string, Route> = {
     ...statsRoutes(options.stats),
     healthz: (_, response) => response.send(200, { "Content-Type": "text/plain; charset=utf-8" }, "ok"),
-    pods: (_, response) => response.send(200, { "Content-Type": "application/json" }, JSON.stringify({ kind: "PodList", apiVersion: "v1", metadata: {}, items: options.pods() })),
+    pods: (_, response) => sendPods(response, options.pods()),
+    runningpods: async (_, response) => sendPods(response, await options.runningPods()),
     containerLogs: (request, response, path, query) => {
       const { worker, container } = target(path);
       return serveLogs(request, response, { worker, container, query, now: options.now(), read: () => options.read(worker.uid) });
@@ -79,6 +82,9 @@ export function kubeletHandler(options: KubeletHandlerOptions): HttpHandler {
     }
   };
 }
+
+const sendPods = (response: HttpResponse, items: readonly Pod[]): void =>
+  response.send(200, { "Content-Type": "application/json" }, JSON.stringify({ kind: "PodList", apiVersion: "v1", metadata: {}, items }));
 
 /** The kubelet's own names, and those of the API. */
 function streamsOf(query: URLSearchParams): { stdin: boolean; stdout: boolean; stderr: boolean; tty: boolean } {

@@ -8,16 +8,18 @@ import type { ProbeResults } from "../probes/probe-manager.ts";
 import { exposition, type Family } from "./exposition.ts";
 import type { FilesystemUsage } from "./node-usage.ts";
 import type { PodDisks, VolumeDisk } from "./pod-disk.ts";
+import type { Terminations } from "./terminations.ts";
 
 export interface KubeletMetricsOptions {
   nodeName: string;
   runtime: ContainerRuntime;
   disks: PodDisks;
   pods(): readonly Pod[];
+  terminations: Terminations;
 }
 
 /** `/metrics`: those of a kubelet that dashboards and alerts know, and the process's. Throws `CriError`. Source: https://kubernetes.io/docs/reference/instrumentation/metrics/ */
-export function kubeletMetrics({ nodeName, runtime, disks, pods }: KubeletMetricsOptions): () => Promise<string> {
+export function kubeletMetrics({ nodeName, runtime, disks, pods, terminations }: KubeletMetricsOptions): () => Promise<string> {
   const own = createMetrics();
   registerProcessMetrics(own);
   return async () => {
@@ -33,6 +35,7 @@ export function kubeletMetrics({ nodeName, runtime, disks, pods }: KubeletMetric
           .map(([name, state]) => ({ labels: { container_state: String(name) }, value: withState(state as ContainerState) })),
       },
       { name: "kubelet_desired_pods", type: "gauge", help: "The number of pods the kubelet is being instructed to run. static is true if the pod is not from the apiserver.", points: [{ labels: { static: "" }, value: pods().filter(({ status }) => !isTerminal(status?.phase)).length }] },
+      terminations.family,
       ...volumeFamilies(volumes),
       { name: "kubernetes_build_info", type: "gauge", help: "A metric with a constant '1' value labeled by major, minor, git version, git commit, git tree state, build date, Go version, and compiler from which Kubernetes was built, and platform on which it is running.", points: [{ labels: { git_version: gitVersion, git_commit: gitCommit, platform: `linux/${process.arch === "x64" ? "amd64" : process.arch}` }, value: 1 }] },
     ]) + own.render();

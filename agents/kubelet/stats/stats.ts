@@ -11,6 +11,7 @@ import { kubeletMetrics, probeMetrics } from "./kubelet-metrics.ts";
 import { NodeStats } from "./node-stats.ts";
 import { PodDisks, type PodDisksOptions } from "./pod-disk.ts";
 import { summarize } from "./summary.ts";
+import type { Terminations } from "./terminations.ts";
 
 export interface StatsOptions {
   nodeName: string;
@@ -23,6 +24,7 @@ export interface StatsOptions {
   /** Where a pod's volumes lie, by name. */
   volumes: PodDisksOptions["volumes"];
   probes(): Iterable<ProbeResults>;
+  terminations: Terminations;
 }
 
 /** What node and pods use: for eviction, and for whoever asks the kubelet. */
@@ -35,13 +37,13 @@ export interface Stats {
   routes: StatsRoutesOptions;
 }
 
-export function createStats({ nodeName, runtime, clock, cgroups, rootDir, logDir, pods, volumes, probes }: StatsOptions): Stats {
+export function createStats({ nodeName, runtime, clock, cgroups, rootDir, logDir, pods, volumes, probes, terminations }: StatsOptions): Stats {
   const node = new NodeStats({ runtime, clock, cgroups, reader: openCgroupReader(cgroups.tree.version), rootDir, pods });
   const disks = new PodDisks({ usages: new DiskUsages(clock), logDir, volumes });
   const summary = { nodeName, runtime, stats: node, disks, bootedAt: () => clock.now() - upSeconds() * 1000, ownUsage: () => ownUsage(clock) };
   return {
     node, disks,
-    routes: { stats: node, summary: (onlyCpuAndMemory) => summarize(summary, onlyCpuAndMemory), ownMetrics: kubeletMetrics({ nodeName, runtime, disks, pods }), probeMetrics: () => probeMetrics(probes()) },
+    routes: { stats: node, summary: (onlyCpuAndMemory) => summarize(summary, onlyCpuAndMemory), ownMetrics: kubeletMetrics({ nodeName, runtime, disks, pods, terminations }), probeMetrics: () => probeMetrics(probes()) },
   };
 }
 

@@ -10,6 +10,15 @@ import { isServerAway } from "../../../src/client/outage.ts";
 import type { Pod } from "../pod/pod.ts";
 import { isOwnCondition, isToldByKubelet } from "./conditions.ts";
 
+export interface StatusManagerOptions {
+  client: Client;
+  clock: Clock;
+  log: Logger;
+  signal: AbortSignal;
+  /** Each status, beside the one before it. */
+  onSet?(before: Frozen<PodStatus> | undefined, after: PodStatus): void;
+}
+
 interface Entry {
   pod: Pod;
   status: PodStatus;
@@ -26,12 +35,13 @@ export class StatusManager {
   readonly #handlers: ((uid: string) => void)[] = [];
   /** While the server is away one entry tries for all of them: a node with a hundred pods asks no more often than one with a single pod. */
   #outage?: { messenger: Entry; over: PromiseWithResolvers<void> };
-  constructor(private readonly options: { client: Client; clock: Clock; log: Logger; signal: AbortSignal }) {}
+  constructor(private readonly options: StatusManagerOptions) {}
 
   /** Never blocks. */
   set(pod: Pod, status: PodStatus): void {
-    const uid = pod.metadata.uid!;
-    const entry = this.#entries.get(uid) ?? { pod, status, written: pod.status ? canonical(pod.status as PodStatus) : undefined };
+    const uid = pod.metadata.uid!, known = this.#entries.get(uid);
+    this.options.onSet?.(known ? known.status : pod.status, status);
+    const entry = known ?? { pod, status, written: pod.status ? canonical(pod.status as PodStatus) : undefined };
     entry.pod = pod;
     entry.status = status;
     this.#entries.set(uid, entry);
