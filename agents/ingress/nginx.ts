@@ -14,6 +14,7 @@ export interface NginxOptions {
 }
 
 const stopTimeoutMs = 5000, takeTimeoutMs = 10_000;
+const mostSaid = 20;
 const restartBackoff = { firstMs: 200, maxMs: 30_000 };
 
 /**
@@ -22,8 +23,10 @@ const restartBackoff = { firstMs: 200, maxMs: 30_000 };
  */
 export class Nginx {
   #child: ReturnType<typeof Bun.spawn> | undefined;
-  /** The end of what nginx said. */
-  #said = "";
+  /** What the nginx of now has complained of, the last of it. */
+  #said: string[] = [];
+  /** Of what the log tells already: one that can't start is started again and again. */
+  #told = new Set<string>();
   #stopping = false;
   constructor(private readonly options: NginxOptions) {}
 
@@ -50,8 +53,11 @@ export class Nginx {
       if (child === "stop") break;
       const startedAt = clock.monotonic();
       if (await Promise.race([child.exited, stop]) === "stop") break;
-      log.warn("nginx ended, starting it again", { exitCode: child.exitCode, said: this.#said.trim() });
-      if (clock.monotonic() - startedAt > restartBackoff.maxMs) backoffMs = restartBackoff.firstMs;
+      if (clock.monotonic() - startedAt > restartBackoff.maxMs) {
+        backoffMs = restartBackoff.firstMs;
+        this.#told.clear();
+      }
+      this.#tell("nginx ended, starting it again", { exitCode: child.exitCode, signal: child.signalCode });
       await clock.sleep(backoffMs, signal).catch(() => undefined);
       backoffMs = Math.min(backoffMs * 2, restartBackoff.maxMs);
       if (!signal.aborted && this.#child === child) await this.#spawn();
@@ -70,7 +76,7 @@ export class Nginx {
     await this.#stopLeftovers();
     if (this.#stopping) return;
     rmSync(statusSocket(this.options.directory), { force: true });
-    this.#said = "";
+    this.#said = [];
     const child = Bun.spawn(["nginx", "-e", "stderr", "-p", this.options.directory, "-c", this.#file("nginx.conf")], { stdin: "ignore", stdout: "ignore", stderr: "pipe", detached: true });
     this.#child = child;
     this.options.group.add(child.pid);
@@ -79,20 +85,33 @@ export class Nginx {
   }
 
   async #listen(stderr: ReadableStream<Uint8Array>): Promise<void> {
-    const decoder = new TextDecoder();
+    const said = this.#said, decoder = new TextDecoder();
+    let rest = "";
     for await (const chunk of stderr) {
-      const text = decoder.decode(chunk, { stream: true });
-      this.#said = (this.#said + text).slice(-2000);
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+      rest = lines.pop()!;
       // A client that goes away and a pod that refuses are everyday; what is left concerns nginx itself.
-      for (const line of text.split("\n")) if (/\[(emerg|alert|crit)\]/.test(line)) this.options.log.warn("nginx has a problem", { said: line });
+      for (const problem of lines.flatMap(problemIn)) {
+        if (said.includes(problem)) continue;
+        said.push(problem);
+        if (said.length > mostSaid) said.shift();
+        this.#tell("nginx has a problem", { problem });
+      }
     }
+  }
+
+  #tell(message: string, fields: Record<string, unknown>): void {
+    const text = JSON.stringify([message, fields]);
+    if (this.#told.has(text)) return;
+    this.#told.add(text);
+    this.options.log.warn(message, fields);
   }
 
   async #test(): Promise<void> {
     const { directory } = this.options;
     const child = Bun.spawn(["nginx", "-e", "stderr", "-p", directory, "-t", "-c", this.#file("candidate.conf")], { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
     const said = await new Response(child.stderr).text();
-    if (await child.exited !== 0) throw new Error(`nginx refuses the configuration: ${said.split("\n").find((line) => line.includes("[emerg]")) ?? said.trim()}`);
+    if (await child.exited !== 0) throw new Error(`nginx refuses the configuration: ${said.split("\n").flatMap(problemIn)[0] ?? said.trim()}`);
   }
 
   async #untilServed(generation: number, signal: AbortSignal): Promise<void> {
@@ -104,11 +123,12 @@ export class Nginx {
       if (await servedGeneration(directory) === generation) {
         // Only root speaks to it.
         chmodSync(statusSocket(directory), 0o600);
+        this.#told.clear();
         return;
       }
       await clock.sleep(20, signal);
     }
-    throw new Error(`nginx did not take the configuration into use: ${this.#said.split("\n").find((line) => line.includes("[emerg]")) ?? this.#said.trim()}`);
+    throw new Error(`nginx did not take the configuration into use: ${this.#said[0] ?? "it said nothing"}`);
   }
 
   /** Of a Skiff that was killed; or workers whose master was, which hold its ports. */
@@ -126,6 +146,14 @@ export class Nginx {
     await child.exited;
     clearTimeout(timer);
   }
+}
+
+/** What a line of nginx's says is wrong with nginx itself, for who has to mend it. */
+export function problemIn(line: string): string[] {
+  const problem = /\[(?:emerg|alert|crit)\] (?:\d+#\d+: )?(?:\*\d+ )?(.*)/.exec(line)?.[1];
+  if (!problem) return [];
+  const port = /^bind\(\) to .*:(\d+) failed \(98:/.exec(problem)?.[1];
+  return [port ? `port ${port} is taken by another program: stop that, or leave Ingresses to it with --disable ingress` : problem];
 }
 
 /** What the status socket says; undefined when nobody answers there. */
