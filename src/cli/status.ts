@@ -5,6 +5,8 @@ import { openMembership } from "../../agents/join/membership.ts";
 import { systemClock } from "../base/clock.ts";
 import { readIfExists } from "../base/files.ts";
 import { UsageError } from "../server/settings.ts";
+import { roleLabel } from "../server/node-role.ts";
+import { dataDirOption } from "./data-dir.ts";
 
 interface Connection { server: string; ca: string; cert: string; key: string }
 
@@ -17,7 +19,7 @@ interface Report {
 export function addStatusCommand(program: Command): void {
   program.command("status").description("Tell whether the server answers and its node is ready; on an agent, whether it has joined and is ready")
     .option("--kubeconfig <file>", "the administrator's kubeconfig (default: the one the server wrote)")
-    .option("--data-dir <dir>", "where the server keeps its data", "/var/lib/skiff")
+    .addOption(dataDirOption())
     .option("--wait <seconds>", "wait until all is ready, with progress", "0")
     .action(async (options: { kubeconfig?: string; dataDir: string; wait: string }) => {
       const seconds = Number(options.wait);
@@ -51,9 +53,11 @@ async function inspect({ kubeconfig, dataDir }: { kubeconfig?: string; dataDir: 
     const { items } = (await get(connection, "/api/v1/nodes")) as { items: Parameters<typeof nodeLine>[0][] };
     const lines = [`API server   ${connection.server}  ${version.gitVersion}`, ...items.map(nodeLine)];
     const agentless = readIfExists(`${dataDir}/server/agent-disabled`) !== undefined;
-    if (!items.length && !agentless) return { missing: "the node has not registered yet", lines };
-    const unready = items.filter((node) => !isReady(node));
-    return { missing: unready.length ? notReady(unready[0]!) : "", lines };
+    const own = items.filter(isServers);
+    if (!own.length && !agentless) return { missing: "the node has not registered yet", lines };
+    // Machines elsewhere may be off without anything being wrong here.
+    const unready = own.find((node) => !isReady(node));
+    return { missing: unready ? notReady(unready) : "", lines };
   } catch (error) {
     return { missing: `the API server does not answer at ${connection.server} (${(error as Error).message})`, lines: [] };
   }
@@ -79,8 +83,9 @@ async function inspectAgent(directory: string): Promise<Report> {
   return { missing: problem, lines: [] };
 }
 
-interface NodeView { metadata: { name?: string }; status?: { conditions?: { type: string; status: string; message?: string }[]; nodeInfo?: { containerRuntimeVersion?: string } } }
+interface NodeView { metadata: { name?: string; labels?: Record<string, string> }; status?: { conditions?: { type: string; status: string; message?: string }[]; nodeInfo?: { containerRuntimeVersion?: string } } }
 
+const isServers = (node: NodeView): boolean => node.metadata.labels?.[roleLabel] !== undefined;
 const readyCondition = (node: NodeView) => node.status?.conditions?.find((condition) => condition.type === "Ready");
 const isReady = (node: NodeView): boolean => readyCondition(node)?.status === "True";
 const notReady = (node: NodeView): string => `node ${node.metadata.name} is not ready yet: ${readyCondition(node)?.message ?? "it has said nothing"}`;

@@ -12,6 +12,7 @@ import { type BootstrapToken, bootstrapTokenKey, newBootstrapToken, secretOfToke
 import { readKubeconfig } from "../server/read-kubeconfig.ts";
 import { UsageError } from "../server/settings.ts";
 import { rotateToken, tokenFile } from "../server/token.ts";
+import { dataDirOption } from "./data-dir.ts";
 
 interface Where {
   dataDir: string;
@@ -20,7 +21,7 @@ interface Where {
 
 export function addTokenCommand(program: Command): void {
   const print = (text: string): void => void process.stdout.write(`${text}\n`);
-  const onServer = (command: Command): Command => command.option("--data-dir <dir>", "where the server keeps its data", "/var/lib/skiff");
+  const onServer = (command: Command): Command => command.addOption(dataDirOption());
   const withApi = (command: Command): Command => onServer(command).option("--kubeconfig <file>", "the administrator's kubeconfig (default: the one the server wrote)");
   const token = onServer(program.command("token").description("Print the token that joins a node to this server's cluster"))
     .action(({ dataDir }: Where) => print(joinToken(dataDir)));

@@ -2,7 +2,7 @@ import { nodes } from "../apis/core/node.ts";
 import type { Client } from "../client/client.ts";
 import type { InformerFactory } from "../client/informer.ts";
 
-const roleLabel = "node-role.kubernetes.io/control-plane";
+export const roleLabel = "node-role.kubernetes.io/control-plane";
 
 /**
  * Marks the server's own node, so that `kubectl get nodes` shows its role. A kubelet may not do so itself: labels of kubernetes.io decide

@@ -1,0 +1,23 @@
+import { Option } from "commander";
+import { load } from "js-yaml";
+import { readIfExists } from "../base/files.ts";
+
+const configDirectory = "/etc/skiff";
+
+/** `--data-dir` of commands that look at what runs on this machine: by default where Skiff was told to keep its data when it was installed. */
+export const dataDirOption = (): Option => new Option("--data-dir <dir>", "where Skiff keeps its data on this machine").env("SKIFF_DATA_DIR").default(configuredDataDir(configDirectory));
+
+/** As settings are read: what the service has in its environment, then `config.yaml`. What can't be read there is for Skiff itself to tell. */
+export function configuredDataDir(directory: string): string {
+  const inEnvironment = /^SKIFF_DATA_DIR=(.+)$/m.exec(readIfExists(`${directory}/skiff.env`) ?? "")?.[1];
+  return inEnvironment ?? inConfiguration(readIfExists(`${directory}/config.yaml`)) ?? "/var/lib/skiff";
+}
+
+function inConfiguration(text: string | undefined): string | undefined {
+  try {
+    const settings = load(text ?? "") as { "data-dir"?: unknown } | undefined;
+    return typeof settings?.["data-dir"] === "string" ? settings["data-dir"] : undefined;
+  } catch {
+    return undefined;
+  }
+}
