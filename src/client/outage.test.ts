@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
-import { notFound, serviceUnavailable } from "../apimachinery/status.ts";
+import { notFound, serviceUnavailable, StatusError } from "../apimachinery/status.ts";
 import { configmaps } from "../apis/builtins.ts";
 import type { Client } from "./client.ts";
 import { createServerContact } from "./outage.ts";
@@ -31,6 +31,10 @@ test("an outage is told of once when it begins and once when it ends, by whateve
   answer = () => { throw notFound(configmaps, "a"); };
   await get();
   expect(told.slice(1)).toEqual(["The server answers again, 90 s"]);
+  // As is that it was restored from a backup.
+  answer = () => { throw new StatusError({ code: 504, message: "too large", reason: "Timeout", details: { causes: [{ reason: "ResourceVersionTooLarge" }] } } as never); };
+  await watch().catch(() => {});
+  expect(told.length).toBe(2);
   answer = () => { throw serviceUnavailable("cannot reach https://server:6443"); };
   await get();
   answer = () => ({});

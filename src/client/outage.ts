@@ -3,8 +3,11 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Client, WatchEvent } from "./client.ts";
 
-/** Whether the error says only that no server answers now: everything else is a server's word. */
-export const isServerAway = (error: unknown): boolean => error instanceof StatusError && [502, 503, 504].includes(error.code);
+/** Whether the error says only that no server answers now: everything else is a server's word, also that it is behind of what was heard before. */
+export const isServerAway = (error: unknown): boolean => error instanceof StatusError && [502, 503, 504].includes(error.code) && !isBehind(error);
+
+/** Restored from a backup, or made anew, the server does not know the resourceVersion yet that it was asked for. */
+export const isBehind = ({ status: { details } }: StatusError): boolean => (details?.causes ?? []).some(({ reason }) => reason === "ResourceVersionTooLarge");
 
 /** Whether the server answers, as the calls of one process tell. */
 export interface ServerContact {

@@ -6,7 +6,7 @@ import type { ResourceCard } from "../apimachinery/resource.ts";
 import { StatusError } from "../apimachinery/status.ts";
 import type { Client, ListOptions } from "./client.ts";
 import type { ObjectStore } from "./object-store.ts";
-import { isServerAway, type ServerContact } from "./outage.ts";
+import { isBehind, isServerAway, type ServerContact } from "./outage.ts";
 
 export interface ReflectorOptions<T extends KubeObject> {
   client: Client;
@@ -102,4 +102,4 @@ async function watch<T extends KubeObject>({ client, card, scope, store }: Refle
 }
 
 /** The server has forgotten that resourceVersion, or never knew it: restored from a backup, it is behind of what was heard from it before. */
-const isExpired = (error: unknown): boolean => error instanceof StatusError && (error.code === 410 || (error.status.details?.causes ?? []).some(({ reason }) => reason === "ResourceVersionTooLarge"));
+const isExpired = (error: unknown): boolean => error instanceof StatusError && (error.code === 410 || isBehind(error));
