@@ -155,6 +155,22 @@ describe("writing", () => {
     expect(onDisk()).toEqual([]);
   });
 
+  test("a pod that begins to run is on the disk with all that it needs", async () => {
+    using node = closing(open(new FakeClock()));
+    const keeper = node.keeper("kubelet", [[pods, urgencyOfPod]]);
+    const own = new ObjectStore<Pod>(keeper.collection(pods, {})), settings = new ObjectStore<ConfigMap>(keeper.collection(configmaps, { namespace: "d" }));
+    own.resourceVersion = settings.resourceVersion = "1";
+    own.replace([pod("a", "1")]);
+    await settle();
+    settings.replace([configMap("its-own", "2")]);
+    node.values.set("its-token", "secret");
+    own.set({ ...pod("a", "3"), status: { phase: "Running" } });
+    await settle();
+    expect(onDisk().map(({ key }) => key)).toEqual(["d/a", "d/its-own"]);
+    using kept = new Database(path);
+    expect(kept.query("SELECT count(*) AS n FROM answers").get()).toEqual({ n: 1 });
+  });
+
   test("a node's heartbeat is not worth it", async () => {
     const clock = new FakeClock();
     using node = closing(open(clock));

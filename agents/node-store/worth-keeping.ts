@@ -9,12 +9,15 @@ export type Urgency = "now" | "soon" | "along";
 
 /**
  * What becomes of pods can't wait. One that has begun must not be unknown to the next process, which would end it; and once the server was told
- * that a pod has gone, no reboot may bring it back, for another may have taken its place elsewhere.
+ * that a pod has gone, no reboot may bring it back, for another may have taken its place elsewhere. Once it runs for the first time, all that
+ * it needs is known, its tokens and ConfigMaps too: a power cut a moment later must not keep it from starting again.
  */
 export function urgencyOfPod(old: Frozen<KubeObject> | undefined, current: Frozen<KubeObject> | undefined): Urgency {
   const isNew = old?.metadata.uid !== current?.metadata.uid;
-  return isNew || old?.metadata.deletionTimestamp !== current?.metadata.deletionTimestamp ? "now" : "soon";
+  return isNew || old?.metadata.deletionTimestamp !== current?.metadata.deletionTimestamp || (runs(current) && !runs(old)) ? "now" : "soon";
 }
+
+const runs = (object: Frozen<KubeObject> | undefined): boolean => (object as Frozen<Pod> | undefined)?.status?.phase === "Running";
 
 /** Nodes say that they are well every few minutes, and how the pods of a whole cluster stand changes all the time: there is nothing in that to begin with after a reboot. */
 export function urgencyOf(card: AnyResource, old: Frozen<KubeObject> | undefined, current: Frozen<KubeObject> | undefined): Urgency {
