@@ -45,7 +45,7 @@ export class Nginx {
 
   /** Keeps nginx alive once it has been started, until `signal` aborts, then ends it when its requests have. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.options;
+    const { clock } = this.options;
     let backoffMs = restartBackoff.firstMs;
     const stop = new Promise<"stop">((resolve) => (signal.aborted ? resolve("stop") : signal.addEventListener("abort", () => resolve("stop"), { once: true })));
     while (!signal.aborted) {
