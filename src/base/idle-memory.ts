@@ -7,11 +7,15 @@ export interface ProcessMemory {
   rss(): number;
   /** Milliseconds of CPU used so far, by all threads. */
   cpu(): number;
-  /** Gives back what isn't needed: garbage, compiled code (compiled again where it runs again), free pages of the allocators, pages of the executable. */
+  /** Gives back what isn't needed: garbage, compiled code (compiled again where it runs again), free pages of the allocators. Goes on after the call. */
   shrink(): void;
+  /** Takes out what is mapped of executables, to be mapped again where it is needed. */
+  unmap(): void;
 }
 
 const lookMs = 20_000;
+/** Shrinking is done by then, and its own code is not needed any more. */
+const shrinkMs = 3000;
 /** Busier than this share of a core, a process needs its compiled code and makes new garbage at once. */
 const idleShare = 0.2;
 /** Less growth is no reason to compile everything again. */
@@ -23,10 +27,8 @@ export const ownMemory: ProcessMemory = {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1000;
   },
-  shrink() {
-    Bun.shrink();
-    unmapCleanPages();
-  },
+  shrink: () => Bun.shrink(),
+  unmap: unmapCleanPages,
 };
 
 /**
@@ -35,7 +37,8 @@ export const ownMemory: ProcessMemory = {
  */
 export async function returnIdleMemory({ clock, memory = ownMemory }: { clock: Clock; memory?: ProcessMemory }, signal: AbortSignal): Promise<void> {
   let settled = 0, shrunk = false, at = clock.monotonic(), cpu = memory.cpu();
-  while (await clock.sleep(lookMs, signal).then(() => true, () => false)) {
+  const sleep = (ms: number): Promise<boolean> => clock.sleep(ms, signal).then(() => true, () => false);
+  while (await sleep(lookMs)) {
     const share = (memory.cpu() - cpu) / (clock.monotonic() - at);
     at = clock.monotonic();
     cpu = memory.cpu();
@@ -43,6 +46,8 @@ export async function returnIdleMemory({ clock, memory = ownMemory }: { clock: C
     // The look after a shrink sees what is really in use; pages go back to the system a little later than the call.
     settled = shrunk ? rss : Math.min(settled, rss);
     shrunk = share < idleShare && rss > settled + worthBytes;
-    if (shrunk) memory.shrink();
+    if (!shrunk) continue;
+    memory.shrink();
+    if (await sleep(shrinkMs)) memory.unmap();
   }
 }
