@@ -2,4 +2,14 @@
 import "reflect-metadata";
 import { main } from "./cli/main.ts";
 
-process.exit(await main(process.argv.slice(2)));
+const code = await main(process.argv.slice(2));
+await Promise.all([process.stdout, process.stderr].map(written));
+process.exit(code);
+
+/** Resolves when the reader at the other end of a pipe has had everything, or has gone. Bun tells so at the end of a stream alone: what `write` calls back for may still wait. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.once("error", () => resolve());
+    stream.end(() => resolve());
+  });
+}

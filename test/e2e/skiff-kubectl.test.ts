@@ -111,6 +111,9 @@ describe("streams", () => {
     const input = randomBytes(3_000_000).toString("base64");
     const { stdout } = await ourOutcome(["exec", "-i", "two", "--", "cat"], { input });
     expect(createHash("sha256").update(stdout).digest("hex")).toBe(createHash("sha256").update(input).digest("hex"));
+    // Also to a reader that takes its time: what is printed is printed before the program ends.
+    const slow = await output(["sh", "-c", `${command(["exec", "two", "--", "head", "-c", "3000000", "/dev/zero"]).join(" ")} | (sleep 0.5; wc -c)`], { env });
+    expect(slow.trim()).toBe("3000000");
     expect((await ourOutcome(["exec", "nobody", "--", "true"])).stderr).toBe('Error from server (NotFound): pods "nobody" not found\n');
   });
 
