@@ -77,7 +77,9 @@ function initialized(pod: Pod, facts: ConditionFacts): Verdict {
   const started = facts.statuses.some((status) => status.state?.running ?? status.state?.terminated ?? status.lastState?.terminated);
   const incomplete = initContainers(pod).filter((container, index) => !(isSidecar(container) ? facts.initStatuses[index]?.started : facts.initStatuses[index]?.ready)).map(({ name }) => name);
   if (incomplete.length === 0 || started) return facts.phase === "Succeeded" ? { status: "True", reason: "PodCompleted" } : { status: "True" };
-  return completed(facts, "False") ?? { status: "False", reason: "ContainersNotInitialized", message: `containers with incomplete status: [${incomplete.join(" ")}]` };
+  // A pod whose containers are all started again has been initialized before, and stays that.
+  if (facts.known.some(({ type, status }) => type === "Initialized" && status === "True")) return { status: "True" };
+  return { status: "False", reason: "ContainersNotInitialized", message: `containers with incomplete status: [${incomplete.join(" ")}]` };
 }
 
 function containersReady(pod: Pod, facts: ConditionFacts): Verdict {

@@ -66,6 +66,17 @@ test("transition times are kept while the verdict is, also before the API shows 
   expect(second.conditions!.filter(({ type }) => type === "example.com/gate")).toHaveLength(1);
 });
 
+test("a pod whose init container failed for good says which; one that has been initialized stays that", () => {
+  const pod = podOf("Never");
+  const withInit: Pod = { ...pod, spec: { ...pod.spec, initContainers: [{ name: "first", image: "i" }] } };
+  const failed = container({ name: "first", id: "i1", state: "exited", exitCode: 1 });
+  const initialized = (told?: ReturnType<typeof podStatus>) => podStatus(withInit, runtimeOf(failed), { ...view, ...(told ? { told } : {}) });
+  const first = initialized();
+  const of = ({ conditions }: ReturnType<typeof podStatus>) => conditions!.find(({ type }) => type === "Initialized");
+  expect([first.phase, of(first)]).toMatchObject(["Failed", { status: "False", reason: "ContainersNotInitialized", message: "containers with incomplete status: [first]" }]);
+  expect(of(initialized({ ...first, phase: "Running", conditions: [{ type: "Initialized", status: "True" }] }))).toMatchObject({ status: "True" });
+});
+
 test("readiness gates", () => {
   const pod = podOf("Always");
   const gated: Pod = { ...pod, spec: { ...pod.spec, readinessGates: [{ conditionType: "example.com/gate" }] } };

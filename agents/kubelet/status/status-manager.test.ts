@@ -26,6 +26,22 @@ test("of conditions only the kubelet's own are written, and those it no longer t
   expect(conditions).toEqual([{ type: "Ready", status: "True", reason: null, message: null }, { type: "PodScheduled", $patch: "delete" }]);
 });
 
+test("what was told a moment ago is taken back, also where the object is known as it was before that", async () => {
+  const bodies: { status: Record<string, unknown> }[] = [];
+  const client = { patch: (_card: unknown, _name: unknown, { body }: { body: { status: Record<string, unknown> } }) => Promise.resolve(bodies.push(body)) } as unknown as Client;
+  const manager = new StatusManager({ client, clock: systemClock, log: logger("test"), signal: new AbortController().signal });
+  const pod: Pod = { metadata: { name: "p", namespace: "default", uid: "u" }, spec: { containers: [] }, status: { phase: "Running", conditions: [condition("Ready")] } };
+  manager.set(pod, { phase: "Running", reason: "x", conditions: [condition("Ready"), condition("PodResizeInProgress")] });
+  await manager.flushed("u");
+  manager.set(pod, { phase: "Running", conditions: [condition("Ready")] });
+  await manager.flushed("u");
+  manager.set(pod, { phase: "Failed", conditions: [condition("Ready")] });
+  await manager.flushed("u");
+  expect(bodies.map(({ status: { conditions, reason } }) => [(conditions as { type: string; $patch?: string }[]).map(({ type, $patch }) => `${type} ${$patch ?? "told"}`).join(), reason])).toEqual([
+    ["Ready told,PodResizeInProgress told", "x"], ["Ready told,PodResizeInProgress delete", null], ["Ready told", undefined],
+  ]);
+});
+
 test("a disruption is written when it was the kubelet's", async () => {
   expect((await written([], { conditions: [condition("DisruptionTarget", "TerminationByKubelet")] }))["conditions"]).toHaveLength(1);
   expect((await written([], { phase: "Failed", conditions: [condition("DisruptionTarget", "EvictionByEvictionAPI")] }))["conditions"]).toEqual([]);

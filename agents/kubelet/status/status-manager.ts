@@ -24,6 +24,8 @@ interface Entry {
   status: PodStatus;
   /** What was written last, as text, so that nothing is written twice. */
   written?: string;
+  /** Types of conditions and names of fields that the API may have been told: what is known of the object may be from before that. */
+  sent: ReadonlySet<string>;
   writing?: Promise<void>;
   /** Ends the wait after a failed write. */
   retry?: AbortController;
@@ -41,7 +43,7 @@ export class StatusManager {
   set(pod: Pod, status: PodStatus): void {
     const uid = pod.metadata.uid!, known = this.#entries.get(uid);
     this.options.onSet?.(known ? known.status : pod.status, status);
-    const entry = known ?? { pod, status, written: pod.status ? canonical(pod.status as PodStatus) : undefined };
+    const entry = known ?? { pod, status, written: pod.status ? canonical(pod.status as PodStatus) : undefined, sent: new Set<string>() };
     entry.pod = pod;
     entry.status = status;
     this.#entries.set(uid, entry);
@@ -98,7 +100,10 @@ export class StatusManager {
         continue;
       }
       try {
-        await client.patch(pods, { namespace, name: name! }, { type: "application/strategic-merge-patch+json", body: { metadata: { uid }, status: patchOf(entry) } }, { subresource: "status", signal });
+        const status = patchOf(entry), sending = namesIn(entry.status);
+        entry.sent = entry.sent.union(sending);
+        await client.patch(pods, { namespace, name: name! }, { type: "application/strategic-merge-patch+json", body: { metadata: { uid }, status } }, { subresource: "status", signal });
+        entry.sent = sending;
         entry.written = wanted;
         failures = 0;
         this.#answered();
@@ -137,15 +142,21 @@ export class StatusManager {
 const contradicts = (api: readonly Frozen<PodCondition>[] = [], own: readonly PodCondition[] = []): boolean =>
   own.some((condition) => isOwnCondition(condition) && api.some(({ type, status }) => type === condition.type && status !== condition.status));
 
+const optional = ["reason", "message", "podIP", "podIPs"] as const;
+
+/** What of a status may have to be taken back one day. */
+const namesIn = (status: PodStatus): Set<string> => new Set([...optional.filter((key) => status[key] !== undefined), ...(status.conditions ?? []).map(({ type }) => type)]);
+
 /** The new status, with an explicit null for what was there and is no more; lists of addresses are replaced, not merged. */
-function patchOf({ pod, status }: Entry): Record<string, unknown> {
+function patchOf({ pod, status, sent }: Entry): Record<string, unknown> {
   const patch: Record<string, unknown> = { ...status };
-  for (const key of ["reason", "message", "podIP", "podIPs"] as const) if (pod.status?.[key] !== undefined && status[key] === undefined) patch[key] = null;
+  for (const key of optional) if ((pod.status?.[key] !== undefined || sent.has(key)) && status[key] === undefined) patch[key] = null;
   // Conditions are merged by type: others' are left out, and what ours no longer say is taken back.
   const { conditions = [] } = status;
   const told = conditions.filter(isToldByKubelet).map((condition) => ({ ...condition, reason: condition.reason ?? null, message: condition.message ?? null }));
-  const gone = (pod.status?.conditions ?? []).filter((condition) => isOwnCondition(condition) && !conditions.some(({ type }) => type === condition.type));
-  patch["conditions"] = [...told, ...gone.map(({ type }) => ({ type, $patch: "delete" }))];
+  const known = new Set([...(pod.status?.conditions ?? []).map(({ type }) => type), ...sent]);
+  const gone = [...known].filter((type) => isOwnCondition({ type }) && !conditions.some((condition) => condition.type === type));
+  patch["conditions"] = [...told, ...gone.map((type) => ({ type, $patch: "delete" }))];
   for (const key of ["podIPs", "hostIPs"] as const) if (status[key]) patch[key] = [...status[key], { $patch: "replace" }];
   return patch;
 }
