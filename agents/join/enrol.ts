@@ -32,6 +32,8 @@ class Unreachable extends Error {}
 export async function enrolUntilDone(options: EnrolOptions, signal: AbortSignal): Promise<Membership> {
   const { clock, servers, nodeName } = options;
   const backoff = new Backoff({ base: 500, max: 30_000, jitter: 0.3 });
+  const isNode = options.store.read()?.nodeName === nodeName;
+  const [waiting, failed] = isNode ? ["Waiting for the server to renew the certificates", "The certificates could not be renewed, will try again"] : ["Waiting for the server to join", "This machine could not join, will try again"];
   let told = "";
   for (;;) {
     const { url, givenUp } = servers.current;
@@ -42,8 +44,8 @@ export async function enrolUntilDone(options: EnrolOptions, signal: AbortSignal)
       const reason = (error as Error).message;
       if (error instanceof Unreachable) {
         servers.failed(givenUp);
-        if (reason !== told) log.warn("Waiting for the server to join", { server: url, node: nodeName, reason });
-      } else if (reason !== told) log.error("This machine could not join, will try again", { server: url, node: nodeName, reason });
+        if (reason !== told) log.warn(waiting, { server: url, node: nodeName, reason });
+      } else if (reason !== told) log.error(failed, { server: url, node: nodeName, reason });
       told = reason;
       await clock.sleep(backoff.next(), signal);
     }

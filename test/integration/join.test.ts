@@ -471,6 +471,19 @@ describe("renewal", () => {
     expect([serving.checkIP("192.0.2.8"), serving.checkIP("2001:db8::8")]).toEqual(["192.0.2.8", "2001:db8::8"]);
   });
 
+  test("a node that waits for its new certificates doesn't say that it joins", async () => {
+    await using server = await startJoinServer();
+    let addresses = ["192.0.2.7"];
+    const edge = machine(server, { addresses: () => addresses });
+    await edge.join();
+    recordLogs();
+    await server.cut();
+    addresses = ["192.0.2.8"];
+    edge.membership.check();
+    await eventually(() => expect(lines.join("")).toContain("Waiting for the server to renew the certificates"));
+    expect(lines.join("")).not.toContain("to join");
+  });
+
   test("addresses that change again just after a renewal are not forgotten", async () => {
     await using server = await startJoinServer();
     let addresses = ["192.0.2.7"];
