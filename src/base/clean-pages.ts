@@ -25,13 +25,13 @@ export function unmapCleanPages(): void {
 }
 
 /**
- * Of /proc/<pid>/smaps, the mappings in which each page is as it is in the file: private ones that can't be written, and of which none was
- * written before, neither in memory nor swapped out (the linker writes addresses into some, and then protects them).
+ * Of /proc/<pid>/smaps, the private mappings in which each page is as it is in the file: code and what lies before it, of which no page was
+ * written or swapped out. What else can't be written may have been: the linker protects what it has written addresses into.
  */
 export function cleanMappings(text: string): Mapping[] {
   const found: Mapping[] = [];
   for (const mapping of text.split(/^(?=[0-9a-f]+-)/m)) {
-    const [, start, end] = /^([0-9a-f]+)-([0-9a-f]+) r-.p \S+ \S+ \d+ +\//.exec(mapping) ?? [];
+    const [, start, end] = /^([0-9a-f]+)-([0-9a-f]+) (?:r-xp [0-9a-f]+|r--p 0+) \S+ \d+ +\//.exec(mapping) ?? [];
     if (!start || !end || !/^Anonymous: +0 kB$/m.test(mapping) || !/^Swap: +0 kB$/m.test(mapping)) continue;
     found.push({ start: parseInt(start, 16), bytes: parseInt(end, 16) - parseInt(start, 16) });
   }
