@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Clock } from "../../src/base/clock.ts";
-import { writeFileAtomic } from "../../src/base/files.ts";
+import { ensureFile } from "../../src/base/files.ts";
 import type { Logger } from "../../src/base/log.ts";
 import { noRegistries, parseRegistries, type RegistryAuth } from "./registries.ts";
 import { authsOf, hostsFiles } from "./registry-hosts.ts";
@@ -44,7 +44,7 @@ export class RegistryFiles {
       for (const name of readdirSync(directory)) if (!files.has(name)) rmSync(join(directory, name), { recursive: true });
       for (const [name, content] of files) {
         const path = join(directory, name, "hosts.toml");
-        if (!existsSync(path) || readFileSync(path, "utf8") !== content) writeFileAtomic(path, content);
+        ensureFile(path, content);
       }
       const changed = JSON.stringify(auths) !== JSON.stringify(this.#auths);
       this.#auths = auths;

@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../src/base/clock.ts";
-import { writeFileAtomic } from "../../src/base/files.ts";
+import { ensureFile } from "../../src/base/files.ts";
 import type { Logger } from "../../src/base/log.ts";
 import { connectRuntime } from "../cri/containerd.ts";
 import type { ContainerRuntime } from "../cri/cri.ts";
@@ -94,7 +94,7 @@ export class Containerd {
     const extra = join(this.options.directory, "extra.toml");
     const more = existsSync(extra) ? readFileSync(extra, "utf8") : "";
     const config = containerdConfig(this.options.paths, hostFeatures(), { runtimes: installedRuntimes(), registries: this.#registries, more });
-    writeFileAtomic(this.#configFile, config);
+    ensureFile(this.#configFile, config);
   }
 
   /** Credentials are part of the configuration, which containerd reads when it starts. Containers don't notice. */

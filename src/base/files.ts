@@ -22,6 +22,11 @@ export function writeFileAtomic(path: string, content: string | Uint8Array, mode
   }
 }
 
+/** The same where the file has another content: a disk that is full, or made of flash, is left alone otherwise. */
+export function ensureFile(path: string, content: string): void {
+  if (readIfExists(path) !== content) writeFileAtomic(path, content);
+}
+
 export const readIfExists = (path: string): string | undefined => (existsSync(path) ? readFileSync(path, "utf8") : undefined);
 
 export const removeIfExists = (path: string): void => rmSync(path, { force: true });
