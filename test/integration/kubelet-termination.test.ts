@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pods } from "../../src/apis/builtins.ts";
 import type { Pod } from "../../src/apis/generated/core/v1.ts";
@@ -50,4 +50,24 @@ test("a pod that ends is told not ready as soon as its probe says so, and which 
   await node.gone("leaving", 30_000);
   // Whether it lives was not asked while it ended.
   expect((await node.events("leaving")).filter(({ message }) => message?.startsWith("Liveness"))).toEqual([]);
+});
+
+test("what the runtime has lost sight of in a pod's cgroup goes with the pod", async () => {
+  await node.createPod("leaking", { terminationGracePeriodSeconds: 1, containers: [{ name: "c", command: ["sleep", "1000"] }] });
+  const pod = await node.podWhen("leaking", running);
+  // As a runtime leaves a container behind whose start was cut off by the kubelet's end.
+  const lost = Bun.spawn(["sleep", "1000"]);
+  try {
+    const hierarchy = existsSync("/sys/fs/cgroup/cgroup.controllers") ? "/sys/fs/cgroup" : "/sys/fs/cgroup/pids";
+    const group = join(hierarchy, node.cgroupRoot, "besteffort", `pod${pod.metadata.uid}`);
+    mkdirSync(join(group, "lost"));
+    writeFileSync(join(group, "lost/cgroup.procs"), String(lost.pid));
+    await remove("leaking");
+    await node.gone("leaking", 20_000);
+    await lost.exited;
+    expect(lost.signalCode).toBe("SIGKILL");
+    expect(existsSync(group)).toBe(false);
+  } finally {
+    lost.kill("SIGKILL");
+  }
 });

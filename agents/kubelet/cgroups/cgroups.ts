@@ -11,7 +11,10 @@ export interface CgroupTree {
   readonly version: 1 | 2;
   /** Makes the group, if missing, and sets its limits. */
   apply(path: string, config: ResourceConfig): void;
-  /** Removes the group and all below it, in every hierarchy. Throws when processes are still in it. */
+  /**
+   * Removes the group and all below it, in every hierarchy. What still runs in it, which the runtime has lost sight of, is killed;
+   * throws EBUSY where it has not gone yet: the next try finds it gone.
+   */
   remove(path: string): void;
   /** Names of the groups directly below. */
   children(path: string): string[];
@@ -85,13 +88,28 @@ export class PodCgroups {
   }
 }
 
-/** Removes a group and those below it, deepest first; no error when there is none. */
+/** Removes a group and those below it, deepest first; no error when there is none. Processes that keep it from going are killed, and EBUSY thrown. */
 export function removeTree(directory: string): void {
   try {
     for (const child of childGroups(directory)) removeTree(join(directory, child));
     rmdirSync(directory);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return;
+    if (code === "EBUSY") killAll(directory);
+    throw error;
+  }
+}
+
+function killAll(directory: string): void {
+  for (const pid of readFileSync(join(directory, "cgroup.procs"), "utf8").split("\n").map(Number)) {
+    // 0 stands for processes of another PID namespace, which cannot be named here.
+    if (pid === 0) continue;
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
   }
 }
 
