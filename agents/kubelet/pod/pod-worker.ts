@@ -195,7 +195,8 @@ export class PodWorker {
       this.#woken = false;
       // What can't be read now will be read at the end.
       const runtime = await this.#read().catch(() => undefined);
-      if (runtime && !over) this.#publish(runtime, false, true);
+      // Once all have ended, the end itself is told in a moment.
+      if (!over && runtime?.containers.some(({ state }) => state === "running")) this.#publish(runtime, false, true);
     }
     return ending;
   }
