@@ -37,10 +37,10 @@ test("evaluating never costs more than was estimated", () => {
     m: fc.dictionary(fc.string({ maxLength: 3 }), text), um: fc.dictionary(fc.string({ maxLength: 3 }), text), e: fc.constantFrom("a", "bbbb"), ios: fc.oneof(fc.integer(), text),
     lo: fc.array(fc.record({ k: text, v: fc.array(fc.string({ maxLength: 10 }), { maxLength: 5 }) }), { maxLength: 5 }), ll: fc.array(fc.array(text, { maxLength: 4 }), { maxLength: 4 }),
   });
-  // Kubernetes takes the items of a literal list for as short as the object itself, which has no length: such an estimate is too low, but it is the one that counts.
-  const programs = Object.keys(recorded.factors).filter((rule) => !rule.startsWith("[self.u, self.s].all")).map((rule) => ({ program: programOf(rule), estimate: estimateCost(programOf(rule), { self }) }));
+  // Kubernetes takes the items of a literal list, and the keys of a literal map, for as short as the object itself, which has no length: such an estimate is too low, but it is the one that counts.
+  const programs = Object.keys(recorded.factors).filter((rule) => !/^(\[self\.u, self\.s\]|\{'a': self\.u, 'b': self\.s\})\.all/.test(rule)).map((rule) => ({ program: programOf(rule), estimate: estimateCost(programOf(rule), { self }) }));
   fc.assert(fc.property(data, (json) => {
     const value = valueOf(json, self);
     for (const { program, estimate } of programs) expect(program.evaluate({ self: value }).cost).toBeLessThanOrEqual(estimate.max);
-  }), { numRuns: 60 });
+  }), { numRuns: 60, examples: [[{ s: "", u: "a", n: 0, l: [], ul: [], nl: [], m: {}, um: {}, e: "a", ios: 0, lo: [], ll: [] }]] });
 });
