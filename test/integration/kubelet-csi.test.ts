@@ -301,7 +301,7 @@ test("a driver that is replaced keeps its mounts, and pods that share a volume m
   const name = await claimed();
   await node.createPod("writes", withClaim(name, "echo 1 > /data/file; exec sleep 10000"));
   await running("writes");
-  await node.createPod("reads", { ...withClaim(name, "touch /data/x; cat /data/file; exec sleep 10000"), volumes: [{ name: "data", persistentVolumeClaim: { claimName: name, readOnly: true } }] });
+  await node.createPod("reads", { ...withClaim(name, "touch /data/x 2>&1; cat /data/file; exec sleep 10000"), volumes: [{ name: "data", persistentVolumeClaim: { claimName: name, readOnly: true } }] });
   await running("reads");
   expect(driver.calls.filter(({ method }) => method === "NodePublishVolume").map(({ request }) => request["readonly"] ?? false)).toEqual([false, true]);
   await eventually(async () => expect((await node.logs(`/containerLogs/${node.namespace}/reads/main`)).body).toBe("touch: /data/x: Read-only file system\n1\n"));

@@ -92,7 +92,7 @@ test("environment, volumes and the token, as the container sees them", async () 
   expect(log).toContain(`${pod.status?.podIP}\tinner.group.default.svc.cluster.local\tinner\n`);
   expect(log).toContain("search default.svc.cluster.local svc.cluster.local cluster.local");
   expect(log).toContain("nameserver 10.43.0.10");
-  expect(log).toContain("2777 2000\n");
+  expect(log).toContain("3777 2000\n");
   expect(log).toMatch(/tmpfs \/scratch tmpfs .*size=1024k/);
   expect(log).toMatch(/s3cret1000\nCapEff:\s+0000000000000000\nNoNewPrivs:\s+1\n/);
 });
