@@ -63,10 +63,9 @@ import { prefixOf } from "../registry/store.ts";
 import { accessReviews } from "../registry/reviews.ts";
 import { Cacher } from "../storage/cacher/cacher.ts";
 import { runCompaction } from "../storage/compaction.ts";
-import { SqliteStorage } from "../storage/sqlite/sqlite-storage.ts";
-
 import { tokenAuthenticators } from "./identity.ts";
 import type { AuditOptions } from "./audit-options.ts";
+import { openDatastore } from "./datastore/datastore.ts";
 import { metricsApi } from "./metrics-api/metrics-api.ts";
 import type { ServerOptions } from "./options.ts";
 import { frontProxyName } from "./pki/cluster-pki.ts";
@@ -111,7 +110,7 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   const log = logger("storage");
   const closing = new AbortController();
   const stopping = AbortSignal.any([serverStopping, closing.signal]);
-  const storage = await SqliteStorage.open({ path: databaseFile, onFatal });
+  const storage = await openDatastore({ options: options.datastore, databaseFile, onFatal });
   const cacher = new Cacher({ storage, onFatal });
   await cacher.start();
   const compaction = runCompaction({ storage, clock, failed: (error) => log.warn("history could not be compacted", { error }) }, stopping);

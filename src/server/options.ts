@@ -1,3 +1,4 @@
+import { datastoreSettings, type DatastoreOptions } from "./datastore/options.ts";
 import { auditSettings, type AuditOptions } from "./audit-options.ts";
 import { protectionSettings, type ProtectionOptions } from "./protection-options.ts";
 import { identitySettings, type IdentityOptions } from "./identity-options.ts";
@@ -19,7 +20,7 @@ export interface Setting {
   defaultText?: string;
   placeholder?: string;
   description: string;
-  group: "Audit" | "Cluster" | "Identity" | "Listening" | "Files" | "Node" | "Protection" | "Runtime" | "Logging";
+  group: "Audit" | "Cluster" | "Datastore" | "Identity" | "Listening" | "Files" | "Node" | "Protection" | "Runtime" | "Logging";
 }
 
 export const serverSettings = [
@@ -38,6 +39,7 @@ export const serverSettings = [
   { name: "disable", type: "list", placeholder: "part", group: "Cluster", description: "Parts not to run: servicelb (Services of type LoadBalancer get no addresses of the nodes), local-storage (the StorageClass local-path is not made), metrics-server (metrics.k8s.io is left to a server of yours), ingress (Ingresses are left to a controller of yours)" },
   { name: "ingress-http-port", type: "number", default: 80, placeholder: "port", group: "Cluster", description: "Port of this machine for Ingresses" },
   { name: "ingress-https-port", type: "number", default: 443, placeholder: "port", group: "Cluster", description: "Port of this machine for Ingresses over TLS" },
+  ...datastoreSettings,
   ...featureGateSettings,
   ...schedulerSettings,
   ...identitySettings,
@@ -70,6 +72,7 @@ export interface ServerOptions extends NodeOptions, NetworkOptions {
   featureGates: FeatureGates;
   identity: IdentityOptions;
   audit?: AuditOptions;
+  datastore: DatastoreOptions;
   protection: ProtectionOptions;
   scheduler?: ParsedConfiguration;
   disableAgent: boolean;

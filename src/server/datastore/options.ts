@@ -1,0 +1,30 @@
+import type { Setting, SettingValues } from "../options.ts";
+import { UsageError } from "../settings.ts";
+
+/** Where the cluster's state is kept, and within which bounds. */
+export const datastoreSettings = [
+  { name: "datastore-max-size", type: "string", default: "2Gi", placeholder: "size", group: "Datastore", description: "The database takes no more of the disk: past it writes are refused, deletes are not" },
+] as const satisfies readonly Setting[];
+
+export interface DatastoreOptions {
+  /** Bytes the database's file may grow to. */
+  maxBytes: number;
+}
+
+/** Throws a `UsageError`. */
+export function parseDatastoreOptions(values: SettingValues): DatastoreOptions {
+  return { maxBytes: size(values["datastore-max-size"], "--datastore-max-size") };
+}
+
+/** Less has no room for an empty cluster and the log of its writes. */
+const leastBytes = 32 * 1024 * 1024;
+
+const units: Record<string, number> = { "": 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
+
+function size(value: SettingValues[string], flag: string): number {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)(k|M|G|T|Ki|Mi|Gi|Ti)?B?$/.exec(String(value).trim()) ?? [];
+  if (digits === undefined) throw new UsageError(`${flag} must be a size such as 512Mi or 2Gi, not ${JSON.stringify(value)}`);
+  const bytes = Math.floor(Number(digits) * units[unit ?? ""]!);
+  if (bytes < leastBytes) throw new UsageError(`${flag} must be at least 32Mi, not ${value}: an empty cluster takes some of that`);
+  return bytes;
+}
