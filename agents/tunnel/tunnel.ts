@@ -199,6 +199,9 @@ export class AgentTunnel {
       onReceived: () => {
         this.#heardAt = clock.monotonic();
       },
+      onPing: (flags) => {
+        if (flags & PingFlag.Answer) session.pong();
+      },
     });
     this.#session = session;
     this.#localAddress = localAddress;

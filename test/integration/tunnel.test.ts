@@ -253,9 +253,9 @@ describe("through the port, to a node", () => {
     await eventually(() => expect(server.tunnels.size).toBe(0));
     const waiting = exchange(server.tunnels.connect("n1")!, { url: "/never" }).done;
     waiting.catch(() => undefined);
-    await clock.advance(10_000);
+    await clock.advance(3_000);
     await expect(waiting).rejects.toThrow("is not connected");
-    await clock.advance(20_000);
+    await clock.advance(27_000);
     expect(server.tunnels.connect("n1")).toBeUndefined();
     expect(server.tunnels.connect("n2")).toBeUndefined();
   });
@@ -367,6 +367,34 @@ describe("a connection that is lost", () => {
     expect(noticed).toBeLessThanOrEqual(30_000);
     expect(noticed).toBeGreaterThan(8_000);
   }, 60_000);
+
+  test("without a word is no long wait for who asks the node something: an error comes after four seconds, and none where it is only slow", async () => {
+    const clock = new FakeClock();
+    const server = await startServer({ clock });
+    const relay = await startRelay(() => server.front.port);
+    cleanups.push(() => relay.close());
+    const slow = Promise.withResolvers<void>();
+    const agent = await startAgent({ port: relay.port, clock, handler: async (_, response) => {
+      await slow.promise;
+      response.send(200, {}, "at last");
+    } });
+    await connected(server, "n1");
+    await eventually(() => expect(agent.tunnel.isUp).toBe(true));
+    await clock.advance(2_000);
+    const patient = exchange(server.tunnels.connect("n1")!, { url: "/slow" });
+    await pass(clock, 8_000);
+    slow.resolve();
+    await patient.done;
+    expect(patient.answer.text()).toBe("at last");
+    relay.freeze();
+    await clock.advance(2_000);
+    const waiting = exchange(server.tunnels.connect("n1")!, { url: "/exec" }).done.then(() => "answered", (error: Error) => error.message);
+    let over = "";
+    void waiting.then((message) => (over = message));
+    const passed = await pass(clock, 10_000, () => over !== "");
+    expect(over).toContain('error dialing backend: node "n1" does not answer: nothing was heard of it for');
+    expect(passed).toBeLessThanOrEqual(4_500);
+  });
 
   test("is given up at once when the machine's address is another", async () => {
     const clock = new FakeClock();

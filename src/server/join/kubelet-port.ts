@@ -26,7 +26,7 @@ export interface KubeletPortOptions {
 }
 
 /** A machine that is off answers nothing at all, and the system would try for minutes. */
-const defaultPatienceMs = 10_000;
+const defaultPatienceMs = 3_000;
 
 /** Idle connections kept to each kubelet. */
 const mostIdle = 2;

@@ -10,6 +10,7 @@ import { serveStream } from "../../base/tunnel/serve.ts";
 import { TunnelSession } from "../../base/tunnel/session.ts";
 import { agree } from "../../base/websocket/handshake.ts";
 import { WebSocketConnection } from "../../base/websocket/websocket.ts";
+import { LifeSigns } from "./life-signs.ts";
 
 export interface NodeTunnelsOptions {
   /** Serves what agents ask, as whom `peer` says. */
@@ -29,7 +30,7 @@ const mostBodyBytes = 3 << 20;
 
 /** A node whose tunnel ended a moment ago connects again: who asks for it meanwhile waits. Milliseconds. */
 const returnMs = 30_000;
-const patienceMs = 10_000;
+const patienceMs = 3_000;
 /** So long after the start of the server any node may be about to connect. */
 const freshMs = 15_000;
 const freshPatienceMs = 3_000;
@@ -109,7 +110,7 @@ export class NodeTunnels implements NodeConnector {
 
   async #accept(nodeName: string, request: HttpRequest, socket: WebSocketConnection): Promise<void> {
     const { clock, onHeartbeat } = this.options;
-    const heard = { at: clock.monotonic() };
+    const life: LifeSigns = new LifeSigns({ clock, ask: () => session.ping(PingFlag.Answer) });
     const session: TunnelSession = new TunnelSession(socket, {
       side: "server", mostStreams, mostBufferedBytes,
       serve: (stream, head) => serveStream(session, stream, head, {
@@ -117,16 +118,14 @@ export class NodeTunnels implements NodeConnector {
         remoteAddress: request.remoteAddress, mostBodyBytes,
         onError: ({ method, url }, error) => log.error("a request handler failed", { node: nodeName, method, path: url.split("?", 1)[0], error }),
       }),
-      onReceived: () => {
-        heard.at = clock.monotonic();
-      },
+      onReceived: () => life.heard(),
       onPing: (flags) => {
         if (flags & PingFlag.Answer) session.pong();
         if (!stillNode(session, nodeName, request.peer)) return;
         if (flags & PingFlag.Heartbeat) onHeartbeat(nodeName);
       },
     });
-    const tunnel: Tunnel = { session, handler: throughTunnel(session, ServerRole.kubelet), targets: throughTunnel(session, ServerRole.targets) };
+    const tunnel: Tunnel = { session, handler: throughTunnel(nodeName, session, life, ServerRole.kubelet), targets: throughTunnel(nodeName, session, life, ServerRole.targets) };
     const before = this.#tunnels.get(nodeName);
     this.#tunnels.set(nodeName, tunnel);
     this.#lost.delete(nodeName);
@@ -134,7 +133,7 @@ export class NodeTunnels implements NodeConnector {
     this.#arrived = Promise.withResolvers();
     log.info("Node connected", { node: nodeName, address: request.remoteAddress });
     before?.session.close(CloseCode.replaced, "the node has connected anew");
-    void this.#watchSilence(session, heard);
+    void watchSilence(session, life);
     const reason = await session.closed;
     if (this.#tunnels.get(nodeName) !== tunnel) return;
     this.#tunnels.delete(nodeName);
@@ -142,22 +141,18 @@ export class NodeTunnels implements NodeConnector {
     log.info("Node disconnected", { node: nodeName, reason });
   }
 
-  /** Cuts a connection from which nothing comes: the machine, or the way to it, is gone. */
-  async #watchSilence(session: TunnelSession, heard: { at: number }): Promise<void> {
-    const { clock } = this.options;
-    const over = new AbortController();
-    void session.closed.then(() => over.abort());
-    for (let rest = silenceMs; rest > 0; rest = heard.at + silenceMs - clock.monotonic()) {
-      if (!(await clock.sleep(rest, over.signal).then(() => true, () => false))) return;
-    }
-    session.destroy("nothing was heard of the node");
-  }
-
   #handlerFor(session: TunnelSession, nodeName: string, role: number, peer: PeerCertificate | undefined): { handler: HttpHandler; peer: PeerCertificate } | undefined {
     if (!stillNode(session, nodeName, peer)) return undefined;
     const identity = identityOf(nodeName, role, peer!);
     return identity && { handler: asNobodyElse(this.options.api), peer: identity };
   }
+}
+
+/** Cuts a connection from which nothing comes: the machine, or the way to it, is gone. */
+async function watchSilence(session: TunnelSession, life: LifeSigns): Promise<void> {
+  const over = new AbortController();
+  void session.closed.then(() => over.abort());
+  if (await life.fallsSilent(silenceMs, over.signal)) session.destroy("nothing was heard of the node");
 }
 
 const nodePrefix = "system:node:";
@@ -201,12 +196,14 @@ const requestFields = (request: HttpRequest): HttpRequest => ({
   method: request.method, url: request.url, headers: request.headers, peer: request.peer, remoteAddress: request.remoteAddress, body: () => request.body(), signal: request.signal,
 });
 
-/** The kubelet behind the tunnel; without an answer of it the API server says so, in Kubernetes' words. */
-function throughTunnel(session: TunnelSession, role: number): HttpHandler {
+/** The kubelet behind the tunnel; without an answer of it the API server says so, in Kubernetes' words: soon when the whole machine is silent. */
+function throughTunnel(nodeName: string, session: TunnelSession, life: LifeSigns, role: number): HttpHandler {
   const handler = handlerThrough(session, role);
   return async (request: HttpRequest, response: HttpResponse) => {
+    const gone = new AbortController();
+    void life.isThere().then((there) => there || gone.abort(internalError(new Error(`error dialing backend: node ${JSON.stringify(nodeName)} does not answer: nothing was heard of it for ${Math.round(life.silence / 1000)} s`))));
     try {
-      await handler(request, response);
+      await handler({ ...requestFields(request), signal: AbortSignal.any([request.signal, gone.signal]) }, response);
     } catch (error) {
       if (error instanceof StatusError || request.signal.aborted) throw error;
       if (error instanceof TunnelRequestError) throw internalError(new Error(`error dialing backend: ${error.message}`));
