@@ -1,6 +1,6 @@
-import { ProtoCodec } from "./codec.ts";
+import { ProtoCodec } from "../../src/base/grpc/protobuf.ts";
 import type { RuntimeEvent } from "./cri.ts";
-import type { GrpcChannel } from "./grpc.ts";
+import type { GrpcChannel } from "../../src/base/grpc/channel.ts";
 
 /** The few messages of containerd's own event service that tell of containers (containerd api/services/events/v1, api/events). */
 const codec = new ProtoCodec({

@@ -1,7 +1,7 @@
-import { ProtoCodec } from "./codec.ts";
-import { CriError, GrpcCode } from "./cri.ts";
+import { ProtoCodec } from "../../src/base/grpc/protobuf.ts";
+import { GrpcCode, GrpcError } from "../../src/base/grpc/error.ts";
 import type { ImageService, RuntimeService } from "./generated/messages.ts";
-import type { GrpcChannel } from "./grpc.ts";
+import type { GrpcChannel } from "../../src/base/grpc/channel.ts";
 
 /** A mount as containerd writes it: of a type, from a source, with options as in fstab. */
 export interface FilesystemMount {
@@ -29,7 +29,7 @@ export async function imageFiles(channel: GrpcChannel, { images, runtime }: { im
   if (runtimeName !== "containerd") return undefined;
   const { info: about = {} } = await images.imageStatus({ image: { image }, verbose: true });
   const { chainID } = JSON.parse(about["info"] ?? "{}") as { chainID?: string };
-  if (!chainID) throw new CriError(GrpcCode.NotFound, `the runtime does not say which layers the image ${image} has`, "ImageStatus");
+  if (!chainID) throw new GrpcError(GrpcCode.NotFound, `the runtime does not say which layers the image ${image} has`, "ImageStatus");
   const snapshotter = await snapshotterOf(runtime);
   const key = `skiff-look-${crypto.randomUUID()}`;
   const viewed = await channel.unary(`${service}/View`, codec.encode("ViewSnapshotRequest", { snapshotter, key, parent: chainID }), { metadata });

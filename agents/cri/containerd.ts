@@ -1,11 +1,12 @@
 import type { Logger } from "../../src/base/log.ts";
-import { ProtoCodec, type Descriptor } from "./codec.ts";
+import { ProtoCodec, type Descriptor } from "../../src/base/grpc/protobuf.ts";
 import { imageFiles } from "./containerd-images.ts";
 import { subscribeToContainerd } from "./containerd-events.ts";
-import { CriError, GrpcCode, type ContainerRuntime, type RuntimeEvent } from "./cri.ts";
+import type { ContainerRuntime, RuntimeEvent } from "./cri.ts";
+import { GrpcCode, GrpcError } from "../../src/base/grpc/error.ts";
 import descriptors from "./cri-v1.json" with { type: "json" };
 import { ContainerEventType, type CallOptions, type ContainerEventResponse, type ImageService, type RuntimeService } from "./generated/messages.ts";
-import { GrpcChannel } from "./grpc.ts";
+import { GrpcChannel } from "../../src/base/grpc/channel.ts";
 
 interface Method { requestType: string; responseType: string; responseStream?: boolean }
 type Table = Record<string, Descriptor & { methods?: Record<string, Method> }>;
@@ -30,7 +31,7 @@ export function connectRuntime({ socket, log }: { socket: string; log: Logger })
         try {
           return await runtime.getContainerEvents({}, (message) => onEvent(fromCri(message)), { signal });
         } catch (error) {
-          if (!(error instanceof CriError) || error.code !== GrpcCode.Unimplemented) throw error;
+          if (!(error instanceof GrpcError) || error.code !== GrpcCode.Unimplemented) throw error;
           hasContainerEvents = false;
           log.debug("runtime has no GetContainerEvents, using containerd's event stream");
         }

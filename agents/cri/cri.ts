@@ -3,17 +3,6 @@ import type { ImageService, RuntimeService } from "./generated/messages.ts";
 
 export type { ImageService, RuntimeService } from "./generated/messages.ts";
 
-/** gRPC status codes that callers tell apart (https://grpc.github.io/grpc/core/md_doc_statuscodes.html). */
-export const GrpcCode = { Cancelled: 1, Unknown: 2, DeadlineExceeded: 4, NotFound: 5, AlreadyExists: 6, FailedPrecondition: 9, Unimplemented: 12, Unavailable: 14 } as const;
-
-/** A failed CRI call: the runtime's own message, and its gRPC code. */
-export class CriError extends Error {
-  override readonly name = "CriError";
-  constructor(readonly code: number, message: string, readonly method: string, options?: ErrorOptions) {
-    super(message, options);
-  }
-}
-
 /** Something happened to a container or sandbox of the runtime; look at its status to learn what. */
 export interface RuntimeEvent {
   /** The id of the container or sandbox. */
@@ -22,7 +11,7 @@ export interface RuntimeEvent {
   exitCode?: number;
 }
 
-/** A container runtime that speaks CRI v1. All calls throw `CriError`. */
+/** A container runtime that speaks CRI v1. All calls throw `GrpcError`. */
 export interface ContainerRuntime {
   readonly runtime: RuntimeService;
   readonly images: ImageService;

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { zstdCompressSync, gzipSync } from "node:zlib";
 import { packTar } from "modern-tar";
 import { nodeArchitecture } from "../../agents/containerd/pause.ts";
-import { CriError, GrpcCode, type RuntimeEvent } from "../../agents/cri/cri.ts";
+import type { RuntimeEvent } from "../../agents/cri/cri.ts";
+import { GrpcCode, GrpcError } from "../../src/base/grpc/error.ts";
 import { NamespaceMode } from "../../agents/cri/generated/messages.ts";
 import { startContainerd, type TestContainerd } from "../support/containerd.ts";
 import { busyboxImage, busyboxReference } from "../support/images.ts";
@@ -32,9 +33,9 @@ test("version and status", async () => {
 
 test("errors carry the gRPC code and the runtime's words", async () => {
   const error = await node.runtime.runtime.containerStatus({ containerId: "nope" }).catch((e: unknown) => e);
-  expect(error).toBeInstanceOf(CriError);
-  expect((error as CriError).code).toBe(GrpcCode.NotFound);
-  expect((error as CriError).message).toContain("nope");
+  expect(error).toBeInstanceOf(GrpcError);
+  expect((error as GrpcError).code).toBe(GrpcCode.NotFound);
+  expect((error as GrpcError).message).toContain("nope");
 });
 
 test("archives of the image directory are imported, compressed or not", async () => {

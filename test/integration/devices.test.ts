@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { GrpcChannel } from "../../agents/cri/grpc.ts";
+import { GrpcChannel } from "../../src/base/grpc/channel.ts";
 import { podResourcesCodec, podResourcesPath } from "../../agents/kubelet/devices/pod-resources.ts";
 import { nodes, pods } from "../../src/apis/builtins.ts";
 import type { Pod } from "../../src/apis/generated/core/v1.ts";

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { CriError, GrpcCode } from "../../agents/cri/cri.ts";
-import { GrpcServer, type GrpcMethod } from "../../agents/cri/grpc-server.ts";
+import { GrpcCode, GrpcError } from "../../src/base/grpc/error.ts";
+import { GrpcServer, type GrpcMethod } from "../../src/base/grpc/server.ts";
 import { csiCodec } from "../../agents/kubelet/csi/csi-api.ts";
 import { bindMount, isMountPoint, mount, MountFlags, unmount } from "../../agents/kubelet/volumes/mount.ts";
 
@@ -44,7 +44,7 @@ export async function startCsiDriver({ name, rootDir, storage, capabilities = [1
   const changing = (method: string, serve: (request: any) => void): [string, GrpcMethod] => [`/csi.v1.Node/${method}`, unary(`${method}Request`, "Nothing", (request: Record<string, unknown>) => {
     calls.push({ method, request });
     const failure = failures.get(method);
-    if (failure) throw new CriError(GrpcCode.Unknown, failure, method);
+    if (failure) throw new GrpcError(GrpcCode.Unknown, failure, method);
     serve(request);
   })];
   const take = (path: string): void => {

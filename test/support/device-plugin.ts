@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { GrpcChannel } from "../../agents/cri/grpc.ts";
-import { GrpcServer } from "../../agents/cri/grpc-server.ts";
+import { GrpcChannel } from "../../src/base/grpc/channel.ts";
+import { GrpcServer } from "../../src/base/grpc/server.ts";
 import { pluginCodec, pluginPath, registerPath, type PluginDevice, type PluginGrant, type PluginOptions } from "../../agents/kubelet/devices/plugin-api.ts";
 
 /** A device plugin of our own, over the real protocol. */

@@ -1,4 +1,4 @@
-import { ProtoCodec } from "../../cri/codec.ts";
+import { ProtoCodec } from "../../../src/base/grpc/protobuf.ts";
 
 /** The messages that a node and CSI drivers exchange, as on the wire. Sources: the Container Storage Interface 1.9 (csi.proto); k8s.io/kubelet/pkg/apis/pluginregistration/v1. */
 const string = (id: number) => ({ type: "string", id }), strings = (id: number) => ({ type: "string", id, rule: "repeated" }), int64 = (id: number) => ({ type: "int64", id });

@@ -1,4 +1,4 @@
-import { GrpcChannel } from "../../cri/grpc.ts";
+import { GrpcChannel } from "../../../src/base/grpc/channel.ts";
 import { csiCodec, NodeCapability, UsageUnit, type ExpandRequest, type PublishRequest, type StageRequest, type VolumeUsage } from "./csi-api.ts";
 
 /** Long: a driver may format a disk, or wait for one. */
@@ -20,7 +20,7 @@ export interface VolumeFigures {
   abnormal?: boolean;
 }
 
-/** One CSI driver of this node, over its socket. All calls may be repeated, and throw `CriError`. */
+/** One CSI driver of this node, over its socket. All calls may be repeated, and throw `GrpcError`. */
 export class CsiDriver {
   readonly #channel: GrpcChannel;
   #capabilities: Promise<ReadonlySet<number>> | undefined;

@@ -5,7 +5,7 @@ import type { PersistentVolumeClaim, PersistentVolumeClaimCondition, PersistentV
 import type { Clock } from "../../../src/base/clock.ts";
 import type { Client } from "../../../src/client/client.ts";
 import type { EventRecorder } from "../../../src/client/recorder.ts";
-import { CriError, GrpcCode } from "../../cri/cri.ts";
+import { GrpcCode, GrpcError } from "../../../src/base/grpc/error.ts";
 import { podReference } from "../pod/container-reference.ts";
 import { errorText } from "../pod/kill.ts";
 import { time } from "../status/container-status.ts";
@@ -23,7 +23,7 @@ export interface ExpansionOptions {
 export interface Grower {
   /** Whether the driver has a part in it on nodes. */
   able: boolean;
-  /** Grows the filesystem to so many bytes, or lets the driver see that its device has grown. Rejects with `CriError`. */
+  /** Grows the filesystem to so many bytes, or lets the driver see that its device has grown. Rejects with `GrpcError`. */
   grow(bytes: number): Promise<void>;
 }
 
@@ -74,10 +74,10 @@ export class Expansions {
     const { recorder, nodeName } = this.options, { pod, driver, volumeHandle, name } = volume, id = idOf(driver, volumeHandle);
     const current = recovers && !told ? await this.#tell(claim, { allocatedResourceStatuses: { storage: "NodeResizeInProgress" } }) : claim;
     try {
-      if (!able) throw new CriError(GrpcCode.Unimplemented, `NodeExpand is not supported by the CSI driver ${driver}`, "NodeExpandVolume");
+      if (!able) throw new GrpcError(GrpcCode.Unimplemented, `NodeExpand is not supported by the CSI driver ${driver}`, "NodeExpandVolume");
       await grow(value(size));
     } catch (error) {
-      const code = error instanceof CriError ? error.code : undefined;
+      const code = error instanceof GrpcError ? error.code : undefined;
       const isFinal = code !== undefined && !unfinished.has(code);
       if (recovers && isFinal) {
         const changedMind = this.#failed.has(id) && compareQuantities(current.spec?.resources?.requests?.["storage"] ?? size, size) !== 0;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Backoff } from "../../../src/base/backoff.ts";
 import type { Clock } from "../../../src/base/clock.ts";
 import type { Logger } from "../../../src/base/log.ts";
-import { GrpcChannel } from "../../cri/grpc.ts";
+import { GrpcChannel } from "../../../src/base/grpc/channel.ts";
 import { csiCodec } from "./csi-api.ts";
 
 /** What a plugin says of itself over its registration socket. */

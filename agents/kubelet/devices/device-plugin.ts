@@ -1,4 +1,4 @@
-import { GrpcChannel } from "../../cri/grpc.ts";
+import { GrpcChannel } from "../../../src/base/grpc/channel.ts";
 import type { Device, DeviceGrant, DeviceSource } from "./device.ts";
 import { pluginCodec, pluginPath, type PluginDevice, type PluginGrant, type PluginOptions } from "./plugin-api.ts";
 
@@ -16,7 +16,7 @@ export class DevicePlugin implements DeviceSource {
     if (preStartRequired) this.beforeStart = (ids) => this.#beforeStart(ids);
   }
 
-  /** Tells the devices, and each change of them, until the plugin ends or `signal` aborts. Throws `CriError` when the stream breaks. */
+  /** Tells the devices, and each change of them, until the plugin ends or `signal` aborts. Throws `GrpcError` when the stream breaks. */
   async watch(onDevices: (devices: readonly Device[]) => void, signal: AbortSignal): Promise<void> {
     try {
       await this.#channel.stream(pluginPath("ListAndWatch"), pluginCodec.encode("Empty", {}), (bytes) => {

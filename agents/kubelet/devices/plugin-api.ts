@@ -1,4 +1,4 @@
-import { ProtoCodec } from "../../cri/codec.ts";
+import { ProtoCodec } from "../../../src/base/grpc/protobuf.ts";
 
 /** The messages of device plugins, as on the wire. Source: k8s.io/kubelet/pkg/apis/deviceplugin/v1beta1. */
 const string = (id: number) => ({ type: "string", id }), strings = (id: number) => ({ type: "string", id, rule: "repeated" }), list = (type: string, id: number) => ({ type, id, rule: "repeated" });

@@ -1,6 +1,6 @@
-import { ProtoCodec } from "../../cri/codec.ts";
-import { CriError, GrpcCode } from "../../cri/cri.ts";
-import { GrpcServer, type GrpcMethod } from "../../cri/grpc-server.ts";
+import { ProtoCodec } from "../../../src/base/grpc/protobuf.ts";
+import { GrpcCode, GrpcError } from "../../../src/base/grpc/error.ts";
+import { GrpcServer, type GrpcMethod } from "../../../src/base/grpc/server.ts";
 import { allContainers, isTerminal, type Pod } from "../pod/pod.ts";
 import type { DeviceManager } from "./device-manager.ts";
 import type { Device } from "./device.ts";
@@ -49,7 +49,7 @@ export async function servePodResources({ socketPath, manager, pods }: PodResour
     [podResourcesPath("List")]: answering("ListPodResourcesRequest", "ListPodResourcesResponse", () => ({ podResources: active().map(resourcesOf) })),
     [podResourcesPath("Get")]: answering("GetPodResourcesRequest", "GetPodResourcesResponse", ({ podName = "", podNamespace = "" }) => {
       const pod = active().find(({ metadata }) => metadata.name === podName && metadata.namespace === podNamespace);
-      if (!pod) throw new CriError(GrpcCode.Unknown, `pod ${String(podName)} in namespace ${String(podNamespace)} not found`, podResourcesPath("Get"));
+      if (!pod) throw new GrpcError(GrpcCode.Unknown, `pod ${String(podName)} in namespace ${String(podNamespace)} not found`, podResourcesPath("Get"));
       return { podResources: resourcesOf(pod) };
     }),
     [podResourcesPath("GetAllocatableResources")]: answering("AllocatableResourcesRequest", "AllocatableResourcesResponse", () => ({

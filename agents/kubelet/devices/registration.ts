@@ -2,8 +2,8 @@ import { lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { isExtendedResource } from "../../../src/apis/core/resource-names.ts";
 import type { Logger } from "../../../src/base/log.ts";
-import { CriError, GrpcCode } from "../../cri/cri.ts";
-import { GrpcServer } from "../../cri/grpc-server.ts";
+import { GrpcCode, GrpcError } from "../../../src/base/grpc/error.ts";
+import { GrpcServer } from "../../../src/base/grpc/server.ts";
 import type { DeviceManager } from "./device-manager.ts";
 import { DevicePlugin } from "./device-plugin.ts";
 import { pluginCodec, pluginVersion, registerPath, type RegisterRequest } from "./plugin-api.ts";
@@ -31,9 +31,9 @@ export async function serveRegistration({ directory, manager, log }: Registratio
   });
 
   function register({ version = "", endpoint = "", resourceName = "", options = {} }: RegisterRequest): void {
-    const refuse = (reason: string): CriError => {
+    const refuse = (reason: string): GrpcError => {
       log.warn("A device plugin was refused", { resource: resourceName, reason });
-      return new CriError(GrpcCode.Unknown, reason, registerPath);
+      return new GrpcError(GrpcCode.Unknown, reason, registerPath);
     };
     if (version !== pluginVersion) throw refuse(`requested API version "${version}" is not supported by kubelet. Supported version is ["${pluginVersion}"]`);
     if (!isExtendedResource(resourceName)) throw refuse(`the ResourceName "${resourceName}" is invalid`);

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../src/base/clock.ts";
-import { CriError } from "../../cri/cri.ts";
+import { GrpcError } from "../../../src/base/grpc/error.ts";
 import { runHook } from "../actions/lifecycle.ts";
 import { ignoreMissing, type RuntimeContainer, type RuntimePod } from "../runtime/runtime-status.ts";
 import type { PodContext } from "./context.ts";
@@ -65,7 +65,7 @@ export async function killPod(context: PodContext, pod: Pod, runtime: RuntimePod
 
 /** An error as Go's gRPC would print it, which is what Kubernetes' events show. */
 export function errorText(error: unknown): string {
-  if (error instanceof CriError) return `rpc error: code = ${codeNames[error.code] ?? error.code} desc = ${error.message}`;
+  if (error instanceof GrpcError) return `rpc error: code = ${codeNames[error.code] ?? error.code} desc = ${error.message}`;
   return error instanceof Error ? error.message : String(error);
 }
 

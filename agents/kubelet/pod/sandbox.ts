@@ -5,7 +5,7 @@ import type { PodContext } from "./context.ts";
 import type { Sandbox } from "./start-container.ts";
 import { podLogFolder, sandboxConfig } from "../runtime/sandbox-config.ts";
 import type { PodSandboxConfig } from "../../cri/generated/messages.ts";
-import { CriError } from "../../cri/cri.ts";
+import { GrpcError } from "../../../src/base/grpc/error.ts";
 
 export const logDirectoryOf = (context: PodContext, pod: Pod): string =>
   join(context.logDir, podLogFolder({ namespace: pod.metadata.namespace!, name: pod.metadata.name!, uid: pod.metadata.uid! }));
@@ -30,7 +30,7 @@ export async function runSandbox(context: PodContext, pod: Pod, firstAttempt: nu
       const { podSandboxId: id = "" } = await context.runtime.runtime.runPodSandbox({ config, runtimeHandler }, { timeoutMs: 4 * 60 * 1000 });
       return { id, config, ips: await addressesOf(context, pod, id) };
     } catch (error) {
-      const reserved = error instanceof CriError && /failed to reserve sandbox name/i.test(error.message);
+      const reserved = error instanceof GrpcError && /failed to reserve sandbox name/i.test(error.message);
       if (!reserved || attempt - firstAttempt >= 5) throw error;
     }
   }

@@ -1,6 +1,7 @@
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import type { Probe } from "../../../src/apis/generated/core/v1.ts";
-import { CriError, GrpcCode, type ContainerRuntime } from "../../cri/cri.ts";
+import type { ContainerRuntime } from "../../cri/cri.ts";
+import { GrpcCode, GrpcError } from "../../../src/base/grpc/error.ts";
 import { grpcHealth } from "../actions/grpc-health.ts";
 import { resolvePort } from "../actions/handler-target.ts";
 import { httpGetFollowing, tcpConnect } from "../actions/http-get.ts";
@@ -47,7 +48,7 @@ async function execProbe(command: readonly string[], { runtime, containerId }: P
     const output = Buffer.concat([stdout ?? new Uint8Array(), stderr ?? new Uint8Array()]).subarray(0, 10 * 1024).toString();
     return { result: exitCode ? "failure" : "success", output };
   } catch (error) {
-    if (error instanceof CriError && error.code === GrpcCode.DeadlineExceeded) return { result: "failure", output: `command timed out: "${command.join(" ")}" timed out after ${timeoutMs / 1000}s` };
+    if (error instanceof GrpcError && error.code === GrpcCode.DeadlineExceeded) return { result: "failure", output: `command timed out: "${command.join(" ")}" timed out after ${timeoutMs / 1000}s` };
     // The container is going, or the runtime restarts: that says nothing of the container's health.
     return { result: "errored", output: error instanceof Error ? error.message : String(error) };
   }

@@ -1,4 +1,5 @@
-import { CriError, GrpcCode, type ContainerRuntime } from "../../cri/cri.ts";
+import type { ContainerRuntime } from "../../cri/cri.ts";
+import { GrpcCode, GrpcError } from "../../../src/base/grpc/error.ts";
 import { ContainerState, PodSandboxState, type Container as CriContainer, type ContainerStatus as CriContainerStatus, type LinuxContainerResources, type PodSandbox } from "../../cri/generated/messages.ts";
 import type { Pod } from "../pod/pod.ts";
 import { containerNameLabel, podNameLabel, podNamespaceLabel, podUidLabel, readContainerFacts, type ContainerFacts } from "./labels.ts";
@@ -144,7 +145,7 @@ export async function ignoreMissing<T>(call: Promise<T>): Promise<T | undefined>
   try {
     return await call;
   } catch (error) {
-    if (error instanceof CriError && error.code === GrpcCode.NotFound) return undefined;
+    if (error instanceof GrpcError && error.code === GrpcCode.NotFound) return undefined;
     throw error;
   }
 }

@@ -18,7 +18,7 @@ export interface KubeletMetricsOptions {
   terminations: Terminations;
 }
 
-/** `/metrics`: those of a kubelet that dashboards and alerts know, and the process's. Throws `CriError`. Source: https://kubernetes.io/docs/reference/instrumentation/metrics/ */
+/** `/metrics`: those of a kubelet that dashboards and alerts know, and the process's. Throws `GrpcError`. Source: https://kubernetes.io/docs/reference/instrumentation/metrics/ */
 export function kubeletMetrics({ nodeName, runtime, disks, pods, terminations }: KubeletMetricsOptions): () => Promise<string> {
   const own = createMetrics();
   registerProcessMetrics(own);

@@ -91,7 +91,7 @@ export class NodeStats {
     return this.options.reader.usage(this.options.cgroups.pathOf(pod));
   }
 
-  /** A sample that is at most half a second old. Throws `CriError`. */
+  /** A sample that is at most half a second old. Throws `GrpcError`. */
   sample(): Promise<Sample> {
     if (this.#latest && this.options.clock.monotonic() - this.#latest.monotonic < shareMs) return Promise.resolve(this.#latest);
     return (this.#sampling ??= this.#take().finally(() => {

@@ -44,7 +44,7 @@ export interface PodDisksOptions {
 export type WritableLayers = ReadonlyMap<string, DiskUsage>;
 const layerKey = (uid: string, container: string): string => `${uid}/${container}`;
 
-/** Of all containers, in one call. Throws `CriError`. */
+/** Of all containers, in one call. Throws `GrpcError`. */
 export async function writableLayers({ runtime }: ContainerRuntime): Promise<WritableLayers> {
   const { stats = [] } = await runtime.listContainerStats({});
   return new Map(stats.map(({ attributes, writableLayer }) => [

@@ -20,7 +20,7 @@ export interface SummaryOptions {
   ownUsage(): { cpuNanoseconds: number; rssBytes: number; startedAt: number };
 }
 
-/** `/stats/summary`; CPU and memory alone where asked, which touches no disk. Throws `CriError`. */
+/** `/stats/summary`; CPU and memory alone where asked, which touches no disk. Throws `GrpcError`. */
 export async function summarize(options: SummaryOptions, onlyCpuAndMemory: boolean): Promise<api.Summary> {
   const { stats, disks, nodeName, runtime } = options;
   const sample = await stats.sample();

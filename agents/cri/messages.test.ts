@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { ProtoCodec } from "./codec.ts";
+import { ProtoCodec } from "../../src/base/grpc/protobuf.ts";
 import descriptors from "./cri-v1.json" with { type: "json" };
 
 const codec = new ProtoCodec(descriptors as never);

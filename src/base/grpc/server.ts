@@ -1,10 +1,10 @@
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import http2 from "node:http2";
 import { dirname } from "node:path";
-import { CriError, GrpcCode } from "./cri.ts";
-import { frame, FrameReader } from "./grpc.ts";
+import { GrpcCode, GrpcError } from "./error.ts";
+import { frame, FrameReader } from "./frames.ts";
 
-/** Answers one call: any number of messages, then it resolves; throws `CriError` for another status than 0. `signal` aborts when the caller has gone. */
+/** Answers one call: any number of messages, then it resolves; throws `GrpcError` for another status than 0. `signal` aborts when the caller has gone. */
 export type GrpcMethod = (request: Uint8Array, send: (message: Uint8Array) => void, signal: AbortSignal) => Promise<void>;
 
 const mostRequestBytes = 16 * 1024 * 1024;
@@ -64,7 +64,7 @@ export class GrpcServer {
         if (!gone.signal.aborted) stream.write(frame(message));
       };
       this.#run(path, request, send, gone.signal).catch((error: unknown) => {
-        status = { code: error instanceof CriError ? error.code : GrpcCode.Unknown, message: error instanceof Error ? error.message : String(error) };
+        status = { code: error instanceof GrpcError ? error.code : GrpcCode.Unknown, message: error instanceof Error ? error.message : String(error) };
       }).finally(() => {
         if (!gone.signal.aborted) stream.end();
       });
@@ -73,8 +73,8 @@ export class GrpcServer {
 
   async #run(path: string, request: Uint8Array | undefined, send: (message: Uint8Array) => void, signal: AbortSignal): Promise<void> {
     const method = Object.hasOwn(this.methods, path) ? this.methods[path]! : undefined;
-    if (!method) throw new CriError(GrpcCode.Unimplemented, `unknown method ${path}`, path);
-    if (!request) throw new CriError(GrpcCode.Unknown, "the request has no message", path);
+    if (!method) throw new GrpcError(GrpcCode.Unimplemented, `unknown method ${path}`, path);
+    if (!request) throw new GrpcError(GrpcCode.Unknown, "the request has no message", path);
     await method(request, send, signal);
   }
 }
