@@ -31,6 +31,7 @@ import { ServiceProxy } from "./proxy/proxy.ts";
 import { proxyConfig } from "./proxy/proxy-config.ts";
 
 export { NodeAddresses } from "./network/node-addresses.ts";
+export { networkWatch } from "./network/network-watch.ts";
 
 export interface AgentOptions {
   /** Names what the machine has only once: cgroups, tables, interfaces, networks. */

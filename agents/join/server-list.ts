@@ -12,6 +12,8 @@ export interface ServerUse {
 export interface ServerList {
   readonly current: ServerUse;
   readonly all: readonly string[];
+  /** Those that the cluster has told of. */
+  readonly told: readonly string[];
   /**
    * A server could not be reached or has stopped answering: it is the next one's turn, and what hangs on it ends, though it be the only one.
    * Told by its `givenUp`, so that what fails because of that doesn't count again.
@@ -19,6 +21,8 @@ export interface ServerList {
   failed(givenUp: AbortSignal): void;
   /** What the cluster says its servers are. Those that were given by the administrator stay in the list, behind them. */
   learn(urls: readonly string[]): void;
+  /** Calls `listener` when another server is used, or there are others. Returns the unsubscription. */
+  onChange(listener: () => void): () => void;
 }
 
 /** `given`: by the administrator; `known`: learned earlier. */
@@ -26,6 +30,7 @@ export function createServerList({ given, known = [], onLearned = () => undefine
   const log = logger("join");
   let learned = [...known];
   let urls = merged();
+  const listeners = new Set<() => void>();
   let controller = new AbortController();
   let current: ServerUse = { url: urls[0]!, givenUp: controller.signal };
 
@@ -39,6 +44,11 @@ export function createServerList({ given, known = [], onLearned = () => undefine
     controller = new AbortController();
     current = { url, givenUp: controller.signal };
     ended.abort(new Error("the server was given up"));
+    changed();
+  }
+
+  function changed(): void {
+    for (const listener of listeners) listener();
   }
 
   return {
@@ -47,6 +57,9 @@ export function createServerList({ given, known = [], onLearned = () => undefine
     },
     get all() {
       return urls;
+    },
+    get told() {
+      return learned;
     },
     failed(givenUp) {
       if (givenUp !== current.givenUp) return;
@@ -59,8 +72,13 @@ export function createServerList({ given, known = [], onLearned = () => undefine
       if (told.length === 0 || Bun.deepEquals(told, learned)) return;
       learned = [...told];
       urls = merged();
-      if (!urls.includes(current.url)) use(urls[0]!);
+      if (urls.includes(current.url)) changed();
+      else use(urls[0]!);
       onLearned(learned);
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
     },
   };
 }

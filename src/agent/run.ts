@@ -1,12 +1,13 @@
 import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { createAgent, NodeAddresses } from "../../agents/agent.ts";
+import { createAgent, networkWatch, NodeAddresses } from "../../agents/agent.ts";
 import { caHash, ensureText } from "../../agents/join/membership.ts";
 import { NodeMembership } from "../../agents/join/node-membership.ts";
 import { NodeStore } from "../../agents/node-store/node-store.ts";
 import { urgencyOfPod } from "../../agents/node-store/worth-keeping.ts";
-import { AgentTunnel } from "../../agents/tunnel/tunnel.ts";
+import { BesideTunnels } from "../../agents/tunnel/beside.ts";
+import { AgentTunnel, type AgentTunnelOptions } from "../../agents/tunnel/tunnel.ts";
 import { pods } from "../apis/core/pod/pod.ts";
 import { endpointslices } from "../apis/discovery/endpointslice.ts";
 import type { Front, FrontTls } from "../apiserver/front/front.ts";
@@ -76,6 +77,7 @@ class AgentProcess {
   readonly #clock = systemClock;
   readonly #contact = createServerContact({ clock: this.#clock, log });
   readonly #tunnel: AgentTunnel;
+  readonly #beside: BesideTunnels;
   /** The kubelet's API, once there is one: the ports are open before, and its Node tells the port that was found. */
   #kubelet: HttpHandler = (_, response) => response.send(503, {}, "the kubelet is starting\n");
   #front: Front | undefined;
@@ -88,13 +90,16 @@ class AgentProcess {
       addresses: () => this.#addresses?.current ?? (nodeIps.length > 0 ? nodeIps : defaultAddresses()),
       onRenewed: () => {
         this.#tunnel.retry();
+        this.#beside.retry();
         this.#front?.reload(this.#tls()).catch((error: unknown) => log.error("The kubelet's new certificate could not be taken into use", { error }));
       },
     });
-    this.#tunnel = new AgentTunnel({
+    const tunnels: AgentTunnelOptions = {
       servers: this.#membership.servers, tls: () => this.#membership.endpoint("kubelet").tls, onUnauthorized: () => this.#membership.refused(),
       handler: (request, response) => this.#kubelet(request, response), clock: this.#clock, log: logger("tunnel"),
-    });
+    };
+    this.#tunnel = new AgentTunnel(tunnels);
+    this.#beside = new BesideTunnels({ ...tunnels, servers: this.#membership.servers, main: this.#tunnel });
   }
 
   get server(): string {
@@ -107,6 +112,7 @@ class AgentProcess {
       { name: "join", start: (signal) => this.#membership.join(signal) },
       this.#loop("membership", (signal) => this.#membership.run(signal)),
       this.#loop("tunnel", (signal) => this.#tunnel.run(signal)),
+      this.#loop("tunnels-beside", (signal) => this.#beside.run(signal)),
       this.#agent(),
       this.#loop("idle-memory", (signal) => returnIdleMemory({ clock: this.#clock }, signal)),
     ];
@@ -133,10 +139,11 @@ class AgentProcess {
           store.close();
         };
         this.#addresses = new NodeAddresses({ given: options.nodeIps, ...cluster, clock: this.#clock, log });
-        this.#addresses.onChange(() => {
-          this.#tunnel.checkAddress();
-          this.#membership.check();
-        });
+        this.#addresses.onChange(() => this.#membership.check());
+        const watch = networkWatch({ clusterNetworks: [...cluster.clusterCidrs, ...cluster.serviceCidrs], clock: this.#clock, log, onChange: () => {
+          this.#tunnel.networkChanged();
+          this.#beside.retry();
+        } });
         this.#front = await openPort({
           hostname: options.bindAddress === "0.0.0.0" && cluster.clusterCidrs.some((cidr) => cidr.includes(":")) ? "::" : options.bindAddress, port: options.kubeletPort, tls: this.#tls(),
           handler: guardKubelet((request, response) => this.#kubelet(request, response), delegatedAccess({ nodeName: options.nodeName, client: kubelet.client, clock: this.#clock })),
@@ -148,7 +155,7 @@ class AgentProcess {
         });
         this.#kubelet = agent.handler;
         this.#learnServers(network.informers);
-        manager = componentManager([this.#addresses.component(), ...agent.components], log);
+        manager = componentManager([this.#addresses.component(), watch, ...agent.components], log);
         await manager.start(signal);
       },
       stop: async () => {

@@ -1,9 +1,10 @@
+import { randomUUID } from "node:crypto";
 import { forbidden, internalError, methodNotAllowed, StatusError, unauthorized } from "../../apimachinery/status.ts";
 import type { NodeConnector } from "../../apiserver/handlers/handler.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, PeerCertificate } from "../../base/http.ts";
 import { logger } from "../../base/log.ts";
-import { AgentRole, CloseCode, ServerRole, silenceMs } from "../../base/tunnel/connect.ts";
+import { AgentRole, beside, besideRhythm, CloseCode, mainRhythm, purposeField, type Rhythm, ServerRole, serverIdField } from "../../base/tunnel/connect.ts";
 import { mostMessage, PingFlag, tunnelProtocol } from "../../base/tunnel/frames.ts";
 import { handlerThrough, TunnelRequestError } from "../../base/tunnel/request.ts";
 import { serveStream } from "../../base/tunnel/serve.ts";
@@ -53,7 +54,7 @@ export class NodeTunnels implements NodeConnector {
   readonly #lost = new Map<string, number>();
   #arrived = Promise.withResolvers<void>();
   #stopped = false;
-
+  readonly #id = randomUUID();
   readonly #startedAt: number;
 
   constructor(private readonly options: NodeTunnelsOptions) {
@@ -98,8 +99,10 @@ export class NodeTunnels implements NodeConnector {
     const nodeName = nodeOf(peer);
     if (!nodeName || this.#stopped) throw forbidden({ group: "", resource: "nodes" }, peer.commonName, this.#stopped ? "this server stops" : "only nodes connect here");
     const agreement = agree(request, [tunnelProtocol]);
-    if (typeof agreement === "string") return response.send(400, { "Content-Type": "text/plain; charset=utf-8" }, `${agreement}\n`);
-    void this.#accept(nodeName, request, new WebSocketConnection(response.upgrade(agreement.headers), { role: "server", maxMessageBytes: mostMessage }));
+    const id = { [serverIdField]: this.#id }, text = { "Content-Type": "text/plain; charset=utf-8" };
+    if (typeof agreement === "string") return response.send(400, text, `${agreement}\n`);
+    if (request.headers[purposeField] === beside && this.#tunnels.has(nodeName)) return response.send(409, { ...text, ...id }, "this server has a tunnel to the node\n");
+    void this.#accept(nodeName, request, new WebSocketConnection(response.upgrade({ ...agreement.headers, ...id }), { role: "server", maxMessageBytes: mostMessage }));
   };
 
   /** Agents connect elsewhere, or here once more when the server is back. */
@@ -133,7 +136,7 @@ export class NodeTunnels implements NodeConnector {
     this.#arrived = Promise.withResolvers();
     log.info("Node connected", { node: nodeName, address: request.remoteAddress });
     before?.session.close(CloseCode.replaced, "the node has connected anew");
-    void watchSilence(session, life);
+    void watchSilence(session, life, request.headers[purposeField] === beside ? besideRhythm : mainRhythm);
     const reason = await session.closed;
     if (this.#tunnels.get(nodeName) !== tunnel) return;
     this.#tunnels.delete(nodeName);
@@ -149,7 +152,7 @@ export class NodeTunnels implements NodeConnector {
 }
 
 /** Cuts a connection from which nothing comes: the machine, or the way to it, is gone. */
-async function watchSilence(session: TunnelSession, life: LifeSigns): Promise<void> {
+async function watchSilence(session: TunnelSession, life: LifeSigns, { silenceMs }: Rhythm): Promise<void> {
   const over = new AbortController();
   void session.closed.then(() => over.abort());
   if (await life.fallsSilent(silenceMs, over.signal)) session.destroy("nothing was heard of the node");
