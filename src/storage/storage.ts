@@ -1,25 +1,22 @@
 /**
  * Storage in etcd's model: keys with revisions. One decimal sequence of revisions for the whole store; each write takes the next.
  * Keys are `/registry/<group or "core">/<resource>/[<namespace>/]<name>`; values are opaque bytes (the object's JSON without resourceVersion).
- * A write resolves once it is durable (but for volatile updates), and after every watcher of this process has been handed its event.
+ * A write resolves once it is durable (but for volatile ones), and after every watcher of this process has been handed its event.
  */
 export interface Storage {
   /** The newest revision that watchers of this process have seen. */
   readonly revision: number;
-  /** The oldest revision that `watch` and `list({revision})` can still serve from. */
+  /** The oldest revision that `watch` and `list({revision})` can still serve from, but for keys with volatile writes, which may be forgotten sooner. */
   readonly compactedRevision: number;
   get(key: string): Promise<Stored | undefined>;
   /** In key order. `revision` reads the past; throws `StorageError` "compacted" when it is gone. */
   list(prefix: string, options?: { limit?: number; after?: string; revision?: number }): Promise<Listed>;
-  /** Throws "exists" when the key is there. */
-  create(key: string, value: Uint8Array): Promise<number>;
-  /**
-   * Throws "conflict" unless the key's revision is `expectedRevision`; "notFound" when the key is gone. A volatile update resolves before it
-   * is durable: a crash may take it back (its revision is not given again), and history does not have it, so that watches and lists from
-   * before it throw "compacted".
-   */
-  update(key: string, expectedRevision: number, value: Uint8Array, options?: { volatile?: boolean }): Promise<number>;
-  delete(key: string, expectedRevision: number): Promise<number>;
+  /** Throws "exists" when the key is there; "full" when there is no room, as `update` does. */
+  create(key: string, value: Uint8Array, options?: WriteOptions): Promise<number>;
+  /** Throws "conflict" unless the key's revision is `expectedRevision`; "notFound" when the key is gone. */
+  update(key: string, expectedRevision: number, value: Uint8Array, options?: WriteOptions): Promise<number>;
+  /** Throws as `update` does, but never "full" for the storage's own bounds: deleting is how room is made. */
+  delete(key: string, expectedRevision: number, options?: WriteOptions): Promise<number>;
   /**
    * All events of `prefix` after `fromRevision`, in revision order, in batches that share a commit.
    * History first, then live, with no gap and no repeat. Ends when `signal` aborts; throws "compacted" when `fromRevision` is too old.
@@ -29,8 +26,37 @@ export interface Storage {
   watch(prefix: string, fromRevision: number, onEvents: (events: readonly StorageEvent[], revision: number) => void, signal: AbortSignal): Promise<void>;
   /** Forgets history up to `revision` (or the newest one, if lower), in slices, while serving. */
   compact(revision: number): Promise<void>;
+  /** How it does. Cheap: fit to be asked for each scrape of metrics. */
+  status(): Promise<StorageStatus>;
   /** Flushes and closes; later calls throw "closed". */
   close(): Promise<void>;
+}
+
+export interface WriteOptions {
+  /**
+   * Costs the disk nothing: the write may resolve before it is durable, and a crash may take it back. Until then it is as any other: its
+   * revision is its own, watches and lists have it. After a crash no revision is given again, and what was taken back is not hidden: `watch`
+   * and `list` from before it throw "compacted" for all prefixes that such keys begin with, so that their readers look anew.
+   * A later write to the key that isn't volatile makes its state durable; stopping cleanly makes durable what was so before its last volatile
+   * write, and a bounded number of the newest keys that never were. An engine may make any volatile write durable.
+   */
+  volatile?: boolean;
+}
+
+export interface StorageStatus {
+  engine: "sqlite" | "etcd" | "memory";
+  /** The engine's own version. */
+  version?: string;
+  /** What it takes of the disk. */
+  sizeBytes: number;
+  /** Of that, what isn't free for the next writes. */
+  sizeInUseBytes: number;
+  /** Where creates and updates end ("full"). */
+  maxBytes?: number;
+  /** NOSPACE: creates and updates are refused until there is room. CORRUPT: the data is damaged. As etcd names its alarms. */
+  alarms: readonly ("NOSPACE" | "CORRUPT")[];
+  /** Bytes the engine has written to files since it was opened; known only to engines of this process. */
+  writtenBytes?: number;
 }
 
 export interface Stored {

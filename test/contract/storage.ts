@@ -221,6 +221,18 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
       expect((await storage.list(pods)).items).toHaveLength(2);
     });
 
+    test("tells how it does", async () => {
+      const before = await storage.status();
+      await storage.create(pod("a"), bytes("1".repeat(100_000)));
+      const { engine, sizeBytes, sizeInUseBytes, maxBytes = Infinity, alarms, writtenBytes } = await storage.status();
+      expect(["sqlite", "etcd", "memory"]).toContain(engine);
+      expect(sizeInUseBytes).toBeGreaterThan(before.sizeInUseBytes);
+      expect(sizeBytes).toBeGreaterThanOrEqual(sizeInUseBytes);
+      expect(maxBytes).toBeGreaterThanOrEqual(sizeBytes);
+      expect(alarms).toEqual([]);
+      if (writtenBytes !== undefined) expect(writtenBytes).toBeGreaterThan(before.writtenBytes!);
+    });
+
     test("holds ten thousand keys", async () => {
       const names = Array.from({ length: 10_000 }, (_, i) => pod(String(i).padStart(5, "0")));
       await Promise.all(names.map((key) => storage.create(key, bytes(key))));
@@ -261,6 +273,63 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
       await watch.stop();
     });
 
+    test("a key may be volatile from its creation to its deletion", async () => {
+      const start = storage.revision;
+      const watch = collect(storage, pods, start);
+      const a = await storage.create(pod("a"), bytes("1"), { volatile: true });
+      expect(a).toBeGreaterThan(start);
+      expect(await refusal(storage.create(pod("a"), bytes("2"), { volatile: true }))).toBe("exists");
+      const b = await storage.create(pod("b"), bytes("1"), { volatile: true });
+      expect(await storage.get(pod("a"))).toEqual({ key: pod("a"), value: bytes("1"), revision: a });
+      expect((await storage.list(pods)).items.map(({ key }) => key)).toEqual([pod("a"), pod("b")]);
+      expect(await refusal(storage.delete(pod("a"), b, { volatile: true }))).toBe("conflict");
+      await storage.delete(pod("a"), a, { volatile: true });
+      expect(await storage.get(pod("a"))).toBeUndefined();
+      expect(await refusal(storage.delete(pod("a"), a, { volatile: true }))).toBe("notFound");
+      const b2 = await storage.update(pod("b"), b, bytes("2"));
+      await storage.delete(pod("b"), b2, { volatile: true });
+      const again = await storage.create(pod("b"), bytes("3"));
+      expect((await storage.list(pods)).items).toEqual([{ key: pod("b"), value: bytes("3"), revision: again }]);
+      expect(watch.events.map(brief)).toEqual(["put a=1", "put b=1", "delete a=1 was 1", "put b=2 was 1", "delete b=2 was 2", "put b=3"]);
+      await watch.stop();
+    });
+
+    test("the past of volatile keys is as that of others: lists, pages, watches", async () => {
+      const start = storage.revision;
+      const live = collect(storage, "/registry/", start);
+      const told: Record<number, string[]> = {};
+      const now = new Map<string, { value: string; revision: number }>();
+      for (let step = 0; step < 120; step++) {
+        // Deterministic, and each kind of write meets each state of a key.
+        const name = "abcdefg"[(step * 5 + (step >> 3)) % 7]!, volatile = (step * 11 + (step >> 2)) % 3 !== 0;
+        const state = now.get(name);
+        if (!state) now.set(name, { value: String(step), revision: await storage.create(pod(name), bytes(String(step)), { volatile }) });
+        else if (step % 4 === 3) {
+          await storage.delete(pod(name), state.revision, { volatile });
+          now.delete(name);
+        } else now.set(name, { value: String(step), revision: await storage.update(pod(name), state.revision, bytes(String(step)), { volatile }) });
+        told[storage.revision] = [...now].sort().map(([key, { value, revision }]) => `${key}=${value}@${revision}`);
+      }
+      const shown = (items: readonly { key: string; value: Uint8Array; revision: number }[]): string[] => items.map(({ key, value, revision }) => `${key.slice(pods.length + "default/".length)}=${text(value)}@${revision}`);
+      for (const revision of Object.keys(told).map(Number)) {
+        expect(shown((await storage.list(pods, { revision })).items)).toEqual(told[revision]!);
+        const paged: string[] = [];
+        for (let after = "", more = true; more;) {
+          const page = await storage.list(pods, { revision, limit: 2, after });
+          expect(page.items.length).toBeLessThanOrEqual(2);
+          paged.push(...shown(page.items));
+          ({ more } = page);
+          after = page.items.at(-1)?.key ?? after;
+        }
+        expect(paged).toEqual(told[revision]!);
+        const late = collect(storage, pods, revision);
+        await late.until(live.events.filter((event) => event.revision > revision).length);
+        expect(late.events).toEqual(live.events.filter((event) => event.revision > revision));
+        await late.stop();
+      }
+      await live.stop();
+    });
+
     if (durable) test("a volatile update is there after reopening", async () => {
       const a = await storage.create(pod("a"), bytes("1"));
       const a2 = await storage.update(pod("a"), a, bytes("2"), { volatile: true });
@@ -268,6 +337,27 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
       expect(await again.get(pod("a"))).toEqual({ key: pod("a"), value: bytes("2"), revision: a2 });
       expect(again.revision).toBe(a2);
       expect(await again.update(pod("a"), a2, bytes("3"))).toBeGreaterThan(a2);
+    });
+
+    if (durable) test("after a clean stop volatile keys are as they were; watches of them go on from the end alone", async () => {
+      const kept = await storage.create(pod("kept"), bytes("1"), { volatile: true });
+      const gone = await storage.create(pod("gone"), bytes("1"));
+      const other = await storage.create("/registry/core/nodes/n", bytes("1"));
+      await storage.delete(pod("gone"), gone, { volatile: true });
+      const last = storage.revision;
+      const again = await subject.reopen!();
+      expect((await again.list(pods)).items).toEqual([{ key: pod("kept"), value: bytes("1"), revision: kept }]);
+      expect(again.revision).toBe(last);
+      for (const prefix of [pods, "/registry/"]) {
+        const watch = collect(again, prefix, last);
+        await again.update(pod("kept"), (await again.get(pod("kept")))!.revision, bytes("2"), { volatile: true });
+        await watch.until(1);
+        await watch.stop();
+      }
+      const nodes = collect(again, "/registry/core/nodes/", kept);
+      await nodes.until(1);
+      expect(nodes.events.map(({ revision }) => revision)).toEqual([other]);
+      await nodes.stop();
     });
 
     if (durable) test("what was written is there after reopening, revisions go on, and watches resume", async () => {

@@ -1,7 +1,7 @@
 import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
 import { logger } from "../../base/log.ts";
 import { youngGarbage } from "../../base/young-garbage.ts";
-import { StorageError, type Storage, type StorageEvent } from "../storage.ts";
+import { StorageError, type Storage, type StorageEvent, type WriteOptions } from "../storage.ts";
 import { Watchers } from "../watchers.ts";
 import { decode, deletedAt, encode } from "./codec.ts";
 import type { CacheEvent, Entry, EntryHandler, Page } from "./entry.ts";
@@ -16,7 +16,7 @@ export type { CacheEvent, Entry, EntryHandler, Page } from "./entry.ts";
  *
  *   start()                         loads everything, then follows storage.watch; close() ends that
  *   get, list, byIndex, snapshot    reads: of now, and of a past revision
- *   create, update, delete          writes; each resolves once it is durable and every reader and watcher here has been shown it
+ *   create, update, delete          writes; each resolves once it is durable (or is volatile) and every reader and watcher here has been shown it
  *   watch, onChange, onRevision     what happens: resumable, in process, progress
  *
  * Keys and prefixes are storage's: `/registry/<group or "core">/<resource>/[<namespace>/]<name>`; prefixes end in "/".
@@ -133,19 +133,19 @@ export class Cacher {
   }
 
   /** Resolves with what readers are shown: the object as its JSON tells it. The one passed in stays the caller's. Throws "exists". */
-  create<T extends KubeObject>(key: string, object: T): Promise<Entry<T>> {
-    return this.#write(key, object, (value) => this.#storage.create(key, value));
+  create<T extends KubeObject>(key: string, object: T, options?: WriteOptions): Promise<Entry<T>> {
+    return this.#write(key, object, (value) => this.#storage.create(key, value, options));
   }
 
-  /** Resolves as `create` does, a volatile update before it is durable. Throws "conflict" or "notFound". */
-  update<T extends KubeObject>(key: string, expectedRevision: number, object: T, options?: { volatile?: boolean }): Promise<Entry<T>> {
+  /** Resolves as `create` does. Throws "conflict" or "notFound". */
+  update<T extends KubeObject>(key: string, expectedRevision: number, object: T, options?: WriteOptions): Promise<Entry<T>> {
     return this.#write(key, object, (value) => this.#storage.update(key, expectedRevision, value, options));
   }
 
   /** Resolves with the last state, carrying the deletion's revision. */
-  async delete<T extends KubeObject = KubeObject>(key: string, expectedRevision: number): Promise<Entry<T>> {
+  async delete<T extends KubeObject = KubeObject>(key: string, expectedRevision: number, options?: WriteOptions): Promise<Entry<T>> {
     const last = this.get<T>(key);
-    const revision = await this.#storage.delete(key, expectedRevision);
+    const revision = await this.#storage.delete(key, expectedRevision, options);
     await this.reached(revision);
     // The storage took the revision expected, so the state it deleted is the one seen here.
     return { key, object: deletedAt(last!.object as Frozen<KubeObject>, revision) as Frozen<T>, revision };

@@ -1,4 +1,4 @@
-import { StorageError, type Listed, type Storage, type Stored, type StorageEvent } from "../storage.ts";
+import { StorageError, type Listed, type Storage, type StorageStatus, type Stored, type StorageEvent } from "../storage.ts";
 import { Watchers, type Deliver } from "../watchers.ts";
 
 /** Storage in memory, for tests of what stands on it. Keeps all history until told to compact. */
@@ -51,6 +51,11 @@ export class MemoryStorage implements Storage {
     this.#mustBeOpen();
     this.compactedRevision = Math.max(this.compactedRevision, Math.min(revision, this.revision));
     this.#history = this.#history.filter((event) => event.revision > this.compactedRevision);
+  }
+
+  async status(): Promise<StorageStatus> {
+    const sizeBytes = this.#current.values().reduce((sum, { value }) => sum + value.byteLength, 0);
+    return { engine: "memory", sizeBytes, sizeInUseBytes: sizeBytes, alarms: [] };
   }
 
   async close(): Promise<void> {

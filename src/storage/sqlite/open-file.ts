@@ -81,7 +81,8 @@ function inspect(db: Database, path: string): FileState {
   const clean = meta.clean === 1, compacted = meta.compacted ?? 0;
   if (!clean && statSync(path).size <= quickCheckLimitBytes) quickCheck(db, path);
   const written = rows<{ revision: number | null }>(db, "SELECT max(revision) AS revision FROM history")[0]!.revision;
-  return { revision: Math.max(written ?? 0, compacted, (clean ? meta.revision : meta.reserved) ?? 0), compacted, clean };
+  const volatile = rows<{ prefix: string }>(db, "SELECT prefix FROM volatile").map(({ prefix }) => prefix);
+  return { revision: Math.max(written ?? 0, compacted, (clean ? meta.revision : meta.reserved) ?? 0), compacted, volatile, clean };
 }
 
 function quickCheck(db: Database, path: string): void {

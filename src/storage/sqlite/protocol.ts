@@ -1,9 +1,11 @@
 import type { StorageErrorCode } from "../storage.ts";
 
-/** One write, decided by the main thread: the key is known to be absent (create) or present (update, delete). */
+/** One write, decided by the main thread; whether the file has the key is the file's to know. */
 export type WriteCommand =
-  | { type: "create" | "update"; key: string; revision: number; value: Uint8Array }
-  | { type: "delete"; key: string; revision: number };
+  | { type: "put"; key: string; revision: number; value: Uint8Array }
+  | { type: "delete"; key: string; revision: number }
+  /** From now on, keys that begin with this are written volatilely, too. */
+  | { type: "volatile"; prefix: string };
 
 /** Requests to the writer thread, answered one by one in order. */
 export type WriterRequest =
@@ -14,4 +16,4 @@ export type WriterRequest =
   | { type: "compact"; revision: number }
   | { type: "close"; revision: number };
 
-export type WriterReply = { ok: true; /** compact: nothing is left to delete. */ done?: boolean } | { ok: false; code: StorageErrorCode; message: string };
+export type WriterReply = { ok: true; /** open: which of this process' threads it is. */ thread?: string; /** compact: nothing is left to delete. */ done?: boolean } | { ok: false; code: StorageErrorCode; message: string };

@@ -3,7 +3,7 @@ import type { Stored, StorageEvent } from "../storage.ts";
 import { connect } from "./connection.ts";
 
 /** Rows of history read at once: bounds the pause and the memory of a watch that catches up. */
-const pageRows = 200;
+export const pageRows = 200;
 
 interface HistoryRow {
   revision: number;
@@ -25,6 +25,8 @@ export class Reader {
   #list: Statement;
   #pageEnd: Statement;
   #page: Statement;
+  #wrote: Statement;
+  #figures: Statement;
 
   constructor(path: string) {
     const db = this.#db = connect(path, { readonly: true });
@@ -41,6 +43,8 @@ export class Reader {
         (SELECT next.previous FROM history next WHERE next.key = event.key AND next.revision > event.revision ORDER BY next.revision LIMIT 1),
         (SELECT value FROM current WHERE current.key = event.key)) END AS value
       FROM history event WHERE revision > ?1 AND revision <= ?2 AND +key >= ?3 AND +key < ?4 ORDER BY revision`);
+    this.#wrote = db.prepare("SELECT 1 FROM history WHERE key = ?1 AND revision > ?2 AND revision < ?3 LIMIT 1");
+    this.#figures = db.prepare("SELECT sqlite_version() AS version, (SELECT freelist_count FROM pragma_freelist_count) * (SELECT page_size FROM pragma_page_size) AS freeBytes");
   }
 
   /** The newest committed state of a key. */
@@ -63,8 +67,18 @@ export class Reader {
     return { events: found.map(toEvent), reached };
   }
 
+  /** Of the engine, and of the file: bytes that the next writes take before it grows. */
+  figures(): { version: string; freeBytes: number } {
+    return this.#figures.get() as { version: string; freeBytes: number };
+  }
+
+  /** Whether history tells of a write to the key between the two. */
+  wrote(key: string, after: number, before: number): boolean {
+    return this.#wrote.get(key, after, before) !== null;
+  }
+
   close(): void {
-    for (const statement of [this.#head, this.#get, this.#list, this.#pageEnd, this.#page]) statement.finalize();
+    for (const statement of [this.#head, this.#get, this.#list, this.#pageEnd, this.#page, this.#wrote, this.#figures]) statement.finalize();
     this.#db.close();
   }
 }

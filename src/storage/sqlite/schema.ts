@@ -9,6 +9,7 @@ CREATE TABLE current (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, revision
 CREATE TABLE history (revision INTEGER PRIMARY KEY, key TEXT NOT NULL, deleted INTEGER NOT NULL, previous_revision INTEGER, previous BLOB);
 CREATE INDEX history_key ON history (key);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE volatile (prefix TEXT PRIMARY KEY) WITHOUT ROWID;
 INSERT INTO meta VALUES ('revision', 0), ('reserved', 0), ('compacted', 0), ('clean', 1);
 `;
 
@@ -29,6 +30,8 @@ export const setMeta = "UPDATE meta SET value = ?2 WHERE name = ?1 AND value <> 
 export interface FileState {
   revision: number;
   compacted: number;
+  /** Prefixes of keys that are written volatilely. */
+  volatile: string[];
   /** False after a crash or a power cut. */
   clean: boolean;
 }

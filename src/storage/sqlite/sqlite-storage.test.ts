@@ -244,6 +244,31 @@ test("volatile updates don't touch the disk, and a crash takes them back, but no
   expect(reopened.revision).toBe(last);
 }, 30_000);
 
+test("a crash takes volatile keys back; who has seen them is told to look anew", async () => {
+  const storage = await open();
+  const durable = await storage.create("/registry/core/nodes/n", value());
+  const seen = await storage.create(key("a"), value(), { volatile: true });
+  const crashed = join(directory, "crashed.db");
+  for (const suffix of ["", "-wal"]) copyFileSync(path + suffix, crashed + suffix);
+  const again = await SqliteStorage.open({ path: crashed });
+  expect(await again.get(key("a"))).toBeUndefined();
+  for (const prefix of ["/registry/", "/registry/core/", "/registry/core/pods/", "/registry/core/pods/default/"]) {
+    expect(await failure(again.watch(prefix, seen, () => {}, new AbortController().signal))).toMatchObject({ code: "compacted" });
+    expect(await failure(again.list(prefix, { revision: seen }))).toMatchObject({ code: "compacted" });
+  }
+  expect((await again.list("/registry/core/nodes/", { revision: seen })).items.map(({ revision }) => revision)).toEqual([durable]);
+  expect(await again.create(key("a"), value())).toBeGreaterThan(seen);
+  await again.close();
+});
+
+test("a clean stop keeps the newest volatile keys, a bounded number", async () => {
+  const storage = await open();
+  for (let i = 0; i < 1500; i++) await storage.create(key(i), value(), { volatile: true });
+  await storage.close();
+  const names = (await (await open()).list("/registry/core/pods/")).items.map((item) => Number(item.key.slice(key("").length)));
+  expect(names.sort((a, b) => a - b)).toEqual(Array.from({ length: 1000 }, (_, i) => 500 + i));
+});
+
 test("a death of the writer thread is told to everyone who waits", async () => {
   const told = Promise.withResolvers<StorageError>();
   const broken = URL.createObjectURL(new Blob(["onmessage = () => { throw new Error('broken') }"]));

@@ -1,10 +1,13 @@
-import { StorageError, type Listed, type Storage, type Stored, type StorageEvent } from "../storage.ts";
+import { StorageError, type Listed, type Storage, type StorageStatus, type Stored, type StorageEvent, type WriteOptions } from "../storage.ts";
 import { Watchers, type Deliver } from "../watchers.ts";
 import { toStorageError } from "./errors.ts";
+import { bytesWrittenBy, sizeOf } from "./file-figures.ts";
 import { lockFile, prepareFile } from "./open-file.ts";
 import type { WriteCommand } from "./protocol.ts";
 import { Reader } from "./reader.ts";
-import { revisionBlock } from "./schema.ts";
+import { revisionBlock, type FileState } from "./schema.ts";
+import { View } from "./view.ts";
+import { resourceOf, VolatileLog } from "./volatile-log.ts";
 import { VolatileStates } from "./volatile-states.ts";
 import { Writer } from "./writer.ts";
 
@@ -22,8 +25,9 @@ export interface SqliteOptions {
 
 /** A write that has been decided and waits for the disk. */
 interface Write {
-  /** None for a volatile update. */
+  /** None for a volatile write, unless its resource was never written so. */
   command: WriteCommand | undefined;
+  volatile: boolean;
   event: StorageEvent;
   resolve(revision: number): void;
   reject(error: unknown): void;
@@ -41,7 +45,10 @@ interface State {
  * the writer thread then commits everything that has gathered while it was busy in one transaction (group commit).
  */
 export class SqliteStorage implements Storage {
+  readonly #path: string;
+  readonly #maxBytes: number | undefined;
   #reader: Reader;
+  readonly #writerThread: string | undefined;
   #writer: Writer;
   #release: () => void;
   #watchers = new Watchers<StorageEvent>();
@@ -52,6 +59,10 @@ export class SqliteStorage implements Storage {
   /** Revisions up to here may be given without asking the file first. */
   #promised: number;
   readonly #volatile = new VolatileStates();
+  readonly #log = new VolatileLog();
+  /** Resources that the file knows to be written volatilely. */
+  readonly #volatileResources: Set<string>;
+  readonly #view: View;
   #queue: Write[] = [];
   #committing: Promise<void> | undefined;
   #compacting: Promise<void> | undefined;
@@ -71,8 +82,8 @@ export class SqliteStorage implements Storage {
     });
     try {
       const state = prepareFile(path);
-      await writer.call({ type: "open", path, ...(maxBytes === undefined ? {} : { maxBytes }) });
-      return (storage = new SqliteStorage(new Reader(path), writer, () => lock.release(), state));
+      const { thread } = await writer.call({ type: "open", path, ...(maxBytes === undefined ? {} : { maxBytes }) });
+      return (storage = new SqliteStorage(options, new Reader(path), writer, thread, () => lock.release(), state));
     } catch (error) {
       writer.stop();
       lock.release();
@@ -80,12 +91,18 @@ export class SqliteStorage implements Storage {
     }
   }
 
-  private constructor(reader: Reader, writer: Writer, release: () => void, state: { revision: number; compacted: number }) {
+  private constructor({ path, maxBytes }: SqliteOptions, reader: Reader, writer: Writer, writerThread: string | undefined, release: () => void, state: FileState) {
+    this.#path = path;
+    this.#maxBytes = maxBytes;
+    this.#writerThread = writerThread;
     this.#reader = reader;
     this.#writer = writer;
     this.#release = release;
     this.#revision = this.#assigned = this.#promised = state.revision;
     this.#compacted = state.compacted;
+    this.#volatileResources = new Set(state.volatile);
+    this.#log.begin(state.volatile, state.revision);
+    this.#view = new View(reader, this.#volatile, this.#log);
   }
 
   get revision(): number {
@@ -98,37 +115,33 @@ export class SqliteStorage implements Storage {
 
   async get(key: string): Promise<Stored | undefined> {
     this.#mustBeOpen();
-    const state = this.#volatile.get(key);
-    return state ? { key, ...state } : this.#reader.get(key, this.#revision);
+    return this.#view.get(key, this.#revision);
   }
 
   async list(prefix: string, { limit, after = "", revision = this.#revision }: { limit?: number; after?: string; revision?: number } = {}): Promise<Listed> {
     this.#mustBeOpen();
     this.#mustBeKept(revision, prefix);
-    const items = this.#volatile.over(this.#reader.list(prefix, after, Math.min(revision, this.#revision), limit === undefined ? -1 : limit + 1));
-    const more = limit !== undefined && items.length > limit;
-    if (more) items.pop();
-    return { items, revision, more };
+    return { ...this.#view.list(prefix, after, Math.min(revision, this.#revision), limit), revision };
   }
 
-  create(key: string, value: Uint8Array): Promise<number> {
+  create(key: string, value: Uint8Array, { volatile = false }: WriteOptions = {}): Promise<number> {
     return this.#write(key, (state) => {
       if (state) throw new StorageError("exists", `${key} exists already`);
-      return { type: "create", value };
+      return { type: "put", value, volatile };
     });
   }
 
-  update(key: string, expectedRevision: number, value: Uint8Array, { volatile = false }: { volatile?: boolean } = {}): Promise<number> {
+  update(key: string, expectedRevision: number, value: Uint8Array, { volatile = false }: WriteOptions = {}): Promise<number> {
     return this.#write(key, (state) => {
       mustBeAt(key, expectedRevision, state);
-      return { type: "update", value, volatile };
+      return { type: "put", value, volatile };
     });
   }
 
-  delete(key: string, expectedRevision: number): Promise<number> {
+  delete(key: string, expectedRevision: number, { volatile = false }: WriteOptions = {}): Promise<number> {
     return this.#write(key, (state) => {
       mustBeAt(key, expectedRevision, state);
-      return { type: "delete" };
+      return { type: "delete", volatile };
     });
   }
 
@@ -139,7 +152,7 @@ export class SqliteStorage implements Storage {
       this.#mustBeKept(from, prefix);
       // Between the last page of history and joining the live watchers nothing is awaited, so nothing can be missed.
       if (from >= this.#revision) break;
-      const page = this.#reader.history(prefix, from, this.#revision);
+      const page = this.#view.history(prefix, from, this.#revision);
       onEvents(page.events, page.reached);
       from = page.reached;
       if (from < this.#revision) await new Promise((resolve) => setImmediate(resolve));
@@ -151,7 +164,18 @@ export class SqliteStorage implements Storage {
   async compact(revision: number): Promise<void> {
     this.#mustBeOpen();
     this.#compacted = Math.max(this.#compacted, Math.min(revision, this.#revision));
+    this.#log.forget(this.#compacted);
     await (this.#compacting ??= this.#compact());
+  }
+
+  async status(): Promise<StorageStatus> {
+    this.#mustBeOpen();
+    const sizeBytes = sizeOf(this.#path), { version, freeBytes } = this.#reader.figures();
+    const writtenBytes = this.#writerThread === undefined ? undefined : bytesWrittenBy(this.#writerThread);
+    return {
+      engine: "sqlite", version, sizeBytes, sizeInUseBytes: sizeBytes - freeBytes, alarms: [],
+      ...(this.#maxBytes === undefined ? {} : { maxBytes: this.#maxBytes }), ...(writtenBytes === undefined ? {} : { writtenBytes }),
+    };
   }
 
   close(): Promise<void> {
@@ -179,8 +203,8 @@ export class SqliteStorage implements Storage {
   }
 
   #mustBeKept(revision: number, prefix: string): void {
-    const lost = revision < this.#revision && this.#volatile.newest(prefix) > revision;
-    if (revision < this.#compacted || lost) throw new StorageError("compacted", `revision ${revision} has been compacted; the oldest available is ${lost ? this.#volatile.newest(prefix) : this.#compacted}`);
+    const oldest = Math.max(this.#compacted, this.#log.floor(prefix));
+    if (revision < oldest) throw new StorageError("compacted", `revision ${revision} has been compacted; the oldest available is ${oldest}`);
   }
 
   #fail(error: StorageError): void {
@@ -193,7 +217,7 @@ export class SqliteStorage implements Storage {
     for (;;) {
       this.#mustBeOpen();
       const ahead = this.#inFlight.get(key);
-      const state = ahead ? stateAfter(ahead) : this.#volatile.get(key) ?? this.#reader.head(key);
+      const state = ahead ? stateAfter(ahead) : this.#view.head(key);
       let change: Change;
       try {
         change = decide(state);
@@ -212,13 +236,21 @@ export class SqliteStorage implements Storage {
     const event: StorageEvent = change.type === "delete"
       ? { type: "delete", key, revision, value: state!.value, ...before }
       : { type: "put", key, revision, value: change.value, ...before };
-    const command = commandOf(key, revision, change);
+    const command = this.#commandOf(key, revision, change);
     return new Promise((resolve, reject) => {
-      const write: Write = { command, event, resolve, reject };
+      const write: Write = { command, volatile: change.volatile, event, resolve, reject };
       this.#inFlight.set(key, write);
       this.#queue.push(write);
       this.#committing ??= this.#drain();
     });
+  }
+
+  #commandOf(key: string, revision: number, change: Change): WriteCommand | undefined {
+    if (change.volatile) {
+      const prefix = resourceOf(key);
+      return this.#volatileResources.has(prefix) ? undefined : { type: "volatile", prefix };
+    }
+    return change.type === "delete" ? { type: "delete", key, revision } : { type: "put", key, revision, value: tight(change.value) };
   }
 
   async #drain(): Promise<void> {
@@ -244,9 +276,11 @@ export class SqliteStorage implements Storage {
 
   #committed(batch: readonly Write[]): void {
     this.#revision = batch.at(-1)!.event.revision;
-    for (const { command, event } of batch) {
-      if (command) this.#volatile.forget(event.key);
-      else this.#volatile.set(event);
+    for (const { command, volatile, event } of batch) {
+      if (command?.type === "volatile") this.#volatileResources.add(command.prefix);
+      if (volatile) this.#volatile.set(event);
+      // What follows a volatile state, the file would tell as if it followed another.
+      if (volatile || this.#volatile.forget(event.key)) this.#log.push(event);
     }
     this.#watchers.publish(batch.map(({ event }) => event), this.#revision);
     for (const write of batch) this.#settle(write, true).resolve(write.event.revision);
@@ -275,17 +309,12 @@ export class SqliteStorage implements Storage {
   }
 }
 
-type Change = { type: "create" | "update"; value: Uint8Array; volatile?: boolean } | { type: "delete" };
+type Change = { type: "put"; value: Uint8Array; volatile: boolean } | { type: "delete"; volatile: boolean };
 type Decide = (state: State | undefined) => Change;
 
 function mustBeAt(key: string, expectedRevision: number, state: State | undefined): void {
   if (!state) throw new StorageError("notFound", `${key} does not exist`);
   if (state.revision !== expectedRevision) throw new StorageError("conflict", `${key} is at revision ${state.revision}, not ${expectedRevision}`);
-}
-
-function commandOf(key: string, revision: number, change: Change): WriteCommand | undefined {
-  if (change.type === "delete") return { type: "delete", key, revision };
-  return change.volatile ? undefined : { type: change.type, key, revision, value: tight(change.value) };
 }
 
 const stateAfter = ({ event }: Write): State | undefined => (event.type === "delete" ? undefined : { revision: event.revision, value: event.value });

@@ -1,48 +1,54 @@
 import type { Stored, StorageEvent } from "../storage.ts";
 import type { WriteCommand } from "./protocol.ts";
 
-interface State {
+/** The newest state of a key, as the file has it not. */
+export interface VolatileState {
   revision: number;
-  value: Uint8Array;
+  /** Undefined when the key is gone. */
+  value: Uint8Array | undefined;
+  /** Whether the file has the key at all, in some older state. */
+  filed: boolean;
 }
 
-/** The newest states of keys whose last update was volatile: the file has older ones, or would have them at the next start after a crash. */
-export class VolatileStates {
-  readonly #states = new Map<string, State>();
-  /** The newest volatile revision of each resource, by the prefix of its keys. */
-  readonly #newest = new Map<string, number>();
+/** Of keys that the file never had, so many survive a clean stop. */
+const keptUnfiled = 1000;
 
-  get(key: string): State | undefined {
+/** The newest states of keys whose last write was volatile: the file has older ones, or none. */
+export class VolatileStates {
+  /** Those written last come last. */
+  readonly #states = new Map<string, VolatileState>();
+
+  get(key: string): VolatileState | undefined {
     return this.#states.get(key);
   }
 
-  set({ key, revision, value }: StorageEvent): void {
-    this.#states.set(key, { revision, value });
-    this.#newest.set(resourceOf(key), revision);
-  }
-
-  /** The file has a newer state, or knows that the key is gone. */
-  forget(key: string): void {
+  set({ type, key, revision, value, previous }: StorageEvent): void {
+    const before = this.#states.get(key);
+    const filed = before ? before.filed : previous !== undefined;
     this.#states.delete(key);
+    if (type === "put" || filed) this.#states.set(key, { revision, value: type === "put" ? value : undefined, filed });
   }
 
-  /** What the file has, brought up to date. */
-  over(items: Stored[]): Stored[] {
-    return this.#states.size === 0 ? items : items.map((item) => ({ ...item, ...this.#states.get(item.key) }));
+  /** The file has a newer state, or knows that the key is gone. False when it always had. */
+  forget(key: string): boolean {
+    return this.#states.delete(key);
   }
 
-  /** The newest revision of the prefix that history does not have; 0 when it has all. */
-  newest(prefix: string): number {
-    let newest = 0;
-    for (const [resource, revision] of this.#newest) if (revision > newest && (resource.startsWith(prefix) || prefix.startsWith(resource))) newest = revision;
-    return newest;
+  /** The keys of `prefix`, and what they were at `revision` as far as they haven't been written since. */
+  *at(prefix: string, revision: number): Generator<[string, Stored | undefined]> {
+    for (const [key, state] of this.#states) {
+      if (state.revision <= revision && key.startsWith(prefix)) yield [key, state.value && { key, revision: state.revision, value: state.value }];
+    }
   }
 
-  /** Makes all of them durable. */
+  /** Makes them durable, but for all too many that the file never had. */
   commands(): WriteCommand[] {
-    return [...this.#states].map(([key, { revision, value }]) => ({ type: "update", key, revision, value: value.slice() }));
+    const commands: Exclude<WriteCommand, { type: "volatile" }>[] = [];
+    let unfiled = 0;
+    for (const [key, { revision, value, filed }] of [...this.#states].reverse()) {
+      if (!filed && ++unfiled > keptUnfiled) continue;
+      commands.push(value ? { type: "put", key, revision, value: value.slice() } : { type: "delete", key, revision });
+    }
+    return commands.sort((a, b) => a.revision - b.revision);
   }
 }
-
-/** `/registry/<group>/<resource>/` */
-const resourceOf = (key: string): string => key.slice(0, key.indexOf("/", key.indexOf("/", "/registry/".length) + 1) + 1);

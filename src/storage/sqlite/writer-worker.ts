@@ -2,6 +2,7 @@
 import type { Database, Statement } from "bun:sqlite";
 import { connect } from "./connection.ts";
 import { codeOf, describe } from "./errors.ts";
+import { ownThread } from "./file-figures.ts";
 import type { WriteCommand, WriterReply, WriterRequest } from "./protocol.ts";
 import { revisionBlock, setMeta } from "./schema.ts";
 
@@ -22,12 +23,12 @@ let statements: ReturnType<typeof prepare>;
 function prepare(database: Database) {
   const sql = (text: string): Statement => database.prepare(text);
   return {
-    insert: sql("INSERT INTO current (key, revision, value) VALUES (?1, ?2, ?3)"),
+    put: sql("INSERT INTO current (key, revision, value) VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, value = excluded.value"),
     created: sql("INSERT INTO history (revision, key, deleted) VALUES (?2, ?1, 0)"),
     changed: sql("INSERT INTO history (revision, key, deleted, previous_revision, previous) SELECT ?2, key, ?3, revision, value FROM current WHERE key = ?1"),
-    update: sql("UPDATE current SET revision = ?2, value = ?3 WHERE key = ?1"),
     remove: sql("DELETE FROM current WHERE key = ?1"),
     forget: sql(`DELETE FROM history WHERE revision IN (SELECT revision FROM history WHERE revision <= ?1 ORDER BY revision LIMIT ${sliceRows})`),
+    volatile: sql("INSERT OR IGNORE INTO volatile VALUES (?1)"),
     meta: sql(setMeta),
     reserved: sql("SELECT value FROM meta WHERE name = 'reserved'"),
     pages: sql("SELECT (SELECT freelist_count FROM pragma_freelist_count) AS free, (SELECT page_count FROM pragma_page_count) AS total"),
@@ -65,14 +66,17 @@ function commit(writes: readonly WriteCommand[], last: number): void {
 }
 
 function apply(write: WriteCommand): void {
-  if (write.type === "create") {
-    statements.insert.run(write.key, write.revision, write.value);
-    statements.created.run(write.key, write.revision);
+  if (write.type === "volatile") {
+    statements.volatile.run(write.prefix);
     return;
   }
-  statements.changed.run(write.key, write.revision, write.type === "delete" ? 1 : 0);
-  if (write.type === "update") statements.update.run(write.key, write.revision, write.value);
-  else statements.remove.run(write.key);
+  const { changes } = statements.changed.run(write.key, write.revision, write.type === "delete" ? 1 : 0);
+  if (write.type === "delete") {
+    statements.remove.run(write.key);
+    return;
+  }
+  if (changes === 0) statements.created.run(write.key, write.revision);
+  statements.put.run(write.key, write.revision, write.value);
 }
 
 function compact(revision: number): boolean {
@@ -101,7 +105,7 @@ function close(revision: number): void {
 
 function answer(request: WriterRequest): WriterReply {
   switch (request.type) {
-    case "open": open(request); return { ok: true };
+    case "open": open(request); return { ok: true, thread: ownThread() };
     case "commit": commit(request.writes, request.revision); return { ok: true };
     case "compact": return { ok: true, done: compact(request.revision) };
     case "close": close(request.revision); return { ok: true };
