@@ -39,3 +39,16 @@ test("a server that is none any more is left, and one that is used still stays i
   servers.learn([c]);
   expect([servers.current.url, onB.givenUp.aborted]).toEqual([a, true]);
 });
+
+test("who asks for it hears of other servers and of another in use, until it has heard enough", () => {
+  const servers = createServerList({ given: [a] });
+  const heard: unknown[] = [];
+  const stop = servers.onChange(() => heard.push([servers.current.url, servers.told]));
+  servers.learn([a, b]);
+  servers.learn([a, b]);
+  servers.failed(servers.current.givenUp);
+  servers.learn([a]);
+  stop();
+  servers.learn([a, c]);
+  expect(heard).toEqual([[a, [a, b]], [b, [a, b]], [a, [a]]]);
+});

@@ -435,6 +435,39 @@ describe("a connection that is lost", () => {
     expect([await first, await transport.carrier()]).toEqual([undefined, undefined]);
   });
 
+  test("a network that changes is a reason to try at once: out of a long wait, and instead of an attempt that began before", async () => {
+    const clock = new FakeClock();
+    let port = 1;
+    const relay = await startRelay(() => port);
+    cleanups.push(() => relay.close());
+    const agent = await startAgent({ port: relay.port, clock });
+    for (let i = 0; i < 10; i++) await pass(clock, 10_000, () => relay.accepted > i);
+    const server = await startServer();
+    port = server.front.port;
+    agent.tunnel.networkChanged();
+    await connected(server, "n1");
+    relay.freeze();
+    relay.cut();
+    const before = relay.accepted;
+    await pass(clock, 10_000, () => relay.accepted > before);
+    expect(agent.tunnel.isUp).toBe(false);
+    relay.thaw();
+    agent.tunnel.networkChanged();
+    await eventually(() => expect([agent.tunnel.isUp, relay.accepted]).toEqual([true, before + 2]));
+  });
+
+  test("a network that changes under it is a reason to ask whether the server is still there", async () => {
+    const clock = new FakeClock();
+    const { agent, relay } = await throughRelay({ clock });
+    await pass(clock, 1_000);
+    agent.tunnel.networkChanged();
+    await pass(clock, 9_000);
+    expect([agent.tunnel.isUp, relay.accepted]).toEqual([true, 1]);
+    relay.freeze();
+    agent.tunnel.networkChanged();
+    expect(await pass(clock, 20_000, () => !agent.tunnel.isUp)).toBeLessThanOrEqual(8_500);
+  });
+
   test("a request that failed beside it tells nothing of a server to which it is up; without it, it does", async () => {
     const { agent, relay } = await throughRelay();
     const { signal } = new AbortController();
