@@ -28,6 +28,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   agent: async () => (await import("./agent.ts")).addAgentCommand,
   kubectl: async () => addKubectlCommand,
   status: async () => (await import("./status.ts")).addStatusCommand,
+  "secrets-encrypt": async () => (await import("./secrets-encrypt.ts")).addSecretsEncryptCommand,
   token: async () => (await import("./token.ts")).addTokenCommand,
   version: async () => (await import("./version.ts")).addVersionCommand,
   hollow: async () => (await import("./hollow.ts")).addHollowCommand,

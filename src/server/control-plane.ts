@@ -66,6 +66,7 @@ import { runCompaction } from "../storage/compaction.ts";
 import { tokenAuthenticators } from "./identity.ts";
 import type { AuditOptions } from "./audit-options.ts";
 import { openDatastore } from "./datastore/datastore.ts";
+import type { Encryption } from "./encryption/encryption.ts";
 import { metricsApi } from "./metrics-api/metrics-api.ts";
 import type { ServerOptions } from "./options.ts";
 import { frontProxyName } from "./pki/cluster-pki.ts";
@@ -73,6 +74,7 @@ import { frontProxyName } from "./pki/cluster-pki.ts";
 export interface ControlPlaneOptions {
   options: ServerOptions;
   databaseFile: string;
+  encryptionFile: string;
   /** PKCS#8 PEM of the key that signs service-account tokens. */
   serviceAccountKey: string;
   nodes: NodeConnector;
@@ -92,6 +94,7 @@ export interface ControlPlane {
   informers: InformerFactory;
   /** What is served now. */
   kinds: ServedKinds;
+  encryption: Encryption;
   authenticators: readonly Authenticator[];
   authorizer: Authorizer;
   clientAs(user: UserInfo): Client;
@@ -106,11 +109,11 @@ export interface ControlPlane {
   close(): Promise<void>;
 }
 
-export async function startControlPlane({ options, databaseFile, serviceAccountKey, nodes: nodeConnector, frontProxyClient, metrics, clock, stopping: serverStopping, onFatal }: ControlPlaneOptions): Promise<ControlPlane> {
+export async function startControlPlane({ options, databaseFile, encryptionFile, serviceAccountKey, nodes: nodeConnector, frontProxyClient, metrics, clock, stopping: serverStopping, onFatal }: ControlPlaneOptions): Promise<ControlPlane> {
   const log = logger("storage");
   const closing = new AbortController();
   const stopping = AbortSignal.any([serverStopping, closing.signal]);
-  const storage = await openDatastore({ options: options.datastore, databaseFile, onFatal });
+  const { storage, encryption } = await openDatastore({ options: options.datastore, databaseFile, encryptionFile, clock, onFatal });
   const cacher = new Cacher({ storage, onFatal });
   await cacher.start();
   const compaction = runCompaction({ storage, clock, failed: (error) => log.warn("history could not be compacted", { error }) }, stopping);
@@ -184,7 +187,7 @@ export async function startControlPlane({ options, databaseFile, serviceAccountK
   });
 
   return {
-    handler, informers, kinds: registry.resources, authenticators, authorizer, clientAs, extensionApisAs: (user) => aggregator.extensionApis(authorizer, user), issueLegacyToken: tokens.issueLegacy,
+    handler, informers, kinds: registry.resources, encryption, authenticators, authorizer, clientAs, extensionApisAs: (user) => aggregator.extensionApis(authorizer, user), issueLegacyToken: tokens.issueLegacy,
     recorder: (component, user, host) => createEventRecorder({ client: clientAs(user), events, component, clock, ...(host ? { host } : {}) }, stopping),
     runAggregator: (signal) => aggregator.run(clientAs(apiServerUser), createEventRecorder({ client: clientAs(apiServerUser), events, component: "apiserver", clock }, stopping), signal),
     markReady() {

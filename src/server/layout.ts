@@ -11,6 +11,8 @@ export interface Layout {
   dataDir: string;
   tlsDir: string;
   databaseFile: string;
+  /** The keys that encrypt the database. */
+  encryptionFile: string;
   /** What users want in the cluster from its start. */
   manifestsDir: string;
   /** What the server hands to machines that join: executables for those of another kind. */
@@ -26,7 +28,7 @@ export interface Layout {
 
 export function layoutOf(dataDir: string): Layout {
   const instance = dataDir === defaultDataDir ? "skiff" : `skiff-${createHash("sha256").update(dataDir).digest("hex").slice(0, 4)}`;
-  return { instance, dataDir, tlsDir: `${dataDir}/server/tls`, databaseFile: `${dataDir}/server/db/state.db`, manifestsDir: `${dataDir}/server/manifests`, staticDir: `${dataDir}/server/static`, agentDir: `${dataDir}/agent`, ...(instance === "skiff" ? { usualKubeletDir: "/var/lib/kubelet" } : {}), storageDir: `${dataDir}/storage`, runDir: `/run/${instance}` };
+  return { instance, dataDir, tlsDir: `${dataDir}/server/tls`, databaseFile: `${dataDir}/server/db/state.db`, encryptionFile: `${dataDir}/server/cred/encryption-config.json`, manifestsDir: `${dataDir}/server/manifests`, staticDir: `${dataDir}/server/static`, agentDir: `${dataDir}/agent`, ...(instance === "skiff" ? { usualKubeletDir: "/var/lib/kubelet" } : {}), storageDir: `${dataDir}/storage`, runDir: `/run/${instance}` };
 }
 
 /** Makes the data directory. Throws a `UsageError` when it can't be written. */

@@ -61,6 +61,8 @@ import { openPort } from "./ports.ts";
 import { runProcess } from "./run-process.ts";
 import { createHeartbeats } from "./tunnel/heartbeats.ts";
 import { NodeTunnels } from "./tunnel/tunnels.ts";
+import { guardAdmin } from "./admin-access.ts";
+import { encryptionHandler, encryptionPath } from "./encryption/handler.ts";
 import { ensureToken, joinSecrets, keepAgentToken } from "./token.ts";
 
 const log = logger("server");
@@ -125,6 +127,7 @@ class Server {
   components(): Component[] {
     const parts: Component[] = [this.#addresses.component(), this.#controlPlane(), this.#port(), this.#bootstrap(), this.#followAddresses(), ...this.#identity(), this.#renewal()];
     parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#loop("scheduler", (signal) => this.#runScheduler(signal)), this.#loop("controllers", (signal) => this.#runControllers(signal)), this.#loop("manifests", (signal) => this.#runManifests(signal)));
+    parts.push(this.#loop("encryption", (signal) => this.#plane.encryption.run(signal)));
     parts.push(this.#loop("node-passwords", (signal) => ownNodePasswords({ client: this.#plane.clientAs(admin), informers: this.#plane.informers }, signal)));
     if (!this.options.disableAgent) parts.push(this.#loop("node-role", (signal) => labelServerNode({ client: this.#plane.clientAs(admin), informers: this.#plane.informers, nodeName: this.options.nodeName }, signal)), this.#agent());
     if (this.#servesIngresses) parts.push(this.#loop("ingress", (signal) => runIngress({ plane: this.#plane, options: this.options, layout: this.layout, user: admin, issuer: this.#pki.serverCa, clock: this.#clock }, signal)));
@@ -150,7 +153,7 @@ class Server {
         ensureToken({ dataDir: options.dataDir, serverCa: this.#pki.serverCa.certificate, ...(options.token ? { given: options.token } : {}) });
         keepAgentToken({ dataDir: options.dataDir, serverCa: this.#pki.serverCa.certificate, ...(options.agentToken ? { given: options.agentToken } : {}) });
         this.#plane = await startControlPlane({
-          options, databaseFile: layout.databaseFile, serviceAccountKey: this.#pki.serviceAccountKey, frontProxyClient: () => this.#pki.frontProxyClient, metrics: this.#metrics, clock: this.#clock, stopping: this.stopping,
+          options, databaseFile: layout.databaseFile, encryptionFile: layout.encryptionFile, serviceAccountKey: this.#pki.serviceAccountKey, frontProxyClient: () => this.#pki.frontProxyClient, metrics: this.#metrics, clock: this.#clock, stopping: this.stopping,
           nodes: { connect: (name) => (name === options.nodeName && !options.disableAgent ? this.#kubelet : this.#tunnels?.connect(name)), network: (name) => this.#tunnels?.network(name) },
           onFatal: (error) => this.fail("the database can't be used any more", error),
         });
@@ -233,7 +236,7 @@ class Server {
       client: clientAs(admin), nodes: informers.informer(nodes).lister, secrets: informers.informer(secrets).lister, joinSecrets: () => joinSecrets(options.dataDir),
       serverCa: this.#pki.serverCa, clientCa: this.#pki.clientCa, ready: () => this.#bootstrapped, reservedNames: () => this.#pkiOptions().servingNames,
       cluster: { clusterCidrs, serviceCidrs, clusterDns, clusterDomain }, servers: () => serverUrls(informers.informer(endpointslices).lister), now: () => Math.max(this.#clock.now(), builtAt),
-      routes: { [connectPath]: this.#tunnels!.handler, ...downloads({ directory: this.layout.staticDir, executable: ownExecutable() }) },
+      routes: { [connectPath]: this.#tunnels!.handler, [encryptionPath]: guardAdmin(encryptionHandler(this.#plane.encryption), this.#plane), ...downloads({ directory: this.layout.staticDir, executable: ownExecutable() }) },
     };
   }
 

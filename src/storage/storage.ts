@@ -26,6 +26,11 @@ export interface Storage {
   watch(prefix: string, fromRevision: number, onEvents: (events: readonly StorageEvent[], revision: number) => void, signal: AbortSignal): Promise<void>;
   /** Forgets history up to `revision` (or the newest one, if lower), in slices, while serving. */
   compact(revision: number): Promise<void>;
+  /**
+   * Forgets all history, and leaves nothing in its files of what was overwritten or deleted before: for what must not be read there any more.
+   * Writes wait meanwhile, reads don't.
+   */
+  purge(): Promise<void>;
   /** How it does. Cheap: fit to be asked for each scrape of metrics. */
   status(): Promise<StorageStatus>;
   /** Flushes and closes; later calls throw "closed". */

@@ -1,15 +1,26 @@
-import type { Storage, StorageError } from "../../storage/storage.ts";
-import { SqliteStorage } from "../../storage/sqlite/sqlite-storage.ts";
-import type { DatastoreOptions } from "./options.ts";
+import type { Clock } from "../../base/clock.ts";
+import { Keyring } from "../../storage/sealed/keyring.ts";
+import { SealedStorage } from "../../storage/sealed/sealed-storage.ts";
+import type { Storage } from "../../storage/storage.ts";
+import { Encryption } from "../encryption/encryption.ts";
+import { encryptionAtStart, keyringOf } from "../encryption/key-file.ts";
+import { type EngineDependencies, openEngine } from "./engine.ts";
 
-/**
- * Opens what keeps the cluster's state. Throws a `StorageError` whose message says what to do: nothing has been changed then.
- * `onFatal` hears that nothing can be written any more.
- */
-export function openDatastore({ options: { maxBytes }, databaseFile, onFatal }: {
-  options: DatastoreOptions;
-  databaseFile: string;
-  onFatal: (error: StorageError) => void;
-}): Promise<Storage> {
-  return SqliteStorage.open({ path: databaseFile, maxBytes, onFatal });
+export interface DatastoreDependencies extends EngineDependencies {
+  encryptionFile: string;
+  clock: Clock;
+}
+
+/** The cluster's state and what is done with it as a whole. Closing the storage closes all of it. */
+export interface Datastore {
+  storage: Storage;
+  encryption: Encryption;
+}
+
+/** Throws a `StorageError` or `UsageError` whose message says what to do: nothing has been changed then. */
+export async function openDatastore({ encryptionFile, clock, ...dependencies }: DatastoreDependencies): Promise<Datastore> {
+  const config = encryptionAtStart(encryptionFile, dependencies.options.encryption, clock.now());
+  const engine = await openEngine(dependencies);
+  const storage = new SealedStorage(engine, new Keyring(keyringOf(config)));
+  return { storage, encryption: new Encryption({ file: encryptionFile, config, storage, clock, purge: () => engine.purge() }) };
 }

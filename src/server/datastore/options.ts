@@ -1,19 +1,33 @@
 import type { Setting, SettingValues } from "../options.ts";
+import type { EncryptionOptions } from "../encryption/key-file.ts";
 import { UsageError } from "../settings.ts";
 
 /** Where the cluster's state is kept, and within which bounds. */
 export const datastoreSettings = [
   { name: "datastore-max-size", type: "string", default: "2Gi", placeholder: "size", group: "Datastore", description: "The database takes no more of the disk: past it writes are refused, deletes are not" },
+  { name: "secrets-encryption", type: "boolean", default: false, group: "Datastore", description: "Encrypt Secrets in the database; \"skiff secrets-encrypt\" tells how that stands, rotates the key and ends it" },
+  { name: "secrets-encryption-resources", type: "list", default: ["secrets"], placeholder: "resource", group: "Datastore", description: "What is encrypted, such as secrets, configmaps or widgets.example.com" },
 ] as const satisfies readonly Setting[];
 
 export interface DatastoreOptions {
   /** Bytes the database's file may grow to. */
   maxBytes: number;
+  encryption: EncryptionOptions;
 }
 
 /** Throws a `UsageError`. */
 export function parseDatastoreOptions(values: SettingValues): DatastoreOptions {
-  return { maxBytes: size(values["datastore-max-size"], "--datastore-max-size") };
+  return {
+    maxBytes: size(values["datastore-max-size"], "--datastore-max-size"),
+    encryption: { enable: values["secrets-encryption"] === true, resources: resources(values["secrets-encryption-resources"] as string[] | undefined) },
+  };
+}
+
+function resources(given: readonly string[] = ["secrets"]): string[] {
+  const names = [...new Set(given.flatMap((each) => each.split(",")).map((each) => each.trim()))];
+  const wrong = names.find((name) => !/^[a-z0-9]+(\.[a-z0-9-]+)*$/.test(name));
+  if (wrong !== undefined || names.length === 0) throw new UsageError(`--secrets-encryption-resources must be names such as secrets or widgets.example.com, not ${JSON.stringify(wrong ?? "")}`);
+  return names;
 }
 
 /** Less has no room for an empty cluster and the log of its writes. */

@@ -47,6 +47,10 @@ export class MemoryStorage implements Storage {
     await this.#watchers.follow(prefix, Math.max(fromRevision, this.revision), onEvents, signal);
   }
 
+  purge(): Promise<void> {
+    return this.compact(this.revision);
+  }
+
   async compact(revision: number): Promise<void> {
     this.#mustBeOpen();
     this.compactedRevision = Math.max(this.compactedRevision, Math.min(revision, this.revision));

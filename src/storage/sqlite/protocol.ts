@@ -14,6 +14,8 @@ export type WriterRequest =
   | { type: "commit"; writes: WriteCommand[]; revision: number }
   /** Deletes some history up to `revision`, for a few milliseconds. */
   | { type: "compact"; revision: number }
+  /** Writes the file anew, without what was deleted from it, and empties its log. */
+  | { type: "purge" }
   | { type: "close"; revision: number };
 
 export type WriterReply = { ok: true; /** open: which of this process' threads it is. */ thread?: string; /** compact: nothing is left to delete. */ done?: boolean } | { ok: false; code: StorageErrorCode; message: string };

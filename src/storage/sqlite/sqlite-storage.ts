@@ -168,6 +168,12 @@ export class SqliteStorage implements Storage {
     await (this.#compacting ??= this.#compact());
   }
 
+  async purge(): Promise<void> {
+    await this.compact(this.#revision);
+    this.#mustBeOpen();
+    await this.#writer.call({ type: "purge" });
+  }
+
   async status(): Promise<StorageStatus> {
     this.#mustBeOpen();
     const sizeBytes = sizeOf(this.#path), { version, freeBytes } = this.#reader.figures();

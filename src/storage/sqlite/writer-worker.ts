@@ -93,6 +93,12 @@ function compact(revision: number): boolean {
   return false;
 }
 
+/** Freed pages, and what is unused of others, still hold what was there: the new file has none of it. */
+function purge(): void {
+  db.exec("VACUUM");
+  db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
 function close(revision: number): void {
   transaction(() => {
     statements.meta.run("revision", revision);
@@ -108,6 +114,7 @@ function answer(request: WriterRequest): WriterReply {
     case "open": open(request); return { ok: true, thread: ownThread() };
     case "commit": commit(request.writes, request.revision); return { ok: true };
     case "compact": return { ok: true, done: compact(request.revision) };
+    case "purge": purge(); return { ok: true };
     case "close": close(request.revision); return { ok: true };
   }
 }
