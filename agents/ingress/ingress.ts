@@ -18,10 +18,11 @@ import { Runner } from "../../src/base/runner.ts";
 import type { Client } from "../../src/client/client.ts";
 import type { Informer, InformerFactory } from "../../src/client/informer.ts";
 import type { EventRecorder } from "../../src/client/recorder.ts";
+import { Complaints } from "./complaints.ts";
 import type { KeyPair } from "./key-pair.ts";
 import { certificateFile, nginxConfig, type NginxSettings } from "./nginx-config.ts";
 import { Nginx } from "./nginx.ts";
-import { routesOf, type Problem, type Routes } from "./routes.ts";
+import { routesOf, type Routes } from "./routes.ts";
 import { hasIpv6, processGroup, workerUser } from "./host.ts";
 
 export interface IngressControllerOptions {
@@ -58,9 +59,10 @@ export class IngressController {
   #generation = 0;
   /** `namespace/name` of Services and Secrets that the Ingresses name: changes of others don't matter. */
   #named = new Set<string>();
-  #told = new Set<string>();
+  readonly #complaints: Complaints;
   constructor(private readonly options: IngressControllerOptions) {
     const { directory, clock, log, cgroup } = options;
+    this.#complaints = new Complaints(options);
     this.#nginx = new Nginx({ directory, clock, log, group: processGroup(cgroup) });
   }
 
@@ -109,12 +111,12 @@ export class IngressController {
       classes: sources.classes.lister.list(), ingresses: sources.ingresses.lister.list(), service: find(sources.services), secret: find(sources.secrets), slices: (service) => slices.get(keyOf(service)) ?? [],
     });
     this.#named = named;
-    this.#tell(routes.problems);
-    if (routes.served.length === 0 && this.#applied === "") return;
+    if (routes.served.length === 0 && this.#applied === "") return this.#complaints.set(routes.problems);
+    const allFail = (message: string): void => this.#complaints.set([...routes.problems, ...routes.served.map((ingress) => ({ ingress, reason: "NotServed" as const, message }))]);
 
     if (!Bun.which("nginx")) {
       const message = "nginx is not installed on the server: install your distribution's nginx package, leave its own service off; or run the server with --disable ingress";
-      this.#tell(routes.served.map((ingress) => ({ ingress, message })));
+      allFail(message);
       throw new Error(message);
     }
     const wanted = JSON.stringify([nginxConfig(routes, this.#settings(), 0), [...routes.certificates]]);
@@ -122,7 +124,7 @@ export class IngressController {
       const generation = this.#generation + 1;
       this.#writeCertificates(routes, this.#generation === 0 ? await ownCertificate() : undefined);
       await this.#nginx.apply(nginxConfig(routes, this.#settings(), generation), generation, signal).catch((error: Error) => {
-        this.#tell([...routes.problems, ...routes.served.map((ingress) => ({ ingress, message: error.message }))]);
+        allFail(error.message);
         throw error;
       });
       this.#generation = generation;
@@ -130,6 +132,7 @@ export class IngressController {
       this.#forgetCertificates(routes);
       log.info("Ingresses are served", { hosts: routes.sites.length, directory });
     }
+    this.#complaints.set(routes.problems);
     await this.#report(routes, addressesOf(sources.node.lister.list()[0]));
   }
 
@@ -150,13 +153,6 @@ export class IngressController {
     const { directory } = this.options;
     const needed = new Set([certificateFile(directory), ...[...certificates.keys()].map((name) => certificateFile(directory, name))].map((file) => basename(file)));
     for (const file of readdirSync(join(directory, "certificates"))) if (!needed.has(file)) rmSync(join(directory, "certificates", file));
-  }
-
-  /** Each problem once, until it has gone. */
-  #tell(problems: readonly Problem[]): void {
-    const id = ({ ingress, message }: Problem): string => `${ingress.metadata.uid} ${message}`;
-    for (const problem of problems) if (!this.#told.has(id(problem))) this.options.recorder.event(problem.ingress, "Warning", "NotServed", problem.message);
-    this.#told = new Set(problems.map(id));
   }
 
   /** Users and external DNS read from the status where to connect to. */

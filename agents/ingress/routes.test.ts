@@ -50,6 +50,7 @@ test("TLS towards the pods where the port says so", () => {
 
 test("what can't be done is said once", () => {
   const { problems } = plan(ingress("a", { tls: [{ hosts: ["a.test"], secretName: "none" }], rules: [rule("a.test", ["/a", "gone"], ["/b", "gone"], ["/c\n", "web"]), { host: "b.test", http: { paths: [{ path: "/", pathType: "Prefix", backend: { resource: { kind: "Bucket", name: "b" } } }] } }] }));
+  expect(problems.map(({ reason }) => reason)).toEqual(["NotServed", "NotServed", "NotServed", "NoCertificate"]);
   expect(problems.map(({ message }) => message)).toEqual([
     "there is no service gone in the namespace default", 'the path "/c\\n" has control characters and is not served', "a backend that is a Bucket is not supported: name a service", "there is no secret default/none: a certificate of our own is shown instead",
   ]);

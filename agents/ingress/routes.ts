@@ -34,6 +34,8 @@ export interface Site {
 /** Something in an Ingress that can't be done, for its author. */
 export interface Problem {
   ingress: Frozen<Ingress>;
+  /** Without a certificate of its own it is served all the same, with one that no client trusts. */
+  reason: "NotServed" | "NoCertificate";
   message: string;
 }
 
@@ -63,8 +65,8 @@ export function routesOf({ classes, ingresses, service, slices, secret }: RouteF
 
   for (const ingress of served) {
     const told = new Set<string>();
-    const complain = (message: string): void => {
-      if (!told.has(message)) problems.push({ ingress, message });
+    const complain = (message: string, reason: Problem["reason"] = "NotServed"): void => {
+      if (!told.has(message)) problems.push({ ingress, reason, message });
       told.add(message);
     };
     const namespace = ingress.metadata.namespace!;
@@ -88,7 +90,7 @@ export function routesOf({ classes, ingresses, service, slices, secret }: RouteF
       const key = `${namespace}/${secretName}`;
       const pair = certificates.get(key) ?? keyPairOf(secret(key), key);
       if (typeof pair === "string") {
-        complain(pair);
+        complain(pair, "NoCertificate");
         continue;
       }
       certificates.set(key, pair);
