@@ -128,7 +128,7 @@ export class PodNetwork {
     if (everything) this.#look(own);
     const changed = everything ? [...new Set([...this.#paths.keys(), ...this.#peers().map(({ name }) => name)])] : [...this.#changed];
     this.#changed.clear();
-    for (const name of changed) this.#plan(name);
+    this.#tellReached(changed.filter((name) => this.#plan(name)));
     const afresh = this.#setVtep(own.podCidrs) || this.#mayBeGone;
     if (afresh) this.#table.reload(this.#paths);
     const failures = this.#put(afresh ? [...this.#paths.keys()] : changed);
@@ -174,18 +174,26 @@ export class PodNetwork {
     return this.#nodes.lister.list().filter(({ metadata }) => metadata.name !== this.options.nodeName).map(factsOf);
   }
 
-  #plan(name: string): void {
+  /** Whether its pods are reached, and by another path than before. */
+  #plan(name: string): boolean {
     const node = this.#nodes.lister.get(name), before = this.#paths.get(name);
     if (!node) {
       this.#paths.delete(name);
-      return;
+      return false;
     }
     const path = planPath(factsOf(node), this.#vantage);
     this.#paths.set(name, path);
-    if (Bun.deepEquals(before, path)) return;
-    const { log } = this.options;
-    if (path.problems.length > 0) log.warn("Pods of another node can't be reached from here", { node: name, problems: path.problems });
-    else if (path.routes.length > 0) log.info("Pods of another node are reached", { node: name, networks: path.routes.map(({ destination }) => destination), by: isByVxlan(path) ? "VXLAN" : "routes" });
+    if (Bun.deepEquals(before, path)) return false;
+    if (path.problems.length > 0) this.options.log.warn("Pods of another node can't be reached from here", { node: name, problems: path.problems });
+    return path.problems.length === 0 && path.routes.length > 0;
+  }
+
+  /** In one line, of however many nodes the cluster has. */
+  #tellReached(names: readonly string[]): void {
+    if (names.length === 0) return;
+    const [byVxlan, byRoutes] = [true, false].map((tunnelled) => names.filter((name) => isByVxlan(this.#paths.get(name)!) === tunnelled));
+    const shown = (some: readonly string[]): readonly string[] => (some.length > mostNamed ? [...some.slice(0, mostNamed), `${some.length - mostNamed} more`] : some);
+    this.options.log.info("Pods of other nodes are reached", { ...(byRoutes!.length > 0 ? { byRoutes: shown(byRoutes!) } : {}), ...(byVxlan!.length > 0 ? { byVxlan: shown(byVxlan!) } : {}) });
   }
 
   /** Others may need this node's end of VXLAN even if it doesn't need theirs: what is a link to one may be none to the other. */
@@ -230,6 +238,9 @@ export function factsOf({ metadata, spec, status }: Frozen<Node>): Peer {
     addresses: (status?.addresses ?? []).filter(({ type, address }) => type === "InternalIP" && parseAddress(address)).map(({ address }) => address),
   };
 }
+
+/** Nodes that one line of the log names. */
+const mostNamed = 8;
 
 const vtepNameOf = (instance: string): string => `${instance}-vx`;
 
