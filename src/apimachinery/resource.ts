@@ -57,8 +57,11 @@ export interface Strategy<T> {
   deletionStampOnly?: boolean;
   /** Paths that clients can't set, and so don't own, by subresource ("" for the main resource). Default: status of the main resource, spec of status. */
   resetFields?: Readonly<Record<string, readonly (readonly string[])[]>>;
-  /** Whether an update may be lost in a crash: it lives in memory until the next one that may not, or until the server stops. A heartbeat, say. */
-  isVolatile?(object: Frozen<T>, old: Frozen<T>): boolean;
+  /**
+   * Whether a write may be lost in a crash: it lives in memory until the next one that may not, or until the server stops. A heartbeat, say.
+   * A creation has no `old`, a deletion no `object`.
+   */
+  isVolatile?(object: Frozen<T> | undefined, old: Frozen<T> | undefined): boolean;
   /** Overrides the rule "metadata.generation rises when spec changes". */
   generationChanged?(object: Frozen<T>, old: Frozen<T>): boolean;
 }

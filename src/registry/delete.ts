@@ -50,7 +50,7 @@ async function deleteOnce<T extends KubeObject>(machinery: Machinery, context: R
   if (plan === "wait") return { object: old };
   if (plan === "remove") {
     if (!dryRun) {
-      await store.delete(card, key, entry.revision).catch(ignoreGone);
+      await store.delete(card, key, entry.revision, { volatile: card.strategy.isVolatile?.(undefined, old) ?? false }).catch(ignoreGone);
       await hookOf(machinery, card).afterWrite?.(machinery, undefined, old);
     }
     return card.strategy.returnDeletedObject ? { object: old } : { status: success(card, old as Frozen<KubeObject>) };

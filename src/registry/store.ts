@@ -3,7 +3,7 @@ import type { AnyResource, ResourceCard } from "../apimachinery/resource.ts";
 import { alreadyExists, conflict, expired, internalError, modified, notFound, serviceUnavailable, StatusError } from "../apimachinery/status.ts";
 import type { ObjectKey } from "../client/client.ts";
 import type { Cacher, Entry } from "../storage/cacher/cacher.ts";
-import { StorageError } from "../storage/storage.ts";
+import { StorageError, type WriteOptions } from "../storage/storage.ts";
 import { servedEntry, type MaybePromise } from "./stored-form.ts";
 
 /** What storage keys need to know of a card. */
@@ -33,10 +33,10 @@ export interface Store {
   /** Whether the object is stored in a form that a write would bring up to date, even one that changes nothing. */
   isStale(card: AnyResource, key: ObjectKey): boolean;
   create<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey, object: T): Promise<Frozen<T>>;
-  /** A volatile update resolves before it is durable. */
-  update<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey, expectedRevision: number, object: T, options?: { volatile?: boolean }): Promise<Frozen<T>>;
+  /** A volatile write resolves before it is durable; see `WriteOptions`. */
+  update<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey, expectedRevision: number, object: T, options?: WriteOptions): Promise<Frozen<T>>;
   /** Resolves with the last state. */
-  delete<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey, expectedRevision: number): Promise<Frozen<T>>;
+  delete<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey, expectedRevision: number, options?: WriteOptions): Promise<Frozen<T>>;
 }
 
 export function createStore(cacher: Cacher): Store {
@@ -56,9 +56,12 @@ export function createStore(cacher: Cacher): Store {
       const entry = card.stored?.isStale && cacher.get(storageKey(card, key));
       return entry ? card.stored!.isStale!(entry.object) : false;
     },
-    create: async (card, key, object) => written(card, key, cacher.create(storageKey(card, key), await toStored(card, object))),
+    async create(card, key, object) {
+      const volatile = card.strategy.isVolatile?.(object as Frozen<typeof object>, undefined) ?? false;
+      return written(card, key, cacher.create(storageKey(card, key), await toStored(card, object), { volatile }));
+    },
     update: async (card, key, revision, object, options) => written(card, key, cacher.update(storageKey(card, key), revision, await toStored(card, object), options)),
-    delete: (card, key, revision) => written(card, key, cacher.delete(storageKey(card, key), revision)),
+    delete: (card, key, revision, options) => written(card, key, cacher.delete(storageKey(card, key), revision, options)),
   };
 }
 

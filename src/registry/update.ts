@@ -105,7 +105,8 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
     if (equalButForTimes(object, old as Frozen<KubeObject>) && !machinery.store.isStale(card, key)) return old;
     if (dryRun) return object as Frozen<T>;
     const ends = deletionIsComplete(machinery, card, object, old);
-    const stored = await (ends ? machinery.store.delete(card, key, entry.revision) : machinery.store.update(card, key, entry.revision, object, { volatile: card.strategy.isVolatile?.(object as Frozen<T>, old) ?? false }));
+    const volatile = card.strategy.isVolatile?.(ends ? undefined : object as Frozen<T>, old) ?? false;
+    const stored = await (ends ? machinery.store.delete(card, key, entry.revision, { volatile }) : machinery.store.update(card, key, entry.revision, object, { volatile }));
     await hookOf(machinery, card).afterWrite?.(machinery, ends ? undefined : stored, old);
     // What has ended is answered as the update left it.
     return ends ? { ...object, metadata: { ...object.metadata, resourceVersion: (stored as Frozen<KubeObject>).metadata.resourceVersion } } as Frozen<T> : stored;

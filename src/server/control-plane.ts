@@ -56,6 +56,7 @@ import { createWebhookCaller } from "../registry/admission/webhook/caller.ts";
 import { endpointResolver } from "../registry/service-resolver.ts";
 import type { Registry } from "../registry/registry.ts";
 import { createRegistry } from "../registry/create-registry.ts";
+import { runExpiry } from "../registry/expiry.ts";
 import { builtinHooks } from "../registry/hooks.ts";
 import { createLocalClient } from "../registry/local-client.ts";
 import { createListers, createLocalInformers } from "../registry/local-informers.ts";
@@ -117,6 +118,7 @@ export async function startControlPlane({ options, databaseFile, encryptionFile,
   const cacher = new Cacher({ storage, onFatal });
   await cacher.start();
   const compaction = runCompaction({ storage, clock, failed: (error) => log.warn("history could not be compacted", { error }) }, stopping);
+  const expiry = runExpiry({ cacher, prefix: prefixOf(events), ttlMs: options.datastore.eventTtlMs, clock, failed: (error) => log.warn("an Event could not be removed", { error }) }, stopping);
   const informers = createLocalInformers(cacher);
   const listers = createListers(cacher);
 
@@ -195,7 +197,7 @@ export async function startControlPlane({ options, databaseFile, encryptionFile,
     },
     async close() {
       closing.abort();
-      await Promise.all([compaction, customResources]);
+      await Promise.all([compaction, expiry, customResources]);
       await cacher.close();
       await storage.close();
       await Promise.all(auditBackends.map((backend) => backend.close()));

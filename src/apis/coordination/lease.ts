@@ -35,7 +35,8 @@ export const leases = defineResource<Lease>({
 });
 
 /** Who holds the lease is known after a crash; that it was renewed is said again soon, or never. */
-function onlyRenews(lease: Frozen<Lease>, old: Frozen<Lease>): boolean {
+function onlyRenews(lease: Frozen<Lease> | undefined, old: Frozen<Lease> | undefined): boolean {
+  if (!lease || !old) return false;
   const told = ({ metadata: { labels, annotations, ownerReferences, finalizers, deletionTimestamp }, spec }: Frozen<Lease>) => [{ ...spec, renewTime: "" }, labels, annotations, ownerReferences, finalizers, deletionTimestamp];
   return semanticEqual(told(lease), told(old));
 }

@@ -17,7 +17,7 @@ export const events = defineResource<Event>({
     event.reportingComponent ??= "";
     event.reportingInstance ??= "";
   },
-  strategy: { validate: validateEvent, validateUpdate: (event) => validateEvent(event), allowCreateOnUpdate: true },
+  strategy: { validate: validateEvent, validateUpdate: (event) => validateEvent(event), allowCreateOnUpdate: true, isVolatile: () => true },
   fieldSelectors: {
     "involvedObject.kind": (event) => event.involvedObject.kind ?? "",
     "involvedObject.namespace": (event) => event.involvedObject.namespace ?? "",

@@ -1,3 +1,4 @@
+import { semanticEqual } from "../../apimachinery/equality.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
 import { ageColumn, defineResource, nameColumn } from "../../apimachinery/resource.ts";
 import type { Node, NodeSystemInfo } from "../generated/core/v1.ts";
@@ -28,6 +29,7 @@ export const nodes = defineResource<Node>({
       // Dynamic kubelet configuration is gone; its field stayed.
       delete node.spec.configSource;
     },
+    isVolatile: onlyBeats,
     validate: validateNode, validateUpdate: validateNodeUpdate, validateStatusUpdate: validateNodeUpdate,
     warnings: ({ spec }) => (spec.podCIDRs ?? []).flatMap((range, index) => networkWarnings(`spec.podCIDRs[${index}]`, range)),
   },
@@ -46,6 +48,14 @@ export const nodes = defineResource<Node>({
   ],
   example: () => ({ apiVersion: "v1", kind: "Node", metadata: { name: "example" }, spec: {} }),
 });
+
+/** That the node lives is said again soon; all else that is said of it is known after a crash. */
+function onlyBeats(node: Frozen<Node> | undefined, old: Frozen<Node> | undefined): boolean {
+  if (!node || !old) return false;
+  const told = ({ metadata, spec, status: { conditions = [], ...status } = {} }: Frozen<Node>) =>
+    [{ ...metadata, resourceVersion: "", managedFields: [] }, spec, status, conditions.map((condition) => ({ ...condition, lastHeartbeatTime: "" }))];
+  return semanticEqual(told(node), told(old));
+}
 
 const unknownSystem: NodeSystemInfo = {
   machineID: "", systemUUID: "", bootID: "", kernelVersion: "", osImage: "", containerRuntimeVersion: "", kubeletVersion: "", kubeProxyVersion: "", operatingSystem: "", architecture: "",

@@ -19,7 +19,7 @@ export const regardingEvents = defineResource<Event>({
     event.deprecatedFirstTimestamp ??= null;
     event.deprecatedLastTimestamp ??= null;
   },
-  strategy: { validate, validateUpdate, allowCreateOnUpdate: true },
+  strategy: { validate, validateUpdate, allowCreateOnUpdate: true, isVolatile: () => true },
   fieldSelectors: {
     "regarding.kind": ({ regarding }) => regarding?.kind ?? "",
     "regarding.namespace": ({ regarding }) => regarding?.namespace ?? "",

@@ -1,10 +1,12 @@
 import type { Setting, SettingValues } from "../options.ts";
 import type { EncryptionOptions } from "../encryption/key-file.ts";
+import { parseGoDuration } from "../../base/go-duration.ts";
 import { UsageError } from "../settings.ts";
 
 /** Where the cluster's state is kept, and within which bounds. */
 export const datastoreSettings = [
   { name: "datastore-max-size", type: "string", default: "2Gi", placeholder: "size", group: "Datastore", description: "The database takes no more of the disk: past it writes are refused, deletes are not" },
+  { name: "event-ttl", type: "string", default: "1h", placeholder: "duration", group: "Datastore", description: "How long Events are kept after they were last written" },
   { name: "secrets-encryption", type: "boolean", default: false, group: "Datastore", description: "Encrypt Secrets in the database; \"skiff secrets-encrypt\" tells how that stands, rotates the key and ends it" },
   { name: "secrets-encryption-resources", type: "list", default: ["secrets"], placeholder: "resource", group: "Datastore", description: "What is encrypted, such as secrets, configmaps or widgets.example.com" },
 ] as const satisfies readonly Setting[];
@@ -12,6 +14,7 @@ export const datastoreSettings = [
 export interface DatastoreOptions {
   /** Bytes the database's file may grow to. */
   maxBytes: number;
+  eventTtlMs: number;
   encryption: EncryptionOptions;
 }
 
@@ -19,6 +22,7 @@ export interface DatastoreOptions {
 export function parseDatastoreOptions(values: SettingValues): DatastoreOptions {
   return {
     maxBytes: size(values["datastore-max-size"], "--datastore-max-size"),
+    eventTtlMs: duration(values["event-ttl"], "--event-ttl"),
     encryption: { enable: values["secrets-encryption"] === true, resources: resources(values["secrets-encryption-resources"] as string[] | undefined) },
   };
 }
@@ -28,6 +32,16 @@ function resources(given: readonly string[] = ["secrets"]): string[] {
   const wrong = names.find((name) => !/^[a-z0-9]+(\.[a-z0-9-]+)*$/.test(name));
   if (wrong !== undefined || names.length === 0) throw new UsageError(`--secrets-encryption-resources must be names such as secrets or widgets.example.com, not ${JSON.stringify(wrong ?? "")}`);
   return names;
+}
+
+function duration(value: SettingValues[string], flag: string): number {
+  try {
+    const ms = parseGoDuration(String(value).trim());
+    if (ms > 0) return ms;
+  } catch {
+    // Go's words are for those who know Go.
+  }
+  throw new UsageError(`${flag} must be a duration such as 1h or 30m, not ${JSON.stringify(value)}`);
 }
 
 /** Less has no room for an empty cluster and the log of its writes. */
