@@ -8,7 +8,7 @@ const internetClass = 1;
 const longestName = 255;
 
 /** What an answer may be without EDNS, and what a datagram carries through every network. */
-export const classicUdpSize = 512;
+const classicUdpSize = 512;
 export const largestUdpSize = 1232;
 
 export class MessageError extends Error {
@@ -146,9 +146,9 @@ function cut(stored: Buffer, questionEnd: number, limit: number, reply: Buffer):
   return length;
 }
 
-export const optLength = 11;
+const optLength = 11;
 
-export function writeOpt(bytes: Buffer, at: number, wantsDnssec: boolean, extendedRcode = 0): void {
+function writeOpt(bytes: Buffer, at: number, wantsDnssec: boolean, extendedRcode = 0): void {
   bytes.writeUInt8(0, at);
   bytes.writeUInt16BE(types.OPT, at + 1);
   bytes.writeUInt16BE(largestUdpSize, at + 3);

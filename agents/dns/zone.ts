@@ -57,7 +57,7 @@ export function resolve(question: Question, zone: Zone): Resolution | undefined 
 }
 
 /** Says for how long a denial may be remembered. */
-export const startOfAuthority = (domain: string): Resource => ({
+const startOfAuthority = (domain: string): Resource => ({
   type: "SOA", name: domain, ttl, primary: `ns.dns.${domain}`, contact: `hostmaster.${domain}`, serial: 1, refresh: 7200, retry: 1800, expire: 86400, minimum: ttl,
 });
 

@@ -60,7 +60,7 @@ const serviceOf = ({ metadata: { namespace, labels } }: Frozen<EndpointSlice>, k
 };
 
 /** The pod with the status that its kubelet knows; conditions that others answer for stay. */
-export function podAsIs(pod: Frozen<Pod>, status: Frozen<PodStatus> | undefined): Frozen<Pod> {
+function podAsIs(pod: Frozen<Pod>, status: Frozen<PodStatus> | undefined): Frozen<Pod> {
   if (!status) return pod;
   const { phase, podIP, podIPs, conditions = [] } = status;
   const others = (pod.status?.conditions ?? []).filter(({ type }) => !conditions.some((own) => own.type === type));
@@ -68,7 +68,7 @@ export function podAsIs(pod: Frozen<Pod>, status: Frozen<PodStatus> | undefined)
 }
 
 /** The slice, unless somebody else made it, with the addresses and the readiness that endpoints of this node have. Source of the conditions: the EndpointSlice controller's. */
-export function sliceAsIs(slice: Frozen<EndpointSlice>, statusOf: (endpoint: Frozen<Endpoint>) => Frozen<PodStatus> | undefined, service: Frozen<Service> | undefined): Frozen<EndpointSlice> {
+function sliceAsIs(slice: Frozen<EndpointSlice>, statusOf: (endpoint: Frozen<Endpoint>) => Frozen<PodStatus> | undefined, service: Frozen<Service> | undefined): Frozen<EndpointSlice> {
   if (slice.metadata.labels?.["endpointslice.kubernetes.io/managed-by"] !== "endpointslice-controller.k8s.io") return slice;
   let differs = false;
   const endpoints = (slice.endpoints ?? []).map((endpoint) => {

@@ -42,8 +42,8 @@ export interface Vantage {
 }
 
 /** The same on all nodes. The port is what Linux and other Kubernetes networks use, so that firewalls know it; the id differs from theirs. */
-export const vxlanId = 83;
-export const vxlanPort = 8472;
+const vxlanId = 83;
+const vxlanPort = 8472;
 
 /** What VXLAN adds to each packet. */
 export const vxlanOverhead = { 4: 50, 6: 70 } as const;

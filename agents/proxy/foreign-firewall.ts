@@ -12,7 +12,7 @@ interface ForeignChain {
  * What to say about a chain of another program that drops what pods send to each other; undefined when it lets them. An accept anywhere
  * else does not help: a packet has to be let through by every table.
  */
-export function forwardWarning({ table, chain, contents }: ForeignChain, clusterCidrs: readonly string[]): { problem: string; remedy: string } | undefined {
+function forwardWarning({ table, chain, contents }: ForeignChain, clusterCidrs: readonly string[]): { problem: string; remedy: string } | undefined {
   const cidrs = clusterCidrs.filter((cidr) => (table.family === "inet" ? true : (table.family === "ip6") === cidr.includes(":")));
   const missing = cidrs.filter((cidr) => !contents.includes(cidr));
   if (missing.length === 0) return undefined;

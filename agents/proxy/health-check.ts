@@ -12,7 +12,7 @@ export interface HealthCheck {
 }
 
 /** kube-proxy's answer, letter by letter, for programs that read it. `healthy` is whether the node's rules are in place. */
-export function healthAnswer({ namespace, name, localEndpoints }: HealthCheck, healthy: boolean): Response {
+function healthAnswer({ namespace, name, localEndpoints }: HealthCheck, healthy: boolean): Response {
   const body = ["{", '\t"service": {', `\t\t"namespace": "${namespace}",`, `\t\t"name": "${name}"`, "\t},", `\t"localEndpoints": ${localEndpoints},`, `\t"serviceProxyHealthy": ${healthy}`, "}"].join("\n");
   return new Response(body, {
     status: localEndpoints > 0 && healthy ? 200 : 503,

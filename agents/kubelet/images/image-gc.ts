@@ -126,7 +126,7 @@ function enough(candidates: readonly Candidate[], bytes: number): Candidate[] {
 }
 
 /** All names under which an image is needed: by containers, by pods that may not run yet, and by being pinned. */
-export function neededNames(inUse: readonly string[], pods: readonly Pod[], pinned: ReadonlySet<string>): ReadonlySet<string> {
+function neededNames(inUse: readonly string[], pods: readonly Pod[], pinned: ReadonlySet<string>): ReadonlySet<string> {
   const named = pods.flatMap((pod) => [...allContainers(pod).map(({ image = "" }) => image), ...(pod.spec.volumes ?? []).map(({ image }) => image?.reference ?? "")]);
   return new Set([...inUse, ...[...named, ...pinned].map(normalizeImageName)]);
 }

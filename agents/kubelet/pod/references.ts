@@ -105,7 +105,7 @@ export class References {
   }
 }
 
-export function configMapNames(pod: Pod): Set<string> {
+function configMapNames(pod: Pod): Set<string> {
   const names = new Set<string>();
   for (const { env = [], envFrom = [] } of allContainers(pod)) {
     for (const { valueFrom } of env) if (valueFrom?.configMapKeyRef?.name) names.add(valueFrom.configMapKeyRef.name);
