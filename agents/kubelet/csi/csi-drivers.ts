@@ -11,6 +11,11 @@ export class DriverMissing extends Error {
   override readonly name = "DriverMissing";
 }
 
+/** A driver could not take a volume back. */
+export class TearDownFailed extends Error {
+  override readonly name = "TearDownFailed";
+}
+
 export interface CsiDriversOptions extends CsiNodeOptions {
   /** The kubelet's. */
   rootDir: string;

@@ -15,7 +15,7 @@ import { MountError, VolumePending } from "../volumes/mount-error.ts";
 import { applyFsGroup } from "../volumes/ownership.ts";
 import type { MountedVolume, VolumeSources } from "../volumes/volume.ts";
 import type { CsiDriver, VolumeFigures } from "./csi-driver.ts";
-import { DriverMissing, type CsiDrivers } from "./csi-drivers.ts";
+import { DriverMissing, TearDownFailed, type CsiDrivers } from "./csi-drivers.ts";
 import { attachmentName, capabilityOf, idOf, placesOf, uniqueName, type CsiVolume, type SecretKey } from "./csi-volume.ts";
 import { Expansions } from "./expansion.ts";
 import { readVolumeData, volumeDataBelow, writeVolumeData, type VolumeData } from "./volume-data.ts";
@@ -195,12 +195,12 @@ export class CsiVolumes {
 
   async #tearDown(uid: string, directory: string, { driverName, volumeHandle, targetPath, stagingPath }: VolumeData): Promise<void> {
     const driver = this.#driver(driverName, "Unmounter.TearDownAt failed to get CSI client");
-    await driver.unpublish(volumeHandle, targetPath);
+    await takenBack(driver.unpublish(volumeHandle, targetPath));
     removePlace(targetPath);
     const id = idOf(driverName, volumeHandle);
     const isLast = !this.#given().some((other) => other.uid !== uid && idOf(other.data.driverName, other.data.volumeHandle) === id);
     if (stagingPath && isLast) {
-      await driver.unstage(volumeHandle, stagingPath);
+      await takenBack(driver.unstage(volumeHandle, stagingPath));
       removePlace(stagingPath);
     }
     rmSync(directory, { recursive: true, force: true });
@@ -280,6 +280,10 @@ async function during(step: string, { name, block }: CsiVolume, work: () => Prom
     throw new MountError(`${step} for volume "${name}" : ${errorText(error)}`, { reason: block ? "FailedMapVolume" : "FailedMount", cause: error });
   }
 }
+
+const takenBack = (call: Promise<void>): Promise<void> => call.catch((error: unknown) => {
+  throw new TearDownFailed(errorText(error), { cause: error });
+});
 
 /** The place of a mount that has gone: a directory, or a file for a device. What is mounted still, or has something in it, stays. */
 function removePlace(path: string): void {

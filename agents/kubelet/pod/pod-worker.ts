@@ -2,6 +2,7 @@ import { isConflict, isNotFound } from "../../../src/apimachinery/status.ts";
 import { pods } from "../../../src/apis/core/pod/pod.ts";
 import type { PodStatus } from "../../../src/apis/generated/core/v1.ts";
 import { backoffDelay } from "../../../src/base/backoff.ts";
+import { DriverMissing, TearDownFailed } from "../csi/csi-drivers.ts";
 import { currentSandbox, latestContainer, readRuntimePod, type RuntimeContainer, type RuntimePod } from "../runtime/runtime-status.ts";
 import type { Waiting } from "../status/container-status.ts";
 import { podStatus } from "../status/pod-status.ts";
@@ -30,6 +31,11 @@ export interface PodState {
 /** A runtime tells of an exit some milliseconds before its own status does; on a machine with more work than it can do, seconds. */
 const exitSettleMs = 5;
 const exitSettleTries = 12;
+
+/** The longest wait between tries at a step that fails; where a CSI driver is to blame, as long as Kubernetes' own (k8s.io/kubernetes/pkg/util/goroutinemap/exponentialbackoff): one that comes wakes the pod. */
+const mostWaitMs = 20_000;
+const mostDriverWaitMs = 122_000;
+const isOfDriver = (error: unknown): boolean => error instanceof DriverMissing || error instanceof TearDownFailed;
 
 /**
  * The life of one pod on this node: one loop, one step at a time, woken by whatever concerns the pod.
@@ -148,7 +154,7 @@ export class PodWorker {
         else {
           const { log, clock } = this.#context;
           log.warn("Pod not in sync, will try again", { pod: `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`, error });
-          this.#state.wakeAt = clock.now() + backoffDelay(failures++, { base: 500, max: 20_000, jitter: 0.1 });
+          this.#state.wakeAt = clock.now() + backoffDelay(failures++, { base: 500, max: isOfDriver(error) ? mostDriverWaitMs : mostWaitMs, jitter: 0.1 });
         }
       }
       // A clock that was set back since is behind: the time to wake at was meant for the clock as it was.

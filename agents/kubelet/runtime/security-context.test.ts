@@ -43,3 +43,8 @@ test("a privileged container makes its sandbox so", () => {
   expect(sandboxSecurityContext(podOf({ privileged: true }), "/s").privileged).toBe(true);
   expect(sandboxSecurityContext(podOf({}), "/s").privileged).toBe(false);
 });
+
+test.each([[undefined, 0], ["Merge", 0], ["Strict", 1]] as const)("the groups of the image's user with the policy %p, in the sandbox too", (supplementalGroupsPolicy, policy) => {
+  const pod = podOf({}, { securityContext: supplementalGroupsPolicy ? { supplementalGroupsPolicy } : {} });
+  expect([contextOf(pod).supplementalGroupsPolicy, sandboxSecurityContext(pod, "/s").supplementalGroupsPolicy]).toEqual([policy, policy]);
+});

@@ -44,7 +44,7 @@ export function containerSecurityContext(pod: Pod, container: Container, image: 
     maskedPaths: unmasked ? [] : maskedPaths,
     readonlyPaths: unmasked ? [] : readonlyPaths,
     supplementalGroups: supplementalGroups(pod),
-    supplementalGroupsPolicy: SupplementalGroupsPolicy[pod.spec.securityContext?.supplementalGroupsPolicy ?? "Merge"],
+    supplementalGroupsPolicy: supplementalGroupsPolicy(pod),
     seccomp: seccompOf(context.privileged ? { type: "Unconfined" } : context.seccompProfile, seccompRoot),
   };
   if (context.capabilities) result.capabilities = { addCapabilities: [...(context.capabilities.add ?? [])], dropCapabilities: [...(context.capabilities.drop ?? [])] };
@@ -63,6 +63,7 @@ export function sandboxSecurityContext(pod: Pod, seccompRoot: string): LinuxSand
     // A privileged container is refused in a sandbox that isn't.
     privileged, namespaceOptions: namespaceOptions(pod),
     supplementalGroups: supplementalGroups(pod),
+    supplementalGroupsPolicy: supplementalGroupsPolicy(pod),
     seccomp: seccompOf(seccompProfile ?? { type: "RuntimeDefault" }, seccompRoot),
   };
   if (runAsUser !== undefined) result.runAsUser = { value: runAsUser };
@@ -85,6 +86,9 @@ const supplementalGroups = (pod: Pod): number[] => {
   const { fsGroup, supplementalGroups: groups = [] } = pod.spec.securityContext ?? ({} as Frozen<PodSecurityContext>);
   return fsGroup === undefined ? [...groups] : [...groups, fsGroup];
 };
+
+/** Source: KEP-3619. */
+const supplementalGroupsPolicy = (pod: Pod): SupplementalGroupsPolicy => SupplementalGroupsPolicy[pod.spec.securityContext?.supplementalGroupsPolicy ?? "Merge"];
 
 /** Unset is unconfined, as in Kubernetes without SeccompDefault. */
 function seccompOf(profile: Frozen<SeccompProfile> | undefined, seccompRoot: string): SecurityProfile {
