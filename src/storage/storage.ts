@@ -24,6 +24,8 @@ export interface Storage {
    * and the batch that ends the history tells the revision reached.
    */
   watch(prefix: string, fromRevision: number, onEvents: (events: readonly StorageEvent[], revision: number) => void, signal: AbortSignal): Promise<void>;
+  /** The newest revision there is, other servers' writes included; there only where others can write. A read is up to date once it is from then or later. */
+  latest?(): Promise<number>;
   /** Forgets history up to `revision` (or the newest one, if lower), in slices, while serving. */
   compact(revision: number): Promise<void>;
   /**
@@ -58,6 +60,8 @@ export interface StorageStatus {
   sizeInUseBytes: number;
   /** Where creates and updates end ("full"). */
   maxBytes?: number;
+  /** The newest revision that a restart would find; volatile writes alone don't move it. */
+  durableRevision: number;
   /** NOSPACE: creates and updates are refused until there is room. CORRUPT: the data is damaged. As etcd names its alarms. */
   alarms: readonly ("NOSPACE" | "CORRUPT")[];
   /** Bytes the engine has written to files since it was opened; known only to engines of this process. */
@@ -84,7 +88,7 @@ export interface StorageEvent {
   type: "put" | "delete";
   key: string;
   revision: number;
-  /** The new value; for a delete, the last one. The very same object a local writer passed in. */
+  /** The new value; for a delete, the last one. Of a put by a local writer, the very same object that was passed in. */
   value: Uint8Array;
   /** The value before this write; undefined for a create. */
   previous?: Uint8Array;
@@ -92,8 +96,9 @@ export interface StorageEvent {
   previousRevision?: number;
 }
 
-export type StorageErrorCode = "exists" | "notFound" | "conflict" | "compacted" | "full" | "closed" | "corrupt" | "io";
+export type StorageErrorCode = "exists" | "notFound" | "conflict" | "compacted" | "full" | "closed" | "corrupt" | "io" | "unavailable";
 
+/** "io": what failed, and whether a write has happened, is not known. "unavailable": nothing has happened, and the same may work later. */
 export class StorageError extends Error {
   override readonly name = "StorageError";
   constructor(readonly code: StorageErrorCode, message: string, options?: ErrorOptions) {

@@ -59,7 +59,7 @@ export class MemoryStorage implements Storage {
 
   async status(): Promise<StorageStatus> {
     const sizeBytes = this.#current.values().reduce((sum, { value }) => sum + value.byteLength, 0);
-    return { engine: "memory", sizeBytes, sizeInUseBytes: sizeBytes, alarms: [] };
+    return { engine: "memory", sizeBytes, sizeInUseBytes: sizeBytes, durableRevision: this.revision, alarms: [] };
   }
 
   async close(): Promise<void> {

@@ -10,7 +10,11 @@ export class SealedStorage implements Storage {
   /** What local writers passed in, by what was stored for it: they are handed the very same back. */
   readonly #written = new WeakMap<Uint8Array, Uint8Array>();
 
-  constructor(private readonly inner: Storage, readonly keyring: Keyring) {}
+  readonly latest?: () => Promise<number>;
+
+  constructor(private readonly inner: Storage, readonly keyring: Keyring) {
+    if (inner.latest) this.latest = () => inner.latest!();
+  }
 
   get revision(): number {
     return this.inner.revision;

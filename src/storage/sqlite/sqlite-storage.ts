@@ -54,6 +54,8 @@ export class SqliteStorage implements Storage {
   #watchers = new Watchers<StorageEvent>();
   #revision: number;
   #compacted: number;
+  /** The newest revision that the file has. */
+  #durable: number;
   /** The last revision given to a write; `#revision` follows when it is durable. */
   #assigned: number;
   /** Revisions up to here may be given without asking the file first. */
@@ -100,6 +102,7 @@ export class SqliteStorage implements Storage {
     this.#release = release;
     this.#revision = this.#assigned = this.#promised = state.revision;
     this.#compacted = state.compacted;
+    this.#durable = state.revision;
     this.#volatileResources = new Set(state.volatile);
     this.#log.begin(state.volatile, state.revision);
     this.#view = new View(reader, this.#volatile, this.#log);
@@ -179,7 +182,7 @@ export class SqliteStorage implements Storage {
     const sizeBytes = sizeOf(this.#path), { version, freeBytes } = this.#reader.figures();
     const writtenBytes = this.#writerThread === undefined ? undefined : bytesWrittenBy(this.#writerThread);
     return {
-      engine: "sqlite", version, sizeBytes, sizeInUseBytes: sizeBytes - freeBytes, alarms: [],
+      engine: "sqlite", version, sizeBytes, sizeInUseBytes: sizeBytes - freeBytes, durableRevision: this.#durable, alarms: [],
       ...(this.#maxBytes === undefined ? {} : { maxBytes: this.#maxBytes }), ...(writtenBytes === undefined ? {} : { writtenBytes }),
     };
   }
@@ -282,6 +285,7 @@ export class SqliteStorage implements Storage {
 
   #committed(batch: readonly Write[]): void {
     this.#revision = batch.at(-1)!.event.revision;
+    if (batch.some(({ command }) => command)) this.#durable = this.#revision;
     for (const { command, volatile, event } of batch) {
       if (command?.type === "volatile") this.#volatileResources.add(command.prefix);
       if (volatile) this.#volatile.set(event);
