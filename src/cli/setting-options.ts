@@ -1,9 +1,7 @@
 import { Option, type Command } from "commander";
 import { configureLogging, type LogLevel } from "../base/log.ts";
 import type { Setting, SettingValues } from "../server/options.ts";
-import { coerce, environmentName, readSettings, UsageError } from "../server/settings.ts";
-
-const defaultConfigFile = "/etc/skiff/config.yaml";
+import { coerce, defaultConfigFile, environmentName, readSettings, UsageError } from "../server/settings.ts";
 
 /** Gives a command all settings of a table as flags; `run` gets their values, read from everywhere, and logs go where they say. */
 export function addSettings(command: Command, settings: readonly Setting[], run: (values: SettingValues) => Promise<void>): void {
@@ -17,7 +15,7 @@ variable (${environmentName("data-dir")}). A flag wins over the environment, tha
       flags: kebab(flags), environment: process.env, configFile: String(flags["config"]), configRequired: flags["config"] !== defaultConfigFile, command: command.name() as "server" | "agent",
     });
     configureLogging({ level: logLevel(String(values["log-level"])), format: values["log-format"] === "json" ? "json" : "text" });
-    await run(values);
+    await run({ ...values, config: String(flags["config"]) });
   });
 }
 

@@ -57,6 +57,8 @@ export const disableable = ["servicelb", "local-storage", "metrics-server", "ing
 export type Disableable = (typeof disableable)[number];
 
 export interface ServerOptions extends NodeOptions, NetworkOptions {
+  /** Where settings were read from, if it is there. */
+  configFile: string;
   writeKubeconfig: string;
   writeKubeconfigMode: number;
   httpsListenPort: number;

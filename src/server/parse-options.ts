@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { parseAddress } from "../apis/networking/addresses.ts";
 import { parseAuditOptions } from "./audit-options.ts";
 import { parseDatastoreOptions } from "./datastore/options.ts";
@@ -9,7 +10,7 @@ import { absolute, oneOf, port } from "./option-values.ts";
 import { disableable, type ServerOptions, type SettingValues } from "./options.ts";
 import { parseProtectionOptions } from "./protection-options.ts";
 import { parseSchedulerOptions } from "./scheduler-options.ts";
-import { UsageError } from "./settings.ts";
+import { defaultConfigFile, UsageError } from "./settings.ts";
 
 /** Checks the settings and works out what was left open. Throws `UsageError` for the first mistake. */
 export function parseServerOptions(values: SettingValues, host: Host = {}): ServerOptions {
@@ -20,7 +21,7 @@ export function parseServerOptions(values: SettingValues, host: Host = {}): Serv
   const advertiseAddress = optional("advertise-address");
   if (advertiseAddress) reachable(advertiseAddress, "--advertise-address");
   return {
-    ...node, writeKubeconfig: absolute(text("write-kubeconfig"), "--write-kubeconfig"),
+    ...node, configFile: resolve(optional("config") ?? defaultConfigFile), writeKubeconfig: absolute(text("write-kubeconfig"), "--write-kubeconfig"),
     writeKubeconfigMode: mode(text("write-kubeconfig-mode")),
     httpsListenPort: port(values["https-listen-port"], "--https-listen-port"),
     ...(advertiseAddress ? { advertiseAddress } : {}), tlsSan: (values["tls-san"] as string[] | undefined) ?? [],

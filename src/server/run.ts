@@ -62,6 +62,9 @@ import { runProcess } from "./run-process.ts";
 import { createHeartbeats } from "./tunnel/heartbeats.ts";
 import { NodeTunnels } from "./tunnel/tunnels.ts";
 import { guardAdmin } from "./admin-access.ts";
+import { createBackup } from "./backup/backup.ts";
+import { backupHandler, backupPath } from "./backup/handler.ts";
+import { finishRestore } from "./backup/restore.ts";
 import { encryptionHandler, encryptionPath } from "./encryption/handler.ts";
 import { ensureToken, joinSecrets, keepAgentToken } from "./token.ts";
 
@@ -79,6 +82,7 @@ const networkUser = (nodeName: string): UserInfo => ({ name: `system:skiff-netwo
  */
 export async function runServer(options: ServerOptions): Promise<void> {
   const layout = layoutOf(options.dataDir);
+  finishRestore(layout);
   prepareDataDir(layout);
   await runProcess("server", ({ stopping, fail }) => {
     const server = new Server(options, layout, stopping, fail);
@@ -236,8 +240,13 @@ class Server {
       client: clientAs(admin), nodes: informers.informer(nodes).lister, secrets: informers.informer(secrets).lister, joinSecrets: () => joinSecrets(options.dataDir),
       serverCa: this.#pki.serverCa, clientCa: this.#pki.clientCa, ready: () => this.#bootstrapped, reservedNames: () => this.#pkiOptions().servingNames,
       cluster: { clusterCidrs, serviceCidrs, clusterDns, clusterDomain }, servers: () => serverUrls(informers.informer(endpointslices).lister), now: () => Math.max(this.#clock.now(), builtAt),
-      routes: { [connectPath]: this.#tunnels!.handler, [encryptionPath]: guardAdmin(encryptionHandler(this.#plane.encryption), this.#plane), ...downloads({ directory: this.layout.staticDir, executable: ownExecutable() }) },
+      routes: { [connectPath]: this.#tunnels!.handler, [encryptionPath]: guardAdmin(encryptionHandler(this.#plane.encryption), this.#plane), [backupPath]: guardAdmin(backupHandler(() => this.#backup()), this.#plane), ...downloads({ directory: this.layout.staticDir, executable: ownExecutable() }) },
     };
+  }
+
+  #backup(): ReturnType<typeof createBackup> {
+    const { dataDir, configFile, nodeName } = this.options;
+    return createBackup({ dataDir, configFile, nodeName, version: gitVersion, now: () => this.#clock.now(), writeState: this.#plane.writeState });
   }
 
   /** What this API server says of itself, before controllers look at it and until they have stopped. */

@@ -8,6 +8,8 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+export const defaultConfigFile = "/etc/skiff/config.yaml";
+
 export interface SettingSources {
   flags: SettingValues;
   environment: Record<string, string | undefined>;

@@ -1,7 +1,9 @@
 import type { Clock } from "../../base/clock.ts";
 import { Keyring } from "../../storage/sealed/keyring.ts";
 import { SealedStorage } from "../../storage/sealed/sealed-storage.ts";
+import { writeSnapshot } from "../../storage/snapshot/write-snapshot.ts";
 import type { Storage } from "../../storage/storage.ts";
+import type { WriteState } from "../backup/backup.ts";
 import { Encryption } from "../encryption/encryption.ts";
 import { encryptionAtStart, keyringOf } from "../encryption/key-file.ts";
 import { type EngineDependencies, openEngine } from "./engine.ts";
@@ -15,6 +17,7 @@ export interface DatastoreDependencies extends EngineDependencies {
 export interface Datastore {
   storage: Storage;
   encryption: Encryption;
+  writeState: WriteState;
 }
 
 /** Throws a `StorageError` or `UsageError` whose message says what to do: nothing has been changed then. */
@@ -22,5 +25,5 @@ export async function openDatastore({ encryptionFile, clock, ...dependencies }: 
   const config = encryptionAtStart(encryptionFile, dependencies.options.encryption, clock.now());
   const engine = await openEngine(dependencies);
   const storage = new SealedStorage(engine, new Keyring(keyringOf(config)));
-  return { storage, encryption: new Encryption({ file: encryptionFile, config, storage, clock, purge: () => engine.purge() }) };
+  return { storage, writeState: (...to) => writeSnapshot(engine, ...to), encryption: new Encryption({ file: encryptionFile, config, storage, clock, purge: () => engine.purge() }) };
 }

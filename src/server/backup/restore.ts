@@ -1,0 +1,115 @@
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { readIfExists, writeFileAtomic } from "../../base/files.ts";
+import { SnapshotError } from "../../storage/snapshot/format.ts";
+import type { SnapshotContents } from "../../storage/snapshot/read-snapshot.ts";
+import { restoreSqlite } from "../../storage/sqlite/load.ts";
+import { lockFile } from "../../storage/sqlite/open-file.ts";
+import { StorageError } from "../../storage/storage.ts";
+import type { Layout } from "../layout.ts";
+import { UsageError } from "../settings.ts";
+import { type ArchiveAbout, readArchive } from "./archive.ts";
+import type { BackedUpFile } from "./backed-up-files.ts";
+import { commit, discardUnfinished, finishSwap, sync, unfinished } from "./swap.ts";
+
+export interface RestoreOptions {
+  /** Decrypted. */
+  source: ReadableStream<Uint8Array>;
+  /** Of the source, in errors. */
+  name: string;
+  layout: Layout;
+  configFile: string;
+  /** What is there is moved aside. Without it a cluster that is there is left alone. */
+  force: boolean;
+}
+
+export interface Restored extends ArchiveAbout, SnapshotContents {
+  /** Where the state of before lies. */
+  replaced?: string;
+  /** Configuration files: those put in place, and those that lie beside another of that name, under this one. */
+  config: { placed: string[]; beside: string[] };
+}
+
+/** Files of the old directory that a backup does not have. */
+const keptOfServer = ["static"];
+
+const serverDirectory = ({ dataDir }: Layout): string => join(dataDir, "server");
+
+/**
+ * Makes this machine's server what a backup holds. Nothing is touched before all of it has been read and found whole; from then on it goes
+ * through, at the next start if need be (`finishRestore`). Throws a `UsageError` that says what to do.
+ */
+export async function restoreBackup({ source, name, layout, configFile, force }: RestoreOptions): Promise<Restored> {
+  const directory = serverDirectory(layout);
+  const release = reserve(layout, force);
+  try {
+    discardUnfinished(directory);
+    const { about, contents, config } = await unpack(source, name, layout);
+    commit(directory);
+    const swapped = finishSwap(directory, keptOfServer);
+    return { ...about, ...contents, ...swapped, config: placeConfig(config, dirname(configFile)) };
+  } catch (error) {
+    discardUnfinished(directory);
+    throw error;
+  } finally {
+    release();
+  }
+}
+
+/** Completes a restore that a power cut, or a kill, interrupted after it had been decided. To be called before the server's directory is used. */
+export function finishRestore(layout: Layout): void {
+  finishSwap(serverDirectory(layout), keptOfServer);
+}
+
+/** Keeps servers out, and refuses what must not be replaced. */
+function reserve(layout: Layout, force: boolean): () => void {
+  finishRestore(layout);
+  let release = (): void => undefined;
+  try {
+    if (existsSync(`${layout.databaseFile}.lock`)) ({ release } = lockFile(layout.databaseFile));
+  } catch (error) {
+    throw new UsageError(`a server runs with ${layout.dataDir}: stop it first ("systemctl stop skiff")`, { cause: error });
+  }
+  const directory = serverDirectory(layout);
+  if (!force && existsSync(directory) && readdirSync(directory).length > 0) {
+    release();
+    throw new UsageError(`${layout.dataDir} has a cluster already: name another directory with --data-dir, or replace it with --force, which moves what is there aside`);
+  }
+  return release;
+}
+
+async function unpack(source: ReadableStream<Uint8Array>, name: string, layout: Layout): Promise<{ about: ArchiveAbout; contents: SnapshotContents; config: BackedUpFile[] }> {
+  const directory = serverDirectory(layout), fresh = unfinished(directory);
+  const config: BackedUpFile[] = [];
+  let about: ArchiveAbout | undefined, contents: SnapshotContents | undefined;
+  mkdirSync(layout.dataDir, { recursive: true, mode: 0o711 });
+  mkdirSync(fresh, { mode: 0o700 });
+  await readArchive(source, name, {
+    begin: (found) => void (about = found),
+    file(file) {
+      if (file.name.startsWith("config/")) config.push(file);
+      else writeFileAtomic(join(fresh, file.name.slice("server/".length)), file.content, file.mode);
+    },
+    async state(snapshot) {
+      const database = join(fresh, layout.databaseFile.slice(directory.length + 1));
+      contents = await restoreSqlite(database, snapshot).catch((error: unknown) => {
+        throw error instanceof SnapshotError || error instanceof StorageError ? new UsageError(`${name} ${error instanceof SnapshotError ? error.message : `can't be restored: ${error.message}`}`, { cause: error }) : error;
+      });
+    },
+  });
+  sync(fresh);
+  return { about: about!, contents: contents!, config };
+}
+
+/** This machine's own configuration is left as it is. */
+function placeConfig(files: readonly BackedUpFile[], directory: string): Restored["config"] {
+  const placed: string[] = [], beside: string[] = [];
+  for (const { name, content, mode } of files) {
+    const path = join(directory, name.slice("config/".length)), existing = readIfExists(path);
+    if (existing === Buffer.from(content).toString()) continue;
+    const to = existing === undefined ? path : `${path}.from-backup`;
+    (existing === undefined ? placed : beside).push(to);
+    writeFileAtomic(to, content, mode);
+  }
+  return { placed, beside };
+}
