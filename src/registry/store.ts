@@ -91,6 +91,7 @@ export function translate(error: unknown, of: { group: string; resource: string 
       kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", code: 507, reason: "InsufficientStorage",
       message: `the server's disk is full: ${error.message}. Delete objects or free disk space, then try again`,
     }, { cause: error });
+    case "unavailable": return serviceUnavailable(error.message);
     case "corrupt": case "io": return internalError(error);
   }
 }

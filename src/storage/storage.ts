@@ -96,9 +96,12 @@ export interface StorageEvent {
   previousRevision?: number;
 }
 
-export type StorageErrorCode = "exists" | "notFound" | "conflict" | "compacted" | "full" | "closed" | "corrupt" | "io" | "unavailable";
+export type StorageErrorCode = "exists" | "notFound" | "conflict" | "compacted" | "full" | "closed" | "corrupt" | "foreign" | "io" | "unavailable";
 
-/** "io": what failed, and whether a write has happened, is not known. "unavailable": nothing has happened, and the same may work later. */
+/**
+ * "corrupt": the data is damaged. "foreign": it is another program's, or a newer version's. "io": what failed, and whether a write has
+ * happened, is not known. "unavailable": nothing has happened, and the same may work later.
+ */
 export class StorageError extends Error {
   override readonly name = "StorageError";
   constructor(readonly code: StorageErrorCode, message: string, options?: ErrorOptions) {

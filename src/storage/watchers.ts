@@ -48,6 +48,11 @@ export class Watchers<E extends { key: string; revision: number }> {
     }
   }
 
+  /** Tells everybody that there is nothing for them up to `revision`. */
+  progress(revision: number): void {
+    for (const watcher of this.#live) if (watcher.from < revision) this.#deliver(watcher, [], revision);
+  }
+
   #deliver(watcher: Watcher<E>, events: readonly E[], revision: number): void {
     try {
       watcher.deliver(events, revision);

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, describe } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +7,8 @@ import { MemoryStorage } from "../../src/storage/memory/memory-storage.ts";
 import { SqliteStorage } from "../../src/storage/sqlite/sqlite-storage.ts";
 import { Keyring } from "../../src/storage/sealed/keyring.ts";
 import { SealedStorage } from "../../src/storage/sealed/sealed-storage.ts";
+import { EtcdStorage } from "../../src/storage/etcd/etcd-storage.ts";
+import { TestEtcd, type EtcdOptions } from "../support/etcd.ts";
 import { storageContract } from "./storage.ts";
 
 storageContract("SqliteStorage on disk", async () => {
@@ -47,3 +50,28 @@ storageContract("encryption at rest, on SQLite", async () => {
     },
   };
 }, { durable: true });
+
+/** One cluster for all tests of a suite: each begins with it wiped. */
+function etcdContract(name: string, options: EtcdOptions): void {
+  describe(name, () => {
+    let etcd: TestEtcd;
+    beforeAll(async () => { etcd = await TestEtcd.start(options); }, 30_000);
+    afterAll(() => etcd[Symbol.asyncDispose]());
+    storageContract(name, async () => {
+      await etcd.wipe();
+      const open = (): Promise<EtcdStorage> => EtcdStorage.open(etcd.clientOptions);
+      let storage = await open();
+      return {
+        storage,
+        reopen: async () => {
+          await storage.close();
+          return (storage = await open());
+        },
+        dispose: () => storage.close(),
+      };
+    }, { durable: true });
+  });
+}
+
+etcdContract("etcd, one member, with certificates", { tls: true });
+etcdContract("etcd, three members", { members: 3 });

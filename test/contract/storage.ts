@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { StorageError, type Storage, type StorageErrorCode, type StorageEvent } from "../../src/storage/storage.ts";
+import { eventually } from "../support/eventually.ts";
 
 export interface StorageUnderTest {
   storage: Storage;
@@ -106,8 +107,10 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
       const again = storage.create(pod("a"), bytes("2"));
       const other = storage.create(pod("b"), bytes("3"));
       expect(await deleted).toBeLessThan(await again);
-      expect(await again).toBeLessThan(await other);
-      expect(watch.events.map(brief)).toEqual(["delete a=1 was 1", "put a=2", "put b=3"]);
+      await other;
+      // Of different keys, which are in flight together, either may be the first.
+      expect(watch.events.map(brief).filter((event) => event !== "put b=3")).toEqual(["delete a=1 was 1", "put a=2"]);
+      expect(watch.events).toHaveLength(3);
       await watch.stop();
     });
 
@@ -224,9 +227,13 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
     test("tells how it does", async () => {
       const before = await storage.status();
       await storage.create(pod("a"), bytes("1".repeat(100_000)));
-      const { engine, sizeBytes, sizeInUseBytes, maxBytes = Infinity, alarms, writtenBytes } = await storage.status();
+      // etcd's own commit to its file, which it measures, comes up to a tenth of a second later.
+      const { engine, sizeBytes, sizeInUseBytes, maxBytes = Infinity, alarms, writtenBytes } = await eventually(async () => {
+        const status = await storage.status();
+        expect(status.sizeInUseBytes).toBeGreaterThanOrEqual(100_000);
+        return status;
+      });
       expect(["sqlite", "etcd", "memory"]).toContain(engine);
-      expect(sizeInUseBytes).toBeGreaterThan(before.sizeInUseBytes);
       expect(sizeBytes).toBeGreaterThanOrEqual(sizeInUseBytes);
       expect(maxBytes).toBeGreaterThanOrEqual(sizeBytes);
       expect(alarms).toEqual([]);
@@ -239,7 +246,7 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
       expect((await storage.list(pods)).items.map(({ key }) => key)).toEqual(names);
       const watch = collect(storage, pods, storage.compactedRevision);
       await watch.until(10_000);
-      expect(watch.events.map(({ key }) => key)).toEqual(names);
+      expect(watch.events.map(({ key }) => key).sort()).toEqual(names);
       await watch.stop();
     });
 
@@ -258,7 +265,8 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
     test("a volatile update is seen, in its turn, like any other", async () => {
       const watch = collect(storage, pods, storage.revision);
       const a = await storage.create(pod("a"), bytes("1"));
-      const [a2, b] = await Promise.all([storage.update(pod("a"), a, bytes("2"), { volatile: true }), storage.create(pod("b"), bytes("1"))]);
+      const a2 = await storage.update(pod("a"), a, bytes("2"), { volatile: true });
+      const b = await storage.create(pod("b"), bytes("1"));
       expect(await refusal(storage.update(pod("a"), a, bytes("3"), { volatile: true }))).toBe("conflict");
       expect(await refusal(storage.update(pod("c"), a, bytes("3"), { volatile: true }))).toBe("notFound");
       expect(await storage.get(pod("a"))).toEqual({ key: pod("a"), value: bytes("2"), revision: a2 });

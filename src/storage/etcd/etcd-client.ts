@@ -1,0 +1,131 @@
+import type { Clock } from "../../base/clock.ts";
+import { GrpcChannel } from "../../base/grpc/channel.ts";
+import type { GrpcTls } from "../../base/grpc/connect.ts";
+import { GrpcCode, GrpcError } from "../../base/grpc/error.ts";
+import { logger } from "../../base/log.ts";
+import { StorageError } from "../storage.ts";
+import type { Endpoint } from "./endpoints.ts";
+import { passes, toStorageError, untouched, whyNot } from "./errors.ts";
+import { codec, methods, type Calls, type ResponseHeader, type StatusResponse } from "./messages.ts";
+
+export interface EtcdClientOptions {
+  endpoints: readonly Endpoint[];
+  /** Needed for https endpoints. */
+  tls?: GrpcTls;
+  clock: Clock;
+}
+
+/** What one call may take on one member: etcd itself gives up after seven seconds (five, and two elections). */
+const callTimeoutMs = 8000;
+/** For how long a call goes from member to member. */
+const patienceMs = 10_000;
+/** A silent connection is asked for a sign of life; etcd takes offence below five seconds (--grpc-keepalive-min-time). */
+const keepaliveMs = 6000;
+/** A member without a leader says so at once, instead of letting the call wait for one. */
+export const requireLeader = { hasleader: "true" } as const;
+
+const log = logger("etcd");
+
+/** Talks to one member at a time, and to the next when that fails. */
+export class EtcdClient {
+  readonly #channels: readonly GrpcChannel[];
+  readonly #endpoints: readonly Endpoint[];
+  readonly #clock: Clock;
+  #current = 0;
+  #cluster: number | undefined;
+
+  constructor({ endpoints, tls, clock }: EtcdClientOptions) {
+    this.#endpoints = endpoints;
+    this.#clock = clock;
+    this.#channels = endpoints.map(({ host, port, tls: encrypted, url }) => new GrpcChannel({ host, port, ...(encrypted ? { tls: tls ?? {} } : {}) }, url, { keepaliveMs }));
+  }
+
+  get endpoint(): Endpoint {
+    return this.#endpoints[this.#current]!;
+  }
+
+  get channel(): GrpcChannel {
+    return this.#channels[this.#current]!;
+  }
+
+  /**
+   * Asks each member whether it is there; throws in one sentence when none can be used for ten seconds, or when they are of different clusters.
+   * Changes nothing.
+   */
+  async meet(): Promise<void> {
+    const until = this.#clock.monotonic() + patienceMs;
+    for (;;) {
+      const answers = await Promise.all(this.#channels.map((channel, i) => this.#statusOf(channel).catch((error: unknown) => whyNot(this.#endpoints[i]!, error))));
+      const there = answers.findIndex((answer) => typeof answer !== "string");
+      for (const answer of answers) if (typeof answer !== "string") this.#mustBeOfCluster(answer.header);
+      if (there >= 0) {
+        this.#current = there;
+        for (const answer of answers) if (typeof answer === "string") log.warn("A member of etcd can't be used now", { error: answer });
+        return;
+      }
+      const hopeless = answers.every((answer) => !/nothing listens|doesn't answer|doesn't serve/.test(answer as string));
+      if (hopeless || this.#clock.monotonic() >= until) throw new StorageError("io", `etcd can't be used: ${answers.join("; ")}`);
+      await this.#clock.sleep(500);
+    }
+  }
+
+  /**
+   * One call. `repeatable` ones are made again elsewhere when their outcome is not known; others only when they have certainly not happened.
+   * Throws a `StorageError`: "unavailable" when nothing has happened, "io" when that is not known.
+   */
+  async call<M extends keyof Calls>(method: M, request: Calls[M][0], { repeatable }: { repeatable: boolean }): Promise<Calls[M][1]> {
+    const { path, request: requestType, response } = methods[method];
+    const bytes = codec.encode(requestType, request as Record<string, unknown>);
+    const until = this.#clock.monotonic() + patienceMs;
+    for (let tries = 1; ; tries++) {
+      const at = this.#current;
+      try {
+        const answer = codec.decode(response, await this.#channels[at]!.unary(path, bytes, { timeoutMs: Math.min(callTimeoutMs, Math.max(until - this.#clock.monotonic(), 1000)), metadata: requireLeader })) as Calls[M][1];
+        this.#mustBeOfCluster(answer.header);
+        return answer;
+      } catch (error) {
+        if (!(error instanceof GrpcError) || !passes(error)) throw toStorageError(error, { repeatable });
+        this.leave(at, error);
+        if (!(repeatable || untouched(error)) || this.#clock.monotonic() >= until) throw toStorageError(error, { repeatable });
+      }
+      if (tries % this.#channels.length === 0) await this.#clock.sleep(Math.min(50 * 2 ** (tries / this.#channels.length), 1000));
+    }
+  }
+
+  /** One call on each member, one after the other, however long each takes. Throws a `StorageError` when one of them fails. */
+  async callEach<M extends keyof Calls>(method: M, request: Calls[M][0]): Promise<void> {
+    const { path, request: requestType } = methods[method];
+    for (const channel of this.#channels) {
+      await channel.unary(path, codec.encode(requestType, request as Record<string, unknown>)).catch((error: unknown) => {
+        throw toStorageError(error, { repeatable: true });
+      });
+    }
+  }
+
+  /** Where calls go. */
+  get current(): number {
+    return this.#current;
+  }
+
+  /** The member numbered `at` has failed: the next one, unless somebody has gone there already. One that hangs is cut off, so that all its calls go too. */
+  leave(at: number, error: GrpcError): void {
+    if (error.code === GrpcCode.DeadlineExceeded) this.#channels[at]!.close();
+    if (this.#current !== at) return;
+    this.#current = (at + 1) % this.#channels.length;
+    if (this.#current !== at) log.info("A member of etcd doesn't serve: going to another", { from: this.#endpoints[at]!.url, to: this.endpoint.url, error: error.message });
+  }
+
+  close(): void {
+    for (const channel of this.#channels) channel.close();
+  }
+
+  async #statusOf(channel: GrpcChannel): Promise<StatusResponse> {
+    return codec.decode("StatusResponse", await channel.unary(methods.Status.path, new Uint8Array(), { timeoutMs: 3000 })) as StatusResponse;
+  }
+
+  #mustBeOfCluster(header: ResponseHeader | undefined): void {
+    const cluster = header?.clusterId;
+    this.#cluster ??= cluster;
+    if (cluster !== this.#cluster) throw new StorageError("io", "the endpoints of --datastore-endpoint belong to different etcd clusters: name the members of one");
+  }
+}

@@ -1,0 +1,339 @@
+import { systemClock, type Clock } from "../../base/clock.ts";
+import type { GrpcTls } from "../../base/grpc/connect.ts";
+import { StorageError, type Listed, type Storage, type StorageEvent, type StorageStatus, type Stored } from "../storage.ts";
+import { Watchers, type Deliver } from "../watchers.ts";
+import { ensureClaim, objects } from "./claim.ts";
+import type { Endpoint } from "./endpoints.ts";
+import { EtcdClient } from "./etcd-client.ts";
+import { CompactedError, follow } from "./follow.ts";
+import { oldestRevision } from "./oldest-revision.ts";
+import { compareModRevision, endOf, fromKey, toKey, type KeyValue, type RequestOp, type WatchEvent } from "./messages.ts";
+import { Turns } from "./turns.ts";
+
+export interface EtcdOptions {
+  endpoints: readonly Endpoint[];
+  /** Needed for https endpoints. */
+  tls?: GrpcTls;
+  /** The storage can't go on, such as when its rights were taken away: the server had better stop. */
+  onFatal?: (error: StorageError) => void;
+  clock?: Clock;
+}
+
+/** Keys that one answer holds at most. */
+const pageKeys = 1000;
+/** Writes on their way at once; more wait here, not in etcd. */
+const mostWrites = 256;
+/** How long a write that etcd has taken may wait for the watch to show it. */
+const showWithinMs = 20_000;
+
+/**
+ * Storage in an etcd cluster (v3), which other servers may write to as well. A revision is etcd's own plus an offset (`Claim`).
+ * Every write is a transaction that compares the key's revision. What has been written shows when our watch of etcd delivers it; so do
+ * others' writes. All writes are durable, volatile ones too: other servers must see them, and etcd has a disk of its own.
+ */
+export class EtcdStorage implements Storage {
+  readonly #client: EtcdClient;
+  readonly #clock: Clock;
+  readonly #offset: number;
+  readonly #watchers = new Watchers<StorageEvent>();
+  readonly #turns = new Turns(mostWrites);
+  /** The value that a local writer is writing to a key now. */
+  readonly #writing = new Map<string, Uint8Array>();
+  /** Called at each revision shown. */
+  readonly #waiting = new Set<() => void>();
+  readonly #stop = new AbortController();
+  readonly #following: Promise<void>;
+  #revision: number;
+  #compacted: number;
+  #asking: Question | undefined;
+  #failure: StorageError | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** Throws in one sentence, "io", when etcd can't be reached, doesn't trust us, or holds something else. */
+  static async open({ endpoints, tls, onFatal, clock = systemClock }: EtcdOptions): Promise<EtcdStorage> {
+    const client = new EtcdClient({ endpoints, clock, ...(tls ? { tls } : {}) });
+    try {
+      await client.meet();
+      const { claim: { revisionOffset }, revision } = await ensureClaim(client);
+      return new EtcdStorage({ client, clock, offset: revisionOffset, revision, compacted: await oldestRevision(client), onFatal });
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+  }
+
+  private constructor({ client, clock, offset, revision, compacted, onFatal }: { client: EtcdClient; clock: Clock; offset: number; revision: number; compacted: number; onFatal: EtcdOptions["onFatal"] }) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#offset = offset;
+    this.#revision = revision + offset;
+    this.#compacted = compacted + offset;
+    this.#following = this.#follow().catch((error: unknown) => {
+      this.#failure = error instanceof StorageError ? error : new StorageError("io", String(error), { cause: error });
+      this.#watchers.fail(this.#failure);
+      this.#shown();
+      onFatal?.(this.#failure);
+    });
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get compactedRevision(): number {
+    return this.#compacted;
+  }
+
+  async get(key: string): Promise<Stored | undefined> {
+    this.#mustBeOpen();
+    const { kvs = [] } = await this.#client.call("Range", { key: toKey(key) }, { repeatable: true });
+    return kvs[0] && this.#stored(kvs[0]);
+  }
+
+  async list(prefix: string, { limit = Infinity, after, revision }: { limit?: number; after?: string; revision?: number } = {}): Promise<Listed> {
+    this.#mustBeOpen();
+    if (revision !== undefined) this.#mustBeKept(revision);
+    const items: Stored[] = [];
+    let from = after === undefined || after < prefix ? toKey(prefix) : keyAfter(after), at = revision;
+    for (;;) {
+      const page = Math.min(pageKeys, limit - items.length);
+      const { header, kvs = [], more = false, count = 0 } = await this.#read(() => this.#client.call("Range", { key: from, rangeEnd: endOf(prefix), limit: page, ...(at === undefined ? {} : { revision: at - this.#offset }) }, { repeatable: true }));
+      at ??= header!.revision! + this.#offset;
+      for (const kv of kvs) items.push(this.#stored(kv));
+      if (!more || items.length >= limit) return { items, revision: at, more, remaining: count - kvs.length };
+      from = keyAfter(items.at(-1)!.key);
+    }
+  }
+
+  create(key: string, value: Uint8Array): Promise<number> {
+    return this.#write(key, 0, { requestPut: { key: toKey(key), value } }, value);
+  }
+
+  update(key: string, expectedRevision: number, value: Uint8Array): Promise<number> {
+    return this.#write(key, expectedRevision, { requestPut: { key: toKey(key), value } }, value);
+  }
+
+  delete(key: string, expectedRevision: number): Promise<number> {
+    return this.#write(key, expectedRevision, { requestDeleteRange: { key: toKey(key) } });
+  }
+
+  async watch(prefix: string, fromRevision: number, onEvents: Deliver<StorageEvent>, signal: AbortSignal): Promise<void> {
+    this.#mustBeOpen();
+    this.#mustBeKept(fromRevision);
+    if (signal.aborted) return;
+    if (fromRevision < this.#revision) await this.#replay(prefix, fromRevision, onEvents, signal);
+    else await this.#watchers.follow(prefix, fromRevision, onEvents, signal);
+  }
+
+  /** The newest revision there is, other servers' writes included. Callers that come together share one question. */
+  latest(): Promise<number> {
+    const ask = async (): Promise<number> => {
+      this.#mustBeOpen();
+      const { header } = await this.#client.call("Range", { key: toKey(objects), countOnly: true }, { repeatable: true });
+      return header!.revision! + this.#offset;
+    };
+    const begin = (): Promise<number> => {
+      const mine: Question = { asked: ask().finally(() => { if (this.#asking === mine && !mine.next) this.#asking = undefined; }) };
+      this.#asking = mine;
+      return mine.asked;
+    };
+    // A question that is under way may have been answered before this caller's moment: it needs the next.
+    if (!this.#asking) return begin();
+    return (this.#asking.next ??= this.#asking.asked.catch(() => {}).then(begin));
+  }
+
+  compact(revision: number): Promise<void> {
+    return this.#compact(revision);
+  }
+
+  /** Members' raft logs are beyond reach: they drop what is old by themselves, as they are written on (--snapshot-count). */
+  async purge(): Promise<void> {
+    await this.#compact(this.#revision, { physical: true });
+    await this.#client.callEach("Defragment", {});
+  }
+
+  async status(): Promise<StorageStatus> {
+    this.#mustBeOpen();
+    const { version = "", dbSize = 0, dbSizeInUse = 0, errors = [] } = await this.#client.call("Status", {}, { repeatable: true });
+    const alarms = (["NOSPACE", "CORRUPT"] as const).filter((alarm) => errors.some((error) => error.includes(alarm)));
+    return { engine: "etcd", version, sizeBytes: dbSize, sizeInUseBytes: dbSizeInUse, durableRevision: this.#revision, alarms };
+  }
+
+  async #compact(revision: number, options: { physical?: boolean } = {}): Promise<void> {
+    this.#mustBeOpen();
+    const upTo = Math.min(revision, this.#revision);
+    if (upTo <= this.#compacted) return;
+    try {
+      await this.#client.call("Compact", { revision: upTo - this.#offset, ...options }, { repeatable: true });
+    } catch (error) {
+      // Another server was there first: that is as good.
+      if (!(error instanceof StorageError) || error.code !== "compacted") throw error;
+    }
+    this.#compacted = Math.max(this.#compacted, upTo);
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    await this.#turns.drained();
+    this.#stop.abort();
+    this.#watchers.fail(new StorageError("closed", "the storage has been closed"));
+    await this.#following;
+    this.#client.close();
+  }
+
+  #mustBeOpen(): void {
+    if (this.#failure) throw this.#failure;
+    if (this.#closed) throw new StorageError("closed", "the storage has been closed");
+  }
+
+  #mustBeKept(revision: number): void {
+    if (revision < this.#compacted) throw new StorageError("compacted", `revision ${revision} has been compacted; the oldest available is ${this.#compacted}`);
+  }
+
+  /** What another server has compacted is learnt when it is asked for. */
+  async #read<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      if (error instanceof StorageError && error.code === "compacted") this.#compacted = Math.max(this.#compacted, (await oldestRevision(this.#client)) + this.#offset);
+      throw error;
+    }
+  }
+
+  /** One operation, if the key is at `expected` (0: not there). Writes to a key happen in the order they came in. */
+  async #write(key: string, expected: number, operation: RequestOp, value?: Uint8Array): Promise<number> {
+    this.#mustBeOpen();
+    return this.#turns.take(key, async () => {
+      if (value) this.#writing.set(key, value);
+      try {
+        const { header, succeeded, responses } = await this.#client.call("Txn", {
+          compare: [{ target: compareModRevision, key: toKey(key), modRevision: Math.max(expected - this.#offset, 0) }],
+          success: [operation],
+          failure: [{ requestRange: { key: toKey(key), keysOnly: true } }],
+        }, { repeatable: false });
+        const revision = header!.revision! + this.#offset;
+        // What refuses a write is shown too before its writer looks again.
+        await this.#reached(revision);
+        if (succeeded) return revision;
+        const there = responses?.[0]?.responseRange?.kvs?.[0];
+        if (expected === 0) throw new StorageError("exists", `${key} exists already`);
+        if (!there) throw new StorageError("notFound", `${key} does not exist`);
+        throw new StorageError("conflict", `${key} is at revision ${there.modRevision + this.#offset}, not ${expected}`);
+      } finally {
+        this.#writing.delete(key);
+      }
+    });
+  }
+
+  /** Resolves when our watch has shown `revision`. */
+  async #reached(revision: number): Promise<void> {
+    if (this.#revision >= revision) return;
+    const given = new AbortController();
+    try {
+      await Promise.race([
+        new Promise<void>((resolve) => {
+          const look = (): void => {
+            if (this.#revision >= revision || this.#failure) resolve();
+          };
+          this.#waiting.add(look);
+          given.signal.addEventListener("abort", () => this.#waiting.delete(look));
+        }),
+        this.#clock.sleep(showWithinMs, given.signal).then(() => {
+          throw new StorageError("io", `etcd has taken the write but doesn't show it for ${showWithinMs / 1000} seconds: its members may be cut off from each other`);
+        }),
+      ]);
+    } finally {
+      given.abort();
+    }
+    if (this.#failure) throw this.#failure;
+  }
+
+  #shown(): void {
+    for (const look of this.#waiting) look();
+  }
+
+  /** The live watch, for as long as the storage is open. */
+  async #follow(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        await follow({ client: this.#client, clock: this.#clock, from: this.#revision - this.#offset + 1, onEvents: (events) => this.#apply(events) }, this.#stop.signal);
+      } catch (error) {
+        if (!(error instanceof CompactedError)) throw error;
+        await this.#skipTo(error.oldest);
+      }
+    }
+  }
+
+  #apply(batch: readonly WatchEvent[]): void {
+    const events = batch.flatMap((event) => this.#event(event) ?? []);
+    this.#revision = batch.at(-1)!.kv.modRevision + this.#offset;
+    if (events.length > 0) this.#watchers.publish(events, this.#revision);
+    else this.#watchers.progress(this.#revision);
+    this.#shown();
+  }
+
+  /** We were away for longer than history is kept: watchers have to look anew. */
+  async #skipTo(oldest: number): Promise<void> {
+    const { header } = await this.#client.call("Range", { key: toKey(objects), countOnly: true }, { repeatable: true });
+    this.#compacted = Math.max(this.#compacted, oldest + this.#offset);
+    this.#revision = header!.revision! + this.#offset;
+    this.#watchers.fail(new StorageError("compacted", `etcd has compacted what was written while it could not be followed; the oldest available is ${this.#compacted}`));
+    this.#shown();
+  }
+
+  /** History, and from where it meets the live watch on, that. */
+  #replay(prefix: string, fromRevision: number, onEvents: Deliver<StorageEvent>, signal: AbortSignal): Promise<void> {
+    const met = new AbortController();
+    return new Promise((resolve, reject) => {
+      const ended = follow({
+        client: this.#client, clock: this.#clock, from: fromRevision - this.#offset + 1,
+        onEvents: (batch) => {
+          if (met.signal.aborted) return;
+          const reached = batch.at(-1)!.kv.modRevision + this.#offset;
+          onEvents(batch.flatMap((event) => this.#event(event, prefix) ?? []), reached);
+          if (reached < this.#revision) return;
+          // Nothing is awaited between the last of history and joining the live watchers, so nothing can be missed.
+          met.abort();
+          resolve(this.#watchers.follow(prefix, reached, onEvents, signal));
+        },
+      }, AbortSignal.any([signal, met.signal, this.#stop.signal]));
+      ended.then(() => {
+        if (signal.aborted) resolve();
+        else if (!met.signal.aborted) reject(this.#failure ?? new StorageError("closed", "the storage has been closed"));
+      }, (error: unknown) => {
+        if (error instanceof CompactedError) this.#compacted = Math.max(this.#compacted, error.oldest + this.#offset);
+        reject(error);
+      });
+    });
+  }
+
+  #stored({ key, value = nothing, modRevision }: KeyValue): Stored {
+    return { key: fromKey(key), value, revision: modRevision + this.#offset };
+  }
+
+  /** What concerns objects under `prefix`. */
+  #event({ type, kv, prevKv }: WatchEvent, prefix: string = objects): StorageEvent | undefined {
+    const key = fromKey(kv.key);
+    if (!key.startsWith(prefix)) return undefined;
+    const revision = kv.modRevision + this.#offset;
+    const before = prevKv && { previous: prevKv.value ?? nothing, previousRevision: prevKv.modRevision + this.#offset };
+    if (type === 1) {
+      if (!before) throw new CompactedError(kv.modRevision);
+      return { type: "delete", key, revision, value: before.previous, ...before };
+    }
+    const value = kv.value ?? nothing, own = this.#writing.get(key);
+    return { type: "put", key, revision, value: own && Buffer.compare(own, value) === 0 ? own : value, ...before };
+  }
+}
+
+/** A question that is under way, and the one after it. */
+interface Question {
+  asked: Promise<number>;
+  next?: Promise<number>;
+}
+
+const nothing = new Uint8Array();
+const keyAfter = (key: string): Uint8Array => toKey(`${key}\0`);
