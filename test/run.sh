@@ -58,6 +58,7 @@ git git
 openssl openssl
 faketime faketime
 nginx nginx
+etcd etcd-server
 LIST
   # The ARM executable runs under an emulator here, with the C library of that architecture.
   [ "$(uname -m)" = aarch64 ] || for file in libc.so.6:libc6-arm64-cross libgcc_s.so.1:libgcc-s1-arm64-cross; do
