@@ -131,7 +131,7 @@ export function createAgent(options: AgentOptions): Agent {
     handler: kubelet.handler,
     components: [
       { name: "cni-plugins", start: async () => linkPluginsOf(options) },
-      ...(containerd ? [runtimeComponent(containerd, part("containerd", (signal) => containerd.run(signal)))] : []),
+      ...(containerd ? [runtimeComponent(containerd, part("containerd", (signal) => containerd.run(signal, () => kubelet.imagesChanged())))] : []),
       { name: "pause-image", start: () => images.importPause() },
       part("images", (signal) => images.run(signal)),
       part("network", (signal) => network.run(signal)),

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/base/clock.ts";
@@ -7,10 +7,11 @@ import { logger } from "../../src/base/log.ts";
 import { containerdConfig } from "./config.ts";
 import { parseRegistries } from "./registries.ts";
 import { RegistryFiles } from "./registry-files.ts";
-import { authsOf, hostsFiles } from "./registry-hosts.ts";
+import { authsOf, registryFolders } from "./registry-hosts.ts";
 import { installedRuntimes } from "./runtimes.ts";
 
-const hosts = (yaml: string): Record<string, string> => Object.fromEntries(hostsFiles(parseRegistries(yaml), (problem) => problems.push(problem)));
+const folders = (yaml: string) => [...registryFolders(parseRegistries(yaml), (problem) => problems.push(problem))];
+const hosts = (yaml: string): Record<string, string> => Object.fromEntries(folders(yaml).flatMap(([name, { files }]) => (files["hosts.toml"] === undefined ? [] : [[name, files["hosts.toml"]]])));
 const problems: string[] = [];
 
 test("mirrors are asked before the registry itself", () => {
@@ -51,14 +52,34 @@ configs:
 [host."http://cache.local:5001"]
   capabilities = ["pull", "resolve"]
 `,
-    "mirror.example.com:5000": `server = "https://mirror.example.com:5000"
-ca = ["/ca.pem"]
-client = [["/c.pem", "/k.pem"]]
-`,
     "own.example.com": `server = "https://own.example.com"
-skip_verify = true
+
+[host."https://own.example.com"]
+  skip_verify = true
 `,
   });
+});
+
+test("a registry's own certificates alone are links under the names that Docker gave them; beside mirrors they stand in a table", () => {
+  const tls = "tls: {ca_file: /ca.pem, cert_file: /c.pem, key_file: /k.pem}";
+  expect(folders(`configs: {"a.example.com:5000": {${tls}}}`)).toEqual([["a.example.com:5000", { files: {}, links: { "ca.crt": "/ca.pem", "client.cert": "/c.pem", "client.key": "/k.pem" } }]]);
+  for (const loopback of ["localhost:5000", "127.0.0.1", "[::1]:5000"]) expect(hosts(`configs: {"${loopback}": {tls: {ca_file: /ca.pem}}}`)[loopback]).toContain(`[host."https://${loopback}"]`);
+  expect(hosts(`
+mirrors: {a.example.com: {endpoint: [b]}}
+configs: {a.example.com: {${tls}}}
+`)).toEqual({ "a.example.com": `server = "https://a.example.com"
+
+[host."https://b"]
+  capabilities = ["pull", "resolve"]
+
+[host."https://a.example.com"]
+  ca = ["/ca.pem"]
+  client = [["/c.pem", "/k.pem"]]
+` });
+});
+
+test("a registry that is its own mirror is reached as it says there", () => {
+  expect(hosts('mirrors: {"10.0.0.1:5000": {endpoint: ["http://10.0.0.1:5000"]}}')["10.0.0.1:5000"]).toStartWith('server = "http://10.0.0.1:5000"\n');
 });
 
 test("credentials go by host, Docker Hub's by that of its server", () => {
@@ -113,7 +134,9 @@ describe("the files", () => {
     expect(readFileSync(hostsOf("a.example.com"), "utf8")).toContain('[host."https://b"]');
     writeFileSync(source, "mirrors: {c: [}");
     expect([files.apply(), existsSync(hostsOf("a.example.com")), files.auths]).toEqual([false, true, { b: { auth: "eA==" } }]);
+    writeFileSync(source, "configs: {a.example.com: {auth: {auth: eA==}, tls: {ca_file: /ca.pem}}}\n");
+    expect([files.apply(), existsSync(hostsOf("a.example.com")), readlinkSync(join(directory, "a.example.com/ca.crt"))]).toEqual([true, false, "/ca.pem"]);
     writeFileSync(source, "# nothing any more\n");
-    expect([files.apply(), existsSync(hostsOf("a.example.com")), files.auths]).toEqual([true, false, {}]);
+    expect([files.apply(), existsSync(join(directory, "a.example.com")), files.auths]).toEqual([true, false, {}]);
   });
 });

@@ -9,7 +9,7 @@ export interface RegistryAuth {
   identity_token?: string;
 }
 
-interface RegistryTls {
+export interface RegistryTls {
   ca_file?: string;
   cert_file?: string;
   key_file?: string;

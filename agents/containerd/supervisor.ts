@@ -34,8 +34,8 @@ export class Containerd {
   readonly socket: string;
   readonly #registries: RegistryFiles;
   #child: ReturnType<typeof Bun.spawn> | undefined;
-  /** It is to end, because its configuration is another. */
-  #renewing = false;
+  /** It is to end, because its configuration is another: to be called when the next one has been started. */
+  #renewed: (() => void) | undefined;
   constructor(private readonly options: ContainerdOptions) {
     this.socket = options.paths.socket;
     const { directory, registries = join(directory, "registries.yaml"), clock, log } = options;
@@ -54,18 +54,21 @@ export class Containerd {
     await this.#untilReady(signal);
   }
 
-  /** Keeps containerd alive until `signal` aborts, then ends it. */
-  async run(signal: AbortSignal): Promise<void> {
+  /** Keeps containerd alive until `signal` aborts, then ends it. Calls back when the registries' file has changed: what couldn't be pulled may be there now. */
+  async run(signal: AbortSignal, onRegistriesChanged: () => void = () => undefined): Promise<void> {
     const { clock, log } = this.options;
-    const following = this.#registries.follow(() => this.#renew(), signal);
+    const following = this.#registries.follow(async (othersAuths) => {
+      if (othersAuths) await this.#renew(signal);
+      onRegistriesChanged();
+    }, signal);
     let backoffMs = restartBackoff.firstMs;
     while (!signal.aborted) {
       const startedAt = clock.monotonic();
       const stop = new Promise<"stop">((resolve) => signal.addEventListener("abort", () => resolve("stop"), { once: true }));
       if (await Promise.race([this.#child!.exited, stop]) === "stop") break;
-      if (this.#renewing) {
-        this.#renewing = false;
+      if (this.#renewed) {
         this.#spawn();
+        this.#renewed();
         continue;
       }
       log.warn("containerd ended, starting it again", { exitCode: this.#child!.exitCode, log: this.#logFile });
@@ -74,6 +77,7 @@ export class Containerd {
       backoffMs = Math.min(backoffMs * 2, restartBackoff.maxMs);
       if (!signal.aborted) this.#spawn();
     }
+    this.#renewed?.();
     await following;
     this.runtime.close();
     await this.#end(this.#child!.pid);
@@ -98,11 +102,15 @@ export class Containerd {
   }
 
   /** Credentials are part of the configuration, which containerd reads when it starts. Containers don't notice. */
-  async #renew(): Promise<void> {
-    this.options.log.info("containerd starts again with other credentials of registries");
+  async #renew(signal: AbortSignal): Promise<void> {
+    const { log } = this.options;
+    log.info("containerd starts again with other credentials of registries");
     this.#writeConfig();
-    this.#renewing = true;
+    const renewed = new Promise<void>((resolve) => { this.#renewed = resolve; });
     await this.#end(this.#child!.pid);
+    await renewed;
+    this.#renewed = undefined;
+    await this.#untilReady(signal).catch((error: unknown) => signal.aborted || log.error("containerd doesn't answer with its new configuration", { error }));
   }
 
   #spawn(): void {

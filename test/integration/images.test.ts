@@ -5,6 +5,7 @@ import { pauseReference } from "../../agents/containerd/pause.ts";
 import { defaultImageLimits, ImageCollector } from "../../agents/kubelet/images/image-gc.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { logger } from "../../src/base/log.ts";
+import { createCa, createLeaf } from "../../src/server/pki/certificate.ts";
 import { startContainerd, type TestContainerd } from "../support/containerd.ts";
 import { eventually } from "../support/eventually.ts";
 import { startImageRegistry, type TestImageRegistry } from "../support/image-registry.ts";
@@ -24,6 +25,7 @@ afterAll(async () => {
 });
 
 const pull = (image: string) => containerd.runtime.images.pullImage({ image: { image } }, { timeoutMs: 20_000 });
+const failureOf = (image: string) => pull(image).then(() => "it was pulled", ({ message }: Error) => message);
 const folder = (): string => join(containerd.directory, "containerd");
 function say(yaml: string): void {
   mkdirSync(folder(), { recursive: true });
@@ -49,6 +51,32 @@ test("credentials count as soon as the file has them; containerd starts anew for
   say(`configs: {"${registry.host}": {auth: {username: robot, password: secret}}}`);
   await eventually(async () => void await pull(`${registry.host}/private/thing:1`), { timeout: 20_000, interval: 200 });
   expect(readFileSync(join(folder(), "config.toml"), "utf8")).toContain('username = "robot"');
+});
+
+test("a registry with a CA of its own, and one that is trusted blindly", async () => {
+  const notAfter = new Date(Date.now() + 86_400_000);
+  const ca = await createCa("shop", notAfter);
+  // containerd takes 0.0.0.0, which is this machine too, for an address like any other.
+  const leaf = await createLeaf({ issuer: ca, usage: "server", subject: { commonName: "registry" }, names: ["127.0.0.1", "0.0.0.0"], notAfter });
+  const secured = await startImageRegistry(await busyboxImage(), { username: "robot", password: "secret", tls: { cert: leaf.certificate, key: leaf.key } });
+  try {
+    const [caFile, otherCaFile] = ["ca.crt", "other-ca.crt"].map((name) => join(containerd.directory, name)) as [string, string];
+    writeFileSync(caFile, ca.certificate);
+    writeFileSync(otherCaFile, (await createCa("other shop", notAfter)).certificate);
+    for (const host of [secured.host, secured.host.replace("127.0.0.1", "0.0.0.0")]) {
+      const saying = async (tls: string, check: () => Promise<unknown>) => {
+        say(`configs: {"${host}": {tls: {${tls}}}}`);
+        await eventually(check, { timeout: 20_000, interval: 200 });
+      };
+      await saying(`ca_file: ${otherCaFile}`, async () => expect(await failureOf(`${host}/own/thing:1`)).toContain("x509"));
+      await saying(`ca_file: ${caFile}`, () => pull(`${host}/own/thing:1`));
+      if (!host.startsWith("127.")) expect(await failureOf(`${host}/own/thing:2`)).toContain(`${host}/own/thing:2: not found`);
+      await saying(`ca_file: ${otherCaFile}`, async () => expect(await failureOf(`${host}/own/thing:1`)).toContain("x509"));
+      await saying("insecure_skip_verify: true", () => pull(`${host}/own/thing:1`));
+    }
+  } finally {
+    secured[Symbol.dispose]();
+  }
 });
 
 test("images that nothing needs go; those that were imported, and the one that holds pods together, stay", async () => {

@@ -1,7 +1,7 @@
 import { unpackTar } from "modern-tar";
 
 export interface TestImageRegistry {
-  /** `127.0.0.1:<port>`; runtimes speak plain HTTP to loopback. */
+  /** `127.0.0.1:<port>`; runtimes speak plain HTTP to loopback, unless it has a certificate. */
   host: string;
   /** Repositories that manifests were asked of, in order. */
   readonly asked: string[];
@@ -12,13 +12,13 @@ export interface TestImageRegistry {
  * A registry on loopback that serves one OCI archive under every repository name, as tag `1`.
  * Repositories below `private/` want the user's name and password.
  */
-export async function startImageRegistry(archive: Uint8Array, { username, password }: { username: string; password: string }): Promise<TestImageRegistry> {
+export async function startImageRegistry(archive: Uint8Array, { username, password, tls }: { username: string; password: string; tls?: { cert: string; key: string } }): Promise<TestImageRegistry> {
   const files = new Map((await unpackTar(archive)).map(({ header, data }) => [header.name, data]));
   const index = JSON.parse(new TextDecoder().decode(files.get("index.json"))) as { manifests: { digest: string }[] };
   const authorization = `Basic ${btoa(`${username}:${password}`)}`;
   const asked: string[] = [];
   const server = Bun.serve({
-    hostname: "127.0.0.1", port: 0,
+    hostname: "127.0.0.1", port: 0, tls,
     fetch(request) {
       const [, repository = "", kind, reference = ""] = /^\/v2\/(.+)\/(manifests|blobs)\/(.+)$/.exec(new URL(request.url).pathname) ?? [];
       if (!kind) return new Response("{}");

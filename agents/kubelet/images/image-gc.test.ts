@@ -20,13 +20,19 @@ const collector = (limits: Partial<ImageLimits> = {}): ImageCollector => new Ima
     runtime: { listContainers: async () => ({ containers }) },
     images: {
       listImages: async () => ({ images }), imageFsInfo: async () => ({ imageFilesystems: [{ fsId: { mountpoint: "/" } }] }),
-      removeImage: async ({ image: gone }: { image: { image: string } }) => { images = images.filter(({ id }) => id !== gone.image); return {}; },
+      removeImage: async ({ image: gone }: { image: { image: string } }) => { if (gone.image === "stuck") throw new Error("in use"); images = images.filter(({ id }) => id !== gone.image); return {}; },
     },
   } as never,
   filesystem: () => ({ capacityBytes, availableBytes: capacityBytes - usedBytes, usedBytes, inodes: 0, inodesFree: 0 }),
 });
 const ids = (): string[] => images.map(({ id = "" }) => id);
 const laterMs = 5 * 60_000;
+
+test("one that can't be deleted keeps no other", async () => {
+  images = [image("stuck", 100), image("a", 50)];
+  await collector().deleteUnused();
+  expect(ids()).toEqual(["stuck"]);
+});
 
 test("nothing is deleted while there is room", async () => {
   images = [image("a", 100)];

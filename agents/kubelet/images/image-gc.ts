@@ -55,7 +55,7 @@ export class ImageCollector {
   readonly #sightings = new Map<string, Sighting>();
   constructor(private readonly options: ImageCollectorOptions) {}
 
-  /** To be called now and then: what is too old goes; and when the disk is too full, what is needed least. Throws `CriError`. */
+  /** To be called now and then: what is too old goes; and when the disk is too full, what is needed least. Throws `GrpcError`. */
   async collect(): Promise<void> {
     const { clock, limits, recorder, nodeName } = this.options;
     const candidates = await this.#candidates();
@@ -70,7 +70,7 @@ export class ImageCollector {
       `Failed to garbage collect required amount of images. Attempted to free ${wanted} bytes, but only found ${freed} bytes eligible to free.`);
   }
 
-  /** Deletes all that may go, however young: the disk is needed for something else. Throws `CriError`. */
+  /** Deletes all that may go, however young: the disk is needed for something else. Throws `GrpcError`. */
   async deleteUnused(): Promise<void> {
     await this.#delete(await this.#candidates(), "the disk is short of space");
   }
@@ -103,8 +103,15 @@ export class ImageCollector {
     const { runtime, log, onDeleted } = this.options;
     let freed = 0;
     for (const { image } of candidates) {
-      log.info("Deleting an unused image", { image: image.repoTags?.[0] ?? image.id ?? "", bytes: image.size ?? 0, why });
-      await runtime.images.removeImage({ image: { image: image.id } });
+      const name = image.repoTags?.[0] ?? image.id ?? "";
+      log.info("Deleting an unused image", { image: name, bytes: image.size ?? 0, why });
+      try {
+        await runtime.images.removeImage({ image: { image: image.id } });
+      } catch (error) {
+        // The others may go all the same.
+        log.warn("An unused image could not be deleted", { image: name, error });
+        continue;
+      }
       this.#sightings.delete(image.id ?? "");
       freed += image.size ?? 0;
     }

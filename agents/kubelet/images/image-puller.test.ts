@@ -29,3 +29,17 @@ test("an image that is here does on an autonomous node while its registry can't 
     expect((await outcomeOf(message, options)).outcome).toBe("ErrImagePull, then ImagePullBackOff");
   }
 });
+
+test("who shows other credentials doesn't wait for the back-off of those that were refused", async () => {
+  const tried: string[] = [];
+  const runtime = { images: {
+    imageStatus: async () => ({}),
+    pullImage: async ({ auth }: { auth?: { password?: string } }) => { tried.push(auth?.password ?? "none"); throw new Error("401 Unauthorized"); },
+  } } as unknown as ContainerRuntime;
+  const puller = new ImagePuller({ records: { mayUse: () => true, begin: () => {}, succeeded: () => {}, failed: () => {} }, runtime, recorder: { event: () => {} }, clock: new FakeClock() });
+  const pod: Pod = { metadata: { name: "p", uid: "u" }, spec: { containers: [] } };
+  const secret = (password: string) => ({ metadata: { namespace: "default", name: "s", uid: "1" }, data: { ".dockerconfigjson": btoa(JSON.stringify({ auths: { "registry.example.com": { username: "u", password } } })) } });
+  const ensure = (password: string): Promise<unknown> => puller.ensure(pod, { name: "c", image: "registry.example.com/app:1" }, { kind: "Pod" }, [secret(password)], new AbortController().signal).catch(({ reason }) => reason as string);
+  expect([await ensure("wrong"), await ensure("wrong"), await ensure("right"), await ensure("right")]).toEqual(["ErrImagePull", "ImagePullBackOff", "ErrImagePull", "ImagePullBackOff"]);
+  expect(tried).toEqual(["wrong", "right"]);
+});

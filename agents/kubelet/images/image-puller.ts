@@ -84,7 +84,8 @@ export class ImagePuller {
 
   async #pull(pod: Pod, container: Container, image: string, about: ObjectReference, credentials: readonly Credential[], signal: AbortSignal): Promise<void> {
     const { clock, recorder } = this.#options;
-    const key = `${pod.metadata.uid}_${image}`;
+    // Who shows other credentials has mended something, and need not wait.
+    const key = `${pod.metadata.uid}_${image}_${Bun.hash(JSON.stringify(credentials))}`;
     const failure = this.#failures.get(key);
     const remaining = failure ? this.#backoff.remaining(key, failure.at, clock.now()) : 0;
     if (failure && remaining > 0) {
@@ -102,7 +103,9 @@ export class ImagePuller {
       const message = error instanceof Error ? error.message : String(error);
       const now = clock.now();
       this.#backoff.next(key, now, now);
+      this.#failures.delete(key);
       this.#failures.set(key, { at: now, message: `ErrImagePull: ${message}` });
+      this.#forgetOld(now);
       recorder.event(about, "Warning", "Failed", `Failed to pull image "${container.image}": ${message}`);
       recorder.event(about, "Warning", "Failed", "Error: ErrImagePull");
       throw new ImageError("ErrImagePull", message, now + showBackOffMs, { cause: error });
@@ -112,6 +115,15 @@ export class ImagePuller {
     const size = (await this.find(image))?.size;
     const whole = Math.round(clock.monotonic() - started);
     recorder.event(about, "Normal", "Pulled", `Successfully pulled image "${container.image}" in ${duration(Math.min(pulling, whole))} (${duration(whole)} including waiting).${size ? ` Image size: ${size} bytes.` : ""}`);
+  }
+
+  /** Of pods that have gone, nobody asks again. */
+  #forgetOld(now: number): void {
+    for (const [key, { at }] of this.#failures) {
+      if (Math.abs(now - at) < 2 * imagePullLimits.maximumMs) return;
+      this.#failures.delete(key);
+      this.#backoff.reset(key);
+    }
   }
 
   /** Pods that want the same image with the same credentials share one pull. Resolves with its milliseconds, less the time it waited for others. */

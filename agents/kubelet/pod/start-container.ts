@@ -13,7 +13,7 @@ import { mountImage } from "../volumes/image.ts";
 import type { PodVolumes } from "../volumes/volumes.ts";
 import { isStaticPod } from "../static-pods/static-pod.ts";
 import type { PodContext } from "./context.ts";
-import { containerReference } from "./container-reference.ts";
+import { containerReference, podReference } from "./container-reference.ts";
 import { errorText, killContainer } from "./kill.ts";
 import { gracePeriodSeconds, targetOf, type Container, type Pod } from "./pod.ts";
 
@@ -60,6 +60,8 @@ async function pull(context: PodContext, pod: Pod, container: Container, signal:
   try {
     const names = (pod.spec.imagePullSecrets ?? []).map(({ name }) => name).filter((name) => name !== undefined);
     const secrets = await Promise.all(names.map((name) => context.references.secret(pod.metadata.namespace!, name)));
+    const missing = names.filter((_, index) => secrets[index] === undefined);
+    if (missing.length > 0) context.recorder.event(podReference(pod), "Warning", "FailedToRetrieveImagePullSecret", `Unable to retrieve some image pull secrets (${missing.join(", ")}); attempting to pull the image may not succeed.`);
     return await context.puller.ensure(pod, container, containerReference(pod, container), secrets.filter((secret) => secret !== undefined), signal);
   } catch (error) {
     signal.throwIfAborted();
