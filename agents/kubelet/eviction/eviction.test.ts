@@ -11,9 +11,9 @@ import type { Pod } from "../pod/pod.ts";
 import type { PodDisk, PodDisks } from "../stats/pod-disk.ts";
 import { Eviction } from "./eviction.ts";
 import { PressureHistory } from "./pressure.ts";
-import { diskUsed, evictionMessage, rank, type PodUsage } from "./rank.ts";
+import { diskUsed, evictionMessage, freesDisk, rank, type PodUsage } from "./rank.ts";
 import { limitsContainers, limitsVolumes, storageViolation } from "./storage-limits.ts";
-import { defaultThresholds, isMet, parseThresholds, type Observations, type Signal } from "./thresholds.ts";
+import { defaultThresholds, isMet, parseThresholds, type Observations, type Signal, type Threshold } from "./thresholds.ts";
 
 const mib = 2 ** 20, gib = 2 ** 30;
 const podOf = (name: string, resources: ResourceRequirements = {}, spec: Partial<PodSpec> = {}): Pod => ({ metadata: { name, namespace: "n", uid: name }, spec: { containers: [{ name: "main", resources }], ...spec } });
@@ -75,6 +75,13 @@ describe("who goes first", () => {
     using(podOf("modest", ...asks("500Mi")), 400 * mib), using(podOf("a bit over", ...asks("100Mi")), 150 * mib), using(podOf("important", ...asks("100Mi", 1000)), 900 * mib), using(podOf("far over", ...asks("100Mi")), 600 * mib), using(podOf("unknown")),
   ])).toEqual(["unknown", "far over", "a bit over", "important", "modest"]));
   test("processes: by priority, then by number", () => expect(order("pids", [using(podOf("few"), 3), using(podOf("many"), 300), using(podOf("important", {}, { priority: 10 }), 1000)])).toEqual(["many", "few", "important"]));
+
+  test("a pod that has no part in what fills the disk stays; the others, and those short of memory, may go", () => {
+    const [disk, memory] = parseThresholds({ hard: ["nodefs.available<5%", "memory.available<100Mi"], minimumReclaim: ["nodefs.available=5%"] }) as [Threshold, Threshold];
+    const full = seen("nodefs.available", 2.4 * mib);
+    expect([0, 10_000, mib - 1, mib, gib, undefined].map((used) => freesDisk(using(podOf("p"), used), disk, full))).toEqual([false, false, false, true, true, true]);
+    expect(freesDisk(using(podOf("p"), 1), memory, seen("memory.available", 0))).toBe(true);
+  });
 
   const disk: PodDisk = {
     containers: new Map([["main", { rootfs: { bytes: 100, inodes: 1 }, logs: { bytes: 10, inodes: 2 } }]]), ephemeral: { bytes: 1110, inodes: 33 },

@@ -14,7 +14,7 @@ import type { NodeStats } from "../stats/node-stats.ts";
 import { readFilesystem, type FilesystemUsage } from "../stats/node-usage.ts";
 import { writableLayers, type PodDisk, type PodDisks, type WritableLayers } from "../stats/pod-disk.ts";
 import { PressureHistory } from "./pressure.ts";
-import { diskUsed, evictionMessage, rank, type PodUsage } from "./rank.ts";
+import { diskUsed, evictionMessage, freesDisk, rank, type PodUsage } from "./rank.ts";
 import { limitsContainers, limitsVolumes, storageViolation } from "./storage-limits.ts";
 import { resourceOf, type Observation, type Observations, type Pressure, type Signal, type Threshold } from "./thresholds.ts";
 
@@ -55,6 +55,8 @@ export class Eviction {
   readonly #options: EvictionOptions;
   readonly #history: PressureHistory;
   #pressures: readonly Pressure[] = [];
+  /** Of what at the last look, for the log to tell it once. */
+  #short?: Signal | undefined;
   #imageFs?: { path: string; dedicated: boolean };
   #storageLookAt = -Infinity;
 
@@ -102,15 +104,19 @@ export class Eviction {
     }
     if (await this.#enforceStorageLimits(signal)) return true;
     const [first] = due;
+    const already = this.#short;
+    this.#short = first?.signal;
     if (!first) return false;
     const resource = resourceOf[first.signal];
-    log.warn("The node is short of something", { signal: first.signal, ...observations.get(first.signal) });
+    if (first.signal !== already) log.warn("The node is short of something", { signal: first.signal, ...observations.get(first.signal) });
     recorder.event({ kind: "Node", apiVersion: "v1", name: nodeName, uid: nodeName, namespace: "" }, "Warning", "EvictionThresholdMet", `Attempting to reclaim ${resource}`);
     if (resource === "ephemeral-storage" || resource === "inodes") {
       await this.#options.reclaimDisk();
       if (this.#history.resolved(await this.#observe())) return false;
     }
-    return this.#evictOne(due, observations, signal);
+    const evicted = await this.#evictOne(due, observations, signal);
+    if (!evicted && first.signal !== already) log.warn("The node is short of something, and no pod can be ended for it", { signal: first.signal });
+    return evicted;
   }
 
   async #observe(): Promise<Observations> {
@@ -144,18 +150,17 @@ export class Eviction {
 
   /** The first in the order that may go; one at a time, for that may be enough. */
   async #evictOne(due: readonly Threshold[], observations: Observations, signal: AbortSignal): Promise<boolean> {
-    const { log, maxPodGraceSeconds = 0 } = this.#options;
+    const { maxPodGraceSeconds = 0 } = this.#options;
     const [first] = due as [Threshold];
     const usages = await this.#usages(first.signal);
     for (const usage of rank(resourceOf[first.signal], usages)) {
       const { pod } = usage;
-      if (isCritical(pod)) continue;
+      if (isCritical(pod) || !freesDisk(usage, first, observations)) continue;
       const graceSeconds = first.graceMs === 0 ? immediateGraceSeconds : Math.min(maxPodGraceSeconds, gracePeriodSeconds(pod));
       const message = evictionMessage(usage, due, observations);
       await this.#evict(pod, { reason: "Evicted", message, disruption: message }, graceSeconds, signal);
       return true;
     }
-    log.warn("The node is short of something, and no pod can be ended for it", { signal: first.signal });
     return false;
   }
 

@@ -42,6 +42,20 @@ export function diskUsed(signal: Signal, disk: PodDisk, dedicatedImageFs: boolea
   return { used, containers: new Map([...disk.containers].map(([name, { rootfs, logs }]) => [name, rootfs[unit] + logs[unit]])) };
 }
 
+/** Of what is lacking, in bytes or inodes: a pod whose end frees less than this share is not worth its end. */
+const worthShare = 0.01;
+
+/**
+ * Whether the pod's end would free what is short. Memory and processes come from the pods; a disk may be full of what no pod wrote, and then
+ * Kubernetes ends one pod after the other, all for nothing: here those go that have a part in it.
+ */
+export function freesDisk({ used }: PodUsage, { signal, amount, minimumReclaim }: Threshold, observations: Observations): boolean {
+  const resource = resourceOf[signal], observed = observations.get(signal);
+  if (used === undefined || !observed || (resource !== "ephemeral-storage" && resource !== "inodes")) return true;
+  const { available, capacity } = observed;
+  return used >= worthShare * (unitsOf(amount, capacity) + (minimumReclaim ? unitsOf(minimumReclaim, capacity) : 0) - available);
+}
+
 /** What an evicted pod is told. Source: k8s.io/kubernetes/pkg/kubelet/eviction evictionMessage, whose words these are. */
 export function evictionMessage({ pod, used, containers }: PodUsage, due: readonly Threshold[], observations: Observations): string {
   const [{ signal }] = due as [Threshold];

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { unmountBelow } from "../containerd.ts";
 import { removeLeftovers } from "../leftovers.ts";
 import { holdNamespaces, type NamespaceHolder, runNow } from "./namespaces.ts";
 import { instanceOf, TestNode, type TestNodeOptions } from "./test-node.ts";
@@ -99,6 +100,7 @@ class NamespaceFabric implements Fabric {
   async node(name: string, options: TestNodeOptions = {}): Promise<TestNode> {
     const disk = join(this.directory, name);
     mkdirSync(disk);
+    if (options.diskBytes) runNow(["mount", "-t", "tmpfs", "-o", `size=${options.diskBytes}`, "tmpfs", disk]);
     const node = new TestNode({ name, disk, host: firstHostNumber + this.nodes.length, router: this.router.pid, segment: (segment) => this.segment(segment) }, options);
     this.nodes.push(node);
     await node.boot();
@@ -126,6 +128,7 @@ class NamespaceFabric implements Fabric {
 
 function removeFabric(directory: string): void {
   for (const name of readdirSync(directory)) removeLeftovers(instanceOf(join(directory, name)), [join(directory, name)]);
+  unmountBelow(directory);
   rmSync(directory, { recursive: true, force: true });
 }
 

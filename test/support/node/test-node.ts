@@ -17,6 +17,8 @@ export interface TestNodeOptions {
   defaultRoute?: boolean;
   /** Switched on without any address, as before DHCP has answered. */
   addresses?: boolean;
+  /** How large its disk is, which then lies in memory; what the machine has when nothing is said. */
+  diskBytes?: number;
 }
 
 /** What the fabric gives a node. */
