@@ -74,10 +74,7 @@ function missing(pod: Pod, container: Container, old: Frozen<ContainerStatus> | 
   }
   // What ended and has been cleaned away stays known; what ran and is nowhere to be found ended in a way nobody saw.
   if (old?.state?.terminated) return structuredClone(old) as ContainerStatus;
-  if (old?.state?.running && view.finished) {
-    const terminated = { exitCode: 137, reason: "ContainerStatusUnknown", message: "The container could not be located when the pod was terminated" };
-    return { ...(structuredClone(old) as ContainerStatus), ready: false, started: false, state: { terminated } };
-  }
+  if (old?.state?.running && view.finished) return structuredClone(old) as ContainerStatus;
   const waiting = view.waiting(container.name) ?? { reason: initContainers(pod).length > 0 ? "PodInitializing" : "ContainerCreating" };
   return { ...waitingStatus(container, waiting), restartCount: old?.restartCount ?? 0, lastState: old?.lastState ? (structuredClone(old.lastState) as ContainerState) : {} };
 }

@@ -89,3 +89,18 @@ test("a terminal phase never changes, and a verdict fails the pod", () => {
   expect(podStatus({ ...podOf("Always"), status: { phase: "Failed" } }, runtimeOf(container({})), view).phase).toBe("Failed");
   expect(podStatus(podOf("Always"), runtimeOf(container({})), { ...view, verdict: { reason: "Evicted", message: "m" } })).toMatchObject({ phase: "Failed", reason: "Evicted", message: "m" });
 });
+
+test("a pod that has ended shows containers that nobody found as failed, and those that could not have begun as waiting", () => {
+  const lost = { terminated: { exitCode: 137, reason: "ContainerStatusUnknown" } }, waiting = { waiting: { reason: "PodInitializing" } };
+  const states = (pod: Pod, ...containers: RuntimeContainer[]) => {
+    const { phase, initContainerStatuses = [], containerStatuses = [] } = podStatus(pod, runtimeOf(...containers), { ...view, finished: true, waiting: () => undefined });
+    return [phase, ...[...initContainerStatuses, ...containerStatuses].map(({ state }) => state)];
+  };
+  const withInit = podOf("Always", [{ name: "first" }, { name: "second" }]);
+  const first = container({ name: "first", id: "i1", state: "exited" }), second = container({ name: "second", id: "i2", state: "exited" });
+  expect(states(podOf("Always"))).toMatchObject(["Failed", lost]);
+  expect(states(podOf("Always"), container({ state: "created" }))).toMatchObject(["Failed", lost]);
+  expect(states(withInit)).toMatchObject(["Failed", lost, waiting, waiting]);
+  expect(states(withInit, first)).toMatchObject(["Failed", { terminated: { exitCode: 0 } }, waiting, waiting]);
+  expect(states(withInit, first, second)).toMatchObject(["Failed", { terminated: { exitCode: 0 } }, { terminated: { exitCode: 0 } }, lost]);
+});

@@ -9,6 +9,7 @@ import { currentSandbox, type RuntimePod } from "../runtime/runtime-status.ts";
 import { knownConditions, podConditions, restartingCondition } from "./conditions.ts";
 import { containerStatus, time, type ContainerView } from "./container-status.ts";
 import { podPhase } from "./phase.ts";
+import { endUnlocated } from "./unlocated.ts";
 
 export interface StatusView extends ContainerView {
   now: number;
@@ -32,6 +33,7 @@ export function podStatus(pod: Pod, runtime: RuntimePod, view: StatusView): PodS
   const initStatuses = statusesOf(initContainers(pod), old.initContainerStatuses as PodStatus["initContainerStatuses"]);
   const statuses = statusesOf(pod.spec.containers, old.containerStatuses as PodStatus["containerStatuses"]);
   const ephemeral = statusesOf(ephemeralContainers(pod), old.ephemeralContainerStatuses as PodStatus["ephemeralContainerStatuses"]);
+  if (view.finished) endUnlocated(pod, initStatuses, statuses);
   // A phase that is terminal never changes again.
   const phase = isTerminal(pod.status?.phase) ? pod.status?.phase : view.verdict ? "Failed" : podPhase(pod, initStatuses, statuses, view.finished && !anyRunning(runtime));
 
