@@ -92,6 +92,6 @@ export function translate(error: unknown, of: { group: string; resource: string 
       message: `the server's disk is full: ${error.message}. Delete objects or free disk space, then try again`,
     }, { cause: error });
     case "unavailable": return serviceUnavailable(error.message);
-    case "corrupt": case "io": return internalError(error);
+    case "corrupt": case "foreign": case "newer": case "io": return internalError(error);
   }
 }

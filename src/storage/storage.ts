@@ -96,11 +96,11 @@ export interface StorageEvent {
   previousRevision?: number;
 }
 
-export type StorageErrorCode = "exists" | "notFound" | "conflict" | "compacted" | "full" | "closed" | "corrupt" | "foreign" | "io" | "unavailable";
+export type StorageErrorCode = "exists" | "notFound" | "conflict" | "compacted" | "full" | "closed" | "corrupt" | "foreign" | "newer" | "io" | "unavailable";
 
 /**
- * "corrupt": the data is damaged. "foreign": it is another program's, or a newer version's. "io": what failed, and whether a write has
- * happened, is not known. "unavailable": nothing has happened, and the same may work later.
+ * "corrupt": the data is damaged. "foreign": it is another program's. "newer": a newer version's. "io": what failed, and whether a
+ * write has happened, is not known. "unavailable": nothing has happened, and the same may work later.
  */
 export class StorageError extends Error {
   override readonly name = "StorageError";

@@ -55,13 +55,12 @@ function hasHeader(path: string): boolean {
   const read = readSync(fd, header, 0, 100, 0);
   closeSync(fd);
   if (read === 0) return false;
-  if (read < 100 || header.toString("latin1", 0, 16) !== "SQLite format 3\0") throw foreign(path, "is not a SQLite database");
-  if (header.readUInt32BE(68) !== applicationId) throw foreign(path, "belongs to another program");
+  if (read < 100 || header.toString("latin1", 0, 16) !== "SQLite format 3\0") throw new StorageError("corrupt", `${path} is damaged or not a SQLite database: ${mend}`);
+  if (header.readUInt32BE(68) !== applicationId) throw new StorageError("foreign", `${path} belongs to another program: ${mend}`);
   return true;
 }
 
-const foreign = (path: string, what: string): StorageError =>
-  new StorageError("corrupt", `${path} ${what}: move it away and restore a backup, or choose another data directory; the file has not been changed`);
+const mend = "move it away and restore a backup, or choose another data directory; the file has not been changed";
 
 /** Makes the tables in one transaction; opening the file has rolled back an earlier try that a crash cut short. */
 function create(path: string): void {
@@ -76,7 +75,7 @@ function create(path: string): void {
 
 function inspect(db: Database, path: string): FileState {
   const version = rows<{ user_version: number }>(db, "PRAGMA user_version")[0]!.user_version;
-  if (version > schemaVersion) throw new StorageError("corrupt", `${path} was written by a newer Skiff (its schema is ${version}, this one reads ${schemaVersion}): install that version again; the file has not been changed`);
+  if (version > schemaVersion) throw new StorageError("newer", `${path} was written by a newer Skiff (its schema is ${version}, this one reads ${schemaVersion}): install that version again; the file has not been changed`);
   const meta = Object.fromEntries(rows<{ name: string; value: number }>(db, "SELECT name, value FROM meta").map(({ name, value }) => [name, value]));
   const clean = meta.clean === 1, compacted = meta.compacted ?? 0;
   if (!clean && statSync(path).size <= quickCheckLimitBytes) quickCheck(db, path);

@@ -62,7 +62,7 @@ describe("the file", () => {
     other.exec("CREATE TABLE theirs (a)");
     other.close();
     const before = readFileSync(path);
-    expect(await failure(SqliteStorage.open({ path }))).toMatchObject({ code: "corrupt", message: expect.stringContaining("another program") });
+    expect(await failure(SqliteStorage.open({ path }))).toMatchObject({ code: "foreign", message: expect.stringContaining("another program") });
     expect(readFileSync(path).equals(before)).toBe(true);
   });
 
@@ -78,7 +78,7 @@ describe("the file", () => {
     const db = new Database(path);
     db.exec("PRAGMA user_version = 99");
     db.close();
-    expect(await failure(SqliteStorage.open({ path }))).toMatchObject({ code: "corrupt", message: expect.stringContaining("newer") });
+    expect(await failure(SqliteStorage.open({ path }))).toMatchObject({ code: "newer", message: expect.stringContaining("newer") });
   });
 
   test("that is damaged after a crash is refused untouched", async () => {

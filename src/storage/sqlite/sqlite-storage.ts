@@ -73,7 +73,7 @@ export class SqliteStorage implements Storage {
   #failure: StorageError | undefined;
   #closed: Promise<void> | undefined;
 
-  /** Throws "corrupt" for a damaged or foreign file, "io" when the file cannot be used or another process has it. */
+  /** Throws "corrupt" for a damaged file, "foreign" for one of another program, "newer" for one of a newer version, "io" when the file cannot be used or another process has it. */
   static async open(options: SqliteOptions): Promise<SqliteStorage> {
     const { path, maxBytes } = options;
     const lock = lockFile(path);

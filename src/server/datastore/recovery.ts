@@ -1,0 +1,62 @@
+import { createReadStream, existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { restoreSqlite } from "../../storage/sqlite/load.ts";
+import { SqliteStorage, type SqliteOptions } from "../../storage/sqlite/sqlite-storage.ts";
+import { StorageError } from "../../storage/storage.ts";
+import { listSnapshots, newestGoodSnapshot } from "./snapshots.ts";
+
+/** What was done about a damaged database. */
+export interface Recovery {
+  /** What was wrong with it. */
+  damage: string;
+  /** The directory that its files have been moved to. */
+  setAside: string;
+  snapshot: { file: string; revision: number; /** When it was made, milliseconds since the epoch. */ at: number };
+  /** Newer snapshots that could not be used, and why. */
+  passedOver: string[];
+}
+
+export interface Recovered {
+  storage: SqliteStorage;
+  recovery?: Recovery;
+}
+
+/**
+ * Opens the database. One that is damaged, or gone though there are snapshots of it, is moved aside, never overwritten, and the newest good
+ * snapshot takes its place. Throws what opening throws when there is none: nothing has been touched then.
+ */
+export async function openOrRecover(options: SqliteOptions & { snapshotsDirectory: string; now: number }): Promise<Recovered> {
+  const { path, snapshotsDirectory, now } = options;
+  const missing = !hasContent(path) && listSnapshots(snapshotsDirectory).length > 0;
+  let damage: StorageError;
+  if (missing) damage = new StorageError("corrupt", `${path} is gone or empty, though there are snapshots of it`);
+  else {
+    try {
+      return { storage: await SqliteStorage.open(options) };
+    } catch (error) {
+      // What belongs to another program in a directory with our snapshots was ours once.
+      if (!(error instanceof StorageError && (error.code === "corrupt" || (error.code === "foreign" && listSnapshots(snapshotsDirectory).length > 0)))) throw error;
+      damage = error;
+    }
+  }
+  const { good, problems } = await newestGoodSnapshot(snapshotsDirectory);
+  if (!good) throw problems.length === 0 ? damage : new StorageError("corrupt", `${damage.message}; its snapshots can't be used either: ${problems.join("; ")}`, { cause: damage });
+  const setAside = moveAside(path, now);
+  await restoreSqlite(path, createReadStream(good.file));
+  const { file, revision, at } = good;
+  return { storage: await SqliteStorage.open(options), recovery: { damage: damage.message, setAside, snapshot: { file, revision, at }, passedOver: problems } };
+}
+
+const hasContent = (path: string): boolean => existsSync(path) && statSync(path).size > 0;
+
+/** Moves the database and what belongs to it into a directory of its own beside it. The file itself goes first: without it, what a crash leaves is no database. */
+function moveAside(path: string, now: number): string {
+  const directory = dirname(path), name = basename(path);
+  const aside = join(directory, `damaged-${new Date(now).toISOString().replaceAll(":", "-").replace(/\.\d+/, "")}`);
+  let numbered = aside;
+  for (let n = 2; existsSync(numbered); n++) numbered = `${aside}-${n}`;
+  mkdirSync(numbered, { mode: 0o700 });
+  const files = readdirSync(directory).filter((file) => [name, `${name}-wal`, `${name}-shm`, `${name}-journal`].includes(file));
+  for (const file of files.toSorted((a, b) => a.length - b.length)) renameSync(join(directory, file), join(numbered, file));
+  return numbered;
+}
