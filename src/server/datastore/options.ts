@@ -2,9 +2,11 @@ import type { Setting, SettingValues } from "../options.ts";
 import type { EncryptionOptions } from "../encryption/key-file.ts";
 import { parseGoDuration } from "../../base/go-duration.ts";
 import { UsageError } from "../settings.ts";
+import { etcdSettings, parseEtcdOptions, type EtcdOptions } from "./etcd-options.ts";
 
 /** Where the cluster's state is kept, and within which bounds. */
 export const datastoreSettings = [
+  ...etcdSettings,
   { name: "datastore-max-size", type: "string", default: "2Gi", placeholder: "size", group: "Datastore", description: "The database takes no more of the disk: past it writes are refused, deletes are not" },
   { name: "event-ttl", type: "string", default: "1h", placeholder: "duration", group: "Datastore", description: "How long Events are kept after they were last written" },
   { name: "secrets-encryption", type: "boolean", default: false, group: "Datastore", description: "Encrypt Secrets in the database; \"skiff secrets-encrypt\" tells how that stands, rotates the key and ends it" },
@@ -12,6 +14,8 @@ export const datastoreSettings = [
 ] as const satisfies readonly Setting[];
 
 export interface DatastoreOptions {
+  /** Where the state is kept instead of in the database's file. */
+  etcd?: EtcdOptions;
   /** Bytes the database's file may grow to. */
   maxBytes: number;
   eventTtlMs: number;
@@ -20,7 +24,9 @@ export interface DatastoreOptions {
 
 /** Throws a `UsageError`. */
 export function parseDatastoreOptions(values: SettingValues): DatastoreOptions {
+  const etcd = parseEtcdOptions(values);
   return {
+    ...(etcd ? { etcd } : {}),
     maxBytes: size(values["datastore-max-size"], "--datastore-max-size"),
     eventTtlMs: duration(values["event-ttl"], "--event-ttl"),
     encryption: { enable: values["secrets-encryption"] === true, resources: resources(values["secrets-encryption-resources"] as string[] | undefined) },

@@ -43,14 +43,15 @@ export async function writeClaim(client: EtcdClient, claim: Claim, { modRevision
   return succeeded === true;
 }
 
-/** The claim by which this etcd is served: made when it is empty. Throws when it is somebody else's, or half filled. */
-export async function ensureClaim(client: EtcdClient): Promise<Found & { claim: Claim }> {
+/** The claim by which this etcd is served: made when it is empty, unless `beforeNew` throws. Throws when it is somebody else's, or half filled. */
+export async function ensureClaim(client: EtcdClient, beforeNew: () => void = () => {}): Promise<Found & { claim: Claim }> {
   for (;;) {
     const found = await findClaim(client);
     const { claim } = found;
     if (claim?.moving) throw new StorageError("io", "a cluster is being moved to this etcd, or that was broken off: end it with `skiff datastore migrate`, which starts anew");
     if (claim) return { ...found, claim };
     if (found.objects > 0) throw new StorageError("io", `this etcd holds ${found.objects} keys under ${objects} that Skiff has not written, as another Kubernetes cluster's: use an empty etcd, nothing has been changed in this one`);
+    beforeNew();
     // Of servers that start together one makes it, and all look again.
     await writeClaim(client, { version: 1, revisionOffset: 0 }, found);
   }

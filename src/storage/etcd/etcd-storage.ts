@@ -16,6 +16,8 @@ export interface EtcdOptions {
   tls?: GrpcTls;
   /** The storage can't go on, such as when its rights were taken away: the server had better stop. */
   onFatal?: (error: StorageError) => void;
+  /** Called before an empty etcd is taken into use; what it throws keeps it as it is. */
+  beforeNew?: () => void;
   clock?: Clock;
 }
 
@@ -50,11 +52,11 @@ export class EtcdStorage implements Storage {
   #closed: Promise<void> | undefined;
 
   /** Throws in one sentence, "io", when etcd can't be reached, doesn't trust us, or holds something else. */
-  static async open({ endpoints, tls, onFatal, clock = systemClock }: EtcdOptions): Promise<EtcdStorage> {
+  static async open({ endpoints, tls, onFatal, beforeNew, clock = systemClock }: EtcdOptions): Promise<EtcdStorage> {
     const client = new EtcdClient({ endpoints, clock, ...(tls ? { tls } : {}) });
     try {
       await client.meet();
-      const { claim: { revisionOffset }, revision } = await ensureClaim(client);
+      const { claim: { revisionOffset }, revision } = await ensureClaim(client, beforeNew);
       return new EtcdStorage({ client, clock, offset: revisionOffset, revision, compacted: await oldestRevision(client), onFatal });
     } catch (error) {
       client.close();

@@ -1,0 +1,40 @@
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createCa } from "../pki/certificate.ts";
+import { parseEtcdOptions } from "./etcd-options.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "skiff-etcd-options-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+const file = (name: string, text: string): string => {
+  writeFileSync(join(directory, name), text);
+  return join(directory, name);
+};
+const ca = await createCa("etcd", new Date(Date.now() + 86_400_000));
+const crt = file("ca.crt", ca.certificate), key = file("ca.key", ca.key), text = file("text", "nothing of the kind");
+
+test("members are named by their addresses, with certificates or without", () => {
+  expect(parseEtcdOptions({})).toBeUndefined();
+  expect(parseEtcdOptions({ "datastore-endpoint": "http://10.0.0.5:2379, http://[fd00::5]" })).toEqual({
+    endpoints: [{ url: "http://10.0.0.5:2379", host: "10.0.0.5", port: 2379, tls: false }, { url: "http://[fd00::5]", host: "fd00::5", port: 2379, tls: false }],
+  });
+  expect(parseEtcdOptions({ "datastore-endpoint": "https://etcd.example:4001", "datastore-cafile": crt, "datastore-certfile": crt, "datastore-keyfile": key })).toEqual({
+    endpoints: [{ url: "https://etcd.example:4001", host: "etcd.example", port: 4001, tls: true }], tls: { ca: ca.certificate, cert: ca.certificate, key: ca.key },
+  });
+});
+
+const https = { "datastore-endpoint": "https://10.0.0.5:2379" };
+test.each<[values: Record<string, string>, says: string]>([
+  [{ "datastore-endpoint": "10.0.0.5:2379" }, '--datastore-endpoint: "10.0.0.5:2379" is not an address such as https://10.0.0.5:2379'],
+  [{ "datastore-endpoint": "https://10.0.0.5/v3" }, "is not an address such as"],
+  [{ "datastore-endpoint": "https://a:1,http://b:1" }, "all members of an etcd cluster speak one of them"],
+  [{ "datastore-endpoint": " , " }, "no endpoint is given"],
+  [{ "datastore-endpoint": "mysql://root@tcp(10.0.0.5)/k3s" }, "can't be mysql: it takes etcd's addresses"],
+  [{ "datastore-cafile": crt }, "name its members with --datastore-endpoint too"],
+  [{ "datastore-endpoint": "http://10.0.0.5", "datastore-cafile": crt }, "which has no certificates: write https://"],
+  [{ ...https, "datastore-certfile": crt }, "go together"],
+  [{ ...https, "datastore-cafile": join(directory, "none") }, "none can't be read (ENOENT)"],
+  [{ ...https, "datastore-cafile": text }, "text holds no certificate in PEM"],
+  [{ ...https, "datastore-certfile": crt, "datastore-keyfile": text }, "text holds no private key in PEM"],
+])("%j is refused", (values, says) => expect(() => parseEtcdOptions(values)).toThrow(says));
