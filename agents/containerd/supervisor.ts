@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Clock } from "../../src/base/clock.ts";
 import { ensureFile } from "../../src/base/files.ts";
 import type { Logger } from "../../src/base/log.ts";
+import { proxyVariables } from "../../src/base/proxy/environment.ts";
 import { connectRuntime } from "../cri/containerd.ts";
 import type { ContainerRuntime } from "../cri/cri.ts";
 import { containerdConfig, hostFeatures, type ContainerdPaths } from "./config.ts";
@@ -118,7 +119,7 @@ export class Containerd {
     const out = openSync(this.#logFile, "a", 0o600);
     chmodSync(this.#logFile, 0o600);
     try {
-      this.#child = Bun.spawn(["containerd", "--config", this.#configFile, "--log-level", "warn"], { stdin: "ignore", stdout: out, stderr: out, detached: true });
+      this.#child = Bun.spawn(["containerd", "--config", this.#configFile, "--log-level", "warn"], { env: { ...process.env, ...proxyVariables() }, stdin: "ignore", stdout: out, stderr: out, detached: true });
     } catch (error) {
       throw new Error("containerd could not be started: install the containerd package, or name another runtime with --container-runtime-endpoint", { cause: error });
     } finally {

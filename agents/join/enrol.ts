@@ -4,6 +4,7 @@ import { Backoff } from "../../src/base/backoff.ts";
 import { caPath, clusterPath, enrolPath, identities, type ClusterAnswer, type ClusterQuestion, type Enrolment, type EnrolmentRequest, type IdentityName } from "../../src/base/join/enrolment.ts";
 import type { JoinToken } from "../../src/base/join/join-token.ts";
 import { logger } from "../../src/base/log.ts";
+import { proxyOption } from "../../src/base/proxy/environment.ts";
 import { newCertificateRequest } from "./certificate-request.ts";
 import { caHash, type KeyPair, type Membership, type MembershipStore } from "./membership.ts";
 import type { ServerList } from "./server-list.ts";
@@ -116,7 +117,7 @@ function firstCertificate(text: string): string | undefined {
 
 async function ask(url: string, init: BunFetchRequestInit, signal: AbortSignal): Promise<Response> {
   try {
-    return await fetch(url, { ...init, redirect: "error", keepalive: false, signal: AbortSignal.any([signal, AbortSignal.timeout(attemptMs)]) });
+    return await fetch(url, { ...init, ...proxyOption(url), redirect: "error", keepalive: false, signal: AbortSignal.any([signal, AbortSignal.timeout(attemptMs)]) });
   } catch (error) {
     throw explained(new URL(url).origin, error as NodeJS.ErrnoException);
   }

@@ -1,3 +1,4 @@
+import { proxyFor } from "../../src/base/proxy/environment.ts";
 import { dialTls, type DialTls } from "../../src/base/stream/dial.ts";
 import { beside, connectPath, purposeField, serverIdField } from "../../src/base/tunnel/connect.ts";
 import { mostMessage, tunnelProtocol } from "../../src/base/tunnel/frames.ts";
@@ -29,7 +30,8 @@ export class AlreadyConnected extends Error {
  */
 export async function dialTunnel(server: string, tls: DialTls, isBeside: boolean): Promise<DialledTunnel> {
   const { hostname, port, host } = new URL(server);
-  const { connection, localAddress } = await dialTls({ hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 443), timeoutMs, tls });
+  const proxy = proxyFor(server);
+  const { connection, localAddress } = await dialTls({ hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 443), timeoutMs, tls, ...(proxy ? { proxy } : {}) });
   try {
     const { socket, fields } = await openWebSocket(connection, { host, url: connectPath, protocol: tunnelProtocol, timeoutMs, maxMessageBytes: mostMessage, headers: isBeside ? { [purposeField]: beside } : {} });
     return { socket, localAddress, serverId: fields.get(serverIdField) ?? server };

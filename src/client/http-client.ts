@@ -1,4 +1,5 @@
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
+import { proxyOption } from "../base/proxy/environment.ts";
 import { apiVersionOf, type AnyResource, type ResourceCard } from "../apimachinery/resource.ts";
 import { serviceUnavailable, StatusError } from "../apimachinery/status.ts";
 import { callBy, watchBy } from "./carried.ts";
@@ -135,7 +136,7 @@ async function send(options: HttpClientOptions, call: Call, endpoint = endpointO
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
       signal: AbortSignal.any(signals),
       ...(endpoint.tls ? { tls: endpoint.tls } : {}),
-      ...(options.unix ? { unix: options.unix } : {}),
+      ...(options.unix ? { unix: options.unix } : proxyOption(endpoint.server)),
       // Bun ends a silent response after five minutes otherwise.
       timeout: false,
     } as BunFetchRequestInit);

@@ -1,5 +1,6 @@
 import { type Component, componentManager } from "../base/component.ts";
 import { logger } from "../base/log.ts";
+import { takeProxyVariables } from "../base/proxy/environment.ts";
 import { notifyInit } from "./notify.ts";
 
 export interface ProcessContext {
@@ -14,6 +15,7 @@ export interface ProcessContext {
  * `up` is called once all have started; what it returns is the status that the init system shows.
  */
 export async function runProcess(name: string, make: (context: ProcessContext) => { components: Component[]; up(): string }): Promise<void> {
+  takeProxyVariables();
   const log = logger(name);
   const stopping = new AbortController();
   let fatal: Error | undefined;

@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { logger } from "../../base/log.ts";
 import type { MetricsRegistry } from "../../base/metrics.ts";
+import { proxyOption } from "../../base/proxy/environment.ts";
 import type { AuditBackend } from "./auditor.ts";
 import type { AuditEvent } from "./event.ts";
 
@@ -61,7 +62,7 @@ export function webhookBackend({ target, clock, metrics, bufferSize = 10_000, ba
       try {
         const { server, ca, certificate, key, token, insecure } = target;
         const answer = await fetch(server, {
-          method: "POST", body, redirect: "manual", signal: AbortSignal.timeout(requestMs), headers: { "Content-Type": "application/json", ...(token ? { Authorization: `Bearer ${token}` } : {}) },
+          ...proxyOption(server), method: "POST", body, redirect: "manual", signal: AbortSignal.timeout(requestMs), headers: { "Content-Type": "application/json", ...(token ? { Authorization: `Bearer ${token}` } : {}) },
           tls: { ...(ca ? { ca } : {}), ...(certificate && key ? { cert: certificate, key } : {}), rejectUnauthorized: !insecure },
         });
         await answer.body?.cancel();

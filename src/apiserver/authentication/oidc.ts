@@ -1,5 +1,6 @@
 import { createRemoteJWKSet, customFetch, decodeJwt, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from "jose";
 import { unauthorized } from "../../apimachinery/status.ts";
+import { proxyOption } from "../../base/proxy/environment.ts";
 import type { UserInfo } from "../../registry/attributes.ts";
 import type { TokenAuthenticator } from "./authenticator.ts";
 import { rememberBriefly, type Verified } from "./token-cache.ts";
@@ -37,13 +38,13 @@ export function oidcAuthenticator(options: OidcOptions): TokenAuthenticator {
 
   async function discover(): Promise<JWTVerifyGetKey> {
     const url = options.discoveryUrl ?? `${options.issuerUrl.replace(/\/$/, "")}/.well-known/openid-configuration`;
-    const response = await fetch(url, { ...fetchOptions, signal: AbortSignal.timeout(requestTimeout) });
+    const response = await fetch(url, { ...fetchOptions, ...proxyOption(url), signal: AbortSignal.timeout(requestTimeout) });
     if (!response.ok) throw new Error(`${url} answers ${response.status}`);
     const document = await response.json() as { issuer?: string; jwks_uri?: string };
     if (document.issuer !== options.issuerUrl) throw new Error(`${url} is of the issuer ${JSON.stringify(document.issuer)}, not ${JSON.stringify(options.issuerUrl)}`);
     return createRemoteJWKSet(new URL(document.jwks_uri ?? ""), {
       timeoutDuration: requestTimeout, cooldownDuration: options.keySetCooldown ?? 10_000, cacheMaxAge: keySetAge,
-      [customFetch]: (target, init) => fetch(target, { ...init, ...fetchOptions }),
+      [customFetch]: (target, init) => fetch(target, { ...init, ...fetchOptions, ...proxyOption(target) }),
     });
   }
 

@@ -1,3 +1,5 @@
+import { proxyOption } from "../../base/proxy/environment.ts";
+
 /** Where an extender is, and how it is reached. */
 export interface ExtenderEndpoint {
   urlPrefix: string;
@@ -36,7 +38,7 @@ export async function post({ urlPrefix, httpTimeout, tls }: ExtenderEndpoint, ve
 }
 
 async function exchange(url: string, verb: string, request: BunFetchRequestInit): Promise<unknown> {
-  const response = await fetch(url, request).catch((error: unknown) => {
+  const response = await fetch(url, { ...request, ...proxyOption(url) }).catch((error: unknown) => {
     throw new Error(`Post ${JSON.stringify(url)}: ${reasonOf(error, url)}`, { cause: error });
   });
   if (response.status !== 200) {

@@ -1,6 +1,7 @@
 import type { Frozen } from "../../../apimachinery/meta.ts";
 import { noSuchPath } from "../../../apimachinery/status.ts";
 import type { WebhookClientConfig } from "../../../apis/generated/admissionregistration/v1.ts";
+import { proxyOption } from "../../../base/proxy/environment.ts";
 import type { ServiceResolver } from "../../service-resolver.ts";
 import { reasonOf } from "./call-errors.ts";
 
@@ -22,7 +23,7 @@ export function createWebhookCaller({ resolveService }: { resolveService: Servic
       try {
         dialed = dial(client, target, resolveService);
         const answer = await fetch(dialed, {
-          method: "POST", redirect: "manual", signal: signal ? AbortSignal.any([signal, late]) : late,
+          method: "POST", redirect: "manual", ...(client.service ? {} : proxyOption(dialed)), signal: signal ? AbortSignal.any([signal, late]) : late,
           headers: { "Content-Type": "application/json", Accept: "application/json", Host: target.host, "User-Agent": "kube-apiserver-admission" },
           body: JSON.stringify(body),
           tls: { serverName: target.hostname, ...(client.caBundle ? { ca: Buffer.from(client.caBundle, "base64").toString() } : {}) },
