@@ -16,7 +16,6 @@ import type { InformerFactory } from "../src/client/informer.ts";
 import type { ObjectKeeper, ValueKeeper } from "../src/client/object-keeper.ts";
 import { createEventRecorder } from "../src/client/recorder.ts";
 import { findCniBinDir } from "./containerd/config.ts";
-import { DiskReserve } from "./containerd/disk-reserve.ts";
 import { ImageImporter } from "./containerd/images.ts";
 import { Containerd } from "./containerd/supervisor.ts";
 import { ipv6First } from "./cri/address-order.ts";
@@ -126,13 +125,11 @@ export function createAgent(options: AgentOptions): Agent {
     informers: networkInformers, client, nodeName, addresses: nodeAddresses, mode: options.podNetwork, instance: options.instance, clusterCidrs: options.clusterCidrs, serviceCidrs: options.serviceCidrs,
     cniConfDir: cniConfDirOf(options), ipamDirectory: join(directory, "cni/ipam"), firstPlugin: cniBinDirOf(options) && withoutDetection, clock, log: logger("network"),
   });
-  const reserve = new DiskReserve({ path: join(directory, "reserve"), clock, log: logger("disk-reserve") });
   let forgetAddresses = (): void => undefined;
 
   return {
     handler: kubelet.handler,
     components: [
-      { name: "room-to-start", start: async () => reserve.give() },
       { name: "cni-plugins", start: async () => linkPluginsOf(options) },
       ...(containerd ? [runtimeComponent(containerd, part("containerd", (signal) => containerd.run(signal, () => kubelet.imagesChanged())))] : []),
       { name: "pause-image", start: () => images.importPause() },
@@ -144,7 +141,6 @@ export function createAgent(options: AgentOptions): Agent {
       { name: "events", start: async () => undefined, stop: async () => stopped.abort() },
       { name: "addresses", start: async () => { forgetAddresses = nodeAddresses.onChange(() => kubelet.nodeAddressesChanged()); }, stop: async () => forgetAddresses() },
       part("kubelet", (signal) => kubelet.run(signal)),
-      part("disk-reserve", (signal) => reserve.run(signal)),
     ],
   };
 }

@@ -14,6 +14,7 @@ import type { Front, FrontTls } from "../apiserver/front/front.ts";
 import { background } from "../base/background.ts";
 import { systemClock } from "../base/clock.ts";
 import { type Component, componentManager } from "../base/component.ts";
+import { DiskReserve } from "../base/disk-reserve.ts";
 import type { HttpHandler } from "../base/http.ts";
 import { AgentRole } from "../base/tunnel/connect.ts";
 import { returnIdleMemory } from "../base/idle-memory.ts";
@@ -109,6 +110,7 @@ class AgentProcess {
   /** In the order of starting. */
   components(): Component[] {
     return [
+      new DiskReserve({ path: this.layout.reserveFile, clock: this.#clock, log }).component(),
       { name: "join", start: (signal) => this.#membership.join(signal) },
       this.#loop("membership", (signal) => this.#membership.run(signal)),
       this.#loop("tunnel", (signal) => this.#tunnel.run(signal)),

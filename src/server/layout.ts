@@ -20,6 +20,8 @@ export interface Layout {
   agentDir: string;
   /** Where every kubelet has its files, for the instance that may. */
   usualKubeletDir?: string;
+  /** Room on the disk that a start may need. */
+  reserveFile: string;
   /** Volumes of the class `local-path`. */
   storageDir: string;
   /** On a tmpfs: sockets and what a reboot ends anyway. */
@@ -28,7 +30,7 @@ export interface Layout {
 
 export function layoutOf(dataDir: string): Layout {
   const instance = dataDir === defaultDataDir ? "skiff" : `skiff-${createHash("sha256").update(dataDir).digest("hex").slice(0, 4)}`;
-  return { instance, dataDir, tlsDir: `${dataDir}/server/tls`, databaseFile: `${dataDir}/server/db/state.db`, encryptionFile: `${dataDir}/server/cred/encryption-config.json`, manifestsDir: `${dataDir}/server/manifests`, staticDir: `${dataDir}/server/static`, agentDir: `${dataDir}/agent`, ...(instance === "skiff" ? { usualKubeletDir: "/var/lib/kubelet" } : {}), storageDir: `${dataDir}/storage`, runDir: `/run/${instance}` };
+  return { instance, dataDir, tlsDir: `${dataDir}/server/tls`, databaseFile: `${dataDir}/server/db/state.db`, encryptionFile: `${dataDir}/server/cred/encryption-config.json`, manifestsDir: `${dataDir}/server/manifests`, staticDir: `${dataDir}/server/static`, agentDir: `${dataDir}/agent`, ...(instance === "skiff" ? { usualKubeletDir: "/var/lib/kubelet" } : {}), reserveFile: `${dataDir}/reserve`, storageDir: `${dataDir}/storage`, runDir: `/run/${instance}` };
 }
 
 /** Makes the data directory. Throws a `UsageError` when it can't be written. */

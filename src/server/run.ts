@@ -14,6 +14,7 @@ import type { Front, FrontTls } from "../apiserver/front/front.ts";
 import { background } from "../base/background.ts";
 import { systemClock } from "../base/clock.ts";
 import { type Component, componentManager } from "../base/component.ts";
+import { DiskReserve } from "../base/disk-reserve.ts";
 import type { HttpHandler } from "../base/http.ts";
 import { returnIdleMemory } from "../base/idle-memory.ts";
 import { logger } from "../base/log.ts";
@@ -129,7 +130,8 @@ class Server {
 
   /** In the order of starting. */
   components(): Component[] {
-    const parts: Component[] = [this.#addresses.component(), this.#controlPlane(), this.#port(), this.#bootstrap(), this.#followAddresses(), ...this.#identity(), this.#renewal()];
+    const reserve = new DiskReserve({ path: this.layout.reserveFile, clock: this.#clock, log });
+    const parts: Component[] = [reserve.component(), this.#addresses.component(), this.#controlPlane(), this.#port(), this.#bootstrap(), this.#followAddresses(), ...this.#identity(), this.#renewal()];
     parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#loop("scheduler", (signal) => this.#runScheduler(signal)), this.#loop("controllers", (signal) => this.#runControllers(signal)), this.#loop("manifests", (signal) => this.#runManifests(signal)));
     parts.push(this.#loop("encryption", (signal) => this.#plane.encryption.run(signal)));
     parts.push(this.#loop("node-passwords", (signal) => ownNodePasswords({ client: this.#plane.clientAs(admin), informers: this.#plane.informers }, signal)));

@@ -12,7 +12,7 @@ const mib = 2 ** 20;
 let cluster: TestCluster;
 let edge: ClusterMember;
 beforeAll(async () => {
-  cluster = await startCluster({ agents: [{ name: "edge", machine: { diskBytes: 200 * mib } }] });
+  cluster = await startCluster({ server: { machine: { diskBytes: 250 * mib } }, agents: [{ name: "edge", machine: { diskBytes: 200 * mib } }] });
   edge = cluster.member("edge");
   await cluster.kubectl("create", "configmap", "greeting", "--from-literal=text=hello");
   const env = [{ name: "TEXT", valueFrom: { configMapKeyRef: { name: "greeting", key: "text" } } }];
@@ -20,22 +20,21 @@ beforeAll(async () => {
   await cluster.kubectl.apply(deployment("web", 2, webServer("mkdir /www; echo $TEXT > /www/index.html", { env }), onEdge), pod("clock", shell("while date; do sleep 1; done"), onEdge));
   await eventually(async () => expect((await containers()).map(({ ready }) => ready)).toEqual([true, true, true]), { timeout: 60_000, interval: 200 });
   // Set aside soon after the start, for there is plenty of room.
-  await eventually(() => expect(statSync(reserve()).size).toBeGreaterThan(mib), { timeout: 20_000, interval: 100 });
+  for (const { node } of [edge, cluster.server]) await eventually(() => expect(statSync(node.layout.reserveFile).size).toBeGreaterThan(mib), { timeout: 20_000, interval: 100 });
 });
 afterAll(() => cluster.dispose());
 
-const reserve = (): string => join(edge.node.layout.agentDir, "reserve");
 const containers = async (): Promise<ContainerStatus[]> => (await cluster.kubectl.items("pods")).flatMap(({ status }) => (status.containerStatuses ?? []) as ContainerStatus[]);
 const ids = async (): Promise<string[]> => (await containers()).map(({ containerID }) => containerID!).sort();
-function fillDisk(): void {
+function fillDisk({ node: { disk } }: ClusterMember = edge): void {
   for (const bytes of [mib, 4096, 1]) {
     try {
-      for (;;) appendFileSync(join(edge.node.disk, "filler"), Buffer.alloc(bytes));
+      for (;;) appendFileSync(join(disk, "filler"), Buffer.alloc(bytes));
     } catch (error) {
       expect((error as NodeJS.ErrnoException).code).toBe("ENOSPC");
     }
   }
-  const { bavail } = statfsSync(edge.node.disk);
+  const { bavail } = statfsSync(disk);
   expect(bavail).toBe(0);
 }
 async function untilPressed(): Promise<void> {
@@ -73,12 +72,24 @@ test("after a power cut, all that ran runs again, though the disk is as full as 
 });
 
 test("with room again, new pods are made, and a start sets aside anew what was given", async () => {
-  const given = statSync(reserve()).size;
+  const given = statSync(edge.node.layout.reserveFile).size;
   rmSync(join(edge.node.disk, "filler"));
   await edge.kill9();
   edge.start();
-  await eventually(() => expect(statSync(reserve()).size).toBeGreaterThan(given), { timeout: 30_000, interval: 100 });
+  await eventually(() => expect(statSync(edge.node.layout.reserveFile).size).toBeGreaterThan(given), { timeout: 30_000, interval: 100 });
   // Told of for five minutes by a kubelet that has seen it; this one has not.
   await cluster.kubectl("scale", "deployment", "web", "--replicas=3");
   await cluster.kubectl("rollout", "status", "deployment", "web", "--timeout=60s");
+});
+
+test("a server that starts with a full disk serves", async () => {
+  await cluster.kubectl("create", "configmap", "before", "--from-literal=a=b");
+  fillDisk(cluster.server);
+  await cluster.server.kill9();
+  fillDisk(cluster.server);
+  cluster.server.start();
+  await cluster.untilApiReady();
+  await cluster.untilReady();
+  expect((await cluster.kubectl.get("configmap", "before")).data).toEqual({ a: "b" });
+  await cluster.kubectl("create", "configmap", "after", "--from-literal=a=b");
 });

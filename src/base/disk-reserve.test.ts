@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { appendFileSync, existsSync, mkdtempSync, rmSync, statfsSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { logger } from "../../src/base/log.ts";
+import { logger } from "./log.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 

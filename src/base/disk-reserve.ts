@@ -1,8 +1,10 @@
 import { dlopen, FFIType } from "bun:ffi";
 import { closeSync, ftruncateSync, mkdirSync, openSync, statfsSync, statSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Clock } from "../../src/base/clock.ts";
-import type { Logger } from "../../src/base/log.ts";
+import { background } from "./background.ts";
+import type { Clock } from "./clock.ts";
+import type { Component } from "./component.ts";
+import type { Logger } from "./log.ts";
 
 export interface DiskReserveOptions {
   /** On the file system that it is a reserve of. */
@@ -11,7 +13,7 @@ export interface DiskReserveOptions {
   log: Logger;
 }
 
-/** Enough for containerd to take up, or to make anew, all containers of a full node, and for the node to write down what it knows. */
+/** Enough for containerd to take up, or to make anew, all containers of a full node, and for the stores to write down what they must. */
 const mostBytes = 32 * 2 ** 20;
 /** A small disk is not filled with reserves. */
 const mostShare = 0.01;
@@ -22,8 +24,8 @@ const plenty = 4;
 const retryMs = 10 * 60_000;
 
 /**
- * Room that is kept for the node's own start. With a full disk containerd loses sight of containers that run, since it writes their state
- * anew whenever it starts, and can make none; what has filled the disk isn't there yet after a boot, or has got all it could before.
+ * Room that is kept for the start. With a full disk no database can be opened, and containerd loses sight of containers that run, since it writes
+ * their state anew whenever it starts, and can make none. What has filled the disk does not run yet after a boot, or has taken all it could before.
  */
 export class DiskReserve {
   readonly #options: DiskReserveOptions;
@@ -32,7 +34,19 @@ export class DiskReserve {
     this.#options = options;
   }
 
-  /** To be called before anything is started: gives up a part where the disk is full. */
+  /** To be started before anything that writes. */
+  component(): Component {
+    const keeping = background("disk-reserve", (signal) => this.run(signal), { onFailure: (error) => this.#options.log.warn("The disk's reserve is not looked after", { error }) });
+    return {
+      ...keeping,
+      start: (signal) => {
+        this.give();
+        return keeping.start(signal);
+      },
+    };
+  }
+
+  /** Gives up a part where the disk is full. */
   give(): void {
     const { path, log } = this.#options;
     const held = this.#held();
@@ -42,7 +56,7 @@ export class DiskReserve {
       if (availableBytes >= part) return;
       if (held <= part) unlinkSync(path);
       else cut(path, held - part);
-      log.warn("The disk is full: the node starts with a part of the room that was kept for this", { path, availableBytes, givenBytes: Math.min(held, part), leftBytes: Math.max(0, held - part) });
+      log.warn("The disk is full: Skiff starts with a part of the room that was kept for this", { path, availableBytes, givenBytes: Math.min(held, part), leftBytes: Math.max(0, held - part) });
     } catch (error) {
       log.warn("The disk's reserve can't be used", { path, error });
     }
