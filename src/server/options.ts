@@ -1,3 +1,4 @@
+import { backupSettings, type BackupOptions } from "./backup/options.ts";
 import { datastoreSettings, type DatastoreOptions } from "./datastore/options.ts";
 import { auditSettings, type AuditOptions } from "./audit-options.ts";
 import { protectionSettings, type ProtectionOptions } from "./protection-options.ts";
@@ -20,7 +21,7 @@ export interface Setting {
   defaultText?: string;
   placeholder?: string;
   description: string;
-  group: "Audit" | "Cluster" | "Datastore" | "Identity" | "Listening" | "Files" | "Node" | "Protection" | "Runtime" | "Logging";
+  group: "Audit" | "Backup" | "Cluster" | "Datastore" | "Identity" | "Listening" | "Files" | "Node" | "Protection" | "Runtime" | "Logging";
 }
 
 export const serverSettings = [
@@ -40,6 +41,7 @@ export const serverSettings = [
   { name: "ingress-http-port", type: "number", default: 80, placeholder: "port", group: "Cluster", description: "Port of this machine for Ingresses" },
   { name: "ingress-https-port", type: "number", default: 443, placeholder: "port", group: "Cluster", description: "Port of this machine for Ingresses over TLS" },
   ...datastoreSettings,
+  ...backupSettings,
   ...featureGateSettings,
   ...schedulerSettings,
   ...identitySettings,
@@ -75,6 +77,7 @@ export interface ServerOptions extends NodeOptions, NetworkOptions {
   identity: IdentityOptions;
   audit?: AuditOptions;
   datastore: DatastoreOptions;
+  backup: BackupOptions;
   protection: ProtectionOptions;
   scheduler?: ParsedConfiguration;
   disableAgent: boolean;

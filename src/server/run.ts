@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { schedule } from "node-cron";
 import { createAgent, NodeAddresses } from "../../agents/agent.ts";
 import { ingressController } from "../../agents/ingress/routes.ts";
+import type { Schedule } from "../apis/batch/cron-schedule.ts";
 import { leases } from "../apis/coordination/lease.ts";
 import { nodes } from "../apis/core/node.ts";
 import { secrets } from "../apis/core/secret.ts";
@@ -41,6 +42,7 @@ import { createSchedulerMetrics } from "../scheduler/scheduler-metrics.ts";
 import { createScheduler } from "../scheduler/scheduler.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { removeIfExists, writeFileAtomic } from "../base/files.ts";
+import { sentenceOf } from "./datastore/recovery.ts";
 import { guardKubelet } from "./kubelet-access.ts";
 import { hostAddresses, urlHost } from "./host.ts";
 import { apiServerIdOf, identityLease } from "./identity-lease.ts";
@@ -65,7 +67,10 @@ import { NodeTunnels } from "./tunnel/tunnels.ts";
 import { guardAdmin } from "./admin-access.ts";
 import { createBackup } from "./backup/backup.ts";
 import { backupHandler, backupPath } from "./backup/handler.ts";
+import { trustEndpointCa } from "./backup/endpoint-ca.ts";
+import { configuredStores } from "./backup/places.ts";
 import { finishRestore } from "./backup/restore.ts";
+import { runBackupSchedule } from "./backup/schedule.ts";
 import { encryptionHandler, encryptionPath } from "./encryption/handler.ts";
 import { ensureToken, joinSecrets, keepAgentToken } from "./token.ts";
 
@@ -83,6 +88,7 @@ const networkUser = (nodeName: string): UserInfo => ({ name: `system:skiff-netwo
  */
 export async function runServer(options: ServerOptions): Promise<void> {
   const layout = layoutOf(options.dataDir);
+  trustEndpointCa(options.backup.s3.endpointCa);
   finishRestore(layout);
   prepareDataDir(layout);
   await runProcess("server", ({ stopping, fail }) => {
@@ -133,8 +139,9 @@ class Server {
     const reserve = new DiskReserve({ path: this.layout.reserveFile, clock: this.#clock, log });
     const parts: Component[] = [reserve.component(), this.#addresses.component(), this.#controlPlane(), this.#port(), this.#bootstrap(), this.#followAddresses(), ...this.#identity(), this.#renewal()];
     parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#loop("scheduler", (signal) => this.#runScheduler(signal)), this.#loop("controllers", (signal) => this.#runControllers(signal)), this.#loop("manifests", (signal) => this.#runManifests(signal)));
-    parts.push(this.#loop("encryption", (signal) => this.#plane.encryption.run(signal)));
+    parts.push(this.#loop("encryption", (signal) => this.#plane.datastore.encryption.run(signal)), this.#loop("snapshots", async (signal) => this.#plane.datastore.snapshots?.run(signal)), this.#tellRecovery());
     parts.push(this.#loop("node-passwords", (signal) => ownNodePasswords({ client: this.#plane.clientAs(admin), informers: this.#plane.informers }, signal)));
+    if (this.options.backup.schedule) parts.push(this.#backups(this.options.backup.schedule));
     if (!this.options.disableAgent) parts.push(this.#loop("node-role", (signal) => labelServerNode({ client: this.#plane.clientAs(admin), informers: this.#plane.informers, nodeName: this.options.nodeName }, signal)), this.#agent());
     if (this.#servesIngresses) parts.push(this.#loop("ingress", (signal) => runIngress({ plane: this.#plane, options: this.options, layout: this.layout, user: admin, issuer: this.#pki.serverCa, clock: this.#clock }, signal)));
     parts.push(this.#loop("idle-memory", (signal) => returnIdleMemory({ clock: this.#clock }, signal)));
@@ -242,13 +249,32 @@ class Server {
       client: clientAs(admin), nodes: informers.informer(nodes).lister, secrets: informers.informer(secrets).lister, joinSecrets: () => joinSecrets(options.dataDir),
       serverCa: this.#pki.serverCa, clientCa: this.#pki.clientCa, ready: () => this.#bootstrapped, reservedNames: () => this.#pkiOptions().servingNames,
       cluster: { clusterCidrs, serviceCidrs, clusterDns, clusterDomain }, servers: () => serverUrls(informers.informer(endpointslices).lister), now: () => Math.max(this.#clock.now(), builtAt),
-      routes: { [connectPath]: this.#tunnels!.handler, [encryptionPath]: guardAdmin(encryptionHandler(this.#plane.encryption), this.#plane), [backupPath]: guardAdmin(backupHandler(() => this.#backup()), this.#plane), ...downloads({ directory: this.layout.staticDir, executable: ownExecutable() }) },
+      routes: { [connectPath]: this.#tunnels!.handler, [encryptionPath]: guardAdmin(encryptionHandler(this.#plane.datastore.encryption), this.#plane), [backupPath]: guardAdmin(backupHandler(() => this.#backup()), this.#plane), ...downloads({ directory: this.layout.staticDir, executable: ownExecutable() }) },
+    };
+  }
+
+  /** An Event beside the log, for those who look with kubectl. */
+  #tellRecovery(): Component {
+    return {
+      name: "recovery",
+      start: async () => {
+        const { recovery } = this.#plane.datastore;
+        if (recovery) this.#plane.recorder("datastore", admin).event({ apiVersion: "v1", kind: "Namespace", name: "kube-system", namespace: "kube-system" }, "Warning", "DatabaseRestored", sentenceOf(recovery));
+      },
     };
   }
 
   #backup(): ReturnType<typeof createBackup> {
     const { dataDir, configFile, nodeName } = this.options;
-    return createBackup({ dataDir, configFile, nodeName, version: gitVersion, now: () => this.#clock.now(), writeState: this.#plane.writeState });
+    return createBackup({ dataDir, configFile, nodeName, version: gitVersion, now: () => this.#clock.now(), writeState: this.#plane.datastore.writeState });
+  }
+
+  #backups(schedule: Schedule): Component {
+    const { nodeName, disableAgent, backup } = this.options;
+    const about = disableAgent ? { apiVersion: "v1", kind: "Namespace", name: "kube-system", namespace: "kube-system" } : { apiVersion: "v1", kind: "Node", name: nodeName, uid: nodeName };
+    return this.#loop("backups", (signal) => runBackupSchedule({
+      ...backup, schedule, stores: configuredStores(backup), nodeName, create: () => this.#backup(), recorder: this.#plane.recorder("backup", admin), about, metrics: this.#metrics, clock: this.#clock,
+    }, signal));
   }
 
   /** What this API server says of itself, before controllers look at it and until they have stopped. */
