@@ -2,10 +2,11 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { eventually } from "../../../test/support/eventually.ts";
 import { parseLogLine } from "./cri-log.ts";
 import { parseLogOptions, type LogOptions } from "./log-options.ts";
 import { readLogs } from "./read-logs.ts";
-import { rotateLog } from "./rotation.ts";
+import { rotateLog, RotationPace } from "./rotation.ts";
 import { tailOffset } from "./tail.ts";
 
 let directory: string;
@@ -71,13 +72,35 @@ test("following goes over to the new file when the log is rotated, and ends with
   expect(output).toBe("one\ntwo\nthree\nfour\n");
 });
 
+test("what the runtime writes to the old file until it has the new one is not lost, nor what a container that ended wrote to the new one", async () => {
+  writeFileSync(path, line(1, "one"));
+  let ended = false;
+  const reading = read({ follow: true }, () => ended, async (seen) => {
+    await eventually(() => expect(seen()).toContain("one"));
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, "");
+    appendFileSync(`${path}.1`, line(2, "two"));
+    await eventually(() => expect(seen()).toContain("two"));
+    appendFileSync(`${path}.1`, line(3, "three"));
+    writeFileSync(path, line(4, "four"));
+    ended = true;
+  });
+  expect(await reading).toBe("one\ntwo\nthree\nfour\n");
+});
+
+test("logs are looked at more often while one grows fast", () => {
+  const pace = new RotationPace({ maxBytes: 1000, maxFiles: 2 }, { regularMs: 10_000, leastMs: 1000 }, 0);
+  const next = (now: number, size: number, rotated = false): number => pace.next(new Map([["a", { size, rotated }], ["quiet", { size: 10, rotated: false }]]), now);
+  expect([next(10_000, 100), next(20_000, 600), next(28_000, 1000, true), next(38_000, 5000, true), next(40_000, 900), next(41_000, 1350, true)]).toEqual([10_000, 8000, 10_000, 2000, 1000, 2222]);
+});
+
 test("a large log is moved aside, the runtime told, the oldest deleted", async () => {
   for (let round = 0; round < 4; round++) {
     writeFileSync(path, "x".repeat(100));
-    expect(await rotateLog(path, { maxBytes: 100, maxFiles: 3 }, round * 1000, async () => writeFileSync(path, ""))).toBe(true);
+    expect(await rotateLog(path, { maxBytes: 100, maxFiles: 3 }, round * 1000, async () => writeFileSync(path, ""))).toEqual({ size: 100, rotated: true });
   }
   expect(readdirSync(directory).sort()).toEqual(["0.log", "0.log.19700101-000002", "0.log.19700101-000003"]);
-  expect(await rotateLog(path, { maxBytes: 100, maxFiles: 3 }, 9000, async () => {})).toBe(false);
+  expect(await rotateLog(path, { maxBytes: 100, maxFiles: 3 }, 9000, async () => {})).toEqual({ size: 0, rotated: false });
 });
 
 test("a runtime that cannot reopen keeps its file", async () => {

@@ -26,15 +26,20 @@ export async function readLogs(path: string, options: LogOptions, sink: LogSink,
       // Asked before reading, so that what was written before the end is read after it.
       const last = changes === undefined || (await finished());
       if (file !== undefined) position = await drain(file, position, output, signal);
-      if (output.full || last) break;
-      if (file === undefined || rotated(path, file)) {
-        if (file !== undefined) closeSync(file);
+      if (output.full || changes === undefined) break;
+      if (file === undefined || replaced(path, file)) {
+        // The runtime wrote to the old file until it had the new one.
+        if (file !== undefined) {
+          await drain(file, position, output, signal);
+          closeSync(file);
+        }
         file = open(path);
         position = 0;
         output.restart();
         if (file !== undefined) continue;
       }
-      await changes!.next();
+      if (last) break;
+      await changes.next();
     }
   } finally {
     if (file !== undefined) closeSync(file);
@@ -104,10 +109,10 @@ function open(path: string): number | undefined {
   }
 }
 
-/** The name now belongs to another file, or the file was cut short. */
-function rotated(path: string, file: number): boolean {
+/** The name now belongs to another file, and that one is in use. */
+function replaced(path: string, file: number): boolean {
   const named = statSync(path, { throwIfNoEntry: false });
-  return named !== undefined && named.ino !== fstatSync(file).ino;
+  return named !== undefined && named.size > 0 && named.ino !== fstatSync(file).ino;
 }
 
 /** How long to wait at most before looking again; an end of the container changes no file. */
