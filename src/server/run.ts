@@ -63,6 +63,7 @@ import { type ClusterPki, ensurePki, frontProxyName, signerOf } from "./pki/clus
 import { openPort } from "./ports.ts";
 import { runProcess } from "./run-process.ts";
 import { createHeartbeats } from "./tunnel/heartbeats.ts";
+import { createReachability } from "./tunnel/reachability.ts";
 import { NodeTunnels } from "./tunnel/tunnels.ts";
 import { guardAdmin } from "./admin-access.ts";
 import { createBackup } from "./backup/backup.ts";
@@ -171,9 +172,10 @@ class Server {
           onFatal: (error) => this.fail("the database can't be used any more", error),
         });
         this.#kubeletPorts = kubeletPorts({ nodes: this.#plane.informers.informer(nodes).lister, serverCa: this.#pki.serverCa.certificate, client: () => this.#pki.kubeletClient });
-        const { handler, clientAs, informers } = this.#plane;
+        const { handler, clientAs, informers, recorder } = this.#plane;
+        const onConnected = createReachability({ nodes: informers.informer(nodes).lister, recorder: recorder("node-tunnel", admin), clock: this.#clock });
         const heartbeats = createHeartbeats({ clientAs: (name) => clientAs(nodeUser(name)), nodes: informers.informer(nodes).lister, leases: informers.informer(leases).lister, clock: this.#clock });
-        this.#tunnels = new NodeTunnels({ api: handler, clock: this.#clock, onHeartbeat: heartbeats, otherwise: (name) => this.#kubeletPorts?.connect(name) });
+        this.#tunnels = new NodeTunnels({ api: handler, clock: this.#clock, onHeartbeat: heartbeats, onConnected, otherwise: (name) => this.#kubeletPorts?.connect(name) });
       },
       stop: async () => {
         this.#kubeletPorts?.close();

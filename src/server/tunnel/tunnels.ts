@@ -19,6 +19,8 @@ export interface NodeTunnelsOptions {
   clock: Clock;
   /** A node's kubelet is alive, and all is as it last reported. */
   onHeartbeat(nodeName: string): void;
+  /** A node has connected from this address, and has its API here. */
+  onConnected?(nodeName: string, remoteAddress: string): void;
   /** Another way to a node's kubelet, for nodes without a tunnel. */
   otherwise?(nodeName: string): HttpHandler | undefined;
 }
@@ -112,7 +114,7 @@ export class NodeTunnels implements NodeConnector {
   }
 
   async #accept(nodeName: string, request: HttpRequest, socket: WebSocketConnection): Promise<void> {
-    const { clock, onHeartbeat } = this.options;
+    const { clock, onHeartbeat } = this.options, isBeside = request.headers[purposeField] === beside;
     const life: LifeSigns = new LifeSigns({ clock, ask: () => session.ping(PingFlag.Answer) });
     const session: TunnelSession = new TunnelSession(socket, {
       side: "server", mostStreams, mostBufferedBytes,
@@ -135,8 +137,9 @@ export class NodeTunnels implements NodeConnector {
     this.#arrived.resolve();
     this.#arrived = Promise.withResolvers();
     log.info("Node connected", { node: nodeName, address: request.remoteAddress });
+    if (!isBeside) this.options.onConnected?.(nodeName, request.remoteAddress);
     before?.session.close(CloseCode.replaced, "the node has connected anew");
-    void watchSilence(session, life, request.headers[purposeField] === beside ? besideRhythm : mainRhythm);
+    void watchSilence(session, life, isBeside ? besideRhythm : mainRhythm);
     const reason = await session.closed;
     if (this.#tunnels.get(nodeName) !== tunnel) return;
     this.#tunnels.delete(nodeName);
