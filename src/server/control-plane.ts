@@ -66,9 +66,7 @@ import { Cacher } from "../storage/cacher/cacher.ts";
 import { runCompaction } from "../storage/compaction.ts";
 import { tokenAuthenticators } from "./identity.ts";
 import type { AuditOptions } from "./audit-options.ts";
-import { openDatastore } from "./datastore/datastore.ts";
-import type { WriteState } from "./backup/backup.ts";
-import type { Encryption } from "./encryption/encryption.ts";
+import { type Datastore, openDatastore } from "./datastore/datastore.ts";
 import { metricsApi } from "./metrics-api/metrics-api.ts";
 import type { ServerOptions } from "./options.ts";
 import { frontProxyName } from "./pki/cluster-pki.ts";
@@ -96,8 +94,7 @@ export interface ControlPlane {
   informers: InformerFactory;
   /** What is served now. */
   kinds: ServedKinds;
-  encryption: Encryption;
-  writeState: WriteState;
+  datastore: Datastore;
   authenticators: readonly Authenticator[];
   authorizer: Authorizer;
   clientAs(user: UserInfo): Client;
@@ -116,7 +113,7 @@ export async function startControlPlane({ options, databaseFile, encryptionFile,
   const log = logger("storage");
   const closing = new AbortController();
   const stopping = AbortSignal.any([serverStopping, closing.signal]);
-  const { storage, encryption, writeState } = await openDatastore({ options: options.datastore, databaseFile, encryptionFile, clock, onFatal });
+  const datastore = await openDatastore({ options: options.datastore, databaseFile, encryptionFile, clock, onFatal }), { storage } = datastore;
   const cacher = new Cacher({ storage, onFatal });
   await cacher.start();
   const compaction = runCompaction({ storage, clock, failed: (error) => log.warn("history could not be compacted", { error }) }, stopping);
@@ -191,7 +188,7 @@ export async function startControlPlane({ options, databaseFile, encryptionFile,
   });
 
   return {
-    handler, informers, kinds: registry.resources, encryption, writeState, authenticators, authorizer, clientAs, extensionApisAs: (user) => aggregator.extensionApis(authorizer, user), issueLegacyToken: tokens.issueLegacy,
+    handler, informers, kinds: registry.resources, datastore, authenticators, authorizer, clientAs, extensionApisAs: (user) => aggregator.extensionApis(authorizer, user), issueLegacyToken: tokens.issueLegacy,
     recorder: (component, user, host) => createEventRecorder({ client: clientAs(user), events, component, clock, ...(host ? { host } : {}) }, stopping),
     runAggregator: (signal) => aggregator.run(clientAs(apiServerUser), createEventRecorder({ client: clientAs(apiServerUser), events, component: "apiserver", clock }, stopping), signal),
     markReady() {

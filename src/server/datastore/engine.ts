@@ -1,15 +1,44 @@
-import type { Storage, StorageError } from "../../storage/storage.ts";
-import { SqliteStorage } from "../../storage/sqlite/sqlite-storage.ts";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Clock } from "../../base/clock.ts";
+import { logger } from "../../base/log.ts";
+import { gitVersion } from "../../base/version.ts";
+import { EtcdStorage } from "../../storage/etcd/etcd-storage.ts";
+import { StorageError, type Storage } from "../../storage/storage.ts";
 import type { DatastoreOptions } from "./options.ts";
+import { openOrRecover, type Recovery, sentenceOf } from "./recovery.ts";
+import { Snapshots } from "./snapshots.ts";
+
+const log = logger("datastore");
 
 export interface EngineDependencies {
   options: DatastoreOptions;
   databaseFile: string;
+  clock: Clock;
   /** Hears that nothing can be written any more. */
   onFatal: (error: StorageError) => void;
 }
 
-/** Opens what keeps the cluster's state. Throws a `StorageError` whose message says what to do: nothing has been changed then. */
-export function openEngine({ options: { maxBytes }, databaseFile, onFatal }: EngineDependencies): Promise<Storage> {
-  return SqliteStorage.open({ path: databaseFile, maxBytes, onFatal });
+/** What keeps the cluster's state, and looks after that by itself. */
+export interface Engine {
+  storage: Storage;
+  /** Of engines whose data lies here alone. */
+  snapshots?: Snapshots;
+  /** What was found damaged at this start, and mended. */
+  recovery?: Recovery;
+}
+
+/** Throws a `StorageError` whose message says what to do: nothing has been changed then. */
+export async function openEngine({ options: { etcd, maxBytes }, databaseFile, clock, onFatal }: EngineDependencies): Promise<Engine> {
+  if (etcd) return { storage: await EtcdStorage.open({ ...etcd, clock, onFatal, beforeNew: () => mustNotHoldCluster(databaseFile) }) };
+  const directory = join(dirname(databaseFile), "snapshots");
+  const { storage, recovery } = await openOrRecover({ path: databaseFile, maxBytes, onFatal, snapshotsDirectory: directory, now: clock.now() });
+  if (recovery) log.error(sentenceOf(recovery), { damage: recovery.damage, passedOver: recovery.passedOver });
+  return { storage, snapshots: new Snapshots({ directory, storage, clock, by: gitVersion }), ...(recovery ? { recovery } : {}) };
+}
+
+/** Who adds --datastore-endpoint to a cluster that lives in a file would find it empty. */
+function mustNotHoldCluster(databaseFile: string): void {
+  if (!existsSync(databaseFile)) return;
+  throw new StorageError("io", `etcd is empty, and this server's cluster is in ${databaseFile}: move it with "skiff datastore migrate", or move that file away to begin anew`);
 }

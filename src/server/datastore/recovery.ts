@@ -16,6 +16,10 @@ export interface Recovery {
   passedOver: string[];
 }
 
+/** For the administrator: what was lost, from when. */
+export const sentenceOf = ({ setAside, snapshot: { at, revision } }: Recovery): string =>
+  `The database was damaged and has been replaced by its snapshot of ${new Date(at).toISOString()} (resourceVersion ${revision}): what was written after that is lost. The damaged files are kept in ${setAside}`;
+
 export interface Recovered {
   storage: SqliteStorage;
   recovery?: Recovery;
