@@ -6,6 +6,7 @@ import type { PodWorker } from "../pod/pod-worker.ts";
 import { currentSandbox, latestContainer, type RuntimePod } from "../runtime/runtime-status.ts";
 import type { Streaming } from "../streaming/streaming.ts";
 import { serveLogs } from "./container-logs.ts";
+import { serveSystemLogs } from "./system-logs.ts";
 import { statsRoutes, type StatsRoutesOptions } from "./stats-routes.ts";
 
 export interface KubeletHandlerOptions {
@@ -20,11 +21,13 @@ export interface KubeletHandlerOptions {
   stats: StatsRoutesOptions;
 }
 
+const systemLogDirectory = "/var/log";
+
 type Route = (request: HttpRequest, response: HttpResponse, path: readonly string[], query: URLSearchParams) => void | Promise<void>;
 
 /**
  * The kubelet's own API, as the API server speaks it: `/containerLogs/<namespace>/<pod>/<container>`, `/exec/…`, `/attach/…`, `/portForward/<namespace>/<pod>`, `/pods`, `/runningpods/`, `/stats/summary`,
- * `/metrics…`, `/healthz`.
+ * `/metrics…`, `/healthz`, `/logs/…`.
  * It trusts its caller: whoever puts it on a network checks first who is asking.
  */
 export function kubeletHandler(options: KubeletHandlerOptions): HttpHandler {
@@ -51,6 +54,7 @@ export function kubeletHandler(options: KubeletHandlerOptions): HttpHandler {
       const { worker, container } = target(path);
       return serveLogs(request, response, { worker, container, query, now: options.now(), read: () => options.read(worker.uid) });
     },
+    logs: (request, response, path) => serveSystemLogs(request, response, systemLogDirectory, path),
     exec: async (request, response, path, query) => {
       const command = query.getAll("command");
       if (command.length === 0) throw badRequest("you must specify at least one argument for the command");
