@@ -1,0 +1,77 @@
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ApiConnection, credentialsOf, type Credentials } from "../bench/api-connection.ts";
+import { eventually } from "../support/eventually.ts";
+
+/** `skiff server --disable-agent` with its data on some disk; started, killed and started again. */
+export class CrashServer {
+  readonly #directory = mkdtempSync(join(tmpdir(), "skiff-crash-"));
+  readonly #kubeconfig = join(this.#directory, "admin.yaml");
+  readonly #logFile = join(this.#directory, "skiff.log");
+  #child: Bun.Subprocess | undefined;
+
+  constructor(private readonly options: { executable: string; dataDir: string; flags?: readonly string[] }) {}
+
+  /** Starts it, without waiting for anything. */
+  spawn(): void {
+    rmSync(this.#kubeconfig, { force: true });
+    const log = openSync(this.#logFile, "a");
+    const { executable, dataDir, flags = [] } = this.options;
+    this.#child = Bun.spawn([executable, "server", "--config", "/dev/null", "--disable-agent", "--data-dir", dataDir, "--write-kubeconfig", this.#kubeconfig, "--https-listen-port", "0", "--bind-address", "127.0.0.1", ...flags], { stdin: "ignore", stdout: log, stderr: log, env: process.env });
+    closeSync(log);
+  }
+
+  /** Resolves when it answers. Throws with the end of its log when it doesn't. */
+  async ready(): Promise<Credentials> {
+    const child = this.#child!;
+    try {
+      return await eventually(async () => {
+        if (child.exitCode !== null) return undefined;
+        if (!existsSync(this.#kubeconfig)) throw new Error("it has written no kubeconfig");
+        const credentials = credentialsOf(this.#kubeconfig), connection = await ApiConnection.open(credentials);
+        const { status } = await connection.request("GET", "/readyz").finally(() => connection.close());
+        if (status !== 200) throw new Error(`/readyz answers ${status}`);
+        return credentials;
+      }, { timeout: 30_000 }).then((credentials) => {
+        if (!credentials) throw new Error(`it ended with exit code ${child.exitCode}`);
+        return credentials;
+      });
+    } catch (error) {
+      throw new Error(`the server did not start: ${(error as Error).message}\n${this.log(30)}`, { cause: error });
+    }
+  }
+
+  async start(): Promise<Credentials> {
+    this.spawn();
+    return this.ready();
+  }
+
+  get pid(): number {
+    return this.#child!.pid;
+  }
+
+  async kill(): Promise<void> {
+    this.#child?.kill("SIGKILL");
+    await this.#child?.exited;
+  }
+
+  /** As the init system does; killed when it takes longer than 20 s. Returns the exit code. */
+  async stop(): Promise<number> {
+    const child = this.#child!, timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
+    child.kill("SIGTERM");
+    const code = await child.exited;
+    clearTimeout(timer);
+    return code;
+  }
+
+  /** The last lines it has written. */
+  log(lines: number): string {
+    return existsSync(this.#logFile) ? readFileSync(this.#logFile, "utf8").trimEnd().split("\n").slice(-lines).join("\n") : "";
+  }
+
+  async dispose(): Promise<void> {
+    await this.kill();
+    rmSync(this.#directory, { recursive: true });
+  }
+}
