@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { cloneJson } from "../apimachinery/clone.ts";
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import type { AnyResource } from "../apimachinery/resource.ts";
-import { invalid, methodNotAllowed, notFound } from "../apimachinery/status.ts";
+import { invalid, methodNotAllowed, notFound, StatusError } from "../apimachinery/status.ts";
 import type { Scale } from "../apis/generated/autoscaling/v1.ts";
 import type { Clock } from "../base/clock.ts";
 import type { ObjectKey } from "../client/client.ts";
@@ -84,7 +84,8 @@ export function createRegistry({ cacher, cards, admission, clock, hooks = {}, re
     },
     create: async (context, card, namespace, object, options) => {
       const review = answered[`${card.resource}.${card.group}`];
-      return review ? review(context, reviewed(card, namespace, object), options) as never : createObject(machinery, context, card, namespace, object, options);
+      if (review) return review(context, reviewed(card, namespace, object), options) as never;
+      return onWhatIsNewest(cacher, object, (own) => createObject(machinery, context, card, namespace, own, options));
     },
     update: (context, card, key, object, options = {}) => updateObject(machinery, context, card, key, { ...options, change: onceThenCopies(object) }),
     patch: (context, card, key, patch, options) => patchObject(machinery, context, card, key, patch, options),
@@ -120,6 +121,23 @@ export function createRegistry({ cacher, cards, admission, clock, hooks = {}, re
     },
   };
   return registry;
+}
+
+/**
+ * Does it again when it was refused because of something that was not there, such as a namespace, and another server has written since: the
+ * cache may not have shown what this client has just made there.
+ */
+async function onWhatIsNewest<T extends KubeObject, R>(cacher: Cacher, object: T, attempt: (object: T) => Promise<R>): Promise<R> {
+  if (!cacher.shared) return attempt(object);
+  const original = cloneJson(object), before = cacher.revision;
+  try {
+    return await attempt(object);
+  } catch (error) {
+    if (!(error instanceof StatusError) || (error.code !== 404 && error.code !== 403)) throw error;
+    await cacher.upToDate();
+    if (cacher.revision === before) throw error;
+    return attempt(original);
+  }
 }
 
 /** A review request, checked as an object to be created would be. */

@@ -29,11 +29,11 @@ export async function deleteObject<T extends KubeObject>(machinery: Machinery, c
   validateDeleteOptions(options);
   for (;;) {
     const entry = await machinery.store.mustGet(card, key);
-    checkDeletePreconditions(card, entry.object as Frozen<KubeObject>, options);
     try {
+      checkDeletePreconditions(card, entry.object as Frozen<KubeObject>, options);
       return await deleteOnce(machinery, context, card, key, entry, options);
     } catch (error) {
-      if (!lostRace(machinery, card, key, entry as Entry, error)) throw error;
+      if (!(await lostRace(machinery, card, key, entry as Entry, error))) throw error;
     }
   }
 }

@@ -52,6 +52,12 @@ export function parseRevision(text: string | undefined): number {
   return revision;
 }
 
+/** Waits until the cache can answer for a resourceVersion: none asks for what is newest, 0 takes what there is. */
+export async function freshEnough(cacher: Cacher, resourceVersion: string | undefined, signal?: AbortSignal): Promise<void> {
+  if (resourceVersion) await atLeast(cacher, parseRevision(resourceVersion), signal);
+  else await cacher.upToDate();
+}
+
 /** As long as Kubernetes' watch cache waits for a resourceVersion that it has not seen yet. */
 const freshnessWaitMs = 3000;
 

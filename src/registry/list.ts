@@ -5,14 +5,14 @@ import type { ListOptions, ObjectKey, ObjectList } from "../client/client.ts";
 import type { Cacher, Entry } from "../storage/cacher/cacher.ts";
 import { StorageError } from "../storage/storage.ts";
 import { decodeContinue, encodeContinue } from "./continue-token.ts";
-import { atLeast, parseRevision, validateListOptions } from "./list-options.ts";
+import { freshEnough, parseRevision, validateListOptions } from "./list-options.ts";
 import { parseSelection, type Selection } from "./selection.ts";
 import { prefixOf, storageKey, tooOldToList } from "./store.ts";
 import { servedEntries, servedEntry } from "./stored-form.ts";
 
 /** GET of one object; a resourceVersion asks for a state at least that new. */
 export async function getObject<T extends KubeObject>(cacher: Cacher, card: ResourceCard<T>, key: ObjectKey, { resourceVersion }: { resourceVersion?: string } = {}): Promise<Frozen<T>> {
-  await atLeast(cacher, parseRevision(resourceVersion));
+  await freshEnough(cacher, resourceVersion);
   const entry = await servedEntry(card, cacher.get(storageKey(card, key)));
   if (!entry) throw notFound(card, key.name);
   return entry.object;
@@ -35,7 +35,7 @@ export async function listObjects<T extends KubeObject>(cacher: Cacher, card: Re
   const reading: Reading<T> = { card, prefix, selection: parseSelection(card, options), limit: options.limit ?? 0 };
   const revision = parseRevision(options.resourceVersion);
   if (options.continue) return nextPage(cacher, reading, options.continue, revision);
-  await atLeast(cacher, revision);
+  await freshEnough(cacher, options.resourceVersion);
   const exact = options.resourceVersionMatch === "Exact" || (!options.resourceVersionMatch && reading.limit > 0 && revision > 0);
   if (!exact || revision === cacher.revision) return readNow(cacher, reading, options.namespace);
   return readPast(cacher, reading, revision, () => expired(tooOldToList));

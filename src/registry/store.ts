@@ -26,7 +26,9 @@ export const storageKey = (card: Stored, { namespace, name }: ObjectKey): string
 export interface Store {
   readonly cacher: Cacher;
   get<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey): MaybePromise<Entry<T> | undefined>;
-  /** As `get`, but throws 404. */
+  /** As `get`, but what isn't there may have been made by another server a moment ago. */
+  look<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey): Promise<Entry<T> | undefined>;
+  /** As `look`, but throws 404. */
   mustGet<T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey): Promise<Entry<T>>;
   /** The object's newest revision, undefined when there is none. */
   revisionOf(card: AnyResource, key: ObjectKey): number | undefined;
@@ -43,11 +45,18 @@ export function createStore(cacher: Cacher): Store {
   const get = <T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey): MaybePromise<Entry<T> | undefined> => servedEntry(card, cacher.get(storageKey(card, key)));
   const written = async <T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey, result: Promise<Entry>): Promise<Frozen<T>> =>
     (await servedEntry(card, await translated(card, key, result)))!.object;
+  const look = async <T extends KubeObject>(card: ResourceCard<T>, key: ObjectKey): Promise<Entry<T> | undefined> => {
+    const known = await get(card, key);
+    if (known || !cacher.shared) return known;
+    await cacher.upToDate();
+    return get(card, key);
+  };
   return {
     cacher,
     get,
+    look,
     async mustGet(card, key) {
-      const entry = await get(card, key);
+      const entry = await look(card, key);
       if (!entry) throw notFound(card, key.name);
       return entry;
     },

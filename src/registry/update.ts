@@ -49,19 +49,23 @@ export interface Updated<T extends KubeObject> {
  */
 export async function updateObject<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, key: ObjectKey, request: UpdateRequest<T>): Promise<Updated<T>> {
   for (;;) {
-    const entry = await machinery.store.get(card, key);
+    const entry = await machinery.store.look(card, key);
     if (!entry) return { object: await createMissing(machinery, context, card, key, request), created: true };
     try {
       return { object: await updateOnce(machinery, context, card, key, entry, request), created: false };
     } catch (error) {
-      if (!lostRace(machinery, card, key, entry as Entry, error)) throw error;
+      if (!(await lostRace(machinery, card, key, entry as Entry, error))) throw error;
     }
   }
 }
 
-/** Whether a conflict comes of a write that was stored since `entry` was read. */
-export const lostRace = ({ store }: Machinery, card: AnyResource, key: ObjectKey, entry: Entry, error: unknown): boolean =>
-  isConflict(error) && store.revisionOf(card, key) !== entry.revision;
+/** Whether a conflict comes of a write that was stored since `entry` was read, by another server perhaps. */
+export async function lostRace({ store }: Machinery, card: AnyResource, key: ObjectKey, entry: Entry, error: unknown): Promise<boolean> {
+  if (!isConflict(error)) return false;
+  if (store.revisionOf(card, key) !== entry.revision) return true;
+  await store.cacher.upToDate();
+  return store.revisionOf(card, key) !== entry.revision;
+}
 
 async function createMissing<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, key: ObjectKey, request: UpdateRequest<T>): Promise<Frozen<T>> {
   if (request.mustExist) throw notFound(card, key.name);

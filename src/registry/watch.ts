@@ -3,7 +3,7 @@ import type { ResourceCard } from "../apimachinery/resource.ts";
 import type { WatchEvent, WatchOptions } from "../client/client.ts";
 import type { CacheEvent, Cacher, Entry } from "../storage/cacher/cacher.ts";
 import { bookmarkOf, type Bookmarks } from "./bookmarks.ts";
-import { atLeast, parseRevision, validateWatchOptions, withWatchDefaults } from "./list-options.ts";
+import { freshEnough, parseRevision, validateWatchOptions, withWatchDefaults } from "./list-options.ts";
 import { parseSelection, type Selection } from "./selection.ts";
 import { prefixOf, translate } from "./store.ts";
 import { servedEntries, servedEvents, type MaybePromise } from "./stored-form.ts";
@@ -17,8 +17,8 @@ export async function watchObjects<T extends KubeObject>({ cacher, bookmarks }: 
   const prefix = prefixOf(card, options.namespace);
   const selection = parseSelection(card, options);
   const asked = parseRevision(options.resourceVersion);
-  if (asked > cacher.revision) {
-    await atLeast(cacher, asked, signal).catch((error: unknown) => {
+  if (asked > cacher.revision || (cacher.shared && !options.resourceVersion)) {
+    await freshEnough(cacher, options.resourceVersion, signal).catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });
   }

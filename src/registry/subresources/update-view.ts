@@ -15,7 +15,7 @@ export async function updateView<T extends KubeObject>(machinery: Machinery, car
     try {
       return await machinery.store.update(card, key, entry.revision, object);
     } catch (error) {
-      if (!lostRace(machinery, card, key, entry as Entry, error)) throw error;
+      if (!(await lostRace(machinery, card, key, entry as Entry, error))) throw error;
     }
   }
 }

@@ -1,10 +1,12 @@
 import type { Frozen, KubeObject } from "../../apimachinery/meta.ts";
 import { logger } from "../../base/log.ts";
+import { systemClock, type Clock } from "../../base/clock.ts";
 import { youngGarbage } from "../../base/young-garbage.ts";
-import { StorageError, type Storage, type StorageEvent, type WriteOptions } from "../storage.ts";
+import { StorageError, type Listed, type Storage, type StorageEvent, type WriteOptions } from "../storage.ts";
 import { Watchers } from "../watchers.ts";
 import { decode, deletedAt, encode } from "./codec.ts";
 import type { CacheEvent, Entry, EntryHandler, Page } from "./entry.ts";
+import { Freshness } from "./freshness.ts";
 import { ResourceSet, resourceOf } from "./resource-set.ts";
 import { createSharing } from "./sharing.ts";
 import { EventWindow } from "./window.ts";
@@ -37,31 +39,47 @@ export class Cacher {
   #written = new WeakMap<Uint8Array, Written>();
   #stop = new AbortController();
   #following: Promise<void> | undefined;
+  #freshness: Freshness | undefined;
 
-  constructor({ storage, onFatal = () => {}, windowSize = 512 }: CacherDependencies) {
+  constructor({ storage, onFatal = () => {}, windowSize = 512, clock = systemClock }: CacherDependencies) {
     this.#storage = storage;
     this.#onFatal = onFatal;
     this.#windowSize = windowSize;
     this.#window = new EventWindow(windowSize, 0);
+    if (storage.latest) this.#freshness = new Freshness({ latest: () => storage.latest!(), reached: (revision, signal) => this.reached(revision, signal), clock, closed: this.#stop.signal });
   }
 
   /** Loads everything and follows the storage from there. Resolves when all is loaded. */
   async start(): Promise<void> {
-    let after = "", revision: number | undefined;
-    for (;;) {
-      const page = await this.#storage.list(root, { limit: loadPage, after, ...(revision === undefined ? {} : { revision }) });
-      revision = page.revision;
+    let revision = 0;
+    for await (const page of this.#pages()) {
+      ({ revision } = page);
       for (const { key, value, revision: written } of page.items) this.#resource(key).put({ key, object: this.#held(value, written), revision: written });
-      if (!page.more) break;
-      after = page.items.at(-1)!.key;
-      await new Promise((resolve) => setImmediate(resolve));
     }
     this.#revision = revision;
     this.#window = new EventWindow(this.#windowSize, revision);
-    this.#following = this.#storage.watch(root, revision, (events, reached) => this.#apply(events, reached), this.#stop.signal).catch((error: Error) => {
+    this.#following = this.#follow(revision).catch((error: Error) => {
       this.#watchers.fail(error);
       this.#onFatal(error);
     });
+  }
+
+  /** Whether others write to the storage too. */
+  get shared(): boolean {
+    return this.#freshness !== undefined;
+  }
+
+  /** Set while it is not known what is newest, because the storage doesn't tell. */
+  get lost(): boolean {
+    return this.#freshness?.lost ?? false;
+  }
+
+  /**
+   * Resolves when all that was written before now is shown, other servers' writes too. Resolves with false when that can't be known: reads
+   * are of what was known last then.
+   */
+  async upToDate(): Promise<boolean> {
+    return this.#freshness?.settle() ?? true;
   }
 
   /** Ends all watches. The storage stays open. */
@@ -180,6 +198,49 @@ export class Cacher {
     return () => this.#revisionHandlers.delete(own);
   }
 
+  /** All there is, at one revision. */
+  async *#pages(): AsyncGenerator<Listed> {
+    for (let after = "", revision: number | undefined; ;) {
+      const page = await this.#storage.list(root, { limit: loadPage, after, ...(revision === undefined ? {} : { revision }) });
+      yield page;
+      if (!page.more) return;
+      ({ revision } = page);
+      after = page.items.at(-1)!.key;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  async #follow(from: number): Promise<void> {
+    for (let revision = from; ;) {
+      try {
+        return await this.#storage.watch(root, revision, (events, reached) => this.#apply(events, reached), this.#stop.signal);
+      } catch (error) {
+        if (!(error instanceof StorageError) || error.code !== "compacted") throw error;
+        log.warn("The storage could not be followed for longer than it keeps history: loading everything anew", { error });
+        revision = await this.#reload();
+      }
+    }
+  }
+
+  /** What has changed while storage could not be followed is told as if it had happened at once; watches have to begin anew. */
+  async #reload(): Promise<number> {
+    const gone = new Set([...this.#resources.values()].flatMap((resource) => resource.list("").map(({ key }) => key)));
+    const events: StorageEvent[] = [];
+    let revision = 0;
+    for await (const page of this.#pages()) {
+      ({ revision } = page);
+      for (const { key, value, revision: written } of page.items) {
+        gone.delete(key);
+        if (this.get(key)?.revision !== written) events.push({ type: "put", key, revision: written, value });
+      }
+    }
+    for (const key of gone) events.push({ type: "delete", key, revision, value: nothing });
+    this.#watchers.fail(new StorageError("compacted", "what was written while the storage could not be followed is not known one by one"));
+    this.#apply(events.sort((a, b) => a.revision - b.revision), revision);
+    this.#window = new EventWindow(this.#windowSize, revision);
+    return revision;
+  }
+
   #resource(key: string): ResourceSet {
     const name = resourceOf(key);
     let set = this.#resources.get(name);
@@ -254,6 +315,7 @@ export interface CacherDependencies {
   onFatal?: (error: Error) => void;
   /** Recent events kept in memory; older ones are read from storage's history. */
   windowSize?: number;
+  clock?: Clock;
 }
 
 interface Written {
@@ -265,6 +327,7 @@ interface Written {
 const root = "/registry/";
 const loadPage = 500;
 const encoder = new TextEncoder();
+const nothing = new Uint8Array();
 const log = logger("cacher");
 
 /** One handler's failure must not keep the others, or the cache, from going on. */
