@@ -88,6 +88,14 @@ test("what the runtime writes to the old file until it has the new one is not lo
   expect(await reading).toBe("one\ntwo\nthree\nfour\n");
 });
 
+test("without following there is an end, also when the container writes faster than is read", async () => {
+  writeFileSync(path, line(1, "one"));
+  let written = "";
+  const sink = { write: (bytes: Buffer) => { written += bytes.toString(); appendFileSync(path, line(2, "more")); return false; }, drained: () => Promise.resolve() };
+  await readLogs(path, { ...base, tailLines: 1 }, sink, { finished: () => false, signal: AbortSignal.timeout(10_000) });
+  expect(written).toBe("one\n");
+});
+
 test("logs are looked at more often while one grows fast", () => {
   const pace = new RotationPace({ maxBytes: 1000, maxFiles: 2 }, { regularMs: 10_000, leastMs: 1000 }, 0);
   const next = (now: number, size: number, rotated = false): number => pace.next(new Map([["a", { size, rotated }], ["quiet", { size: 10, rotated: false }]]), now);

@@ -10,7 +10,7 @@ export interface LogSink {
   drained(): Promise<void>;
 }
 
-const block = 64 * 1024;
+const block = 64 * 1024, settleMs = 50;
 
 /**
  * Writes the log to `sink`, as far as the options ask; with `follow` goes on until `finished` says that the container has ended and all has been
@@ -25,11 +25,14 @@ export async function readLogs(path: string, options: LogOptions, sink: LogSink,
     while (!signal.aborted && !output.full) {
       // Asked before reading, so that what was written before the end is read after it.
       const last = changes === undefined || (await finished());
-      if (file !== undefined) position = await drain(file, position, output, signal);
+      // Without following there is an end, however fast the container writes.
+      const end = changes === undefined && file !== undefined ? fstatSync(file).size : Infinity;
+      if (file !== undefined) position = await drain(file, position, output, signal, end);
       if (output.full || changes === undefined) break;
       if (file === undefined || replaced(path, file)) {
-        // The runtime wrote to the old file until it had the new one.
+        // The runtime wrote to the old file until it had the new one, and an unfinished line a moment later.
         if (file !== undefined) {
+          await new Promise((resolve) => { setTimeout(resolve, settleMs); });
           await drain(file, position, output, signal);
           closeSync(file);
         }
@@ -47,11 +50,11 @@ export async function readLogs(path: string, options: LogOptions, sink: LogSink,
   }
 }
 
-/** Reads all there is from `position`; returns where it stopped. */
-async function drain(file: number, position: number, output: LogOutput, signal: AbortSignal): Promise<number> {
+/** Reads all there is from `position`, to `end` at most; returns where it stopped. */
+async function drain(file: number, position: number, output: LogOutput, signal: AbortSignal, end = Infinity): Promise<number> {
   const buffer = Buffer.allocUnsafe(block);
   for (let at = position; ; ) {
-    const length = readSync(file, buffer, 0, block, at);
+    const length = readSync(file, buffer, 0, Math.min(block, Math.max(0, end - at)), at);
     if (length === 0 || signal.aborted) return at;
     at += length;
     await output.take(Buffer.from(buffer.subarray(0, length)));
