@@ -6,7 +6,7 @@ export interface LifeSignsOptions {
   ask(): void;
 }
 
-/** Who was heard so lately needs not be asked. Milliseconds. */
+/** Who was heard so lately needs not be asked; and so often is looked, where it matters. Milliseconds. */
 const lately = 1_000;
 /** As long as an answer may take on a thin link that has lost a packet or two. Milliseconds. */
 const answerMs = 4_000;
@@ -31,8 +31,16 @@ export class LifeSigns {
     return this.options.clock.monotonic() - this.#heardAt;
   }
 
-  /** Whether anything was heard just now, or is within four seconds of being asked for. Never rejects. */
-  isThere(): Promise<boolean> {
+  /** Resolves with true once the other end is found not to be there, while `matters`; with false when that is over, at the latest when `signal` aborts. */
+  async isSilent(matters: () => boolean, signal: AbortSignal): Promise<boolean> {
+    while (await this.options.clock.sleep(lately, signal).then(matters, () => false)) {
+      if (!(await this.#isThere())) return matters();
+    }
+    return false;
+  }
+
+  /** Whether anything was heard just now, or is within four seconds of being asked for. */
+  #isThere(): Promise<boolean> {
     if (this.silence < lately) return Promise.resolve(true);
     return (this.#asking ??= this.#ask().finally(() => (this.#asking = undefined)));
   }

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { forbidden, internalError, methodNotAllowed, StatusError, unauthorized } from "../../apimachinery/status.ts";
 import type { NodeConnector } from "../../apiserver/handlers/handler.ts";
 import type { Clock } from "../../base/clock.ts";
-import type { HttpHandler, HttpRequest, HttpResponse, PeerCertificate } from "../../base/http.ts";
+import type { HttpHandler, HttpRequest, PeerCertificate } from "../../base/http.ts";
 import { logger } from "../../base/log.ts";
 import { AgentRole, beside, besideRhythm, CloseCode, mainRhythm, purposeField, type Rhythm, ServerRole, serverIdField } from "../../base/tunnel/connect.ts";
 import { mostMessage, PingFlag, tunnelProtocol } from "../../base/tunnel/frames.ts";
@@ -130,7 +130,7 @@ export class NodeTunnels implements NodeConnector {
         if (flags & PingFlag.Heartbeat) onHeartbeat(nodeName);
       },
     });
-    const tunnel: Tunnel = { session, handler: throughTunnel(nodeName, session, life, ServerRole.kubelet), targets: throughTunnel(nodeName, session, life, ServerRole.targets) };
+    const tunnel: Tunnel = { session, handler: this.#through(nodeName, session, life, ServerRole.kubelet), targets: this.#through(nodeName, session, life, ServerRole.targets) };
     const before = this.#tunnels.get(nodeName);
     this.#tunnels.set(nodeName, tunnel);
     this.#lost.delete(nodeName);
@@ -145,6 +145,24 @@ export class NodeTunnels implements NodeConnector {
     this.#tunnels.delete(nodeName);
     this.#lost.set(nodeName, clock.monotonic());
     log.info("Node disconnected", { node: nodeName, reason });
+  }
+
+  /** The kubelet behind the tunnel; without an answer of it the API server says so, in Kubernetes' words: soon when the whole machine is silent. */
+  #through(nodeName: string, session: TunnelSession, life: LifeSigns, role: number): HttpHandler {
+    const handler = handlerThrough(session, role);
+    return async (request, response) => {
+      const gone = new AbortController(), over = new AbortController();
+      void life.isSilent(() => !response.started, over.signal).then((silent) => silent && gone.abort(internalError(new Error(`error dialing backend: node ${JSON.stringify(nodeName)} does not answer: nothing was heard of it for ${Math.round(life.silence / 1000)} s`))));
+      try {
+        await handler({ ...requestFields(request), signal: AbortSignal.any([request.signal, gone.signal]) }, response);
+      } catch (error) {
+        if (error instanceof StatusError || request.signal.aborted) throw error;
+        if (error instanceof TunnelRequestError) throw internalError(new Error(`error dialing backend: ${error.message}`));
+        throw error;
+      } finally {
+        over.abort();
+      }
+    };
   }
 
   #handlerFor(session: TunnelSession, nodeName: string, role: number, peer: PeerCertificate | undefined): { handler: HttpHandler; peer: PeerCertificate } | undefined {
@@ -201,19 +219,3 @@ function asNobodyElse(api: HttpHandler): HttpHandler {
 const requestFields = (request: HttpRequest): HttpRequest => ({
   method: request.method, url: request.url, headers: request.headers, peer: request.peer, remoteAddress: request.remoteAddress, body: () => request.body(), signal: request.signal,
 });
-
-/** The kubelet behind the tunnel; without an answer of it the API server says so, in Kubernetes' words: soon when the whole machine is silent. */
-function throughTunnel(nodeName: string, session: TunnelSession, life: LifeSigns, role: number): HttpHandler {
-  const handler = handlerThrough(session, role);
-  return async (request: HttpRequest, response: HttpResponse) => {
-    const gone = new AbortController();
-    void life.isThere().then((there) => there || gone.abort(internalError(new Error(`error dialing backend: node ${JSON.stringify(nodeName)} does not answer: nothing was heard of it for ${Math.round(life.silence / 1000)} s`))));
-    try {
-      await handler({ ...requestFields(request), signal: AbortSignal.any([request.signal, gone.signal]) }, response);
-    } catch (error) {
-      if (error instanceof StatusError || request.signal.aborted) throw error;
-      if (error instanceof TunnelRequestError) throw internalError(new Error(`error dialing backend: ${error.message}`));
-      throw error;
-    }
-  };
-}
