@@ -13,6 +13,9 @@ export interface AdminRequest {
   body?: unknown;
 }
 
+/** Nobody listens there. */
+export class ServerAway extends UsageError {}
+
 /** Asks this machine's running server, as its administrator, for one of its own paths. Throws a `UsageError` that says why it couldn't, or wouldn't. */
 export async function adminRequest({ dataDir, kubeconfig, method, path, body }: AdminRequest): Promise<Response> {
   const file = kubeconfig ?? readIfExists(join(dataDir, "server/kubeconfig-path"))?.trim();
@@ -26,7 +29,7 @@ export async function adminRequest({ dataDir, kubeconfig, method, path, body }: 
       tls: { ...(ca ? { ca } : {}), ...(certificate && key ? { cert: certificate, key } : {}) },
     });
   } catch (error) {
-    throw new UsageError(`the server does not answer at ${server} (${(error as Error).message}): it has to run for this`, { cause: error });
+    throw new ServerAway(`the server does not answer at ${server} (${(error as Error).message}): it has to run for this`, { cause: error });
   }
   if (response.ok) return response;
   const status: unknown = await response.json().catch(() => undefined);

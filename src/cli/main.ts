@@ -27,6 +27,8 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   server: async () => (await import("./server.ts")).addServerCommand,
   agent: async () => (await import("./agent.ts")).addAgentCommand,
   kubectl: async () => addKubectlCommand,
+  backup: async () => (await import("./backup.ts")).addBackupCommand,
+  restore: async () => (await import("./restore.ts")).addRestoreCommand,
   status: async () => (await import("./status.ts")).addStatusCommand,
   "secrets-encrypt": async () => (await import("./secrets-encrypt.ts")).addSecretsEncryptCommand,
   token: async () => (await import("./token.ts")).addTokenCommand,

@@ -6,7 +6,7 @@ import { coerce, defaultConfigFile, environmentName, readSettings, UsageError } 
 /** Gives a command all settings of a table as flags; `run` gets their values, read from everywhere, and logs go where they say. */
 export function addSettings(command: Command, settings: readonly Setting[], run: (values: SettingValues) => Promise<void>): void {
   command.addOption(new Option("-c, --config <file>", `settings as "name: value" lines; files in <file>.d/ are read after it`).default(defaultConfigFile).env("SKIFF_CONFIG"));
-  for (const setting of settings) command.addOption(optionOf(setting));
+  addSettingFlags(command, settings);
   command.addHelpText("after", `
 Every setting is also a key of the configuration file (data-dir: /mnt/ssd) and an environment
 variable (${environmentName("data-dir")}). A flag wins over the environment, that over the files.`);
@@ -17,6 +17,10 @@ variable (${environmentName("data-dir")}). A flag wins over the environment, tha
     configureLogging({ level: logLevel(String(values["log-level"])), format: values["log-format"] === "json" ? "json" : "text" });
     await run({ ...values, config: String(flags["config"]) });
   });
+}
+
+export function addSettingFlags(command: Command, settings: readonly Setting[]): void {
+  for (const setting of settings) command.addOption(optionOf(setting));
 }
 
 function optionOf(setting: Setting): Option {
@@ -31,7 +35,7 @@ function optionOf(setting: Setting): Option {
 }
 
 /** commander hands back `dataDir`; settings are called `data-dir`. */
-function kebab(flags: Record<string, unknown>): SettingValues {
+export function kebab(flags: Record<string, unknown>): SettingValues {
   return Object.fromEntries(Object.entries(flags).map(([name, value]) => [name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), value as SettingValues[string]]));
 }
 

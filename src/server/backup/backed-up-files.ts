@@ -10,7 +10,7 @@ export interface BackedUpFile {
 }
 
 /** Below `server/`: what a snapshot holds, executables of other machines, and what each start writes anew. */
-const leftOut = ["db", "static", "kubeconfig-path", "agent-disabled"];
+const leftOut = /^(db(\..*)?|static|kubeconfig-path|agent-disabled)$/;
 /** Where all files are settings of Skiff's own, or named by them. */
 const ownConfigDirectory = "skiff";
 /** Keys, settings and manifests are text; something larger lies there by mistake. */
@@ -25,7 +25,7 @@ export function backedUpFiles({ dataDir, configFile }: { dataDir: string; config
   const kubeconfig = readIfExists(join(server, "kubeconfig-path"))?.trim();
   const names = basename(config) === ownConfigDirectory ? namesIn(config) : namesIn(config).filter((name) => name === basename(configFile) || name.startsWith(`${basename(configFile)}.d/`));
   return [
-    ...namesIn(server).filter((name) => !leftOut.includes(name.split("/", 1)[0]!)).flatMap((name) => read(server, name, "server")),
+    ...namesIn(server).filter((name) => !leftOut.test(name.split("/", 1)[0]!)).flatMap((name) => read(server, name, "server")),
     // The administrator's kubeconfig is written at each start, for that machine.
     ...names.filter((name) => join(config, name) !== kubeconfig).flatMap((name) => read(config, name, "config")),
   ];
@@ -35,7 +35,7 @@ function namesIn(directory: string, under = ""): string[] {
   try {
     return readdirSync(join(directory, under), { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1)).flatMap((entry) => {
       const name = join(under, entry.name);
-      return entry.isDirectory() ? (leftOut.includes(name) ? [] : namesIn(directory, name)) : [name];
+      return entry.isDirectory() ? (leftOut.test(name) ? [] : namesIn(directory, name)) : [name];
     });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];

@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { createReadStream, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { readIfExists, writeFileAtomic } from "../../base/files.ts";
 import { SnapshotError } from "../../storage/snapshot/format.ts";
 import type { SnapshotContents } from "../../storage/snapshot/read-snapshot.ts";
@@ -30,8 +30,8 @@ export interface Restored extends ArchiveAbout, SnapshotContents {
   config: { placed: string[]; beside: string[] };
 }
 
-/** Files of the old directory that a backup does not have. */
-const keptOfServer = ["static"];
+/** What the old directory has that a backup, or a snapshot, does not. */
+const keptOfServer = ["static"], keptOfDatabase = ["snapshots"];
 
 const serverDirectory = ({ dataDir }: Layout): string => join(dataDir, "server");
 
@@ -56,9 +56,28 @@ export async function restoreBackup({ source, name, layout, configFile, force }:
   }
 }
 
+/** Makes the state what a snapshot on this disk holds; all else stays. Throws a `UsageError`. */
+export async function restoreSnapshot({ file, layout }: { file: string; layout: Layout }): Promise<SnapshotContents & { replaced?: string }> {
+  const directory = dirname(layout.databaseFile);
+  const release = reserve(layout, true);
+  try {
+    discardUnfinished(directory);
+    const contents = await fill(join(unfinished(directory), basename(layout.databaseFile)), createReadStream(file), file);
+    sync(unfinished(directory));
+    commit(directory);
+    return { ...contents, ...finishSwap(directory, keptOfDatabase) };
+  } catch (error) {
+    discardUnfinished(directory);
+    throw error;
+  } finally {
+    release();
+  }
+}
+
 /** Completes a restore that a power cut, or a kill, interrupted after it had been decided. To be called before the server's directory is used. */
 export function finishRestore(layout: Layout): void {
   finishSwap(serverDirectory(layout), keptOfServer);
+  finishSwap(dirname(layout.databaseFile), keptOfDatabase);
 }
 
 /** Keeps servers out, and refuses what must not be replaced. */
@@ -91,14 +110,21 @@ async function unpack(source: ReadableStream<Uint8Array>, name: string, layout: 
       else writeFileAtomic(join(fresh, file.name.slice("server/".length)), file.content, file.mode);
     },
     async state(snapshot) {
-      const database = join(fresh, layout.databaseFile.slice(directory.length + 1));
-      contents = await restoreSqlite(database, snapshot).catch((error: unknown) => {
-        throw error instanceof SnapshotError || error instanceof StorageError ? new UsageError(`${name} ${error instanceof SnapshotError ? error.message : `can't be restored: ${error.message}`}`, { cause: error }) : error;
-      });
+      contents = await fill(join(fresh, layout.databaseFile.slice(directory.length + 1)), snapshot, name);
     },
   });
   sync(fresh);
   return { about: about!, contents: contents!, config };
+}
+
+async function fill(database: string, snapshot: AsyncIterable<Uint8Array>, name: string): Promise<SnapshotContents> {
+  try {
+    return await restoreSqlite(database, snapshot);
+  } catch (error) {
+    if (error instanceof SnapshotError) throw new UsageError(`${name} ${error.message}`, { cause: error });
+    if (error instanceof StorageError) throw new UsageError(`${name} can't be restored: ${error.message}`, { cause: error });
+    throw error;
+  }
 }
 
 /** This machine's own configuration is left as it is. */

@@ -1,0 +1,147 @@
+import type { Command } from "commander";
+import { systemClock } from "../base/clock.ts";
+import { backupPath } from "../server/backup/handler.ts";
+import { encrypted } from "../server/backup/passphrase.ts";
+import { configuredStores, placeOf } from "../server/backup/places.ts";
+import { backupOfStopped } from "../server/backup/stopped.ts";
+import { backupName, type BackupStore, type StoredBackup } from "../server/backup/store.ts";
+import { prune } from "../server/backup/take-backup.ts";
+import { UsageError } from "../server/settings.ts";
+import { adminRequest, ServerAway } from "./admin-request.ts";
+import { addBackupSettings, askPassphrase, backupSettingsOf, type BackupSettings, givenPassphrase, passphraseVariable } from "./backup-settings.ts";
+
+interface Flags {
+  output?: string;
+  passphraseFile?: string;
+  encrypt?: boolean;
+  force?: boolean;
+  kubeconfig?: string;
+}
+
+export function addBackupCommand(program: Command): void {
+  const backup = addBackupSettings(program.command("backup").description("Write all that brings this cluster back into one file: its state at one moment, keys, tokens, configuration and manifests"))
+    .option("-o, --output <place>", "a file, a directory, s3://BUCKET/FOLDER/NAME, or - for standard output (default: where the server's own backups go)")
+    .option("--encrypt", "encrypt the backup with a passphrase that is asked for")
+    .option("--passphrase-file <file>", `encrypt it with the passphrase in this file (or in ${passphraseVariable}; default: --backup-passphrase-file of the server)`)
+    .option("--force", "replace a file that is there")
+    .option("--kubeconfig <file>", "the administrator's kubeconfig (default: the one the server wrote)")
+    .action(async (flags: Flags & Record<string, unknown>) => run(flags, backupSettingsOf(flags)));
+  const sub = (name: string, description: string): Command => addBackupSettings(backup.command(name).description(description));
+  const settingsOf = (command: Command): BackupSettings => backupSettingsOf(command.optsWithGlobals());
+  sub("list", "List the backups where the server's own go, or elsewhere")
+    .argument("[place]", "a directory or s3://BUCKET/FOLDER/")
+    .action(async (place: string | undefined, _flags, command: Command) => print(await list(storesOf(place, settingsOf(command)))));
+  sub("delete", "Delete backups")
+    .argument("<name...>", "as \"skiff backup list\" shows them")
+    .action(async (names: string[], _flags, command: Command) => {
+      const settings = settingsOf(command);
+      for (const given of names) {
+        const { store, name } = located(given, settings);
+        await store.remove(name);
+        print(`${store.locate(name)} deleted`);
+      }
+    });
+  sub("prune", "Delete the oldest backups taken by schedule on this machine")
+    .option("--keep <number>", "how many stay (default: --backup-retention of the server)")
+    .action(async (_flags, command: Command) => {
+      const settings = settingsOf(command), { keep = String(settings.options.backup.retention) } = command.opts<{ keep?: string }>();
+      if (!/^\d+$/.test(keep)) throw new UsageError(`--keep must be a whole number, not ${JSON.stringify(keep)}`);
+      for (const store of configuredStores(settings.options.backup)) {
+        for (const name of await prune(store, { occasion: "scheduled", nodeName: settings.options.nodeName, keep: Number(keep) })) print(`${name} deleted`);
+      }
+    });
+}
+
+const print = (text: string): void => void process.stdout.write(text && `${text}\n`);
+
+async function run({ output, passphraseFile, encrypt, force = false, kubeconfig }: Flags, settings: BackupSettings): Promise<void> {
+  const { options } = settings;
+  if (output === "-" && process.stdout.isTTY) throw new UsageError("a backup holds all keys of the cluster and is not for a terminal: write it into a file with --output FILE, or into a pipe");
+  const passphrase = encrypt ? await newPassphrase() : givenPassphrase(passphraseFile, options.backup);
+  const { archive, close } = await archiveOf(settings, kubeconfig);
+  try {
+    const content = passphrase === undefined ? archive : await encrypted(archive, passphrase);
+    if (output === "-") return await toStandardOutput(content);
+    const ownName = backupName({ occasion: "backup", nodeName: options.nodeName, at: systemClock.now(), encrypted: passphrase !== undefined });
+    const places = output === undefined ? configuredStores(options.backup).map((store) => ({ store, name: undefined })) : [placeOf(output, options.backup)];
+    const [{ store: first, name = ownName }, ...others] = places as [{ store: BackupStore; name?: string }, ...{ store: BackupStore }[]];
+    const bytes = await first.put(name, content, { replace: force });
+    print(`${first.locate(name)}  ${size(bytes)}`);
+    for (const { store } of others) {
+      await store.put(name, first.open(name), { replace: force });
+      print(`${store.locate(name)}  ${size(bytes)}`);
+    }
+    if (passphrase === undefined) process.stderr.write("It holds all keys of the cluster and is not encrypted (see --encrypt): whoever can read it can administer the cluster.\n");
+  } finally {
+    await close();
+  }
+}
+
+interface Archive {
+  archive: ReadableStream<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** From the server where one runs, else from its files. */
+async function archiveOf({ layout, options }: BackupSettings, kubeconfig: string | undefined): Promise<Archive> {
+  try {
+    const response = await adminRequest({ dataDir: options.dataDir, ...(kubeconfig ? { kubeconfig } : {}), method: "GET", path: backupPath });
+    return { archive: wholeOf(response.body!), close: async () => undefined };
+  } catch (error) {
+    if (!(error instanceof ServerAway) || kubeconfig !== undefined) throw error;
+  }
+  return await backupOfStopped(options, layout);
+}
+
+/** A response that breaks off says why only in the server's log. */
+function wholeOf(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await reader.read().catch((error: unknown) => {
+        throw new UsageError("the server broke off the backup, so there is none: its log says why", { cause: error });
+      });
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+}
+
+async function newPassphrase(): Promise<string> {
+  const passphrase = await askPassphrase("Passphrase for the backup: ");
+  if (passphrase === undefined) throw new UsageError(`--encrypt asks for a passphrase at a terminal, and there is none: use --passphrase-file or ${passphraseVariable}`);
+  if (passphrase === "") throw new UsageError("the passphrase must not be empty");
+  if (await askPassphrase("The same again: ") !== passphrase) throw new UsageError("the passphrases differ: nothing has been written");
+  return passphrase;
+}
+
+async function toStandardOutput(content: ReadableStream<Uint8Array>): Promise<void> {
+  const writer = Bun.stdout.writer();
+  for await (const chunk of content as unknown as AsyncIterable<Uint8Array>) {
+    writer.write(chunk);
+    await writer.flush();
+  }
+  await writer.end();
+}
+
+function storesOf(place: string | undefined, { options }: BackupSettings): readonly BackupStore[] {
+  return place === undefined ? configuredStores(options.backup) : [placeOf(place.startsWith("s3://") || place.endsWith("/") ? place : `${place}/`, options.backup).store];
+}
+
+/** A name alone is one of the server's own. */
+export function located(given: string, { options }: BackupSettings): { store: BackupStore; name: string } {
+  if (!given.includes("/")) return { store: configuredStores(options.backup)[0], name: given };
+  const { store, name } = placeOf(given, options.backup);
+  if (name === undefined) throw new UsageError(`${given} is no backup: "skiff backup list ${given}" shows those there are`);
+  return { store, name };
+}
+
+export async function list(stores: readonly BackupStore[]): Promise<string> {
+  const rows = (await Promise.all(stores.map(async (store) => (await store.list()).map((backup) => rowOf(store, backup))))).flat();
+  return ["TAKEN                 SIZE       BACKUP", ...rows].join("\n");
+}
+
+const rowOf = (store: BackupStore, { name, bytes, at }: StoredBackup): string => `${new Date(at).toISOString().replace(/\.\d+/, "")}  ${size(bytes).padEnd(9)}  ${store.locate(name)}`;
+
+export const size = (bytes: number): string => (bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);

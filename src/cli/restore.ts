@@ -1,0 +1,79 @@
+import { createReadStream } from "node:fs";
+import { hostname } from "node:os";
+import { dirname, join } from "node:path";
+import { Readable } from "node:stream";
+import type { Command } from "commander";
+import { decrypted } from "../server/backup/passphrase.ts";
+import { configuredStores } from "../server/backup/places.ts";
+import { type Restored, restoreBackup, restoreSnapshot } from "../server/backup/restore.ts";
+import { listSnapshots } from "../server/datastore/snapshots.ts";
+import { UsageError } from "../server/settings.ts";
+import { addBackupSettings, askPassphrase, backupSettingsOf, type BackupSettings, givenPassphrase } from "./backup-settings.ts";
+import { list, located, size } from "./backup.ts";
+
+interface Flags {
+  list?: boolean;
+  snapshot?: string;
+  passphraseFile?: string;
+  force?: boolean;
+}
+
+export function addRestoreCommand(program: Command): void {
+  addBackupSettings(program.command("restore").description("Bring a cluster back from a backup, on this machine or a new one, while the server is stopped"))
+    .argument("[backup]", "a file, s3://BUCKET/FOLDER/NAME, a name that --list shows, or - for standard input")
+    .option("--list", "list the backups there are, and the snapshots that the server keeps of its own database")
+    .option("--snapshot <revision>", "go back to one of those snapshots instead; keys and settings stay as they are")
+    .option("--passphrase-file <file>", "the passphrase of an encrypted backup (or in SKIFF_BACKUP_PASSPHRASE; else it is asked for)")
+    .option("--force", "replace the cluster that is there; its files are moved aside")
+    .action(async (backup: string | undefined, flags: Flags & Record<string, unknown>) => {
+      const settings = backupSettingsOf(flags, { newMachine: true });
+      if (flags.list) return print(await everything(settings));
+      if ((backup === undefined) === (flags.snapshot === undefined)) throw new UsageError("name one backup, or a snapshot with --snapshot: \"skiff restore --list\" shows what there is");
+      if (settings.options.datastore.etcd) throw new UsageError("this server keeps its state in etcd: restore into a file, without --datastore-endpoint, then move it there with \"skiff datastore migrate\"");
+      print(backup === undefined ? await fromSnapshot(flags.snapshot!, settings) : await fromBackup(backup, flags, settings));
+    });
+}
+
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
+
+const snapshotsOf = ({ layout }: BackupSettings): ReturnType<typeof listSnapshots> => listSnapshots(join(dirname(layout.databaseFile), "snapshots"));
+
+async function everything(settings: BackupSettings): Promise<string> {
+  const snapshots = snapshotsOf(settings).map(({ revision, bytes, file }) => `${String(revision).padEnd(20)}  ${size(bytes).padEnd(9)}  ${file}`);
+  return [await list(configuredStores(settings.options.backup)), "", "REVISION              SIZE       SNAPSHOT", ...snapshots].join("\n");
+}
+
+async function fromSnapshot(revision: string, settings: BackupSettings): Promise<string> {
+  const snapshot = snapshotsOf(settings).find((each) => String(each.revision) === revision);
+  if (!snapshot) throw new UsageError(`there is no snapshot of revision ${revision}: "skiff restore --list" shows those there are`);
+  const { at, replaced } = await restoreSnapshot({ file: snapshot.file, layout: settings.layout });
+  return [`The state of ${new Date(at).toISOString()} is back (revision ${revision}).`, ...aside(replaced), started].join("\n");
+}
+
+async function fromBackup(given: string, { passphraseFile, force = false }: Flags, settings: BackupSettings): Promise<string> {
+  const { layout, options } = settings;
+  const { source, name } = given === "-" ? { source: Readable.toWeb(createReadStream("", { fd: 0, autoClose: false })) as unknown as ReadableStream<Uint8Array>, name: "standard input" } : opened(given, settings);
+  const plain = await decrypted(source, name, async () => givenPassphrase(passphraseFile, options.backup) ?? (given === "-" ? undefined : await askPassphrase(`Passphrase of ${name}: `)));
+  return told(await restoreBackup({ source: plain, name, layout, configFile: options.configFile, force }), settings);
+}
+
+function opened(given: string, settings: BackupSettings): { source: ReadableStream<Uint8Array>; name: string } {
+  // A file in this directory is meant before a backup of the server's own of that name.
+  const { store, name } = located(Bun.file(given).size > 0 && !given.includes("/") ? `./${given}` : given, settings);
+  return { source: store.open(name), name: store.locate(name) };
+}
+
+const started = 'Start the server ("systemctl start skiff"): agents and clients come back by themselves.';
+const aside = (replaced: string | undefined): string[] => (replaced ? [`What was there lies in ${replaced}: delete it when all is well.`] : []);
+
+function told({ created, nodeName, revision, replaced, config }: Restored, { layout }: BackupSettings): string {
+  const here = hostname().toLowerCase();
+  return [
+    `The cluster of ${nodeName}, as it was at ${created} (revision ${revision}), is in ${layout.dataDir}.`,
+    ...aside(replaced),
+    ...config.placed.map((file) => `Settings restored: ${file}`),
+    ...config.beside.map((file) => `This machine's own settings stay; those of the backup lie in ${file}`),
+    ...(here === nodeName ? [] : [`This machine is called ${here}: if its node has that name too, the old one stays NotReady until "skiff kubectl delete node ${nodeName}".`]),
+    started,
+  ].join("\n");
+}
