@@ -17,6 +17,8 @@ export interface EtcdOptions {
   members?: number;
   /** Clients and members must show certificates. */
   tls?: boolean;
+  /** What the members' certificate is for; default this machine. */
+  names?: readonly string[];
   /** More of etcd's own flags. */
   flags?: readonly string[];
 }
@@ -41,13 +43,13 @@ export class TestEtcd implements AsyncDisposable {
     this.#flags = flags;
   }
 
-  static async start({ members: count = 1, tls = false, flags = [] }: EtcdOptions = {}): Promise<TestEtcd> {
+  static async start({ members: count = 1, tls = false, names = ["127.0.0.1", "localhost"], flags = [] }: EtcdOptions = {}): Promise<TestEtcd> {
     const directory = mkdtempSync(join(tmpdir(), "skiff-etcd-"));
     const ports = await freePorts(count * 3), scheme = tls ? "https" : "http";
     const members = Array.from({ length: count }, (_, i): Member => ({
       name: `m${i}`, clientUrl: `${scheme}://127.0.0.1:${ports[3 * i]}`, peerUrl: `http://127.0.0.1:${ports[3 * i + 1]}`, metricsUrl: `http://127.0.0.1:${ports[3 * i + 2]}`, process: undefined,
     }));
-    const etcd = new TestEtcd(directory, members, [...flags, ...(tls ? [`--cert-file=${directory}/server.crt`, `--key-file=${directory}/server.key`, "--client-cert-auth", `--trusted-ca-file=${directory}/ca.crt`] : [])], tls ? await writeCertificates(directory) : undefined);
+    const etcd = new TestEtcd(directory, members, [...flags, ...(tls ? [`--cert-file=${directory}/server.crt`, `--key-file=${directory}/server.key`, "--client-cert-auth", `--trusted-ca-file=${directory}/ca.crt`] : [])], tls ? await writeCertificates(directory, names) : undefined);
     for (const index of members.keys()) etcd.startMember(index);
     try {
       await Promise.all(members.map((_, index) => etcd.ready(index)));
@@ -134,9 +136,9 @@ async function freePorts(count: number): Promise<number[]> {
 }
 
 /** A CA, the members' certificate and a client's, as files and as what the client uses. */
-async function writeCertificates(directory: string): Promise<GrpcTls> {
+async function writeCertificates(directory: string, names: readonly string[]): Promise<GrpcTls> {
   const ca = await createCa("etcd", nextYear);
-  const server = await createLeaf({ subject: { commonName: "etcd" }, issuer: ca, usage: "server", names: ["127.0.0.1", "localhost"], notAfter: nextYear });
+  const server = await createLeaf({ subject: { commonName: "etcd" }, issuer: ca, usage: "server", names, notAfter: nextYear });
   const client = await createLeaf({ subject: { commonName: "skiff" }, issuer: ca, usage: "client", notAfter: nextYear });
   const write = (name: string, { certificate, key }: KeyPair): void => {
     writeFileSync(join(directory, `${name}.crt`), certificate);

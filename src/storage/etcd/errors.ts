@@ -26,6 +26,8 @@ export function untouched({ unsent, message }: GrpcError): boolean {
 export const passes = ({ code, message }: GrpcError): boolean =>
   code === GrpcCode.Unavailable || code === GrpcCode.DeadlineExceeded || (code === GrpcCode.Unknown && message.includes("raft")) || message === "etcdserver: too many requests";
 
+const noTls = ({ url }: Endpoint): string => `${url} doesn't speak TLS: if that etcd is meant to be without, write http://`;
+
 const refusals: [codes: RegExp, sentence: (endpoint: Endpoint, code: string) => string][] = [
   [/ECONNREFUSED/, ({ url }) => `nothing listens at ${url}: is etcd running there?`],
   [/ENOTFOUND|EAI_AGAIN|EAI_NONAME/, ({ url, host }) => `${url} can't be reached: the name ${host} is not known`],
@@ -33,7 +35,7 @@ const refusals: [codes: RegExp, sentence: (endpoint: Endpoint, code: string) => 
   [/CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/, ({ url }, code) => `the certificate of ${url} is not valid now (${code}): renew it, or set this machine's clock`],
   [/SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER|CERT_SIGNATURE/, ({ url }) => `the certificate of ${url} is not signed by the authority in --datastore-cafile`],
   [/ALERT|CERTIFICATE_REQUIRED/, ({ url }) => `${url} refuses our certificate: --datastore-certfile and --datastore-keyfile must be a client's, signed by an authority that etcd trusts`],
-  [/WRONG_VERSION_NUMBER|PACKET_LENGTH|HTTP_REQUEST/, ({ url }) => `${url} doesn't speak TLS: if that etcd is meant to be without, write http://`],
+  [/ECONNRESET|connection was closed|WRONG_VERSION_NUMBER|PACKET_LENGTH|HTTP_REQUEST/, noTls],
   [/ETIMEDOUT|EHOSTUNREACH|ENETUNREACH/, ({ url }, code) => `${url} doesn't answer (${code})`],
 ];
 
@@ -41,7 +43,7 @@ const refusals: [codes: RegExp, sentence: (endpoint: Endpoint, code: string) => 
 export function whyNot(endpoint: Endpoint, error: unknown): string {
   const cause = error instanceof GrpcError ? error.cause : undefined;
   const code = `${(cause as { code?: string } | undefined)?.code ?? ""} ${error instanceof Error ? error.message : String(error)}`;
-  const known = refusals.find(([codes]) => codes.test(code));
+  const known = refusals.find(([codes, sentence]) => codes.test(code) && (endpoint.tls || sentence !== noTls));
   if (known) return known[1](endpoint, code.trim().split(" ")[0]!);
   const hint = !endpoint.tls && error instanceof GrpcError && error.code === GrpcCode.Unavailable ? "; if it speaks TLS, write https://" : "";
   return `${endpoint.url}: ${error instanceof Error ? error.message : String(error)}${hint}`;

@@ -1,0 +1,221 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { eventually } from "../../../test/support/eventually.ts";
+import { TestEtcd } from "../../../test/support/etcd.ts";
+import { systemClock } from "../../base/clock.ts";
+import { StorageError, type StorageEvent } from "../storage.ts";
+import { findClaim, writeClaim } from "./claim.ts";
+import { EtcdClient } from "./etcd-client.ts";
+import { EtcdStorage } from "./etcd-storage.ts";
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const pod = (name: string): string => `/registry/core/pods/default/${name}`;
+const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => "none", (error: StorageError) => error.code);
+
+/** Every event from now on, until `stop`. */
+function collect(storage: EtcdStorage): { events: StorageEvent[]; stop(): Promise<void> } {
+  const stopped = new AbortController(), events: StorageEvent[] = [];
+  const ended = storage.watch("/registry/", storage.revision, (batch) => { events.push(...batch); }, stopped.signal);
+  return { events, stop: () => (stopped.abort(), ended) };
+}
+
+/** Each event once, in order. */
+function mustBeInOrder(events: readonly StorageEvent[]): void {
+  const revisions = events.map(({ revision }) => revision);
+  expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
+}
+
+/** Creates pods until told to stop; knows which were acknowledged, and of which it isn't known. */
+function write(storage: EtcdStorage, writers: number): { acknowledged: string[]; unknown: string[]; stop(): Promise<void> } {
+  const acknowledged: string[] = [], unknown: string[] = [];
+  let stopped = false;
+  const one = async (writer: number): Promise<void> => {
+    for (let i = 0; !stopped; i++) {
+      const name = `w${writer}-${i}`;
+      await storage.create(pod(name), bytes(name)).then(() => acknowledged.push(name), (error: StorageError) => {
+        expect(["io", "unavailable"]).toContain(error.code);
+        if (error.code === "io") unknown.push(name);
+      });
+    }
+  };
+  const all = Promise.all(Array.from({ length: writers }, (_, writer) => one(writer)));
+  return { acknowledged, unknown, stop: async () => { stopped = true; await all; } };
+}
+
+const atLeast = (list: readonly unknown[], count: number): Promise<void> => eventually(() => expect(list.length).toBeGreaterThanOrEqual(count), { timeout: 25_000 });
+
+describe("of three members", () => {
+  let etcd: TestEtcd, storage: EtcdStorage;
+  beforeEach(async () => {
+    etcd = await TestEtcd.start({ members: 3, tls: true });
+    storage = await EtcdStorage.open(etcd.clientOptions);
+  }, 30_000);
+  afterEach(async () => {
+    await storage.close();
+    await etcd[Symbol.asyncDispose]();
+  });
+
+  /** What was acknowledged is there, no watcher missed or saw twice, and what never happened isn't there. */
+  async function mustBeWhole(watch: { events: StorageEvent[] }, written: { acknowledged: string[]; unknown: string[] }): Promise<void> {
+    const stored = (await storage.list("/registry/core/pods/")).items.map(({ key }) => key.split("/").at(-1)!);
+    expect(written.acknowledged.filter((name) => !stored.includes(name))).toEqual([]);
+    expect(stored.filter((name) => !written.acknowledged.includes(name) && !written.unknown.includes(name))).toEqual([]);
+    mustBeInOrder(watch.events);
+    expect(watch.events.map(({ key }) => key.split("/").at(-1)!).sort()).toEqual(stored.sort());
+  }
+
+  test.each(["SIGKILL", "SIGSTOP"] as const)("the one that is talked to goes (%s): writing and watching go on with another", async (how) => {
+    const watch = collect(storage), written = write(storage, 8);
+    await atLeast(written.acknowledged, 100);
+    const before = written.acknowledged.length;
+    await etcd.signal(0, how);
+    await atLeast(written.acknowledged, before + 200);
+    await written.stop();
+    await mustBeWhole(watch, written);
+    await watch.stop();
+    await etcd.signal(0, "SIGCONT");
+  }, 60_000);
+
+  test("without a majority writes are refused in bounded time; with it back all goes on by itself", async () => {
+    const watch = collect(storage), written = write(storage, 4);
+    await atLeast(written.acknowledged, 50);
+    await Promise.all([etcd.kill(1), etcd.kill(2)]);
+    await written.stop();
+    const begun = performance.now();
+    expect(["unavailable", "io"]).toContain(await codeOf(storage.create(pod("meanwhile"), bytes("x"))));
+    expect(performance.now() - begun).toBeLessThan(15_000);
+    etcd.startMember(1);
+    etcd.startMember(2);
+    await etcd.ready(1);
+    expect(await eventually(() => storage.create(pod("after"), bytes("x")), { timeout: 20_000, interval: 100 })).toBeGreaterThan(0);
+    written.unknown.push("meanwhile");
+    written.acknowledged.push("after");
+    await mustBeWhole(watch, written);
+    await watch.stop();
+  }, 90_000);
+});
+
+describe("on one member", () => {
+  let etcd: TestEtcd, client: EtcdClient;
+  beforeAll(async () => { etcd = await TestEtcd.start({ flags: ["--quota-backend-bytes=16777216"] }); }, 30_000);
+  afterAll(() => etcd[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    await etcd.wipe();
+    client = new EtcdClient(etcd.clientOptions);
+  });
+  afterEach(() => client.close());
+
+  test("two servers see each other's writes, and refuse each other's races", async () => {
+    const [a, b] = await Promise.all([EtcdStorage.open(etcd.clientOptions), EtcdStorage.open(etcd.clientOptions)]);
+    const watch = collect(b);
+    const first = await a.create(pod("a"), bytes("1"));
+    expect(await b.latest()).toBe(first);
+    await eventually(() => expect(watch.events).toMatchObject([{ type: "put", key: pod("a"), revision: first }]));
+    const outcomes = await Promise.all([a, b].flatMap((storage) => Array.from({ length: 10 }, (_, i) => codeOf(storage.update(pod("a"), first, bytes(`2-${i}`))))));
+    expect(outcomes.filter((code) => code === "none")).toHaveLength(1);
+    expect(outcomes.filter((code) => code === "conflict")).toHaveLength(19);
+    // Who was refused has been shown why.
+    expect(a.revision).toBe(b.revision);
+    await a.compact(a.revision);
+    expect(await codeOf(b.list("/registry/", { revision: first }))).toBe("compacted");
+    expect(b.compactedRevision).toBe(a.compactedRevision);
+    await watch.stop();
+    await Promise.all([a.close(), b.close()]);
+  });
+
+  test("revisions go on where the cluster was before it moved here", async () => {
+    const offset = 5_000_000;
+    await writeClaim(client, { version: 1, revisionOffset: offset }, await findClaim(client));
+    const storage = await EtcdStorage.open(etcd.clientOptions);
+    expect(storage.revision).toBeGreaterThan(offset);
+    const watch = collect(storage);
+    const a = await storage.create(pod("a"), bytes("1")), a2 = await storage.update(pod("a"), a, bytes("2"));
+    expect(a).toBeGreaterThan(offset);
+    expect((await storage.list("/registry/", { revision: a })).items.map(({ revision }) => revision)).toEqual([a]);
+    expect((await storage.get(pod("a")))!.revision).toBe(a2);
+    expect(await codeOf(storage.delete(pod("a"), a))).toBe("conflict");
+    expect(await codeOf(storage.delete(pod("a"), a2))).toBe("none");
+    expect(watch.events.map(({ revision, previousRevision }) => [revision, previousRevision])).toEqual([[a, undefined], [a2, a], [storage.revision, a2]]);
+    await storage.compact(a2);
+    expect(await codeOf(storage.list("/registry/", { revision: a }))).toBe("compacted");
+    expect(await codeOf(storage.list("/registry/", { revision: a2 }))).toBe("none");
+    await watch.stop();
+    await storage.close();
+    const again = await EtcdStorage.open(etcd.clientOptions);
+    expect(again.compactedRevision).toBe(a2);
+    await again.close();
+  });
+
+  test("keys beside the objects are none of ours, and only move the revision on", async () => {
+    const storage = await EtcdStorage.open(etcd.clientOptions);
+    const told: [number, number][] = [], stop = new AbortController();
+    const ended = storage.watch("/registry/", storage.revision, (events, revision) => { told.push([events.length, revision]); }, stop.signal);
+    await client.call("Txn", { success: [{ requestPut: { key: bytes("/other/key"), value: bytes("x") } }] }, { repeatable: true });
+    const latest = await storage.latest();
+    await eventually(() => expect(told).toEqual([[0, latest]]));
+    stop.abort();
+    await ended;
+    await storage.close();
+  });
+
+  test("a full database refuses writes with what to do, takes deletions, and serves again after that", async () => {
+    const storage = await EtcdStorage.open(etcd.clientOptions);
+    let refused: StorageError | undefined, revision = 0, count = 0;
+    while (!refused && count < 200) await storage.create(pod(`big-${count}`), new Uint8Array(500_000)).then((at) => { revision = at; count++; }, (error: StorageError) => { refused = error; });
+    expect(refused).toMatchObject({ code: "full", message: expect.stringContaining("etcdctl alarm disarm") });
+    expect((await storage.status()).alarms).toEqual(["NOSPACE"]);
+    expect(await codeOf(storage.delete(pod(`big-${count - 1}`), revision))).toBe("none");
+    await storage.close();
+  });
+});
+
+describe("what is not taken into use", () => {
+  let etcd: TestEtcd, other: TestEtcd, plain: TestEtcd;
+  beforeAll(async () => { [etcd, other, plain] = await Promise.all([TestEtcd.start({ tls: true }), TestEtcd.start({ tls: true }), TestEtcd.start()]); }, 30_000);
+  afterAll(() => Promise.all([etcd, other, plain].map((each) => each[Symbol.asyncDispose]())));
+  const open = (subject: TestEtcd, change: object): Promise<string> =>
+    EtcdStorage.open({ ...subject.clientOptions, ...change }).then((storage) => storage.close().then(() => "opened"), (error: StorageError) => error.message);
+  const endpoint = (url: string, change: object) => ({ endpoints: [{ url, host: new URL(url).hostname, port: Number(new URL(url).port), tls: url.startsWith("https"), ...change }] });
+
+  test("an etcd whose certificate is another authority's", async () => {
+    expect(await open(etcd, { tls: { ...etcd.tls, ca: other.tls!.ca } })).toContain("is not signed by the authority in --datastore-cafile");
+  });
+
+  test("one that doesn't know our certificate, or wants one", async () => {
+    const { cert, key } = other.tls!;
+    for (const tls of [{ ca: etcd.tls!.ca }, { ca: etcd.tls!.ca, cert, key }]) expect(await open(etcd, { tls })).toContain("refuses our certificate: --datastore-certfile and --datastore-keyfile must be a client's");
+  });
+
+  test("one under a name that its certificate hasn't", async () => {
+    await using elsewhere = await TestEtcd.start({ tls: true, names: ["10.0.0.5", "etcd.example"] });
+    expect(await open(elsewhere, {})).toContain("is not for 127.0.0.1: use a name or address that is in it");
+  }, 30_000);
+
+  test("one without TLS by https, and one with it by http", async () => {
+    expect(await open(plain, { ...endpoint(plain.urls[0]!.replace("http:", "https:"), {}), tls: {} })).toContain("doesn't speak TLS");
+    expect(await open(etcd, endpoint(etcd.urls[0]!.replace("https:", "http:"), {}))).toContain("write https://");
+  });
+
+  test("a name that nobody knows, and a port that nobody listens on", async () => {
+    expect(await open(etcd, endpoint("https://etcd.invalid:2379", {}))).toContain("the name etcd.invalid is not known");
+    const clock = { ...systemClock, sleep: () => Promise.resolve(), monotonic: (() => { let now = 0; return () => (now += 4000); })() };
+    expect(await open(plain, { ...endpoint("http://127.0.0.1:1", {}), clock })).toContain("nothing listens at http://127.0.0.1:1: is etcd running there?");
+  });
+
+  test("members of different clusters", async () => {
+    await using second = await TestEtcd.start();
+    expect(await open(plain, { endpoints: [...plain.clientOptions.endpoints, ...second.clientOptions.endpoints] })).toContain("belong to different etcd clusters");
+  }, 30_000);
+
+  test("what holds other things, is half moved, or is a newer Skiff's; nothing is changed", async () => {
+    const client = new EtcdClient(plain.clientOptions);
+    const put = (key: string, value: string) => client.call("Txn", { success: [{ requestPut: { key: bytes(key), value: bytes(value) } }] }, { repeatable: true });
+    const { header } = await put("/registry/pods/default/theirs", "k8s");
+    expect(await open(plain, {})).toContain("holds 1 keys under /registry/ that Skiff has not written");
+    expect((await findClaim(client)).revision).toBe(header!.revision!);
+    await put("/skiff/datastore", JSON.stringify({ version: 2 }));
+    expect(await open(plain, {})).toContain("doesn't understand: update Skiff");
+    await put("/skiff/datastore", JSON.stringify({ version: 1, revisionOffset: 0, moving: true }));
+    expect(await open(plain, {})).toContain("a cluster is being moved to this etcd");
+    client.close();
+  });
+});
