@@ -6,6 +6,7 @@ import { StorageError } from "../storage.ts";
 import { connect } from "./connection.ts";
 import { toStorageError } from "./errors.ts";
 import { lockFile, prepareFile } from "./open-file.ts";
+import { pack } from "./packing.ts";
 import { setMeta } from "./schema.ts";
 
 /**
@@ -41,17 +42,25 @@ async function fill(path: string, snapshot: AsyncIterable<Uint8Array>): Promise<
   try {
     // Nothing is believed before the end, where the file is synced as a whole.
     db.exec("PRAGMA synchronous = OFF");
-    using put = db.prepare("INSERT INTO current (key, revision, value) VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, value = excluded.value");
+    using put = db.prepare("INSERT INTO log (revision, key, previous, packing, value) VALUES (?2, ?1, NULL, ?3, ?4)");
+    using point = db.prepare("INSERT INTO current (key, revision) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET revision = excluded.revision");
+    using forget = db.prepare("DELETE FROM log WHERE revision = (SELECT revision FROM current WHERE key = ?1)");
     using remove = db.prepare("DELETE FROM current WHERE key = ?1");
     using meta = db.prepare(setMeta);
     const contents = await readSnapshot(snapshot, db.transaction((records) => {
       for (const { key, revision, value } of records) {
-        if (value) put.run(key, revision, value);
-        else remove.run(key);
+        forget.run(key);
+        if (!value) {
+          remove.run(key);
+          continue;
+        }
+        const packed = pack(value);
+        put.run(key, revision, packed.packing, packed.value);
+        point.run(key, revision);
       }
     }));
     const revision = restoredRevision(contents.revision);
-    for (const name of ["revision", "reserved", "compacted"]) meta.run(name, revision);
+    for (const name of ["revision", "reserved", "compacted", "forgotten"]) meta.run(name, revision);
     meta.run("clean", 1);
     return contents;
   } catch (error) {

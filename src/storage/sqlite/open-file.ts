@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { StorageError } from "../storage.ts";
 import { codeOf, toStorageError } from "./errors.ts";
 import { connect } from "./connection.ts";
-import { applicationId, schemaVersion, tables, type FileState } from "./schema.ts";
+import { applicationId, pageBytes, schemaVersion, tables, type FileState } from "./schema.ts";
 
 /** Checking a damaged-looking file reads all of it; past this size a start must not wait for that. */
 const quickCheckLimitBytes = 256 * 1024 * 1024;
@@ -66,7 +66,7 @@ const mend = "move it away and restore a backup, or choose another data director
 function create(path: string): void {
   const db = connect(path);
   try {
-    if (rows<{ n: number }>(db, "SELECT count(*) AS n FROM sqlite_schema")[0]!.n === 0) db.exec(`PRAGMA auto_vacuum = INCREMENTAL; BEGIN; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; ${tables} COMMIT`);
+    if (rows<{ n: number }>(db, "SELECT count(*) AS n FROM sqlite_schema")[0]!.n === 0) db.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA auto_vacuum = INCREMENTAL; BEGIN; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; ${tables} COMMIT`);
     db.exec("PRAGMA journal_mode = WAL");
   } finally {
     db.close();
@@ -76,10 +76,11 @@ function create(path: string): void {
 function inspect(db: Database, path: string): FileState {
   const version = rows<{ user_version: number }>(db, "PRAGMA user_version")[0]!.user_version;
   if (version > schemaVersion) throw new StorageError("newer", `${path} was written by a newer Skiff (its schema is ${version}, this one reads ${schemaVersion}): install that version again; the file has not been changed`);
+  if (version < schemaVersion) throw new StorageError("foreign", `${path} was written by a Skiff from before its first release: move it away and start empty; the file has not been changed`);
   const meta = Object.fromEntries(rows<{ name: string; value: number }>(db, "SELECT name, value FROM meta").map(({ name, value }) => [name, value]));
   const clean = meta.clean === 1, compacted = meta.compacted ?? 0;
   if (!clean && statSync(path).size <= quickCheckLimitBytes) quickCheck(db, path);
-  const written = rows<{ revision: number | null }>(db, "SELECT max(revision) AS revision FROM history")[0]!.revision;
+  const written = rows<{ revision: number | null }>(db, "SELECT max(revision) AS revision FROM log")[0]!.revision;
   const volatile = rows<{ prefix: string }>(db, "SELECT prefix FROM volatile").map(({ prefix }) => prefix);
   return { revision: Math.max(written ?? 0, compacted, (clean ? meta.revision : meta.reserved) ?? 0), compacted, volatile, clean };
 }

@@ -1,3 +1,4 @@
+import type { RoomLeft } from "./room.ts";
 import type { StorageErrorCode } from "../storage.ts";
 
 /** One write, decided by the main thread; whether the file has the key is the file's to know. */
@@ -12,10 +13,12 @@ export type WriterRequest =
   | { type: "open"; path: string; maxBytes?: number }
   /** One transaction: all or nothing. `revision`: the newest one given, here or to a volatile update; the file promises that it is not given again. */
   | { type: "commit"; writes: WriteCommand[]; revision: number }
-  /** Deletes some history up to `revision`, for a few milliseconds. */
+  /** History up to `revision` is to be forgotten: does so for a few milliseconds, or says that the commits to come will do it. */
   | { type: "compact"; revision: number }
-  /** Writes the file anew, without what was deleted from it, and empties its log. */
-  | { type: "purge" }
+  /** How much room there is. */
+  | { type: "look" }
+  /** Forgets history up to `revision`, writes the file anew, without what was deleted from it, and empties its log. */
+  | { type: "purge"; revision: number }
   | { type: "close"; revision: number };
 
-export type WriterReply = { ok: true; /** open: which of this process' threads it is. */ thread?: string; /** compact: nothing is left to delete. */ done?: boolean } | { ok: false; code: StorageErrorCode; message: string };
+export type WriterReply = { ok: true; /** open: which of this process' threads it is. */ thread?: string; /** compact: nothing is left that is worth another call. */ done?: boolean; room?: RoomLeft } | { ok: false; code: StorageErrorCode; message: string };

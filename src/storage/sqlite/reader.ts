@@ -1,17 +1,27 @@
 import type { Database, Statement } from "bun:sqlite";
 import type { Stored, StorageEvent } from "../storage.ts";
 import { connect } from "./connection.ts";
+import { unpack } from "./packing.ts";
 
-/** Rows of history read at once: bounds the pause and the memory of a watch that catches up. */
+/** Events read at once: bounds the pause and the memory of a watch that catches up. */
 export const pageRows = 200;
 
-interface HistoryRow {
-  revision: number;
+interface Row {
   key: string;
-  deleted: number;
+  revision: number;
+  packing: number;
   value: Uint8Array;
-  previous: Uint8Array | null;
+}
+
+interface EventRow {
+  key: string;
+  revision: number;
+  packing: number;
+  /** None for a deletion. */
+  value: Uint8Array | null;
   previousRevision: number | null;
+  previousPacking: number;
+  previous: Uint8Array | null;
 }
 
 /**
@@ -20,72 +30,77 @@ interface HistoryRow {
  */
 export class Reader {
   #db: Database;
-  #head: Statement;
-  #get: Statement;
-  #list: Statement;
-  #pageEnd: Statement;
-  #page: Statement;
-  #wrote: Statement;
-  #figures: Statement;
+  #statements: ReturnType<typeof prepare>;
 
   constructor(path: string) {
-    const db = this.#db = connect(path, { readonly: true });
-    db.exec("PRAGMA busy_timeout = 5000");
-    this.#head = db.prepare("SELECT revision, value FROM current WHERE key = ?1");
-    this.#get = db.prepare(`SELECT key, revision, value FROM current WHERE key = ?1 AND revision <= ?2
-      UNION ALL SELECT key, previous_revision, previous FROM history WHERE key = ?1 AND revision > ?2 AND previous_revision <= ?2`);
-    this.#list = db.prepare(`SELECT key, revision, value FROM current WHERE key >= ?1 AND key > ?2 AND key < ?3 AND revision <= ?4
-      UNION ALL SELECT key, previous_revision, previous FROM history WHERE key >= ?1 AND key > ?2 AND key < ?3 AND revision > ?4 AND previous_revision <= ?4
-      ORDER BY key LIMIT ?5`);
-    this.#pageEnd = db.prepare(`SELECT count(*) AS rows, max(revision) AS last FROM (SELECT revision FROM history WHERE revision > ?1 AND revision <= ?2 ORDER BY revision LIMIT ${pageRows})`);
-    // The unary plus keeps the planner on the revision range instead of sorting all history of the keys.
-    this.#page = db.prepare(`SELECT revision, key, deleted, previous, previous_revision AS previousRevision, CASE WHEN deleted THEN previous ELSE coalesce(
-        (SELECT next.previous FROM history next WHERE next.key = event.key AND next.revision > event.revision ORDER BY next.revision LIMIT 1),
-        (SELECT value FROM current WHERE current.key = event.key)) END AS value
-      FROM history event WHERE revision > ?1 AND revision <= ?2 AND +key >= ?3 AND +key < ?4 ORDER BY revision`);
-    this.#wrote = db.prepare("SELECT 1 FROM history WHERE key = ?1 AND revision > ?2 AND revision < ?3 LIMIT 1");
-    this.#figures = db.prepare("SELECT sqlite_version() AS version, (SELECT freelist_count FROM pragma_freelist_count) * (SELECT page_size FROM pragma_page_size) AS freeBytes");
+    this.#db = connect(path, { readonly: true });
+    this.#db.exec("PRAGMA busy_timeout = 5000");
+    this.#statements = prepare(this.#db);
   }
 
   /** The newest committed state of a key. */
-  head(key: string): { revision: number; value: Uint8Array } | undefined {
-    return (this.#head.get(key) as { revision: number; value: Uint8Array } | null) ?? undefined;
+  head(key: string): Stored | undefined {
+    return toStored(this.#statements.head.get(key) as Row | null);
   }
 
   get(key: string, revision: number): Stored | undefined {
-    return (this.#get.get(key, revision) as Stored | null) ?? undefined;
+    const head = this.#statements.head.get(key) as Row | null;
+    return toStored(head && head.revision <= revision ? head : this.#statements.replaced.get(key, revision) as Row | null);
   }
 
   list(prefix: string, after: string, revision: number, limit: number): Stored[] {
-    return this.#list.all(prefix, after, prefixEnd(prefix), revision, limit) as Stored[];
+    return (this.#statements.list.all(prefix, after, prefixEnd(prefix), revision, limit) as Row[]).map(({ key, revision: written, packing, value }) => ({ key, revision: written, value: unpack(packing, value) }));
   }
 
   history(prefix: string, from: number, to: number): { events: StorageEvent[]; reached: number } {
-    const { rows, last } = this.#pageEnd.get(from, to) as { rows: number; last: number | null };
+    const { rows, last } = this.#statements.pageEnd.get(from, to) as { rows: number; last: number | null };
     const reached = rows < pageRows ? to : last!;
-    const found = rows === 0 ? [] : this.#page.all(from, reached, prefix, prefixEnd(prefix)) as HistoryRow[];
+    const found = rows === 0 ? [] : this.#statements.page.all(from, reached, prefix, prefixEnd(prefix)) as EventRow[];
     return { events: found.map(toEvent), reached };
-  }
-
-  /** Of the engine, and of the file: bytes that the next writes take before it grows. */
-  figures(): { version: string; freeBytes: number } {
-    return this.#figures.get() as { version: string; freeBytes: number };
   }
 
   /** Whether history tells of a write to the key between the two. */
   wrote(key: string, after: number, before: number): boolean {
-    return this.#wrote.get(key, after, before) !== null;
+    return this.#statements.wrote.get(key, after, before) !== null;
+  }
+
+  /** Of the engine, and of the file: bytes that the next writes take before it grows. */
+  figures(): { version: string; freeBytes: number } {
+    return this.#statements.figures.get() as { version: string; freeBytes: number };
   }
 
   close(): void {
-    for (const statement of [this.#head, this.#get, this.#list, this.#pageEnd, this.#page, this.#wrote, this.#figures]) statement.finalize();
+    for (const statement of Object.values(this.#statements)) statement.finalize();
     this.#db.close();
   }
 }
 
-const toEvent = ({ revision, key, deleted, value, previous, previousRevision }: HistoryRow): StorageEvent => ({
-  type: deleted ? "delete" : "put", key, revision, value, ...(previous ? { previous, previousRevision: previousRevision! } : {}),
-});
+function prepare(db: Database) {
+  const sql = (text: string): Statement => db.prepare(text);
+  return {
+    head: sql("SELECT log.key, log.revision, packing, value FROM current JOIN log USING (revision) WHERE current.key = ?1"),
+    replaced: sql(`SELECT was.key, was.revision, was.packing, was.value FROM log later JOIN log was ON was.revision = later.previous
+      WHERE later.revision > ?2 AND later.previous <= ?2 AND later.key = ?1`),
+    list: sql(`SELECT current.key, current.revision, packing, value FROM current JOIN log USING (revision)
+        WHERE current.key >= ?1 AND current.key > ?2 AND current.key < ?3 AND current.revision <= ?4
+      UNION ALL SELECT was.key, was.revision, was.packing, was.value FROM log later JOIN log was ON was.revision = later.previous
+        WHERE later.revision > ?4 AND later.previous <= ?4 AND later.key >= ?1 AND later.key > ?2 AND later.key < ?3
+      ORDER BY 1 LIMIT ?5`),
+    pageEnd: sql(`SELECT count(*) AS rows, max(revision) AS last FROM (SELECT revision FROM log WHERE revision > ?1 AND revision <= ?2 ORDER BY revision LIMIT ${pageRows})`),
+    page: sql(`SELECT event.key, event.revision, event.packing, event.value, was.revision AS previousRevision, was.packing AS previousPacking, was.value AS previous
+      FROM log event LEFT JOIN log was ON was.revision = event.previous
+      WHERE event.revision > ?1 AND event.revision <= ?2 AND event.key >= ?3 AND event.key < ?4 ORDER BY event.revision`),
+    wrote: sql("SELECT 1 FROM log WHERE revision > ?2 AND revision < ?3 AND key = ?1 LIMIT 1"),
+    figures: sql("SELECT sqlite_version() AS version, (SELECT freelist_count FROM pragma_freelist_count) * (SELECT page_size FROM pragma_page_size) AS freeBytes"),
+  };
+}
+
+const toStored = (row: Row | null): Stored | undefined => (row ? { key: row.key, revision: row.revision, value: unpack(row.packing, row.value) } : undefined);
+
+function toEvent({ key, revision, packing, value, previousRevision, previousPacking, previous }: EventRow): StorageEvent {
+  const before = previous && unpack(previousPacking, previous);
+  return { type: value ? "put" : "delete", key, revision, value: value ? unpack(packing, value) : before!, ...(before ? { previous: before, previousRevision: previousRevision! } : {}) };
+}
 
 /** The first string behind all that start with `prefix`. */
 const prefixEnd = (prefix: string): string => `${prefix}\u{10FFFF}`;

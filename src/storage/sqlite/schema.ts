@@ -1,22 +1,25 @@
 /**
- * The tables. `current` is the state; `history` is an undo log: each row says what its key held before that revision (nothing, when
- * previous_revision is NULL). So the state at revision R is every current row not newer than R, plus the previous state of every history
- * row with previous_revision <= R < revision; the value written at R is what the key's next history row undoes, or else the current one.
- * Forgetting the past is deleting a range of rowids, and a creation costs its value once.
+ * The tables. `log` has a row for each write that is remembered: what its key held from that revision on, packed as `packing.ts` says, or
+ * NULL when the write deleted it, and the revision of the row it replaced (NULL for a creation). `current` names each key's newest row.
+ * So the state at revision R is the rows that `current` names up to R, and those that rows after R replaced. A write appends to `log` and
+ * touches a small row of `current`: few pages, and mostly the ones before it touched. Forgetting history up to C is deleting what rows up
+ * to C replaced, and the deletions among them.
  */
 export const tables = `
-CREATE TABLE current (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL, value BLOB NOT NULL);
-CREATE TABLE history (revision INTEGER PRIMARY KEY, key TEXT NOT NULL, deleted INTEGER NOT NULL, previous_revision INTEGER, previous BLOB);
-CREATE INDEX history_key ON history (key);
+CREATE TABLE log (revision INTEGER PRIMARY KEY, key TEXT NOT NULL, previous INTEGER, packing INTEGER NOT NULL, value BLOB);
+CREATE TABLE current (key TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE volatile (prefix TEXT PRIMARY KEY) WITHOUT ROWID;
-INSERT INTO meta VALUES ('revision', 0), ('reserved', 0), ('compacted', 0), ('clean', 1);
+INSERT INTO meta VALUES ('revision', 0), ('reserved', 0), ('compacted', 0), ('forgotten', 0), ('clean', 1);
 `;
+
+/** A small write changes a few rows: the smaller the pages around them, the less there is to write, to the log and from there into the file. */
+export const pageBytes = 1024;
 
 /** "Skif", in the file's header: tells our file from any other SQLite database. */
 export const applicationId = 0x536b6966;
 /** Raised when the tables change in a way an older Skiff cannot read. */
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 
 /**
  * How far ahead of the newest revision the file promises not to reuse any. After a crash numbering goes on behind the promise,

@@ -174,7 +174,7 @@ export class SqliteStorage implements Storage {
   async purge(): Promise<void> {
     await this.compact(this.#revision);
     this.#mustBeOpen();
-    await this.#writer.call({ type: "purge" });
+    await this.#writer.call({ type: "purge", revision: this.#compacted });
   }
 
   async status(): Promise<StorageStatus> {

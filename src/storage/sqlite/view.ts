@@ -93,7 +93,7 @@ export class View {
       known.delete(next);
       next = keys.next().value;
       if (stored) items.push(stored);
-      else if (this.reader.wrote(item.key, revision, ended)) items.push(item);
+      else if (ended < Infinity && this.reader.wrote(item.key, revision, ended)) items.push(item);
     }
     if (end === undefined) until(undefined);
   }

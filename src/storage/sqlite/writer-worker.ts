@@ -3,45 +3,68 @@ import type { Database, Statement } from "bun:sqlite";
 import { connect } from "./connection.ts";
 import { codeOf, describe } from "./errors.ts";
 import { ownThread } from "./file-figures.ts";
+import { pack } from "./packing.ts";
 import type { WriteCommand, WriterReply, WriterRequest } from "./protocol.ts";
-import { revisionBlock, setMeta } from "./schema.ts";
+import { Room } from "./room.ts";
+import { pageBytes, revisionBlock, setMeta } from "./schema.ts";
 
 declare const self: Worker;
 
-/** How long one slice of compaction may hold up the writes behind it, and how many rows it deletes between looks at the clock. */
+/** How long one slice of compaction may hold up the writes behind it, and how many rows it looks at between looks at the clock. */
 const sliceMs = 5;
 const sliceRows = 32;
+/** Less to forget is left to the commits that come: each then does some of it, which costs the disk no commit of its own. */
+const worthRows = 250;
 /** Free pages worth keeping for the next writes, as a share of the file; what is beyond is given back to the disk. */
 const keepFreeShare = 0.25;
-const vacuumPages = 64;
+const vacuumPages = 256;
+/** Pages in the log that are taken into the file together. More are less to write, fewer a shorter pause for the writes that come meanwhile. */
+const checkpointPages = 2_000;
+/** A log that could not be emptied until then, as somebody reads all the time, is waited for. */
+const longLogPages = 16_000;
 
 let path = "";
 let db: Database;
-let reserved = 0;
+let room: Room;
 let statements: ReturnType<typeof prepare>;
+/** What the file has been told: no revision up to `reserved` is given again; history up to `compacted` may be missing. */
+let reserved = 0, compacted = 0;
+/** History up to `wanted` is to be forgotten; up to `forgotten` it has been. After a crash some of it is looked at again, for nothing. */
+let wanted = 0, forgotten = 0;
 
 function prepare(database: Database) {
   const sql = (text: string): Statement => database.prepare(text);
   return {
-    put: sql("INSERT INTO current (key, revision, value) VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, value = excluded.value"),
-    created: sql("INSERT INTO history (revision, key, deleted) VALUES (?2, ?1, 0)"),
-    changed: sql("INSERT INTO history (revision, key, deleted, previous_revision, previous) SELECT ?2, key, ?3, revision, value FROM current WHERE key = ?1"),
+    put: sql("INSERT INTO log (revision, key, previous, packing, value) VALUES (?2, ?1, (SELECT revision FROM current WHERE key = ?1), ?3, ?4)"),
+    point: sql("INSERT INTO current (key, revision) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET revision = excluded.revision"),
+    bury: sql("INSERT INTO log (revision, key, previous, packing, value) SELECT ?2, key, revision, 0, NULL FROM current WHERE key = ?1"),
     remove: sql("DELETE FROM current WHERE key = ?1"),
-    forget: sql(`DELETE FROM history WHERE revision IN (SELECT revision FROM history WHERE revision <= ?1 ORDER BY revision LIMIT ${sliceRows})`),
+    due: sql("SELECT revision, previous, value IS NULL AS deleted FROM log WHERE revision > ?1 AND revision <= ?2 ORDER BY revision LIMIT ?3"),
+    duePart: sql("SELECT count(*) AS rows FROM (SELECT 1 FROM log WHERE revision > ?1 AND revision <= ?2 LIMIT ?3)"),
+    drop: sql("DELETE FROM log WHERE revision = ?1"),
+    late: sql("SELECT previous FROM log WHERE revision = ?1"),
     volatile: sql("INSERT OR IGNORE INTO volatile VALUES (?1)"),
     meta: sql(setMeta),
-    reserved: sql("SELECT value FROM meta WHERE name = 'reserved'"),
+    metaOf: sql("SELECT value FROM meta WHERE name = ?1"),
     pages: sql("SELECT (SELECT freelist_count FROM pragma_freelist_count) AS free, (SELECT page_count FROM pragma_page_count) AS total"),
+    logged: sql("PRAGMA wal_checkpoint(NOOP)"),
   };
 }
+
+const pages = (): { free: number; total: number } => statements.pages.get() as { free: number; total: number };
 
 function open(request: { path: string; maxBytes?: number }): void {
   path = request.path;
   db = connect(path);
-  db.exec("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 8388608");
-  if (request.maxBytes !== undefined) db.exec(`PRAGMA max_page_count = ${Math.floor(request.maxBytes / 4096)}`);
+  // Checkpoints are made below, when nobody waits for an answer.
+  db.exec("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 8388608");
+  if (request.maxBytes !== undefined) db.exec(`PRAGMA max_page_count = ${Math.floor(request.maxBytes / pageBytes)}`);
   statements = prepare(db);
-  reserved = (statements.reserved.get() as { value: number }).value;
+  room = new Room(path, request.maxBytes);
+  const meta = (name: string): number => (statements.metaOf.get(name) as { value: number }).value;
+  reserved = meta("reserved");
+  compacted = wanted = meta("compacted");
+  forgotten = meta("forgotten");
   transaction(() => statements.meta.run("clean", 0));
 }
 
@@ -58,11 +81,14 @@ function transaction(body: () => void): void {
 
 function commit(writes: readonly WriteCommand[], last: number): void {
   const promise = last > reserved - revisionBlock / 2 ? last + revisionBlock : reserved;
+  let reached = forgotten;
   transaction(() => {
     for (const write of writes) apply(write);
     if (promise !== reserved) statements.meta.run("reserved", promise);
+    if (forgotten < wanted) reached = forget(forgotten, writes.length * 2 + 8);
   });
   reserved = promise;
+  forgotten = reached;
 }
 
 function apply(write: WriteCommand): void {
@@ -70,51 +96,93 @@ function apply(write: WriteCommand): void {
     statements.volatile.run(write.prefix);
     return;
   }
-  const { changes } = statements.changed.run(write.key, write.revision, write.type === "delete" ? 1 : 0);
-  if (write.type === "delete") {
-    statements.remove.run(write.key);
-    return;
+  const { key, revision } = write;
+  if (write.type === "put") {
+    const { packing, value } = pack(write.value);
+    statements.put.run(key, revision, packing, value);
+    statements.point.run(key, revision);
+  } else {
+    statements.bury.run(key, revision);
+    statements.remove.run(key);
   }
-  if (changes === 0) statements.created.run(write.key, write.revision);
-  statements.put.run(write.key, write.revision, write.value);
+  // A volatile state that is made durable late may be older than what compaction has looked at already.
+  if (revision <= forgotten) forgetRow(statements.late.get(revision) as { previous: number | null } | null, revision, write.type === "delete");
 }
 
+/** Deletes what at most `rows` writes after `from` replaced or deleted; says how far it got. To be called in a transaction. */
+function forget(from: number, rows: number): number {
+  // The file must not seem to have history that it hasn't.
+  if (compacted < wanted) statements.meta.run("compacted", wanted);
+  const due = statements.due.all(from, wanted, rows) as { revision: number; previous: number | null; deleted: number }[];
+  for (const row of due) forgetRow(row, row.revision, row.deleted === 1);
+  return due.length < rows ? wanted : due.at(-1)!.revision;
+}
+
+function forgetRow(row: { previous: number | null } | null, revision: number, deleted: boolean): void {
+  if (row?.previous != null) statements.drop.run(row.previous);
+  if (deleted) statements.drop.run(revision);
+}
+
+/** Forgets for a few milliseconds, or frees some of the file. True when there is nothing left that is worth a commit of its own. */
 function compact(revision: number): boolean {
-  const deadline = performance.now() + sliceMs;
-  let done = false;
-  transaction(() => {
-    statements.meta.run("compacted", revision);
-    while (!done && performance.now() < deadline) done = statements.forget.run(revision).changes === 0;
-  });
-  if (!done) return false;
-  const { free, total } = statements.pages.get() as { free: number; total: number };
+  wanted = Math.max(wanted, revision);
+  const backlog = (statements.duePart.get(forgotten, wanted, worthRows) as { rows: number }).rows;
+  if (backlog >= worthRows || (backlog > 0 && room.isShort)) {
+    forgetFor(sliceMs);
+    return false;
+  }
+  const { free, total } = pages();
   if (free < vacuumPages * 2 || free < total * keepFreeShare) return true;
   db.exec(`PRAGMA incremental_vacuum(${vacuumPages})`);
   return false;
 }
 
+function forgetFor(ms: number): void {
+  const deadline = performance.now() + ms;
+  let reached = forgotten;
+  transaction(() => {
+    while (reached < wanted && performance.now() < deadline) reached = forget(reached, sliceRows);
+    statements.meta.run("forgotten", reached);
+  });
+  compacted = wanted;
+  forgotten = reached;
+}
+
 /** Freed pages, and what is unused of others, still hold what was there: the new file has none of it. */
-function purge(): void {
+function purge(revision: number): void {
+  wanted = Math.max(wanted, revision);
+  while (forgotten < wanted) forgetFor(sliceMs);
   db.exec("VACUUM");
   db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 function close(revision: number): void {
   transaction(() => {
-    statements.meta.run("revision", revision);
-    statements.meta.run("clean", 1);
+    for (const [name, value] of Object.entries({ revision, forgotten, compacted: wanted, clean: 1 })) statements.meta.run(name, value);
   });
   for (const statement of Object.values(statements)) statement.finalize();
   db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   db.close();
 }
 
+/** Takes the log into the file, so that the next commit begins it anew. What goes wrong here goes wrong for nobody: it is tried again. */
+function checkpoint(): void {
+  const { log } = statements.logged.get() as { log: number };
+  if (log < checkpointPages) return;
+  try {
+    db.exec(`PRAGMA wal_checkpoint(${log < longLogPages ? "PASSIVE" : "RESTART"})`);
+  } catch {
+    // A full disk, say: commits will tell.
+  }
+}
+
 function answer(request: WriterRequest): WriterReply {
   switch (request.type) {
-    case "open": open(request); return { ok: true, thread: ownThread() };
-    case "commit": commit(request.writes, request.revision); return { ok: true };
-    case "compact": return { ok: true, done: compact(request.revision) };
-    case "purge": purge(); return { ok: true };
+    case "open": open(request); return { ok: true, thread: ownThread(), room: room.look(pages()) };
+    case "commit": commit(request.writes, request.revision); return { ok: true, room: room.look(pages()) };
+    case "compact": return { ok: true, done: compact(request.revision), room: room.look(pages()) };
+    case "look": return { ok: true, room: room.look(pages()) };
+    case "purge": purge(request.revision); return { ok: true };
     case "close": close(request.revision); return { ok: true };
   }
 }
@@ -128,4 +196,5 @@ self.onmessage = ({ data }: MessageEvent<WriterRequest>) => {
     reply = { ok: false, code, message: describe(code, path, error) };
   }
   self.postMessage(reply);
+  if (data.type === "commit" || data.type === "compact") checkpoint();
 };
