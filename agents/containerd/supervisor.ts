@@ -1,17 +1,18 @@
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Clock } from "../../src/base/clock.ts";
 import { ensureFile } from "../../src/base/files.ts";
 import type { Logger } from "../../src/base/log.ts";
 import { proxyVariables } from "../../src/base/proxy/environment.ts";
 import { connectRuntime } from "../cri/containerd.ts";
 import type { ContainerRuntime } from "../cri/cri.ts";
+import { lostShims, readProcesses } from "./lost-shims.ts";
 import { containerdConfig, hostFeatures, type ContainerdPaths } from "./config.ts";
 import { RegistryFiles } from "./registry-files.ts";
 import { installedRuntimes } from "./runtimes.ts";
 
 export interface ContainerdOptions {
-  /** `<data-dir>/agent/containerd`: configuration, log and pid file. */
+  /** `<data-dir>/agent/containerd`: configuration and log. */
   directory: string;
   paths: ContainerdPaths;
   /** `registries.yaml`. Default: one in `directory`. */
@@ -23,6 +24,8 @@ export interface ContainerdOptions {
 const maxLogBytes = 5 * 1024 * 1024;
 const startTimeoutMs = 60_000;
 const stopTimeoutMs = 10_000;
+/** Lost shims are looked for so long after a start, and once more so long after that: pods that went since may have left some. */
+const lostShimsAfterMs = [60_000, 14 * 60_000];
 const restartBackoff = { firstMs: 200, maxMs: 10_000 };
 
 /**
@@ -64,9 +67,12 @@ export class Containerd {
     }, signal);
     let backoffMs = restartBackoff.firstMs;
     while (!signal.aborted) {
-      const startedAt = clock.monotonic();
+      const startedAt = clock.monotonic(), ended = new AbortController(), tidying = this.#tidy(AbortSignal.any([signal, ended.signal]));
       const stop = new Promise<"stop">((resolve) => signal.addEventListener("abort", () => resolve("stop"), { once: true }));
-      if (await Promise.race([this.#child!.exited, stop]) === "stop") break;
+      const first = await Promise.race([this.#child!.exited, stop]);
+      ended.abort();
+      await tidying;
+      if (first === "stop") break;
       if (this.#renewed) {
         this.#spawn();
         this.#renewed();
@@ -85,14 +91,31 @@ export class Containerd {
     unlinkSync(this.#pidFile);
   }
 
+  /** Ends shims that containerd has left behind when it ended, or its client did. Throws when containerd doesn't answer. */
+  async endLostShims(): Promise<void> {
+    const { items = [] } = await this.runtime.runtime.listPodSandbox({});
+    const lost = lostShims(readProcesses(), { containerd: this.#child!.pid, socket: this.socket, sandboxes: new Set(items.map(({ id }) => id!)) });
+    for (const pid of lost) trySignal(pid, "SIGKILL");
+    if (lost.length > 0) this.options.log.info("Shims that looked after nothing have been ended", { pids: lost });
+  }
+
+  /** For as long as one containerd runs. */
+  async #tidy(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.options;
+    for (const ms of lostShimsAfterMs) {
+      await clock.sleep(ms, signal).then(() => this.endLostShims()).catch((error: unknown) => signal.aborted || log.warn("Lost shims could not be looked for", { error }));
+    }
+  }
+
   get #configFile(): string {
     return join(this.options.directory, "config.toml");
   }
   get #logFile(): string {
     return join(this.options.directory, "containerd.log");
   }
+  /** Beside the socket, where a full disk doesn't matter; no containerd outlives a reboot. */
   get #pidFile(): string {
-    return join(this.options.directory, "containerd.pid");
+    return join(dirname(this.socket), "containerd.pid");
   }
 
   #writeConfig(): void {

@@ -7,7 +7,9 @@ import { nodeArchitecture } from "../../agents/containerd/pause.ts";
 import type { RuntimeEvent } from "../../agents/cri/cri.ts";
 import { GrpcCode, GrpcError } from "../../src/base/grpc/error.ts";
 import { NamespaceMode } from "../../agents/cri/generated/messages.ts";
+import { readProcesses } from "../../agents/containerd/lost-shims.ts";
 import { startContainerd, type TestContainerd } from "../support/containerd.ts";
+import { eventually } from "../support/eventually.ts";
 import { busyboxImage, busyboxReference } from "../support/images.ts";
 import { removeLeftovers } from "../support/leftovers.ts";
 
@@ -93,7 +95,7 @@ test("a container's life: events, exit code, exec", async () => {
 test("pods survive containerd's death", async () => {
   const config = hostNetworkPod("survivor");
   const { podSandboxId } = await node.runtime.runtime.runPodSandbox({ config });
-  const pid = Number(await Bun.file(join(node.directory, "containerd/containerd.pid")).text());
+  const pid = Number(await Bun.file(join(node.directory, "containerd.pid")).text());
   process.kill(pid, "SIGKILL");
   const deadline = Date.now() + 30_000;
   let state: number | undefined;
@@ -101,10 +103,33 @@ test("pods survive containerd's death", async () => {
     try {
       const { status } = await node.runtime.runtime.podSandboxStatus({ podSandboxId });
       state = status?.state ?? 0;
-      if (Number(await Bun.file(join(node.directory, "containerd/containerd.pid")).text()) !== pid) break;
+      if (Number(await Bun.file(join(node.directory, "containerd.pid")).text()) !== pid) break;
     } catch {
       await Bun.sleep(50);
     }
   }
   expect(state).toBe(0); // SANDBOX_READY
+});
+
+test("a shim that containerd has lost is ended, and those of pods are not", async () => {
+  const { podSandboxId } = await node.runtime.runtime.runPodSandbox({ config: hostNetworkPod("kept") });
+  // As containerd starts one, before it tells it of a container.
+  const bundle = join(node.directory, "bundle");
+  mkdirSync(bundle);
+  for (const [name, text] of [["config.json", JSON.stringify({ ociVersion: "1.0.2", annotations: {} })], ["log", ""]] as const) writeFileSync(join(bundle, name), text);
+  const started = Bun.spawnSync(["containerd-shim-runc-v2", "-namespace", "k8s.io", "-id", "lost", "-address", node.containerd.socket, "start"], { cwd: bundle, env: { ...process.env, TTRPC_ADDRESS: `${node.containerd.socket}.ttrpc`, GOMAXPROCS: "2" } });
+  expect(started.stderr.toString()).toBe("");
+  const shims = (): string[] => readProcesses().filter(({ command }) => command.includes("-address") && command.includes(node.containerd.socket)).map(({ command }) => command[command.indexOf("-id") + 1]!);
+  expect(shims()).toContain("lost");
+  await node.containerd.endLostShims();
+  expect(shims()).toContain("lost"); // It may be one that this containerd is about to use.
+
+  const pid = Number(await Bun.file(join(node.directory, "containerd.pid")).text());
+  process.kill(pid, "SIGKILL");
+  await eventually(async () => {
+    expect(Number(await Bun.file(join(node.directory, "containerd.pid")).text())).not.toBe(pid);
+    await node.containerd.endLostShims();
+    expect(shims()).not.toContain("lost");
+  }, { timeout: 30_000, interval: 50 });
+  expect(shims()).toContain(podSandboxId!);
 });

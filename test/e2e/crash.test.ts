@@ -161,7 +161,7 @@ describe("an orderly restart", () => {
     await skiff.kill9();
     process.kill(containerd, "SIGKILL");
     const stranger = Bun.spawn(["sleep", "1000"]);
-    writeFileSync(join(skiff.layout.agentDir, "containerd/containerd.pid"), String(stranger.pid));
+    writeFileSync(join(skiff.layout.runDir, "containerd.pid"), String(stranger.pid));
     expect(existsSync(join(skiff.layout.runDir, "containerd.sock"))).toBe(true);
     try {
       await skiff.start();

@@ -258,7 +258,7 @@ test("a command that is not there is told as such", async () => {
 test("containerd killed: pods run on, and their later ends are noticed", async () => {
   await node.createPod("survivor", { restartPolicy: "Never", containers: [{ name: "main", command: forever }] });
   const before = await node.podWhen("survivor", ({ status }) => status?.containerStatuses?.[0]?.ready);
-  process.kill(Number(readFileSync(join(node.containerd.directory, "containerd/containerd.pid"), "utf8")), "SIGKILL");
+  process.kill(Number(readFileSync(join(node.containerd.directory, "containerd.pid"), "utf8")), "SIGKILL");
   const { runtime } = node.containerd.runtime;
   await eventually(() => runtime.version({}), { timeout: 30_000, interval: 100 });
   await node.createPod("after-crash", { restartPolicy: "Never", containers: [{ name: "main", command: ["true"] }] });

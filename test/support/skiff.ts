@@ -131,7 +131,7 @@ export class TestSkiff {
 
   /** The process id of the containerd that this server started. */
   containerdPid(): number {
-    return Number(readFileSync(join(this.layout.agentDir, "containerd/containerd.pid"), "utf8"));
+    return Number(readFileSync(join(this.layout.runDir, "containerd.pid"), "utf8"));
   }
 
   #emptyConfig(): string {
