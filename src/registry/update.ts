@@ -3,7 +3,7 @@ import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import { invalidValue } from "../apimachinery/field-errors.ts";
 import { trackUpdate } from "../apimachinery/managedfields/field-manager.ts";
 import type { AnyResource, ResourceCard, WriteContext } from "../apimachinery/resource.ts";
-import { conflict, invalid, isConflict, notFound } from "../apimachinery/status.ts";
+import { conflict, invalid, isAlreadyExists, isConflict, notFound } from "../apimachinery/status.ts";
 import { validateObjectMetaUpdate } from "../apimachinery/validation/object-meta.ts";
 import type { ObjectKey } from "../client/client.ts";
 import type { Entry } from "../storage/cacher/cacher.ts";
@@ -50,21 +50,21 @@ export interface Updated<T extends KubeObject> {
 export async function updateObject<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, key: ObjectKey, request: UpdateRequest<T>): Promise<Updated<T>> {
   for (;;) {
     const entry = await machinery.store.look(card, key);
-    if (!entry) return { object: await createMissing(machinery, context, card, key, request), created: true };
     try {
+      if (!entry) return { object: await createMissing(machinery, context, card, key, request), created: true };
       return { object: await updateOnce(machinery, context, card, key, entry, request), created: false };
     } catch (error) {
-      if (!(await lostRace(machinery, card, key, entry as Entry, error))) throw error;
+      if (!(await lostRace(machinery, card, key, entry as Entry | undefined, error))) throw error;
     }
   }
 }
 
-/** Whether a conflict comes of a write that was stored since `entry` was read, by another server perhaps. */
-export async function lostRace({ store }: Machinery, card: AnyResource, key: ObjectKey, entry: Entry, error: unknown): Promise<boolean> {
-  if (!isConflict(error)) return false;
-  if (store.revisionOf(card, key) !== entry.revision) return true;
+/** Whether a conflict comes of a write that was stored since `entry` was read, or was missing, by another server perhaps. */
+export async function lostRace({ store }: Machinery, card: AnyResource, key: ObjectKey, entry: Entry | undefined, error: unknown): Promise<boolean> {
+  if (!(entry ? isConflict(error) : isAlreadyExists(error))) return false;
+  if (store.revisionOf(card, key) !== entry?.revision) return true;
   await store.cacher.upToDate();
-  return store.revisionOf(card, key) !== entry.revision;
+  return store.revisionOf(card, key) !== entry?.revision;
 }
 
 async function createMissing<T extends KubeObject>(machinery: Machinery, context: RequestContext, card: ResourceCard<T>, key: ObjectKey, request: UpdateRequest<T>): Promise<Frozen<T>> {

@@ -32,6 +32,7 @@ import { ensureClusterInfo } from "../registry/bootstrap/cluster-info.ts";
 import { ensureExtensionApiServerAuthentication } from "../registry/bootstrap/extension-apiserver-authentication.ts";
 import { ensureKubernetesService } from "../registry/bootstrap/kubernetes-service.ts";
 import { ensureSystemNamespaces } from "../registry/bootstrap/namespaces.ts";
+import { afterRaces } from "../registry/bootstrap/after-races.ts";
 import { repairIpAddresses } from "../registry/allocators/ip-addresses.ts";
 import { ensureFlowControl } from "../registry/bootstrap/flow-control.ts";
 import { ensureSystemPriorityClasses } from "../registry/bootstrap/priority-classes.ts";
@@ -211,17 +212,19 @@ class Server {
       name: "bootstrap",
       start: async () => {
         const client = this.#plane.clientAs(admin);
-        await ensureSystemNamespaces(client);
-        await ensureSystemPriorityClasses(client);
-        await ensureFlowControl(client);
-        await ensureServiceCidr(client, options.serviceCidrs, this.#clock.now());
-        if (!options.disable.includes("local-storage")) await ensureLocalPathStorageClass(client);
-        if (this.#servesIngresses) await ensureIngressClass(client, ingressController);
-        await reconcileBootstrapPolicy(client, bootstrapPolicy(this.#controllers().map((controller) => ({ name: controller.name, rules: rulesOf(controller) }))));
-        await ensureExtensionApiServerAuthentication(client, { clientCa: this.#pki.clientCa.certificate, frontProxyCa: this.#pki.frontProxyCa.certificate, allowedNames: [frontProxyName] });
-        await this.#announceAddress();
-        await ensureClusterDnsService(client, options.clusterDns);
-        await repairIpAddresses(client);
+        await afterRaces(async () => {
+          await ensureSystemNamespaces(client);
+          await ensureSystemPriorityClasses(client);
+          await ensureFlowControl(client);
+          await ensureServiceCidr(client, options.serviceCidrs, this.#clock.now());
+          if (!options.disable.includes("local-storage")) await ensureLocalPathStorageClass(client);
+          if (this.#servesIngresses) await ensureIngressClass(client, ingressController);
+          await reconcileBootstrapPolicy(client, bootstrapPolicy(this.#controllers().map((controller) => ({ name: controller.name, rules: rulesOf(controller) }))));
+          await ensureExtensionApiServerAuthentication(client, { clientCa: this.#pki.clientCa.certificate, frontProxyCa: this.#pki.frontProxyCa.certificate, allowedNames: [frontProxyName] });
+          await this.#announceAddress();
+          await ensureClusterDnsService(client, options.clusterDns);
+          await repairIpAddresses(client);
+        });
         this.#plane.markReady();
         this.#bootstrapped = true;
       },
