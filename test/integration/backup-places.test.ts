@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { directoryStore } from "../../src/server/backup/directory-store.ts";
+import { s3Store } from "../../src/server/backup/s3-store.ts";
+import type { BackupStore } from "../../src/server/backup/store.ts";
+import { startS3Server, type S3Server } from "../support/s3-server.ts";
+
+let s3: S3Server;
+const directory = mkdtempSync(join(tmpdir(), "skiff-places-"));
+beforeAll(async () => void (s3 = await startS3Server()));
+afterAll(() => {
+  s3.dispose();
+  rmSync(directory, { recursive: true });
+});
+
+const inBucket = (changes: object = {}): BackupStore => s3Store({ ...s3, region: "us-east-1", folder: "edge/site-1", insecure: true, ...changes });
+const named = (day: number): string => `skiff-backup-node-1-202611${String(day).padStart(2, "0")}T030000Z.tar`;
+
+/** So many megabytes, made while they are read; `breaks` after the last. */
+function megabytes(count: number, { breaks = false }: { breaks?: boolean } = {}): ReadableStream<Uint8Array> {
+  let made = 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (made < count) return controller.enqueue(new Uint8Array(1e6).fill(made++));
+      if (breaks) controller.error(new Error("the server broke off"));
+      else controller.close();
+    },
+  });
+}
+
+async function sizeOf(stream: ReadableStream<Uint8Array>): Promise<number> {
+  let size = 0;
+  for await (const chunk of stream as unknown as AsyncIterable<Uint8Array>) size += chunk.length;
+  return size;
+}
+
+describe.each([["a directory", () => directoryStore(join(directory, "made/when/needed"))], ["a bucket", () => inBucket()]] as const)("%s", (_, open) => {
+  test("keeps what is put there, small and large, and lists it", async () => {
+    const store = open();
+    expect(await store.list()).toEqual([]);
+    expect(await store.put(named(1), megabytes(1))).toBe(1e6);
+    expect(await store.put(named(2), megabytes(40))).toBe(40e6);
+    expect(await store.list()).toEqual([{ name: named(2), bytes: 40e6, at: Date.parse("2026-11-02T03:00:00Z") }, { name: named(1), bytes: 1e6, at: Date.parse("2026-11-01T03:00:00Z") }]);
+    expect(await sizeOf(store.open(named(2)))).toBe(40e6);
+  });
+
+  test("replaces nothing unless told to", async () => {
+    const store = open();
+    await expect(store.put(named(1), megabytes(2))).rejects.toThrow(`${store.locate(named(1))} exists already`);
+    expect(await sizeOf(store.open(named(1)))).toBe(1e6);
+    await store.put(named(1), megabytes(2), { replace: true });
+    expect(await sizeOf(store.open(named(1)))).toBe(2e6);
+  });
+
+  test("has nothing of what broke, and what was there before", async () => {
+    const store = open(), before = await store.list();
+    for (const size of [0, 1, 30]) await expect(store.put(named(3), megabytes(size, { breaks: true }))).rejects.toThrow("the server broke off");
+    await expect(store.put(named(1), megabytes(20, { breaks: true }), { replace: true })).rejects.toThrow("the server broke off");
+    expect(await store.list()).toEqual(before);
+    expect(await sizeOf(store.open(named(1)))).toBe(2e6);
+  });
+
+  test("says what isn't there, and forgets what it is told to", async () => {
+    const store = open();
+    await expect((async () => sizeOf(store.open(named(9))))()).rejects.toThrow(`there is no backup ${store.locate(named(9))}`);
+    await expect(store.remove(named(9))).rejects.toThrow("there is no backup");
+    await store.remove(named(2));
+    expect((await store.list()).map(({ name }) => name)).toEqual([named(1)]);
+  });
+});
+
+test("a directory's backups are for root alone, and a full disk leaves those that were there", async () => {
+  const path = join(directory, "small");
+  mkdirSync(path);
+  expect(Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", path]).exitCode).toBe(0);
+  try {
+    const store = directoryStore(path);
+    await store.put(named(1), megabytes(1));
+    expect(statSync(join(path, named(1))).mode & 0o777).toBe(0o600);
+    await expect(store.put(named(2), megabytes(5))).rejects.toThrow(`there is no room for ${path}/${named(2)}`);
+    expect(readdirSync(path)).toEqual([named(1)]);
+    expect(await sizeOf(store.open(named(1)))).toBe(1e6);
+  } finally {
+    expect(Bun.spawnSync(["umount", path]).exitCode).toBe(0);
+  }
+});
+
+describe("what is wrong with a bucket is said in a sentence", () => {
+  const cases: [string, () => BackupStore, string][] = [
+    ["none of that name", () => inBucket({ bucket: "nowhere" }), "there is no bucket for s3://nowhere/"],
+    ["an unknown access key", () => inBucket({ accessKey: "NOBODY" }), "does not know the access key: see --backup-s3-access-key"],
+    ["no credentials", () => s3Store({ endpoint: s3.endpoint, bucket: s3.bucket, region: "us-east-1", folder: "", insecure: true }), "S3 needs credentials"],
+    ["nobody listens", () => inBucket({ endpoint: "127.0.0.1:1" }), "could not be reached at 127.0.0.1:1"],
+  ];
+  test.each(cases)("%s", async (_what, open, sentence) => {
+    await expect(open().list()).rejects.toThrow(sentence);
+    await expect(open().put(named(1), megabytes(1))).rejects.toThrow(sentence);
+  });
+
+  test("a certificate of a CA that nobody knows", async () => {
+    const withTls = await startS3Server({ tls: true });
+    try {
+      await expect(inBucket({ ...withTls, insecure: false }).list()).rejects.toThrow(`the certificate of ${withTls.endpoint} can't be trusted (DEPTH_ZERO_SELF_SIGNED_CERT): name its CA with --backup-s3-endpoint-ca`);
+    } finally {
+      withTls.dispose();
+    }
+  });
+});
