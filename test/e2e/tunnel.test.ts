@@ -101,12 +101,27 @@ test("a server that was killed is connected to again, and nothing is listed anew
 
 test("a node whose cable was out is not ready after a while, and is soon after it is in again", async () => {
   agent.node.unplug();
+  // Long before anybody has found out that it is gone, and no later than ten seconds from now.
+  const { stderr } = await kubectl.outcome(["exec", "far", "--", "true"]);
+  expect(stderr).toMatch(/error dialing backend: node \\?"agent-1\\?" does not answer/);
   const ready = async (): Promise<string> => (await kubectl.get("node", "agent-1")).status.conditions.find(({ type }: { type: string }) => type === "Ready").status as string;
   await eventually(async () => expect(await ready()).toBe("Unknown"), { timeout: 90_000, interval: 1000 });
   expect((await kubectl.outcome(["exec", "far", "--", "true"])).exitCode).not.toBe(0);
   agent.node.plug();
   await cluster.untilReady("agent-1");
   await eventually(async () => expect(await kubectl("exec", "far", "--", "echo", "back")).toBe("back\n"), { timeout: 30_000, interval: 200 });
+});
+
+test("a node behind NAT is told of, and does what the API wants of it; nothing is said of one that is only closed", async () => {
+  const hidden = await cluster.addAgent({ name: "hidden", machine: { segment: cluster.fabric.segment("home", { nat: true }).name } });
+  await cluster.untilReady("hidden");
+  await kubectl.apply(pod("behind", shell("sleep 1000"), { nodeName: "hidden" }));
+  await kubectl("wait", "--for=condition=Ready", "pod/behind", "--timeout=60s");
+  expect(await kubectl("exec", "behind", "--", "echo", "here")).toBe("here\n");
+  await eventually(async () => expect(await kubectl("describe", "node", "hidden")).toMatch(/Warning +NodeNotReachable .*--node-ip/), { timeout: 40_000, interval: 500 });
+  expect(await kubectl("describe", "node", "agent-1")).not.toContain("NodeNotReachable");
+  await kubectl("delete", "pod", "behind");
+  await hidden.stop();
 });
 
 test("a node whose address is another connects from there", async () => {
