@@ -52,7 +52,7 @@ const startRequests = 150;
 
 /** Runs a server, ends it at random again and again, and keeps account of what its clients saw. Stops at the first round with violations. */
 export async function runCrashes({ executable, rounds, seed, lies = false, progress }: CrashOptions): Promise<CrashReport> {
-  const random = randomOf(seed), disk = await TestDisk.mount(), server = new CrashServer({ executable, dataDir: `${disk.path}/data` });
+  const random = randomOf(seed), disk = await TestDisk.mount(), server = new CrashServer({ command: [executable], dataDir: `${disk.path}/data` });
   const ledger = new Ledger();
   const watchers = kinds.flatMap((kind) => [1, 2, 3].map((n) => new Watcher({ name: `watcher ${n} of ${kind.name}`, kind, ledger })));
   const relists = (): CrashReport["relists"] => ({ configmaps: sum(watchers.filter(({ kind }) => kind === configMaps), (watcher) => watcher.relists), leases: sum(watchers.filter(({ kind }) => kind === leases), (watcher) => watcher.relists) });

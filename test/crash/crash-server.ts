@@ -4,6 +4,10 @@ import { join } from "node:path";
 import { ApiConnection, credentialsOf, type Credentials } from "../bench/api-connection.ts";
 import { eventually } from "../support/eventually.ts";
 
+const root = join(import.meta.dir, "../..");
+/** The program from its source: what tests use that don't wait for a build. */
+export const fromSource: readonly string[] = [process.execPath, join(root, "src/main.ts")];
+
 /** `skiff server --disable-agent` with its data on some disk; started, killed and started again. */
 export class CrashServer {
   readonly #directory = mkdtempSync(join(tmpdir(), "skiff-crash-"));
@@ -11,14 +15,14 @@ export class CrashServer {
   readonly #logFile = join(this.#directory, "skiff.log");
   #child: Bun.Subprocess | undefined;
 
-  constructor(private readonly options: { executable: string; dataDir: string; flags?: readonly string[] }) {}
+  constructor(private readonly options: { command: readonly string[]; dataDir: string; flags?: readonly string[] }) {}
 
   /** Starts it, without waiting for anything. */
   spawn(): void {
     rmSync(this.#kubeconfig, { force: true });
     const log = openSync(this.#logFile, "a");
-    const { executable, dataDir, flags = [] } = this.options;
-    this.#child = Bun.spawn([executable, "server", "--config", "/dev/null", "--disable-agent", "--data-dir", dataDir, "--write-kubeconfig", this.#kubeconfig, "--https-listen-port", "0", "--bind-address", "127.0.0.1", ...flags], { stdin: "ignore", stdout: log, stderr: log, env: process.env });
+    const { command, dataDir, flags = [] } = this.options;
+    this.#child = Bun.spawn([...command, "server", "--config", "/dev/null", "--disable-agent", "--data-dir", dataDir, "--write-kubeconfig", this.#kubeconfig, "--https-listen-port", "0", "--bind-address", "127.0.0.1", ...flags], { stdin: "ignore", stdout: log, stderr: log, env: process.env });
     closeSync(log);
   }
 

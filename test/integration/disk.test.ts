@@ -203,6 +203,19 @@ describe("faults", () => {
     expect(await disk.usedBytes()).toBe(8192);
   });
 
+  test("room that was set aside can be used when the disk is full", async () => {
+    await disk.setFaults({ capacity: 40_960 });
+    await output(["fallocate", "--length", "20480", at("reserve")]);
+    expect(statSync(at("reserve")).size).toBe(20_480);
+    expect(() => writeFileSync(at("file"), "x".repeat(24_576))).toThrow("ENOSPC");
+    const fd = openSync(at("reserve"), "r+");
+    writeSync(fd, "x".repeat(20_480));
+    closeSync(fd);
+    truncateSync(at("reserve"), 4096);
+    truncateSync(at("file"), 0);
+    writeFileSync(at("file"), "x".repeat(36_864));
+  });
+
   test("a failed fsync has synced nothing, and the next one doesn't either", async () => {
     writeFileSync(at("file"), "old");
     await disk.sync();

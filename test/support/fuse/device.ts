@@ -34,6 +34,7 @@ export interface Fuse {
 const changing: ReadonlySet<number> = new Set([
   Operation.setattr, Operation.symlink, Operation.mknod, Operation.mkdir, Operation.unlink, Operation.rmdir, Operation.rename, Operation.link,
   Operation.write, Operation.fsync, Operation.fsyncdir, Operation.create, Operation.rename2,
+  Operation.fallocate,
 ]);
 
 const isSync = (operation: number): boolean => operation === Operation.fsync || operation === Operation.fsyncdir;

@@ -58,6 +58,11 @@ export class FileData {
     if (offset + bytes.length > this.size) this.#resize(offset + bytes.length);
   }
 
+  /** Pages of zeros where there are none. */
+  allocate(offset: number, length: number): void {
+    for (let page = Math.floor(offset / pageBytes); page * pageBytes < offset + length; page++) if (!this.#pages.has(page)) this.#put(page, zeros);
+  }
+
   truncate(size: number): void {
     if (size < this.size) {
       const last = Math.floor(size / pageBytes), rest = this.#pages.get(last);

@@ -6,6 +6,7 @@ import { FileType, type Inode, type Volume } from "./volume.ts";
 /** Blocks that a disk without a capacity tells of. */
 const plentyBlocks = 1 << 28;
 const renameNoReplace = 1;
+const fallocateKeepSize = 1;
 
 /** Does what a request asks and returns the body of its reply. Throws `FileSystemError`. `undefined`: the kernel waits for no reply. */
 export function perform(volume: Volume, request: Request): Uint8Array | undefined {
@@ -29,6 +30,7 @@ export function perform(volume: Volume, request: Request): Uint8Array | undefine
     case Operation.link: return entry(volume.link(Number(body.getBigUint64(0, true)), node, namesIn(body, 8)[0]!));
     case Operation.read: return volume.inode(node).data!.read(Number(body.getBigUint64(8, true)), body.getUint32(16, true));
     case Operation.write: return write(volume, node, body);
+    case Operation.fallocate: return fallocate(volume, node, body);
     case Operation.statfs: return statfs(volume);
     case Operation.release: return done;
     case Operation.fsync: volume.inode(node).data?.sync(); return done;
@@ -80,6 +82,13 @@ function write(volume: Volume, node: number, body: DataView): Uint8Array {
   const length = body.getUint32(16, true);
   volume.write(node, Number(body.getBigUint64(8, true)), new Uint8Array(body.buffer, 40, length));
   return encodeWritten(length);
+}
+
+function fallocate(volume: Volume, node: number, body: DataView): Uint8Array {
+  const mode = body.getUint32(24, true);
+  if ((mode & ~fallocateKeepSize) !== 0) throw new FileSystemError("EOPNOTSUPP");
+  volume.allocate(node, Number(body.getBigUint64(8, true)), Number(body.getBigUint64(16, true)), { grow: mode === 0 });
+  return done;
 }
 
 function setattr(volume: Volume, node: number, body: DataView): Uint8Array {

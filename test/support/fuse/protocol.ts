@@ -5,7 +5,7 @@ import { pageBytes } from "./file-data.ts";
 export const Operation = {
   lookup: 1, forget: 2, getattr: 3, setattr: 4, readlink: 5, symlink: 6, mknod: 8, mkdir: 9, unlink: 10, rmdir: 11, rename: 12, link: 13,
   read: 15, write: 16, statfs: 17, release: 18, fsync: 20, init: 26, readdir: 28, fsyncdir: 30, create: 35, interrupt: 36,
-  destroy: 38, batchForget: 42, rename2: 45,
+  destroy: 38, batchForget: 42, fallocate: 43, rename2: 45,
 } as const;
 
 export const major = 7;

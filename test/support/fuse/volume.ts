@@ -129,12 +129,17 @@ export class Volume {
 
   write(id: number, offset: number, bytes: Uint8Array): void {
     const inode = this.inode(id), data = dataOf(inode);
-    if (this.capacity < Infinity) {
-      const added = data.pagesAdded(offset, bytes.length) * pageBytes;
-      if (added > 0 && this.usedBytes + added > this.capacity) throw new FileSystemError("ENOSPC");
-    }
+    this.#mustHaveRoom(data, offset, bytes.length);
     data.write(offset, bytes);
     inode.modified = inode.changed = this.now();
+  }
+
+  /** Sets room aside: later writes there do not fail with ENOSPC. */
+  allocate(id: number, offset: number, length: number, { grow }: { grow: boolean }): void {
+    const data = dataOf(this.inode(id));
+    this.#mustHaveRoom(data, offset, length);
+    data.allocate(offset, length);
+    if (grow && offset + length > data.size) data.truncate(offset + length);
   }
 
   truncate(id: number, size: number): void {
@@ -230,6 +235,12 @@ export class Volume {
     const named = new Set(this.#changes.flat().map(({ id }) => id));
     for (const { entries } of this.#inodes.values()) for (const id of entries?.durable.values() ?? []) named.add(id);
     for (const inode of this.#inodes.values()) if (!inUse(inode) && !named.has(inode.id)) this.#inodes.delete(inode.id);
+  }
+
+  #mustHaveRoom(data: FileData, offset: number, length: number): void {
+    if (this.capacity === Infinity) return;
+    const added = data.pagesAdded(offset, length) * pageBytes;
+    if (added > 0 && this.usedBytes + added > this.capacity) throw new FileSystemError("ENOSPC");
   }
 
   #mustBeFree(parent: number, name: string): void {
