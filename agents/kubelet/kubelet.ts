@@ -159,7 +159,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     checkpoints: new ResizeCheckpoints(join(rootDir, "resize"), log), recorder, clock, wake, regrant: (pod) => admission.regrant(pod),
   });
   const storageDirectory = options.storageDirectory ?? join(rootDir, "storage");
-  const csi = createCsi({ rootDir, nodeName, client, recorder, clock, log, kept, node: () => ownNode.lister.get(nodeName), token: tokens.token, onDrivers: () => workers.wakeAll(), onInUse: () => node.volumesChanged() });
+  const csi = createCsi({ rootDir, nodeName, client, recorder, clock, log, kept, node: () => ownNode.lister.get(nodeName), token: tokens.token, followClaim: references.followClaim, onDrivers: () => workers.wakeAll(), onInUse: () => node.volumesChanged() });
   const volumes = new Volumes(rootDir, {
     nodeName, storageDirectory, claim: async (namespace, name) => (await kept.ask(`claim/${namespace}/${name}`, () => orMissing(client.get(persistentvolumeclaims, { namespace, name })))).answer,
     persistentVolume: async (name) => (await kept.ask(`volume/${name}`, () => orMissing(client.get(persistentvolumes, { name })))).answer,

@@ -261,8 +261,6 @@ test("a volume grows while a pod uses it, and claim and pod are told", async () 
   await node.client.update(persistentvolumes, { ...volume, spec: { ...volume.spec, capacity: { storage: "2Gi" } } } as never);
   driver.fail("NodeExpandVolume", "the disk is jammed");
   await setClaim(name, { ...status, allocatedResources: { storage: "2Gi" }, allocatedResourceStatuses: { storage: "NodeResizePending" }, conditions: [{ type: "FileSystemResizePending", status: "True" }] });
-  // It looks once a minute; a new kubelet looks at once.
-  await node.restartKubelet();
   await eventually(async () => expect((await claimStatus(name)).conditions).toMatchObject([{ type: "FileSystemResizePending" }, { type: "NodeResizeError", message: "failed to expand pvc with Expander.NodeExpand failed to expand the volume : rpc error: code = Unknown desc = the disk is jammed" }]));
   expect(await claimStatus(name)).toMatchObject({ capacity: { storage: "1Gi" }, allocatedResourceStatuses: { storage: "NodeResizeInProgress" } });
   await eventually(async () => expect((await node.events("grows")).find(({ reason }) => reason === "VolumeResizeFailed")?.message).toBe(`NodeExpandVolume.NodeExpandVolume failed for volume "pv-${name}" : rpc error: code = Unknown desc = the disk is jammed`));

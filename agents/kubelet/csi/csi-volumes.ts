@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Frozen } from "../../../src/apimachinery/meta.ts";
 import { secrets } from "../../../src/apis/core/secret.ts";
-import type { Node } from "../../../src/apis/generated/core/v1.ts";
+import type { Node, PersistentVolumeClaim } from "../../../src/apis/generated/core/v1.ts";
 import type { CSIDriverSpec, VolumeAttachment } from "../../../src/apis/generated/storage/v1.ts";
 import type { Clock } from "../../../src/base/clock.ts";
 import type { Logger } from "../../../src/base/log.ts";
@@ -35,11 +35,13 @@ export interface CsiOptions {
   driverSpec(name: string): Promise<Frozen<CSIDriverSpec> | undefined>;
   attachment(name: string): Promise<Frozen<VolumeAttachment> | undefined>;
   token: VolumeSources["token"];
+  /** Wakes the pod when the claim changes; tells it as it is now, once that is known. */
+  followClaim(uid: string, namespace: string, name: string): () => Frozen<PersistentVolumeClaim> | undefined;
   /** Other volumes are in use than before. */
   onInUse(): void;
 }
 
-/** Drivers that want to be told again get tokens that are fresh; and as often a claim is asked for whether its volume has grown. */
+/** Drivers that want to be told again get tokens that are fresh; and as often is tried what a driver could not do. */
 const refreshMs = 60_000;
 
 /** A driver without an object is taken for one with the defaults. */
@@ -101,29 +103,39 @@ export class CsiVolumes {
   async #setUp(volume: CsiVolume): Promise<MountedVolume> {
     const spec = (await this.options.driverSpec(volume.driver)) ?? defaultSpec;
     const { directory, targetPath } = placesOf(this.options.rootDir, volume);
-    if (readVolumeData(directory)?.published && isMountPoint(targetPath)) await this.#refresh(volume, spec);
-    else await this.#publishAnew(volume, spec);
-    return this.#mounted(volume, spec, targetPath);
+    const isWell = readVolumeData(directory)?.published && isMountPoint(targetPath) ? await this.#refresh(volume, spec) : await this.#publishAnew(volume, spec).then(() => true);
+    return this.#mounted(volume, targetPath, !isWell || spec.requiresRepublish === true);
   }
 
-  async #mounted(volume: CsiVolume, { requiresRepublish }: Frozen<CSIDriverSpec>, path: string): Promise<MountedVolume> {
+  async #mounted(volume: CsiVolume, path: string, wearsOut: boolean): Promise<MountedVolume> {
     const { clock, drivers } = this.options, { readOnly, block, claimed } = volume, driver = drivers.get(volume.driver);
-    const wearsOut = requiresRepublish || (claimed && !readOnly && await driver?.can("expandVolume").catch(() => true));
+    const mayGrow = claimed && !readOnly && await driver?.can("expandVolume").catch(() => true);
     return {
       path, ...(readOnly ? { readOnly } : {}), ...(block ? { device: true } : {}), ...(wearsOut ? { refreshAt: clock.now() + refreshMs } : {}),
-      ...(driver ? {} : { provisional: true }), driver: { figures: () => this.#figures(volume, path) },
+      ...(mayGrow ? { isStale: this.#changes(volume, claimed.claim) } : {}), ...(driver ? {} : { provisional: true }), driver: { figures: () => this.#figures(volume, path) },
     };
   }
 
-  /** A pod that has its volume keeps it, whatever becomes of it now; it is told. */
-  async #refresh(volume: CsiVolume, spec: Frozen<CSIDriverSpec>): Promise<void> {
+  /** Whether the claim is another by now: it says when the node has to grow the volume. */
+  #changes(volume: CsiVolume, { metadata: { namespace, name } }: Frozen<PersistentVolumeClaim>): () => boolean {
+    const current = this.options.followClaim(volume.pod.metadata.uid!, namespace!, name!);
+    return () => this.#expansions.isNews(volume, current());
+  }
+
+  /** A pod that has its volume keeps it, whatever becomes of it now; it is told. False when not all could be done. */
+  async #refresh(volume: CsiVolume, spec: Frozen<CSIDriverSpec>): Promise<boolean> {
     const { drivers, recorder } = this.options, { pod, name } = volume, { targetPath, stagingPath } = placesOf(this.options.rootDir, volume);
     const driver = drivers.get(volume.driver);
-    if (!driver) return;
-    const tell = (reason: string, what: string) => (error: unknown): void => recorder.event(podReference(pod), "Warning", reason, `${what} failed for volume "${name}" : ${errorText(error)}`);
+    if (!driver) return true;
+    let isWell = true;
+    const tell = (reason: string, what: string) => (error: unknown): void => {
+      isWell = false;
+      recorder.event(podReference(pod), "Warning", reason, `${what} failed for volume "${name}" : ${errorText(error)}`);
+    };
     const stages = !volume.ephemeral && await driver.can("stageUnstage");
     if (spec.requiresRepublish) await this.#publish(volume, driver, spec, stages ? stagingPath : undefined).catch(tell("FailedMount", "MountVolume.SetUp"));
     await this.#grow(volume, driver, targetPath, stages ? stagingPath : undefined).catch(tell("VolumeResizeFailed", "NodeExpandVolume.NodeExpandVolume"));
+    return isWell;
   }
 
   async #publishAnew(volume: CsiVolume, spec: Frozen<CSIDriverSpec>): Promise<void> {

@@ -46,6 +46,8 @@ export class Expansions {
   readonly #notInUse = new Set<string>();
   /** Those that could not be grown, for a reason that is no accident. */
   readonly #failed = new Set<string>();
+  /** The resourceVersion of each volume's claim as this node has written it last. */
+  readonly #written = new Map<string, string>();
   constructor(private readonly options: ExpansionOptions) {}
 
   /** Nobody here has the volume any more. */
@@ -53,6 +55,13 @@ export class Expansions {
     this.#sizes.delete(id);
     this.#notInUse.delete(id);
     this.#failed.delete(id);
+    this.#written.delete(id);
+  }
+
+  /** Whether the claim, as it is now, is another than the one that was looked at, and not by what was written to it here. */
+  isNews(volume: CsiVolume, now: Claim | undefined): boolean {
+    const version = now?.metadata.resourceVersion;
+    return version !== undefined && version !== volume.claimed?.claim.metadata.resourceVersion && version !== this.#written.get(idOf(volume.driver, volume.volumeHandle));
   }
 
   /** Grows the volume if it is time. Rejects when that failed, told to the claim already; the same call tries again. */
@@ -72,7 +81,7 @@ export class Expansions {
 
   async #expand(volume: CsiVolume, claim: Claim, { size, told, recovers }: Wanted, { able, grow }: Grower): Promise<void> {
     const { recorder, nodeName } = this.options, { pod, driver, volumeHandle, name } = volume, id = idOf(driver, volumeHandle);
-    const current = recovers && !told ? await this.#tell(claim, { allocatedResourceStatuses: { storage: "NodeResizeInProgress" } }) : claim;
+    const current = recovers && !told ? await this.#tell(id, claim, { allocatedResourceStatuses: { storage: "NodeResizeInProgress" } }) : claim;
     try {
       if (!able) throw new GrpcError(GrpcCode.Unimplemented, `NodeExpand is not supported by the CSI driver ${driver}`, "NodeExpandVolume");
       await grow(value(size));
@@ -82,7 +91,7 @@ export class Expansions {
       if (recovers && isFinal) {
         const changedMind = this.#failed.has(id) && compareQuantities(current.spec?.resources?.requests?.["storage"] ?? size, size) !== 0;
         this.#failed.add(id);
-        await this.#tellFailure(current, error, infeasible.has(code) || changedMind);
+        await this.#tellFailure(id, current, error, infeasible.has(code) || changedMind);
       }
       if (code !== GrpcCode.FailedPrecondition) throw error;
       this.#notInUse.add(id);
@@ -92,7 +101,7 @@ export class Expansions {
     const message = `MountVolume.NodeExpandVolume succeeded for volume "${name}" ${nodeName}`;
     for (const about of [podReference(pod), current]) recorder.event(about, "Normal", "FileSystemResizeSuccessful", message);
     if (!told) {
-      await this.#tell(current, {
+      await this.#tell(id, current, {
         capacity: { storage: String(size) }, allocatedResourceStatuses: Object.keys(current.status?.allocatedResourceStatuses ?? {}).some((resource) => resource !== "storage") ? { storage: null } : null,
         conditions: (current.status?.conditions ?? []).filter(({ type }) => !resizeConditions.has(type)) as PersistentVolumeClaimCondition[],
       });
@@ -101,20 +110,22 @@ export class Expansions {
   }
 
   /** The claim says why; where it can never be, the controller is free to try what the user wants instead. */
-  async #tellFailure(claim: Claim, error: unknown, isHopeless: boolean): Promise<void> {
+  async #tellFailure(id: string, claim: Claim, error: unknown, isHopeless: boolean): Promise<void> {
     const message = `failed to expand pvc with Expander.NodeExpand failed to expand the volume${isHopeless ? "" : " :"} ${errorText(error)}`;
     const condition: PersistentVolumeClaimCondition = { type: "NodeResizeError", status: "True", lastTransitionTime: time(this.options.clock.now()), message };
     const others = (claim.status?.conditions ?? []) as PersistentVolumeClaimCondition[];
-    await this.#tell(claim, {
+    await this.#tell(id, claim, {
       ...(isHopeless ? { allocatedResourceStatuses: { storage: "NodeResizeInfeasible" } } : {}),
       conditions: others.some(({ type, status }) => type === condition.type && status === "True") ? others : [...others.filter(({ type }) => type !== condition.type), condition],
     });
   }
 
   /** Refused when the claim has changed meanwhile: then it is looked at anew. */
-  async #tell({ metadata: { namespace, name, resourceVersion } }: Claim, status: Omit<PersistentVolumeClaimStatus, "allocatedResourceStatuses"> & { allocatedResourceStatuses?: Record<string, string | null> | null }): Promise<Claim> {
+  async #tell(id: string, { metadata: { namespace, name, resourceVersion } }: Claim, status: Omit<PersistentVolumeClaimStatus, "allocatedResourceStatuses"> & { allocatedResourceStatuses?: Record<string, string | null> | null }): Promise<Claim> {
     const body = { metadata: { resourceVersion }, status };
-    return this.options.client.patch(persistentvolumeclaims, { namespace: namespace!, name: name! }, { type: "application/merge-patch+json", body }, { subresource: "status" });
+    const written = await this.options.client.patch(persistentvolumeclaims, { namespace: namespace!, name: name! }, { type: "application/merge-patch+json", body }, { subresource: "status" });
+    this.#written.set(id, written.metadata.resourceVersion!);
+    return written;
   }
 }
 

@@ -4,7 +4,8 @@ import type { Frozen, KubeObject } from "../../../src/apimachinery/meta.ts";
 import type { ResourceCard } from "../../../src/apimachinery/resource.ts";
 import { configmaps } from "../../../src/apis/core/configmap.ts";
 import { secrets } from "../../../src/apis/core/secret.ts";
-import type { ConfigMap, Secret } from "../../../src/apis/generated/core/v1.ts";
+import { persistentvolumeclaims } from "../../../src/apis/core/volume/persistentvolumeclaim.ts";
+import type { ConfigMap, PersistentVolumeClaim, Secret } from "../../../src/apis/generated/core/v1.ts";
 import type { Client } from "../../../src/client/client.ts";
 import type { KeptCollection, ObjectKeeper } from "../../../src/client/object-keeper.ts";
 import { ObjectStore } from "../../../src/client/object-store.ts";
@@ -36,10 +37,11 @@ export interface ReferencesOptions {
 /** How long a pod's start waits for the API to say what an object is. */
 const answerTimeoutMs = 10_000;
 
-/** Follows the ConfigMaps and Secrets that the node's pods use, each by a watch of its own, for as long as a pod uses it: all that the node authorizer lets a kubelet see. */
+/** Follows the ConfigMaps and Secrets that the node's pods use, and claims whose volumes may grow, each by a watch of its own, for as long as a pod uses it: all that the node authorizer lets a kubelet see. */
 export class References {
   readonly #configMaps = new Map<string, Watched<ConfigMap>>();
   readonly #secrets = new Map<string, Watched<Secret>>();
+  readonly #claims = new Map<string, Watched<PersistentVolumeClaim>>();
   constructor(private readonly options: ReferencesOptions) {}
 
   /** Begins to follow what the pod names. Idempotent. */
@@ -50,7 +52,7 @@ export class References {
   }
 
   unregister(uid: string): void {
-    for (const watches of [this.#configMaps, this.#secrets] as Map<string, Watched<KubeObject>>[]) {
+    for (const watches of [this.#configMaps, this.#secrets, this.#claims] as Map<string, Watched<KubeObject>>[]) {
       for (const [key, watched] of watches) {
         if (!watched.users.delete(uid) || watched.users.size > 0) continue;
         watched.stop.abort();
@@ -63,6 +65,13 @@ export class References {
   /** Undefined when there is none; rejects when the API doesn't answer. Only for what a registered pod names. */
   readonly configMap = (namespace: string, name: string): Promise<Frozen<ConfigMap> | undefined> => this.#get(this.#configMaps, namespace, name, "configmap");
   readonly secret = (namespace: string, name: string): Promise<Frozen<Secret> | undefined> => this.#get(this.#secrets, namespace, name, "secret");
+
+  /** Begins to follow a claim of the pod's, for what may happen to its volume. Idempotent. Tells it as it is now; undefined while that isn't known. */
+  readonly followClaim = (uid: string, namespace: string, name: string): (() => Frozen<PersistentVolumeClaim> | undefined) => {
+    const { store, users } = this.#watch(persistentvolumeclaims, this.#claims, namespace, name, false);
+    users.add(uid);
+    return () => store.get(`${namespace}/${name}`);
+  };
 
   async #get<T extends KubeObject>(watches: ReadonlyMap<string, Watched<T>>, namespace: string, name: string, kind: string): Promise<Frozen<T> | undefined> {
     const watched = watches.get(`${namespace}/${name}`);
@@ -79,13 +88,13 @@ export class References {
     return watched.store.get(`${namespace}/${name}`);
   }
 
-  #watch<T extends KubeObject>(card: ResourceCard<T>, watches: Map<string, Watched<T>>, namespace: string, name: string): Watched<T> {
+  #watch<T extends KubeObject>(card: ResourceCard<T>, watches: Map<string, Watched<T>>, namespace: string, name: string, isKept = true): Watched<T> {
     const key = `${namespace}/${name}`;
     const existing = watches.get(key);
     if (existing) return existing;
     const { client, clock, log, signal, keeper, onChange } = this.options;
     const scope = { namespace, fieldSelector: `metadata.name=${name}` };
-    const kept = keeper?.collection(card, scope);
+    const kept = isKept ? keeper?.collection(card, scope) : undefined;
     const store = new ObjectStore<T>(kept);
     const stop = new AbortController();
     const known = Promise.withResolvers<void>();

@@ -4,7 +4,7 @@ import type { MountedVolume, VolumeContext, VolumePlugin } from "./volume.ts";
 const retryMs = 60_000;
 
 /**
- * A plugin whose volumes are set up once for each pod, and again when that wears out: what they stand for doesn't change, so that a pod which has
+ * A plugin whose volumes are set up once for each pod, and again when that wears out: what they stand for seldom changes, so that a pod which has
  * its volumes can go on while the API, or a driver, is away.
  */
 export function oncePerPod({ open, ...plugin }: Pick<VolumePlugin, "name" | "supports"> & { open(context: VolumeContext): Promise<MountedVolume> }): VolumePlugin {
@@ -16,10 +16,11 @@ export function oncePerPod({ open, ...plugin }: Pick<VolumePlugin, "name" | "sup
       const ofPod = known.get(uid) ?? new Map<string, MountedVolume>();
       known.set(uid, ofPod);
       const last = ofPod.get(volume.name);
-      if (last && (last.refreshAt === undefined || now() < last.refreshAt)) return last;
+      if (last && !last.isStale?.() && (last.refreshAt === undefined || now() < last.refreshAt)) return last;
       const mounted = await open(context).catch((error: unknown) => {
         if (!last) throw error;
-        return { ...last, provisional: false, refreshAt: now() + retryMs };
+        const { isStale: _, ...kept } = last;
+        return { ...kept, provisional: false, refreshAt: now() + retryMs };
       });
       ofPod.set(volume.name, mounted.provisional ? { ...mounted, refreshAt: -Infinity } : mounted);
       return mounted;

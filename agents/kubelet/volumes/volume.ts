@@ -58,6 +58,8 @@ export interface MountedVolume {
   readOnly?: boolean;
   /** When it must be set up again at the latest (a token that wears out), in milliseconds since the epoch. */
   refreshAt?: number;
+  /** What it stands for has changed since: it must be set up again. */
+  isStale?(): boolean;
   /** The pod can use it, but its driver, which may have more to do for it, is away: whoever wakes the pod has it looked at again. */
   provisional?: boolean;
   /** Of volumes of drivers. */

@@ -61,3 +61,20 @@ test("a volume of a driver is set up once, anew when that wears out, and kept wh
   expect(await look(61_001)).toEqual(["/3", undefined, 4]);
   expect(await look(1e9)).toEqual(["/3", undefined, 4]);
 });
+
+test("a volume of a driver is set up anew when what it stands for has changed, and again a while after that failed", async () => {
+  let isStale = false, calls = 0;
+  const answers: (MountedVolume | Error)[] = [{ path: "/1", isStale: () => isStale }, new Error("the driver is away"), { path: "/2" }];
+  const volumes = volumesWith(() => {
+    const answer = answers[calls++]!;
+    return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
+  });
+  const pod = podWith({ name: "a", csi: { driver: "d" } });
+  const look = async (at: number): Promise<[path: string | undefined, calls: number]> => {
+    now = at;
+    return [(await volumes.setUp(pod)).mounted.get("a")?.path, calls];
+  };
+  expect([await look(0), await look(1e6)]).toEqual([["/1", 1], ["/1", 1]]);
+  isStale = true;
+  expect([await look(2e6), await look(2e6 + 1), await look(2e6 + 60_000)]).toEqual([["/1", 2], ["/1", 2], ["/2", 3]]);
+});

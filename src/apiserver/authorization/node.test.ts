@@ -37,7 +37,7 @@ function may(text: string, { user = "system:node:n1", groups = ["system:nodes"],
 
 describe("a node", () => {
   test.each([
-    "get secrets ns pull", "get secrets ns env", "watch secrets ns vol", "list configmaps ns from", "get configmaps ns proj", "get persistentvolumeclaims ns claim",
+    "get secrets ns pull", "get secrets ns env", "watch secrets ns vol", "list configmaps ns from", "get configmaps ns proj", "get persistentvolumeclaims ns claim", "watch persistentvolumeclaims ns claim", "list persistentvolumeclaims ns claim",
     "create serviceaccounts/token ns sa", "get serviceaccounts ns sa", "get pods ns web", "get pods ns mirror", "update pods/status ns web", "patch pods/status ns web", "create pods/eviction ns web", "delete pods ns web", "create pods ns",
     "get nodes - n1", "watch nodes - n1", "patch nodes/status - n1", "create nodes -", "create leases.coordination.k8s.io kube-node-lease", "update leases.coordination.k8s.io kube-node-lease n1",
     "get persistentvolumes - bound", "get secrets csi stage", "get volumeattachments.storage.k8s.io - a1", "update persistentvolumeclaims/status ns claim",
@@ -52,7 +52,7 @@ describe("a node", () => {
     "get secrets ns theirs", "get secrets ns stolen", "get secrets other vol", "list secrets ns", "list secrets -", "update secrets ns vol", "delete configmaps ns from",
     "create serviceaccounts/token ns other", "list pods -", "get pods ns elsewhere", "update pods ns web", "get pods/log ns web", "create pods/exec ns web", "create pods/binding ns web",
     "get nodes - n2", "list nodes -", "get nodes/status - n1", "delete nodes - n1", "get nodes/proxy - n1", "update leases.coordination.k8s.io ns n1", "update leases.coordination.k8s.io kube-node-lease n2",
-    "get persistentvolumes - other", "list persistentvolumes -", "get secrets csi their-stage", "get volumeattachments.storage.k8s.io - a2", "update persistentvolumeclaims ns claim", "update persistentvolumeclaims/status ns theirs",
+    "get persistentvolumes - other", "list persistentvolumes -", "get secrets csi their-stage", "get volumeattachments.storage.k8s.io - a2", "update persistentvolumeclaims ns claim", "update persistentvolumeclaims/status ns theirs", "watch persistentvolumeclaims ns theirs", "list persistentvolumeclaims ns", "watch persistentvolumeclaims -",
     "get resourceclaims.resource.k8s.io ns theirs", "list resourceclaims.resource.k8s.io ns", "delete resourceslices.resource.k8s.io - s2", "list resourceslices.resource.k8s.io -", "get csinodes.storage.k8s.io - n2", "get leases.coordination.k8s.io kube-node-lease n2",
     "list deployments.apps ns", "create clusterrolebindings.rbac.authorization.k8s.io -",
   ])("may not %s", (text) => expect(may(text)).toBe(false));

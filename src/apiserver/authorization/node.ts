@@ -35,7 +35,8 @@ type Judge = (graph: NodeGraph, node: string, attributes: ResourceAttributes) =>
 
 const judges: Readonly<Record<string, Judge>> = {
   "secrets": readReferenced, "configmaps": readReferenced,
-  "persistentvolumeclaims": (graph, node, attributes) => (attributes.subresource === "status" ? updateStatus : getReferenced)(graph, node, attributes),
+  // Kubernetes lets a kubelet get claims, one by one, again and again; a watch of one tells it no more, and spares it that.
+  "persistentvolumeclaims": (graph, node, attributes) => (attributes.subresource === "status" ? updateStatus : readReferenced)(graph, node, attributes),
   "persistentvolumes": getReferenced, "resourceclaims.resource.k8s.io": getReferenced, "volumeattachments.storage.k8s.io": getReferenced,
   "serviceaccounts": account, "pods": pod, "nodes": (_, node, attributes) => ownNode(node, attributes),
   "leases.coordination.k8s.io": (_, node, attributes) => lease(node, attributes),
