@@ -52,7 +52,19 @@ configs:
 [host."http://cache.local:5001"]
   capabilities = ["pull", "resolve"]
 `,
+    "mirror.example.com:5000": `server = "https://mirror.example.com:5000"
+
+[host."http://cache.local:5001"]
+  capabilities = ["pull", "resolve"]
+
+[host."https://mirror.example.com:5000"]
+  ca = ["/ca.pem"]
+  client = [["/c.pem", "/k.pem"]]
+`,
     "own.example.com": `server = "https://own.example.com"
+
+[host."http://cache.local:5001"]
+  capabilities = ["pull", "resolve"]
 
 [host."https://own.example.com"]
   skip_verify = true
@@ -76,6 +88,18 @@ configs: {a.example.com: {${tls}}}
   ca = ["/ca.pem"]
   client = [["/c.pem", "/k.pem"]]
 ` });
+});
+
+test("the mirror of all registries is asked directly; what would count for all hosts is told of", () => {
+  problems.length = 0;
+  expect(folders(`
+mirrors: {"*": {endpoint: ["https://cache.local"]}}
+configs: {cache.local: {tls: {ca_file: /ca.pem}}, "*": {auth: {username: a}, tls: {insecure_skip_verify: true}}}
+`)).toEqual([
+    ["_default", { files: { "hosts.toml": '\n[host."https://cache.local"]\n  capabilities = ["pull", "resolve"]\n  ca = ["/ca.pem"]\n' }, links: {} }],
+    ["cache.local", { files: {}, links: { "ca.crt": "/ca.pem" } }],
+  ]);
+  expect(problems).toEqual([expect.stringContaining('configs of "*" are left out')]);
 });
 
 test("a registry that is its own mirror is reached as it says there", () => {

@@ -16,7 +16,7 @@ export interface RegistryTls {
   insecure_skip_verify?: boolean;
 }
 
-interface Mirror {
+export interface Mirror {
   endpoint?: string[];
   rewrite?: Record<string, string>;
 }

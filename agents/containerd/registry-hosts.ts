@@ -1,4 +1,4 @@
-import type { Registries, RegistryAuth, RegistryTls } from "./registries.ts";
+import type { Mirror, Registries, RegistryAuth, RegistryTls } from "./registries.ts";
 
 /** Docker Hub has another name than its images say. */
 const dockerHub = "docker.io", dockerHubServer = "https://registry-1.docker.io";
@@ -17,9 +17,10 @@ export interface RegistryFolder {
  */
 export function registryFolders({ mirrors, configs }: Registries, onProblem: (problem: string) => void): Map<string, RegistryFolder> {
   const folders = new Map<string, RegistryFolder>();
-  const names = new Set([...Object.keys(mirrors), ...Object.keys(configs).filter((host) => configs[host]!.tls)]);
+  const names = new Set([...Object.keys(mirrors), ...Object.keys(configs).filter((host) => host !== "*" && configs[host]!.tls)]);
+  if (configs["*"]) onProblem('configs of "*" are left out: containerd knows credentials and certificates of single registries alone, so name each');
   for (const name of names) {
-    const { endpoint = [], rewrite = {} } = mirrors[name] ?? {};
+    const { endpoint = [], rewrite = {} } = mirrors[name] ?? mirrorOfAll(mirrors["*"], name);
     const any = name === "*";
     const prefix = prefixOf(rewrite);
     if (prefix === undefined) onProblem(`the mirrors of ${JSON.stringify(name)} are left out: containerd can put all images below another name, as the rewrite "^(.*)$": "prefix/$1" does, and has no other`);
@@ -29,6 +30,11 @@ export function registryFolders({ mirrors, configs }: Registries, onProblem: (pr
   }
   return folders;
 }
+
+/** A folder of its own hides what is said of all from containerd. The mirror itself is asked directly. */
+const mirrorOfAll = (mirror: Mirror = {}, name: string): Mirror => (mirror.endpoint?.some((url) => hostOf(url) === name) ? {} : mirror);
+
+const hostOf = (url: string): string => url.split("/")[2]!;
 
 function hostsToml(server: string | undefined, mirrors: readonly string[][], tls: RegistryTls | undefined): string {
   const own = server && tls ? ["", `[host.${text(server)}]`, ...tlsLines(tls)] : [];
@@ -44,11 +50,11 @@ const certificateLinks = ({ ca_file: ca, cert_file: cert, key_file: key }: Regis
 const isLoopback = (name: string): boolean => /^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(name);
 
 /** Credentials by host, for containerd's own configuration: hosts.toml has no place for them. */
-export const authsOf = ({ configs }: Registries): Record<string, RegistryAuth> => Object.fromEntries(Object.entries(configs).flatMap(([host, { auth }]) => (auth ? [[host === dockerHub ? new URL(dockerHubServer).host : host, auth]] : [])));
+export const authsOf = ({ configs }: Registries): Record<string, RegistryAuth> => Object.fromEntries(Object.entries(configs).flatMap(([host, { auth }]) => (auth && host !== "*" ? [[host === dockerHub ? new URL(dockerHubServer).host : host, auth]] : [])));
 
 /** A registry that is named as its own mirror is reached as it says there: without TLS, for one. */
 function serverOf(name: string, endpoints: readonly string[]): string {
-  const own = endpoints.find((url) => url.split("/")[2] === name);
+  const own = endpoints.find((url) => hostOf(url) === name);
   return name === dockerHub ? dockerHubServer : own ? new URL(own).origin : `https://${name}`;
 }
 
