@@ -98,7 +98,7 @@ export function translate(error: unknown, of: { group: string; resource: string 
     case "closed": return serviceUnavailable("the server is shutting down");
     case "full": return new StatusError({
       kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", code: 507, reason: "InsufficientStorage",
-      message: `the server's disk is full: ${error.message}. Delete objects or free disk space, then try again`,
+      message: `the server can't store more: ${error.message}`,
     }, { cause: error });
     case "unavailable": return serviceUnavailable(error.message);
     case "corrupt": case "foreign": case "newer": case "io": return internalError(error);

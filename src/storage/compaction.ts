@@ -4,7 +4,7 @@ import { StorageError, type Storage } from "./storage.ts";
 export interface CompactionPolicy {
   /** History younger than this is kept, in milliseconds… */
   keepMs: number;
-  /** …but no more than so many revisions. */
+  /** …but no more than so many revisions; not each of them is a write. */
   keepRevisions: number;
   /** How often to look, in milliseconds. */
   intervalMs: number;
@@ -14,7 +14,7 @@ export interface CompactionPolicy {
 }
 
 /** Five minutes, as kube-apiserver keeps in etcd (--etcd-compaction-interval). With it nothing outlives ten, twice that, however little is written. */
-export const defaultCompactionPolicy: CompactionPolicy = { keepMs: 300_000, keepRevisions: 10_000, intervalMs: 30_000, worthRevisions: 200, patienceMs: 200_000 };
+export const defaultCompactionPolicy: CompactionPolicy = { keepMs: 300_000, keepRevisions: 20_000, intervalMs: 30_000, worthRevisions: 200, patienceMs: 200_000 };
 
 /** What was the newest revision at a time. */
 export interface Mark {

@@ -189,9 +189,10 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
     });
 
     test("a watch from a revision yet to come begins there", async () => {
-      const watch = collect(storage, pods, storage.revision + 2);
-      for (const name of ["a", "b", "c"]) await storage.create(pod(name), bytes(name));
-      expect(watch.events.map(brief)).toEqual(["put c=c"]);
+      const from = storage.revision + 20, watch = collect(storage, pods, from), written: number[] = [];
+      for (let i = 0; i < 25; i++) written.push(await storage.create(pod(String(i)), bytes("1")));
+      expect(watch.events.map(({ revision }) => revision)).toEqual(written.filter((revision) => revision > from));
+      expect(watch.events.length).toBeGreaterThan(0);
       await watch.stop();
     });
 
@@ -278,7 +279,7 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
       expect(await storage.get(pod("a"))).toBeUndefined();
       expect(await refusal(storage.update(pod("a"), a4, bytes("5"), { volatile: true }))).toBe("notFound");
       expect(watch.events.map(brief)).toEqual(["put a=1", "put a=2 was 1", "put b=1", "put a=3 was 2", "put a=4 was 3", "delete a=4 was 4"]);
-      expect(watch.events.map(({ revision }) => revision)).toEqual([a, a2, b, a3, a4, a4 + 1]);
+      expect(watch.events.map(({ revision }) => revision)).toEqual([a, a2, b, a3, a4, storage.revision]);
       await watch.stop();
     });
 

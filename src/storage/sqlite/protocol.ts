@@ -2,9 +2,11 @@ import type { RoomLeft } from "./room.ts";
 import type { StorageErrorCode } from "../storage.ts";
 
 /** One write, decided by the main thread; whether the file has the key is the file's to know. */
-export type WriteCommand =
-  | { type: "put"; key: string; revision: number; value: Uint8Array }
-  | { type: "delete"; key: string; revision: number }
+export type WriteCommand = Command & { revision: number };
+
+export type Command =
+  | { type: "put"; key: string; value: Uint8Array }
+  | { type: "delete"; key: string }
   /** From now on, keys that begin with this are written volatilely, too. */
   | { type: "volatile"; prefix: string };
 

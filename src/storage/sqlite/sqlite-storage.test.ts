@@ -178,8 +178,9 @@ test("a file at its size limit refuses writes and loses nothing", async () => {
   for (let i = 0; !refused && i < 1000; i++) {
     await storage.create(key(i), value(4000)).then(() => written.push(key(i)), (error: StorageError) => (refused = error));
   }
-  expect(refused).toMatchObject({ code: "full", message: expect.stringContaining("free some space") });
+  expect(refused).toMatchObject({ code: "full", message: expect.stringContaining("raise the bound") });
   expect(await failure(storage.create(key("more"), value(4000)))).toMatchObject({ code: "full" });
+  expect((await storage.status()).alarms).toEqual(["NOSPACE"]);
   expect((await storage.list("/registry/")).items).toHaveLength(written.length);
   const revision = storage.revision;
   await storage.close();
@@ -187,6 +188,26 @@ test("a file at its size limit refuses writes and loses nothing", async () => {
   expect(roomy.revision).toBeGreaterThanOrEqual(revision);
   await roomy.create(key("more"), value(4000));
   expect((await roomy.list("/registry/")).items).toHaveLength(written.length + 1);
+});
+
+test("a database at its bound lets go: deletes, small changes and renewals work, and writes again as soon as there is room", async () => {
+  const storage = await open({ maxBytes: 1 << 20 });
+  const written: [string, number][] = [];
+  let refused: unknown;
+  while (!refused) {
+    const name = key(written.length);
+    await storage.create(name, value(3000)).then((revision) => written.push([name, revision]), (error: unknown) => (refused = error));
+  }
+  expect(refused).toMatchObject({ code: "full" });
+  // Far more than the bound has room for, were each kept.
+  let [name, revision] = written[0]!;
+  for (let i = 0; i < 400; i++) revision = await storage.update(name, revision, value(3000 + (i % 2)));
+  for (let i = 0; i < 50; i++) revision = await storage.update(name, revision, value(3000), { volatile: true });
+  expect(await failure(storage.update(name, revision, value(30_000)))).toMatchObject({ code: "full" });
+  for (const [other, at] of written.slice(1)) await storage.delete(other, at);
+  for (let i = 0; i < 20; i++) await storage.create(key(`again-${i}`), value(3000));
+  expect((await storage.status()).alarms).toEqual([]);
+  expect((await storage.list("/registry/")).items).toHaveLength(21);
 });
 
 test("writes in flight behind one that fails fail with it, and the key can be written again", async () => {
@@ -220,6 +241,34 @@ test("compaction gives way to writes and shrinks the file", async () => {
   await storage.close();
   expect(statSync(path).size).toBeLessThan(4 << 20);
 }, 30_000);
+
+test("while the disk is slow, volatile writes to other keys don't wait for it, and are seen in order", async () => {
+  const storage = await open();
+  await storage.create("/registry/core/other/volatile", value(), { volatile: true });
+  const lease = await storage.create("/registry/core/other/lease", value());
+  const stop = new AbortController(), seen: string[] = [], revisions: number[] = [];
+  const watch = storage.watch("/registry/", lease, (events) => {
+    for (const event of events) {
+      seen.push(event.key);
+      revisions.push(event.revision);
+    }
+  }, stop.signal);
+  const slow = storage.create(key("slow"), value(4 << 20));
+  // The commit is under way by the next turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  const behind = storage.create(key("behind"), value());
+  const renewed = await storage.update("/registry/core/other/lease", lease, value(2), { volatile: true });
+  expect(seen).toEqual(["/registry/core/other/lease"]);
+  expect(await storage.get("/registry/core/other/lease")).toMatchObject({ revision: renewed });
+  expect(await storage.get(key("slow"))).toBeUndefined();
+  expect(renewed).toBeLessThan(await slow);
+  expect(await slow).toBeLessThan(await behind);
+  expect(seen).toEqual(["/registry/core/other/lease", key("slow"), key("behind")]);
+  expect(revisions).toEqual(revisions.toSorted((a, b) => a - b));
+  expect((await storage.list("/registry/", { revision: renewed })).items.map((item) => [item.key, item.revision])).toEqual([["/registry/core/other/lease", renewed], ["/registry/core/other/volatile", expect.any(Number)]]);
+  stop.abort();
+  await watch;
+});
 
 test("volatile updates don't touch the disk, and a crash takes them back, but not their revisions", async () => {
   const storage = await open();

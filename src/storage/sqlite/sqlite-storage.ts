@@ -3,36 +3,26 @@ import { Watchers, type Deliver } from "../watchers.ts";
 import { toStorageError } from "./errors.ts";
 import { bytesWrittenBy, sizeOf } from "./file-figures.ts";
 import { lockFile, prepareFile } from "./open-file.ts";
-import type { WriteCommand } from "./protocol.ts";
+import type { Command, WriterReply, WriterRequest } from "./protocol.ts";
 import { Reader } from "./reader.ts";
-import { revisionBlock, type FileState } from "./schema.ts";
+import type { RoomLeft } from "./room.ts";
+import type { FileState } from "./schema.ts";
 import { View } from "./view.ts";
 import { resourceOf, VolatileLog } from "./volatile-log.ts";
 import { VolatileStates } from "./volatile-states.ts";
+import { mustBeAt, settled, WriteQueue, type Write } from "./write-queue.ts";
 import { Writer } from "./writer.ts";
 
-/** Writes in one transaction at most; more wait for the next, so that no commit takes long. */
-const batchWrites = 512;
+/** In a database with little room an object may still grow by this: a condition, or the mark that it is being deleted. */
+const smallGrowth = 1024;
 
 export interface SqliteOptions {
   /** The database file. Made, with its directory, when missing. SQLite's `-wal` and our `.lock` lie beside it. */
   path: string;
-  /** Refuse writes with "full" when the file has grown to this. */
+  /** What the file may grow to. Short of that creates and updates are refused with "full", so that there is room for deleting. */
   maxBytes?: number;
   /** The writer thread died: nothing can be written any more, and the server had better stop. */
   onFatal?: (error: StorageError) => void;
-}
-
-/** A write that has been decided and waits for the disk. */
-interface Write {
-  /** None for a volatile write, unless its resource was never written so. */
-  command: WriteCommand | undefined;
-  volatile: boolean;
-  event: StorageEvent;
-  resolve(revision: number): void;
-  reject(error: unknown): void;
-  /** Called when it has been committed or has failed; made when somebody's answer depends on that. */
-  whenSettled?: ((committed: boolean) => void)[];
 }
 
 interface State {
@@ -56,20 +46,15 @@ export class SqliteStorage implements Storage {
   #compacted: number;
   /** The newest revision that the file has. */
   #durable: number;
-  /** The last revision given to a write; `#revision` follows when it is durable. */
-  #assigned: number;
-  /** Revisions up to here may be given without asking the file first. */
-  #promised: number;
   readonly #volatile = new VolatileStates();
   readonly #log = new VolatileLog();
   /** Resources that the file knows to be written volatilely. */
   readonly #volatileResources: Set<string>;
   readonly #view: View;
-  #queue: Write[] = [];
-  #committing: Promise<void> | undefined;
+  readonly #queue: WriteQueue;
   #compacting: Promise<void> | undefined;
-  /** The newest write in flight of each key. */
-  #inFlight = new Map<string, Write>();
+  #room: RoomLeft;
+  #looking: Promise<void> | undefined;
   #failure: StorageError | undefined;
   #closed: Promise<void> | undefined;
 
@@ -84,8 +69,8 @@ export class SqliteStorage implements Storage {
     });
     try {
       const state = prepareFile(path);
-      const { thread } = await writer.call({ type: "open", path, ...(maxBytes === undefined ? {} : { maxBytes }) });
-      return (storage = new SqliteStorage(options, new Reader(path), writer, thread, () => lock.release(), state));
+      const opened = await writer.call({ type: "open", path, ...(maxBytes === undefined ? {} : { maxBytes }) });
+      return (storage = new SqliteStorage(options, new Reader(path), writer, opened, () => lock.release(), state));
     } catch (error) {
       writer.stop();
       lock.release();
@@ -93,14 +78,16 @@ export class SqliteStorage implements Storage {
     }
   }
 
-  private constructor({ path, maxBytes }: SqliteOptions, reader: Reader, writer: Writer, writerThread: string | undefined, release: () => void, state: FileState) {
+  private constructor({ path, maxBytes }: SqliteOptions, reader: Reader, writer: Writer, { thread, room }: WriterReply & { ok: true }, release: () => void, state: FileState) {
     this.#path = path;
     this.#maxBytes = maxBytes;
-    this.#writerThread = writerThread;
+    this.#writerThread = thread;
+    this.#room = room!;
     this.#reader = reader;
     this.#writer = writer;
     this.#release = release;
-    this.#revision = this.#assigned = this.#promised = state.revision;
+    this.#revision = state.revision;
+    this.#queue = new WriteQueue({ revision: state.revision, commit: (writes, revision) => this.#call({ type: "commit", writes, revision }), publish: (...committed) => this.#publish(...committed) });
     this.#compacted = state.compacted;
     this.#durable = state.revision;
     this.#volatileResources = new Set(state.volatile);
@@ -182,7 +169,7 @@ export class SqliteStorage implements Storage {
     const sizeBytes = sizeOf(this.#path), { version, freeBytes } = this.#reader.figures();
     const writtenBytes = this.#writerThread === undefined ? undefined : bytesWrittenBy(this.#writerThread);
     return {
-      engine: "sqlite", version, sizeBytes, sizeInUseBytes: sizeBytes - freeBytes, durableRevision: this.#durable, alarms: [],
+      engine: "sqlite", version, sizeBytes, sizeInUseBytes: sizeBytes - freeBytes, durableRevision: this.#durable, alarms: this.#room.level === "plenty" ? [] : ["NOSPACE"],
       ...(this.#maxBytes === undefined ? {} : { maxBytes: this.#maxBytes }), ...(writtenBytes === undefined ? {} : { writtenBytes }),
     };
   }
@@ -192,13 +179,14 @@ export class SqliteStorage implements Storage {
   }
 
   async #close(): Promise<void> {
-    while (this.#committing || this.#compacting) await Promise.allSettled([this.#committing, this.#compacting]);
+    await this.#queue.drained();
+    await Promise.allSettled([this.#compacting]);
     this.#watchers.fail(new StorageError("closed", "the storage has been closed"));
     this.#reader.close();
     try {
       if (!this.#failure) {
-        await this.#writer.call({ type: "commit", writes: this.#volatile.commands(), revision: this.#assigned });
-        await this.#writer.call({ type: "close", revision: this.#assigned });
+        await this.#writer.call({ type: "commit", writes: this.#volatile.commands(), revision: this.#queue.assigned });
+        await this.#writer.call({ type: "close", revision: this.#queue.assigned });
       }
     } finally {
       this.#writer.stop();
@@ -223,9 +211,9 @@ export class SqliteStorage implements Storage {
 
   /** `decide` throws, or says what to write, given the key's newest state. Called in order, writes to a key happen in order. */
   async #write(key: string, decide: Decide): Promise<number> {
-    for (;;) {
+    for (let looked = false; ;) {
       this.#mustBeOpen();
-      const ahead = this.#inFlight.get(key);
+      const ahead = this.#queue.inFlight(key);
       const state = ahead ? stateAfter(ahead) : this.#view.head(key);
       let change: Change;
       try {
@@ -235,75 +223,55 @@ export class SqliteStorage implements Storage {
         if (ahead && !(await settled(ahead))) continue;
         throw error;
       }
-      return await this.#enqueue(key, change, state);
+      if (this.#hasRoomFor(change, state)) return await this.#queue.push(eventOf(key, change, state), this.#commandOf(key, change), change.volatile);
+      if (looked) throw new StorageError("full", this.#room.why!);
+      await this.#look();
+      looked = true;
     }
   }
 
-  #enqueue(key: string, change: Change, state: State | undefined): Promise<number> {
-    const revision = ++this.#assigned;
-    const before = state && { previous: state.value, previousRevision: state.revision };
-    const event: StorageEvent = change.type === "delete"
-      ? { type: "delete", key, revision, value: state!.value, ...before }
-      : { type: "put", key, revision, value: change.value, ...before };
-    const command = this.#commandOf(key, revision, change);
-    return new Promise((resolve, reject) => {
-      const write: Write = { command, volatile: change.volatile, event, resolve, reject };
-      this.#inFlight.set(key, write);
-      this.#queue.push(write);
-      this.#committing ??= this.#drain();
-    });
+  #hasRoomFor(change: Change, state: State | undefined): boolean {
+    if (this.#room.level === "plenty" || change.volatile || change.type === "delete") return true;
+    return this.#room.level === "little" && state !== undefined && change.value.byteLength <= state.value.byteLength + smallGrowth;
   }
 
-  #commandOf(key: string, revision: number, change: Change): WriteCommand | undefined {
+  /** Whether there is room again is found out by those who would write. */
+  #look(): Promise<void> {
+    return (this.#looking ??= this.#call({ type: "look" }).then(() => {}).finally(() => (this.#looking = undefined)));
+  }
+
+  async #call(request: WriterRequest): Promise<WriterReply & { ok: true }> {
+    try {
+      const reply = await this.#writer.call(request);
+      this.#room = reply.room ?? this.#room;
+      return reply;
+    } catch (error) {
+      // The disk was fuller than was known.
+      if (error instanceof StorageError && error.code === "full") this.#room = { level: "none", why: error.message };
+      throw error;
+    }
+  }
+
+  #commandOf(key: string, change: Change): Command | undefined {
     if (change.volatile) {
       const prefix = resourceOf(key);
       return this.#volatileResources.has(prefix) ? undefined : { type: "volatile", prefix };
     }
-    return change.type === "delete" ? { type: "delete", key, revision } : { type: "put", key, revision, value: tight(change.value) };
+    return change.type === "delete" ? { type: "delete", key } : { type: "put", key, value: tight(change.value) };
   }
 
-  async #drain(): Promise<void> {
-    // What is written in the same turn shares the first commit.
-    await Promise.resolve();
-    while (this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, batchWrites);
-      const writes = batch.flatMap(({ command }) => command ?? []), revision = batch.at(-1)!.event.revision;
-      try {
-        // Volatile updates alone cost the disk a promise now and then.
-        if (writes.length > 0 || revision > this.#promised) {
-          await this.#writer.call({ type: "commit", writes, revision });
-          this.#promised = revision + revisionBlock / 2;
-        }
-        this.#committed(batch);
-      } catch (error) {
-        // Writes behind a failed one were decided as if it had happened; their callers try again.
-        this.#refused([...batch, ...this.#queue.splice(0)], error);
-      }
-    }
-    this.#committing = undefined;
-  }
-
-  #committed(batch: readonly Write[]): void {
-    this.#revision = batch.at(-1)!.event.revision;
-    if (batch.some(({ command }) => command)) this.#durable = this.#revision;
-    for (const { command, volatile, event } of batch) {
+  #publish(writes: readonly Write[], revision: number): void {
+    this.#revision = revision;
+    if (writes.some(({ command }) => command)) this.#durable = revision;
+    for (const { command, volatile, event } of writes) {
       if (command?.type === "volatile") this.#volatileResources.add(command.prefix);
       if (volatile) this.#volatile.set(event);
       // What follows a volatile state, the file would tell as if it followed another.
       if (volatile || this.#volatile.forget(event.key)) this.#log.push(event);
     }
-    this.#watchers.publish(batch.map(({ event }) => event), this.#revision);
-    for (const write of batch) this.#settle(write, true).resolve(write.event.revision);
-  }
-
-  #refused(writes: readonly Write[], error: unknown): void {
-    for (const write of writes) this.#settle(write, false).reject(error);
-  }
-
-  #settle(write: Write, committed: boolean): Write {
-    if (this.#inFlight.get(write.event.key) === write) this.#inFlight.delete(write.event.key);
-    for (const tell of write.whenSettled ?? []) tell(committed);
-    return write;
+    this.#watchers.publish(writes.map(({ event }) => event), revision);
+    // Where room is short there is none for the past.
+    if (this.#room.level !== "plenty") this.compact(revision).catch(() => {});
   }
 
   async #compact(): Promise<void> {
@@ -311,7 +279,7 @@ export class SqliteStorage implements Storage {
     try {
       while (!this.#closed && !(done && target === this.#compacted)) {
         target = this.#compacted;
-        done = (await this.#writer.call({ type: "compact", revision: target })).done === true;
+        done = (await this.#call({ type: "compact", revision: target })).done === true;
       }
     } finally {
       this.#compacting = undefined;
@@ -322,14 +290,12 @@ export class SqliteStorage implements Storage {
 type Change = { type: "put"; value: Uint8Array; volatile: boolean } | { type: "delete"; volatile: boolean };
 type Decide = (state: State | undefined) => Change;
 
-function mustBeAt(key: string, expectedRevision: number, state: State | undefined): void {
-  if (!state) throw new StorageError("notFound", `${key} does not exist`);
-  if (state.revision !== expectedRevision) throw new StorageError("conflict", `${key} is at revision ${state.revision}, not ${expectedRevision}`);
+function eventOf(key: string, change: Change, state: State | undefined): Omit<StorageEvent, "revision"> {
+  const before = state && { previous: state.value, previousRevision: state.revision };
+  return change.type === "delete" ? { type: "delete", key, value: state!.value, ...before } : { type: "put", key, value: change.value, ...before };
 }
 
 const stateAfter = ({ event }: Write): State | undefined => (event.type === "delete" ? undefined : { revision: event.revision, value: event.value });
-
-const settled = (write: Write): Promise<boolean> => new Promise((resolve) => (write.whenSettled ??= []).push(resolve));
 
 /** Posting a view to a thread copies the whole buffer under it. */
 const tight = (value: Uint8Array): Uint8Array => (value.byteLength === value.buffer.byteLength ? value : value.slice());

@@ -43,7 +43,7 @@ export class VolatileStates {
 
   /** Makes them durable, but for all too many that the file never had. */
   commands(): WriteCommand[] {
-    const commands: Exclude<WriteCommand, { type: "volatile" }>[] = [];
+    const commands: WriteCommand[] = [];
     let unfiled = 0;
     for (const [key, { revision, value, filed }] of [...this.#states].reverse()) {
       if (!filed && ++unfiled > keptUnfiled) continue;

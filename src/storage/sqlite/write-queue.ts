@@ -1,0 +1,140 @@
+import { StorageError, type StorageEvent } from "../storage.ts";
+import type { Command, WriteCommand } from "./protocol.ts";
+import { revisionBlock } from "./schema.ts";
+
+/** Writes in one transaction at most; more wait for the next, so that no commit takes long. */
+const batchWrites = 512;
+/** Revisions left free in front of a commit, for volatile writes that need not wait for it. */
+const gapRevisions = 16;
+
+/** A write that has been decided and waits for the disk, or for its turn. */
+export interface Write {
+  /** None for a volatile write, unless its resource was never written so. */
+  command: Command | undefined;
+  volatile: boolean;
+  event: StorageEvent;
+  /** Free revisions in front of its own. */
+  gap: number;
+  resolve(revision: number): void;
+  reject(error: unknown): void;
+  /** Called when it has been committed or has failed; made when somebody's answer depends on that. */
+  whenSettled?: ((committed: boolean) => void)[];
+}
+
+export interface WriteQueueDependencies {
+  /** The newest revision in use. */
+  revision: number;
+  /** Makes the commands durable, and that no revision up to `revision` is given again. */
+  commit(writes: WriteCommand[], revision: number): Promise<unknown>;
+  /** Shows everybody what has been committed, in order of revision, up to `revision`. */
+  publish(writes: readonly Write[], revision: number): void;
+}
+
+/** Gives writes their revisions, and commits together what has gathered while the disk was busy. */
+export class WriteQueue {
+  #waiting: Write[] = [];
+  /** The newest write in flight of each key. */
+  readonly #inFlight = new Map<string, Write>();
+  #draining: Promise<void> | undefined;
+  /** The last revision given to a write. */
+  #assigned: number;
+  /** Revisions up to here may be given without asking the file first. */
+  #promised: number;
+  /** Free revisions in front of the commit under way. */
+  #gap: { next: number; last: number } | undefined;
+
+  constructor(private readonly dependencies: WriteQueueDependencies) {
+    this.#assigned = this.#promised = dependencies.revision;
+  }
+
+  get assigned(): number {
+    return this.#assigned;
+  }
+
+  /** The newest write to the key that isn't shown to anybody yet. */
+  inFlight(key: string): Write | undefined {
+    return this.#inFlight.get(key);
+  }
+
+  /** Resolves with the write's revision when it is shown to everybody. */
+  push(event: Omit<StorageEvent, "revision">, command: Command | undefined, volatile: boolean): Promise<number> {
+    const free = command || this.#inFlight.has(event.key) ? undefined : this.#takeFromGap();
+    return new Promise((resolve, reject) => {
+      if (free !== undefined) {
+        this.dependencies.publish([{ command, volatile, event: { ...event, revision: free }, gap: 0, resolve, reject }], free);
+        return resolve(free);
+      }
+      const gap = command && this.#waiting.length === 0 ? gapRevisions : 0;
+      const write: Write = { command, volatile, event: { ...event, revision: this.#assigned += gap + 1 }, gap, resolve, reject };
+      this.#inFlight.set(event.key, write);
+      this.#waiting.push(write);
+      this.#draining ??= this.#drain();
+    });
+  }
+
+  /** Resolves when all has been committed, or has failed. */
+  async drained(): Promise<void> {
+    while (this.#draining) await this.#draining;
+  }
+
+  #takeFromGap(): number | undefined {
+    const gap = this.#gap;
+    return gap && gap.next <= gap.last && gap.next <= this.#promised ? gap.next++ : undefined;
+  }
+
+  async #drain(): Promise<void> {
+    // What is written in the same turn shares the first commit.
+    await Promise.resolve();
+    while (this.#waiting.length > 0) await this.#commit(this.#waiting.splice(0, batchWrites));
+    this.#draining = undefined;
+  }
+
+  async #commit(batch: readonly Write[]): Promise<void> {
+    const commands = batch.flatMap(({ command, event: { revision } }) => (command ? { ...command, revision } : []));
+    const { event: { revision: first }, gap } = batch[0]!, last = batch.at(-1)!.event.revision;
+    try {
+      // Volatile writes alone cost the disk a promise now and then.
+      if (commands.length > 0 || last > this.#promised) {
+        this.#gap = { next: first - gap, last: first - 1 };
+        await this.dependencies.commit(commands, last);
+        this.#promised = last + revisionBlock / 2;
+      }
+      this.#committed(batch);
+    } catch (error) {
+      this.#failed(batch, last, error);
+    } finally {
+      this.#gap = undefined;
+    }
+  }
+
+  #committed(batch: readonly Write[]): void {
+    if (batch.length === 0) return;
+    this.dependencies.publish(batch, batch.at(-1)!.event.revision);
+    for (const write of batch) this.#settle(write, true).resolve(write.event.revision);
+  }
+
+  /** With those that needed the disk fail the writes to their keys that were decided as if they had happened. Others have no part in it. */
+  #failed(batch: readonly Write[], last: number, error: unknown): void {
+    const lost = new Set(batch.filter(({ command }) => command !== undefined || last > this.#promised).map(({ event }) => event.key));
+    const isLost = ({ event }: Write): boolean => lost.has(event.key);
+    const refused = [...batch.filter(isLost), ...this.#waiting.filter(isLost)];
+    this.#waiting = this.#waiting.filter((write) => !isLost(write));
+    this.#committed(batch.filter((write) => !isLost(write)));
+    for (const write of refused) this.#settle(write, false).reject(error);
+  }
+
+  #settle(write: Write, committed: boolean): Write {
+    if (this.#inFlight.get(write.event.key) === write) this.#inFlight.delete(write.event.key);
+    for (const tell of write.whenSettled ?? []) tell(committed);
+    return write;
+  }
+}
+
+/** True when the write was committed. */
+export const settled = (write: Write): Promise<boolean> => new Promise((resolve) => (write.whenSettled ??= []).push(resolve));
+
+/** Throws what a write that names a revision is refused with. */
+export function mustBeAt(key: string, expectedRevision: number, state: { revision: number } | undefined): void {
+  if (!state) throw new StorageError("notFound", `${key} does not exist`);
+  if (state.revision !== expectedRevision) throw new StorageError("conflict", `${key} is at revision ${state.revision}, not ${expectedRevision}`);
+}
