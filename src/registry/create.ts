@@ -33,17 +33,18 @@ export async function createObject<T extends KubeObject>(machinery: Machinery, c
   const generated = !object.metadata.name && Boolean(object.metadata.generateName);
   setSystemMetadata(machinery, object);
   card.strategy.prepareForCreate?.(object, { user: context.user, now: machinery.clock.now() });
-  const settle = hookOf(machinery, card).beforeWrite?.(object, undefined);
+  const reserved = hookOf(machinery, card).beforeWrite?.(object, undefined);
   try {
     validateNew(card, object);
     for (const text of card.strategy.warnings?.(object as Frozen<T>) ?? []) context.warn(text);
     await machinery.admission.validate({ ...attributes, name: object.metadata.name! });
     if (options.dryRun) return refuseExisting(machinery, card, object);
+    await reserved?.confirm();
     const stored = await (generated ? storeUnderFreeName(machinery, card, object) : machinery.store.create(card, keyOfNew(object), object));
     await hookOf(machinery, card).afterWrite?.(machinery, stored, undefined);
     return stored;
   } finally {
-    settle?.();
+    reserved?.settle();
   }
 }
 

@@ -101,13 +101,14 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
   seenAs?.take(object, attributes.object!);
   dedupOwnerReferences(object, context, true);
   prepare(card, object, old, subresource, { user: context.user, now: machinery.clock.now() });
-  const settle = subresource ? undefined : hookOf(machinery, card).beforeWrite?.(object, old);
+  const reserved = subresource ? undefined : hookOf(machinery, card).beforeWrite?.(object, old);
   try {
     validateChange(card, object, old, subresource);
     for (const text of card.strategy.warnings?.(object as Frozen<T>, old) ?? []) context.warn(text);
     await machinery.admission.validate(attributes);
     if (equalButForTimes(object, old as Frozen<KubeObject>) && !machinery.store.isStale(card, key)) return old;
     if (dryRun) return object as Frozen<T>;
+    await reserved?.confirm();
     const ends = deletionIsComplete(machinery, card, object, old);
     const volatile = card.strategy.isVolatile?.(ends ? undefined : object as Frozen<T>, old) ?? false;
     const stored = await (ends ? machinery.store.delete(card, key, entry.revision, { volatile }) : machinery.store.update(card, key, entry.revision, object, { volatile }));
@@ -115,7 +116,7 @@ async function updateOnce<T extends KubeObject>(machinery: Machinery, context: R
     // What has ended is answered as the update left it.
     return ends ? { ...object, metadata: { ...object.metadata, resourceVersion: (stored as Frozen<KubeObject>).metadata.resourceVersion } } as Frozen<T> : stored;
   } finally {
-    settle?.();
+    reserved?.settle();
   }
 }
 

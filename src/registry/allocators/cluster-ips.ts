@@ -62,6 +62,12 @@ export class ClusterIps {
     return undefined;
   }
 
+  /** Whether the address is taken by something stored, other than the service of that uid. */
+  isHeld(address: string, uid: string): boolean {
+    const number = this.#number(address);
+    return number !== undefined && this.#pool.isHeld(number, uid);
+  }
+
   /** Ends a reservation, whether or not the service was stored: what is stored has been observed by now. */
   settle(address: string): void {
     const number = this.#number(address);

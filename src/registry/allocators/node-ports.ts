@@ -36,6 +36,11 @@ export class NodePorts {
     return undefined;
   }
 
+  /** Whether the port is taken by a stored service, other than that of the uid. */
+  isHeld(port: number, uid: string): boolean {
+    return this.#pool.isHeld(port - this.range.first, uid);
+  }
+
   settle(port: number): void {
     this.#pool.unreserve(port - this.range.first);
   }

@@ -23,6 +23,12 @@ export class Pool {
     return !this.#reserved.has(number) && (holder === undefined || holder === owner);
   }
 
+  /** Whether it is taken by an object that is stored, other than the owner. */
+  isHeld(number: number, owner: string): boolean {
+    const holder = this.#holders.get(number);
+    return holder !== undefined && holder !== owner;
+  }
+
   reserve(number: number): void {
     this.#reserved.add(number);
   }

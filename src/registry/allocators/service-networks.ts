@@ -99,6 +99,11 @@ export class ServiceNetworks {
     return undefined;
   }
 
+  /** Whether the address is taken by something stored, other than the service of that uid. */
+  isHeld(address: string, uid: string): boolean {
+    return this.#all().some((ips) => ips.isHeld(address, uid));
+  }
+
   settle(address: string): void {
     for (const ips of this.#all()) ips.settle(address);
   }

@@ -1,14 +1,15 @@
 import { invalidValue, type FieldError } from "../../apimachinery/field-errors.ts";
 import type { Frozen } from "../../apimachinery/meta.ts";
-import { internalError, invalid } from "../../apimachinery/status.ts";
 import type { Service, ServiceSpec } from "../../apis/generated/core/v1.ts";
 import { services } from "../../apis/core/service/service.ts";
 import { ipaddresses } from "../../apis/networking/ipaddress.ts";
 import { servicecidrs } from "../../apis/networking/servicecidr.ts";
 import type { InformerFactory } from "../../client/informer.ts";
 import type { WriteHook } from "../machinery.ts";
+import type { Claims } from "./claims.ts";
+import { refused, Taken } from "./taken.ts";
 import { recordAddresses } from "./ip-addresses.ts";
-import { ipFamilyOf, isHeadless, preferenceStays, setFamilies, type IpFamily } from "./ip-families.ts";
+import { isHeadless, preferenceStays, setFamilies, type IpFamily } from "./ip-families.ts";
 import { NodePorts, type PortRange } from "./node-ports.ts";
 import { ServiceNetworks } from "./service-networks.ts";
 
@@ -18,13 +19,15 @@ export interface ServiceAllocatorOptions {
   /** Addresses only for who asks for them: the cluster DNS's. The first address, the kubernetes Service's, is always among them. */
   reserved?: readonly string[];
   nodePorts?: PortRange;
+  /** Where other servers hand out the same. */
+  claims?: Claims;
 }
 
 /**
  * Gives services their IP families, an address of each, and node ports, as Kubernetes' alloc.go does. What is taken is learned
  * from the informers' services, at start and with each commit; the IPAddress objects beside them follow.
  */
-export function serviceAllocators(informers: InformerFactory, { serviceCidrs, reserved, nodePorts }: ServiceAllocatorOptions): WriteHook<Service> {
+export function serviceAllocators(informers: InformerFactory, { serviceCidrs, reserved, nodePorts, claims }: ServiceAllocatorOptions): WriteHook<Service> {
   const [serviceInformer, addressInformer] = [informers.informer(services), informers.informer(ipaddresses)];
   const networks = serviceCidrs.map((serviceCidr) => new ServiceNetworks({ serviceCidr, reserved, services: serviceInformer.lister, ipAddresses: addressInformer.lister }));
   const configured = networks.map(({ family }) => family);
@@ -38,7 +41,7 @@ export function serviceAllocators(informers: InformerFactory, { serviceCidrs, re
 
   return {
     beforeWrite(service, old) {
-      const taken = new Taken(networks, ports, service.metadata.uid!);
+      const taken = new Taken(networks, ports, service, claims);
       try {
         if (service.spec && needsClusterIp(service.spec)) {
           const errors = setFamilies(service.spec, old?.spec, configured);
@@ -50,60 +53,13 @@ export function serviceAllocators(informers: InformerFactory, { serviceCidrs, re
         taken.settle();
         throw error;
       }
-      return () => taken.settle();
+      return taken;
     },
     afterWrite: recordAddresses,
   };
 }
 
-/** The reservations of one write. */
-class Taken {
-  readonly #addresses: string[] = [];
-  readonly #ports: number[] = [];
-
-  constructor(private readonly networks: readonly ServiceNetworks[], private readonly nodePorts: NodePorts, private readonly uid: string) {}
-
-  address(family: IpFamily): string {
-    const address = this.#networksOf(family).allocate(this.uid);
-    if (address === undefined) throw internalError("failed to allocate a serviceIP: range is full");
-    this.#addresses.push(address);
-    return address;
-  }
-
-  /** Says why not. */
-  claimAddress(address: string): string | undefined {
-    const refusal = this.#networksOf(ipFamilyOf(address)).claim(address, this.uid);
-    if (!refusal) this.#addresses.push(address);
-    return refusal;
-  }
-
-  /** Families that the cluster doesn't have are refused before. */
-  #networksOf(family: IpFamily): ServiceNetworks {
-    return this.networks.find((ips) => ips.family === family)!;
-  }
-
-  port(): number {
-    const port = this.nodePorts.allocate();
-    if (port === undefined) throw internalError("failed to allocate a nodePort: range is full");
-    this.#ports.push(port);
-    return port;
-  }
-
-  claimPort(port: number): string | undefined {
-    if (this.#ports.includes(port)) return undefined;
-    const refusal = this.nodePorts.claim(port, this.uid);
-    if (!refusal) this.#ports.push(port);
-    return refusal;
-  }
-
-  settle(): void {
-    this.#addresses.forEach((address) => this.#networksOf(ipFamilyOf(address)).settle(address));
-    this.#ports.forEach((port) => this.nodePorts.settle(port));
-  }
-}
-
 const needsClusterIp = ({ type }: Frozen<ServiceSpec>): boolean => type !== "ExternalName";
-const refused = ({ metadata }: Service, errors: FieldError[]): Error => invalid({ group: "", kind: "Service" }, metadata.name!, errors);
 const needsNodePorts = ({ type, allocateLoadBalancerNodePorts }: Frozen<ServiceSpec>): boolean =>
   type === "NodePort" || (type === "LoadBalancer" && allocateLoadBalancerNodePorts !== false);
 
