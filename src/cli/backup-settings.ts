@@ -27,8 +27,9 @@ export function backupSettingsOf(flags: Record<string, unknown>, { newMachine = 
   const configFile = String(flags["config"]);
   const values = readSettings(serverSettings, { flags: kebab(flags), environment: process.env, configFile, configRequired: !newMachine && configFile !== defaultConfigFile });
   const options = parseServerOptions({ ...values, config: configFile });
-  trustEndpointCa(options.backup.s3.endpointCa);
-  return { layout: layoutOf(options.dataDir), options };
+  const layout = layoutOf(options.dataDir);
+  trustEndpointCa(options.backup.s3.endpointCa, layout);
+  return { layout, options };
 }
 
 export const passphraseVariable = "SKIFF_BACKUP_PASSPHRASE";

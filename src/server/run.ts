@@ -90,7 +90,7 @@ const networkUser = (nodeName: string): UserInfo => ({ name: `system:skiff-netwo
  */
 export async function runServer(options: ServerOptions): Promise<void> {
   const layout = layoutOf(options.dataDir);
-  trustEndpointCa(options.backup.s3.endpointCa);
+  trustEndpointCa(options.backup.s3.endpointCa, layout);
   finishRestore(layout);
   prepareDataDir(layout);
   await runProcess("server", ({ stopping, fail }) => {
