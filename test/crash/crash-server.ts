@@ -14,15 +14,17 @@ export class CrashServer {
   readonly #kubeconfig = join(this.#directory, "admin.yaml");
   readonly #logFile = join(this.#directory, "skiff.log");
   #child: Bun.Subprocess | undefined;
+  #port = 0;
 
-  constructor(private readonly options: { command: readonly string[]; dataDir: string; flags?: readonly string[] }) {}
+  /** `samePort`: it starts again at the port of its first start, as servers do; else the cluster has to be told of another one. */
+  constructor(private readonly options: { command: readonly string[]; dataDir: string; samePort?: boolean }) {}
 
   /** Starts it, without waiting for anything. */
   spawn(): void {
     rmSync(this.#kubeconfig, { force: true });
     const log = openSync(this.#logFile, "a");
-    const { command, dataDir, flags = [] } = this.options;
-    this.#child = Bun.spawn([...command, "server", "--config", "/dev/null", "--disable-agent", "--data-dir", dataDir, "--write-kubeconfig", this.#kubeconfig, "--https-listen-port", "0", "--bind-address", "127.0.0.1", ...flags], { stdin: "ignore", stdout: log, stderr: log, env: process.env });
+    const { command, dataDir } = this.options;
+    this.#child = Bun.spawn([...command, "server", "--config", "/dev/null", "--disable-agent", "--data-dir", dataDir, "--write-kubeconfig", this.#kubeconfig, "--https-listen-port", String(this.#port), "--bind-address", "127.0.0.1"], { stdin: "ignore", stdout: log, stderr: log, env: process.env });
     closeSync(log);
   }
 
@@ -39,6 +41,7 @@ export class CrashServer {
         return credentials;
       }, { timeout: 30_000 }).then((credentials) => {
         if (!credentials) throw new Error(`it ended with exit code ${child.exitCode}`);
+        if (this.options.samePort) this.#port = credentials.port;
         return credentials;
       });
     } catch (error) {
