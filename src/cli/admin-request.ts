@@ -13,13 +13,13 @@ export interface AdminRequest {
   body?: unknown;
 }
 
-/** Nobody listens there. */
+/** Nobody listens there, or never has. */
 export class ServerAway extends UsageError {}
 
 /** Asks this machine's running server, as its administrator, for one of its own paths. Throws a `UsageError` that says why it couldn't, or wouldn't. */
 export async function adminRequest({ dataDir, kubeconfig, method, path, body }: AdminRequest): Promise<Response> {
   const file = kubeconfig ?? readIfExists(join(dataDir, "server/kubeconfig-path"))?.trim();
-  if (!file) throw new UsageError(`no server has run with ${dataDir}: start "skiff server" first, or name its directory with --data-dir`);
+  if (!file) throw new ServerAway(`no server has run with ${dataDir}: start "skiff server" first, or name its directory with --data-dir`);
   const { server, ca, certificate, key, token } = readKubeconfig(file, "--kubeconfig");
   let response: Response;
   try {
