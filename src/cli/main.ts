@@ -30,6 +30,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   backup: async () => (await import("./backup.ts")).addBackupCommand,
   restore: async () => (await import("./restore.ts")).addRestoreCommand,
   status: async () => (await import("./status.ts")).addStatusCommand,
+  datastore: async () => (await import("./datastore.ts")).addDatastoreCommand,
   "secrets-encrypt": async () => (await import("./secrets-encrypt.ts")).addSecretsEncryptCommand,
   token: async () => (await import("./token.ts")).addTokenCommand,
   version: async () => (await import("./version.ts")).addVersionCommand,

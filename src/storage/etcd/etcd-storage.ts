@@ -92,9 +92,11 @@ export class EtcdStorage implements Storage {
     return kvs[0] && this.#stored(kvs[0]);
   }
 
-  async list(prefix: string, { limit = Infinity, after, revision }: { limit?: number; after?: string; revision?: number } = {}): Promise<Listed> {
+  async list(among: string, { limit = Infinity, after, revision }: { limit?: number; after?: string; revision?: number } = {}): Promise<Listed> {
     this.#mustBeOpen();
     if (revision !== undefined) this.#mustBeKept(revision);
+    // Our own keys and other people's lie beside the objects.
+    const prefix = objects.startsWith(among) ? objects : among;
     const items: Stored[] = [];
     let from = after === undefined || after < prefix ? toKey(prefix) : keyAfter(after), at = revision;
     for (;;) {
@@ -319,7 +321,7 @@ export class EtcdStorage implements Storage {
   /** What concerns objects under `prefix`. */
   #event({ type, kv, prevKv }: WatchEvent, prefix: string = objects): StorageEvent | undefined {
     const key = fromKey(kv.key);
-    if (!key.startsWith(prefix)) return undefined;
+    if (!key.startsWith(objects) || !key.startsWith(prefix)) return undefined;
     const revision = kv.modRevision + this.#offset;
     const before = prevKv && { previous: prevKv.value ?? nothing, previousRevision: prevKv.modRevision + this.#offset };
     if (type === 1) {
