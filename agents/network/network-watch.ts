@@ -49,7 +49,7 @@ export function networkWatch({ clusterNetworks, onChange, clock, log, netlink = 
 }
 
 /** Addresses and routes of links that are connected, as text. Pure. */
-export function waysOut({ links, addresses, routes }: HostState): string {
+function waysOut({ links, addresses, routes }: HostState): string {
   const connected = new Set(links.filter(({ name, up, carrier }) => name !== "lo" && up && carrier).map(({ index }) => index));
   return [
     ...addresses.filter(({ index, linkLocal, passing }) => connected.has(index) && !linkLocal && !passing).map(({ index, address, prefix }) => `${index} ${address}/${prefix}`),

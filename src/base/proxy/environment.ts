@@ -1,7 +1,7 @@
 import { containsAddress, parseAddress, parseNetwork } from "../ip.ts";
 
 /** `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in upper or lower case. */
-export type ProxyVariables = Readonly<Record<string, string | undefined>>;
+type ProxyVariables = Readonly<Record<string, string | undefined>>;
 
 const names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].flatMap((name) => [name, name.toLowerCase()]);
 let taken: Record<string, string> = {};

@@ -14,7 +14,7 @@ export interface OpenOptions extends Omit<WebSocketOptions, "role"> {
 }
 
 /** Header fields of the server's answer, by their names in lower case. */
-export type AnswerFields = ReadonlyMap<string, string>;
+type AnswerFields = ReadonlyMap<string, string>;
 
 /** The server answered the opening handshake with something else. */
 export class WebSocketRefused extends Error {
