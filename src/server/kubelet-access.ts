@@ -13,19 +13,23 @@ export interface KubeletAccess {
 }
 
 /**
- * Guards the kubelet's own port as Kubernetes does: a caller may do what RBAC allows on the subresource of the node.
+ * Guards the kubelet's own port as Kubernetes does: a caller may do what RBAC allows on one of the subresources of the node that stand for the path.
  * Source: https://kubernetes.io/docs/reference/access-authn-authz/kubelet-authn-authz/
  */
 export function guardKubelet(handler: HttpHandler, { nodeName, authenticators, authorizer }: KubeletAccess): HttpHandler {
+  const mayUse = async (attributes: ResourceAttributes, subresources: readonly string[]): Promise<boolean> => {
+    for (const subresource of subresources) if ((await authorizer.authorize({ ...attributes, subresource })).allowed) return true;
+    return false;
+  };
   return async (request, response) => {
     const refuse = (status: number, text: string): void => response.send(status, { "Content-Type": "text/plain; charset=utf-8" }, `${text}\n`);
     try {
       for (const { authenticate } of authenticators) {
         const user = await authenticate(request, request.url);
         if (!user) continue;
-        const subresource = subresourceOf(request.url);
-        const { allowed } = await authorizer.authorize({ user, verb: verbs[request.method] ?? "proxy", group: "", version: "v1", resource: "nodes", subresource, namespace: "", name: nodeName });
-        if (!allowed) return refuse(403, `Forbidden (user=${user.name}, verb=${verbs[request.method] ?? "proxy"}, resource=nodes, subresource=${subresource})`);
+        const verb = verbs[request.method] ?? "proxy", subresources = subresourcesOf(request.url);
+        const attributes = { user, verb, group: "", version: "v1", resource: "nodes", subresource: "", namespace: "", name: nodeName };
+        if (!await mayUse(attributes, subresources)) return refuse(403, `Forbidden (user=${user.name}, verb=${verb}, resource=nodes, subresource(s)=[${subresources.join(" ")}])`);
         return await handler(request, response);
       }
       refuse(401, "Unauthorized");
@@ -36,10 +40,13 @@ export function guardKubelet(handler: HttpHandler, { nodeName, authenticators, a
   };
 }
 
-function subresourceOf(url: string): string {
+const fineGrained = new Map([["pods", "pods"], ["runningpods", "pods"], ["healthz", "healthz"], ["configz", "configz"]]);
+const ownSubresource = new Map([["stats", "stats"], ["metrics", "metrics"], ["logs", "log"], ["checkpoint", "checkpoint"], ["statusz", "statusz"], ["flagz", "configz"]]);
+
+/** The narrow right first, then `proxy`, which allows everything that has no right of its own. */
+function subresourcesOf(url: string): string[] {
   const [first = ""] = url.slice(1).split(/[/?]/);
-  if (first === "stats") return "stats";
-  if (first === "metrics") return "metrics";
-  if (first === "logs") return "log";
-  return "proxy";
+  const own = ownSubresource.get(first), narrow = fineGrained.get(first);
+  if (own) return [own];
+  return narrow ? [narrow, "proxy"] : ["proxy"];
 }
