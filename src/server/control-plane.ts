@@ -175,6 +175,7 @@ export async function startControlPlane({ options, databaseFile, encryptionFile,
 
   let ready = false;
   const storageCheck = { name: "storage", check: () => { if (cacher.revision < storage.revision) throw new Error("the cache lags behind the database"); } };
+  const etcdCheck = { name: "etcd", check: async () => { if (!(await cacher.upToDate())) throw new Error("etcd doesn't tell what is newest: more than half of its members must run"); } };
   const handler = createApiServer({
     registry, authorizer, nodes: nodeConnector, metrics, stopping, now: () => clock.now(),
     authenticators, anonymous: options.identity.anonymous,
@@ -182,7 +183,7 @@ export async function startControlPlane({ options, databaseFile, encryptionFile,
     serviceAccountKeys: tokens.keys,
     checks: {
       healthz: [], livez: [storageCheck],
-      readyz: [storageCheck, { name: "poststarthook/start-up", check: () => { if (!ready) throw new Error("start-up has not finished"); } }, shutdownCheck(stopping)],
+      readyz: [storageCheck, ...(cacher.shared ? [etcdCheck] : []), { name: "poststarthook/start-up", check: () => { if (!ready) throw new Error("start-up has not finished"); } }, shutdownCheck(stopping)],
     },
     version: versionInfo({ own: skiffVersion, commit: gitCommit, buildDate: new Date(builtAt).toISOString().replace(/\.\d+/, "") }),
   });
