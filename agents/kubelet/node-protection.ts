@@ -58,7 +58,11 @@ export function protectNode({ settings, clock, log, recorder, runtime, nodeName,
   const evict = async (uid: string, verdict: Verdict, graceSeconds: number): Promise<void> => workers.get(uid)?.evict(verdict, graceSeconds);
   const hasEnded = (uid: string): boolean => isTerminal(workers.get(uid)?.pod.status?.phase);
   const eviction = new Eviction({
-    clock, log, recorder, runtime, nodeName, rootDir, stats: stats.node, pods, evict, onPressure: onChange,
+    clock, log, recorder, runtime, nodeName, rootDir, stats: stats.node, pods, onPressure: onChange,
+    async evict(uid, verdict, graceSeconds) {
+      await evict(uid, verdict, graceSeconds);
+      await workers.get(uid)?.reclaimed;
+    },
     // Counted afresh: what a limit is compared with must not be a minute old.
     disks: new PodDisks({ usages: { of: diskUsage }, logDir, volumes }),
     thresholds: parseThresholds({

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { appendFileSync, rmSync, statfsSync, statSync } from "node:fs";
+import { appendFileSync, existsSync, rmSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { ContainerStatus } from "../../src/apis/generated/core/v1.ts";
 import { eventually } from "../support/eventually.ts";
@@ -92,4 +92,20 @@ test("a server that starts with a full disk serves", async () => {
   await cluster.untilReady();
   expect((await cluster.kubectl.get("configmap", "before")).data).toEqual({ a: "b" });
   await cluster.kubectl("create", "configmap", "after", "--from-literal=a=b");
+});
+
+test("what an evicted pod has written is gone at once, also while no server is in reach; the server hears of it later", async () => {
+  const volume = { volumes: [{ name: "scratch", emptyDir: { sizeLimit: "1Mi" } }], nodeSelector: { "kubernetes.io/hostname": "edge" } };
+  // Writes when it is told to.
+  const script = "until [ -e /scratch/now ]; do sleep 0.1; done; head -c 3000000 /dev/zero > /scratch/x; sleep 10000";
+  await cluster.kubectl.apply(pod("hoarder", shell(script, { volumeMounts: [{ name: "scratch", mountPath: "/scratch" }] }), volume));
+  await cluster.kubectl.untilPod("hoarder", ({ phase }) => expect(phase).toBe("Running"));
+  const { uid } = (await cluster.kubectl.get("pod", "hoarder")).metadata;
+  const scratch = join(edge.node.layout.agentDir, "kubelet/pods", uid, "volumes/kubernetes.io~empty-dir/scratch");
+  edge.node.unplug();
+  appendFileSync(join(scratch, "now"), "");
+  await eventually(() => expect(existsSync(join(scratch, "x"))).toBe(true), { timeout: 10_000 });
+  await eventually(() => expect(existsSync(scratch)).toBe(false), { timeout: 40_000, interval: 100 });
+  edge.node.plug();
+  await cluster.kubectl.untilPod("hoarder", ({ phase, reason }) => expect([phase, reason]).toEqual(["Failed", "Evicted"]), 60_000);
 });

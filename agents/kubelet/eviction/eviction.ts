@@ -35,7 +35,7 @@ export interface EvictionOptions {
   disks: PodDisks;
   /** Those that run, or are to. */
   pods(): readonly Pod[];
-  /** Ends a pod; resolves when nothing of it runs. */
+  /** Ends a pod; resolves when what it had is free. */
   evict(uid: string, verdict: Verdict, graceSeconds: number): Promise<void>;
   /** Frees disk without harm to a pod. */
   reclaimDisk(): Promise<void>;

@@ -56,6 +56,7 @@ export class PodWorker {
   #leftRoom = false;
   #ended = false;
   readonly #end = Promise.withResolvers<void>();
+  readonly #reclaimed = Promise.withResolvers<void>();
   /** Ends the current step when it has been overtaken: the pod is to go, or faster than before. */
   #interrupt = new AbortController();
   #wake?: () => void;
@@ -123,6 +124,11 @@ export class PodWorker {
     return this.#end.promise;
   }
 
+  /** Resolves when what it took of the node is free again, its volumes too. */
+  get reclaimed(): Promise<void> {
+    return this.#reclaimed.promise;
+  }
+
   exited(id: string): void {
     this.#exited.add(id);
     this.#exitTries = 0;
@@ -185,6 +191,7 @@ export class PodWorker {
     this.#ended = true;
     if (!this.#removed) return false;
     await removePod(this.#context, this.#pod, await this.#read());
+    this.#reclaimed.resolve();
     return true;
   }
 
@@ -229,11 +236,13 @@ export class PodWorker {
   async #finish(dead: RuntimePod): Promise<void> {
     const { statuses, volumes, cgroups, client, probes, references } = this.#context;
     this.#publish(dead, true);
-    await statuses.flushed(this.uid);
     probes.forget(this.uid);
+    // Not to wait for the API: a node short of memory or disk needs what the pod had, also while no server is in reach.
     await volumes.tearDown(this.uid);
     cgroups.remove(this.uid);
     references.unregister(this.uid);
+    this.#reclaimed.resolve();
+    await statuses.flushed(this.uid);
     const { deletionTimestamp, namespace, name } = this.#pod.metadata;
     if (deletionTimestamp === undefined) return;
     try {
