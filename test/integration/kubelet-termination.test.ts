@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pods } from "../../src/apis/builtins.ts";
-import type { Pod } from "../../src/apis/generated/core/v1.ts";
+import type { ContainerStatus, Pod } from "../../src/apis/generated/core/v1.ts";
 import { startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
 
 setDefaultTimeout(60_000);
@@ -45,7 +45,8 @@ test("a pod that ends is told not ready as soon as its probe says so, and which 
   });
   await node.podWhen("leaving", (pod) => isReady(pod) === "True");
   await remove("leaving");
-  const pod = await node.podWhen("leaving", (found) => isReady(found) === "False" && found.status?.containerStatuses?.[1]?.state?.terminated !== undefined, 5500);
+  const told = ([server, quick]: ContainerStatus[] = []): boolean => server?.ready === false && quick?.state?.terminated !== undefined;
+  const pod = await node.podWhen("leaving", (found) => isReady(found) === "False" && told(found.status?.containerStatuses), 5500);
   expect(pod.status).toMatchObject({ phase: "Running", containerStatuses: [{ ready: false, state: { running: {} } }, { state: { terminated: { exitCode: 5 } } }] });
   await node.gone("leaving", 30_000);
   // Whether it lives was not asked while it ended.
