@@ -40,6 +40,12 @@ test("a server that is none any more is left, and one that is used still stays i
   expect([servers.current.url, onB.givenUp.aborted]).toEqual([a, true]);
 });
 
+test("servers that can't be written down are used all the same", () => {
+  const servers = createServerList({ given: [a], onLearned: () => { throw new Error("ENOSPC: no space left on device"); } });
+  servers.learn([b]);
+  expect([servers.told, servers.all]).toEqual([[b], [a, b]]);
+});
+
 test("who asks for it hears of other servers and of another in use, until it has heard enough", () => {
   const servers = createServerList({ given: [a] });
   const heard: unknown[] = [];

@@ -25,7 +25,7 @@ export interface ServerList {
   onChange(listener: () => void): () => void;
 }
 
-/** `given`: by the administrator; `known`: learned earlier. */
+/** `given`: by the administrator; `known`: learned earlier; `onLearned` is to write them down, which may fail. */
 export function createServerList({ given, known = [], onLearned = () => undefined }: { given: readonly string[]; known?: readonly string[]; onLearned?(urls: readonly string[]): void }): ServerList {
   const log = logger("join");
   let learned = [...known];
@@ -74,7 +74,12 @@ export function createServerList({ given, known = [], onLearned = () => undefine
       urls = merged();
       if (urls.includes(current.url)) changed();
       else use(urls[0]!);
-      onLearned(learned);
+      try {
+        onLearned(learned);
+      } catch (error) {
+        // On a disk that is full, say: they are asked for at the next start again.
+        log.warn("The cluster's servers are known, but could not be written down", { servers: learned, error });
+      }
     },
     onChange(listener) {
       listeners.add(listener);
