@@ -14,6 +14,8 @@ export interface CrashOptions {
   seed: number;
   /** The disk answers an fsync that it hasn't done: then writes must be found lost. */
   lies?: boolean;
+  /** Ends the run after the round that it is in. */
+  signal?: AbortSignal;
   /** Called after each round. */
   progress?(report: CrashReport): void;
 }
@@ -51,7 +53,7 @@ const startMs = 250;
 const startRequests = 150;
 
 /** Runs a server, ends it at random again and again, and keeps account of what its clients saw. Stops at the first round with violations. */
-export async function runCrashes({ executable, rounds, seed, lies = false, progress }: CrashOptions): Promise<CrashReport> {
+export async function runCrashes({ executable, rounds, seed, lies = false, signal, progress }: CrashOptions): Promise<CrashReport> {
   const random = randomOf(seed), disk = await TestDisk.mount(), server = new CrashServer({ command: [executable], dataDir: `${disk.path}/data` });
   const ledger = new Ledger();
   const watchers = kinds.flatMap((kind) => [1, 2, 3].map((n) => new Watcher({ name: `watcher ${n} of ${kind.name}`, kind, ledger })));
@@ -59,7 +61,7 @@ export async function runCrashes({ executable, rounds, seed, lies = false, progr
   const report: CrashReport = { rounds: 0, kills: 0, powerCuts: 0, stops: 0, amidStart: 0, acknowledged: 0, unanswered: 0, kept: 0, events: 0, relists: relists(), slowestStartMs: 0, violations: ledger.violations };
   try {
     await disk.setFaults({ lies });
-    while (report.rounds < rounds && ledger.violations.length === 0) {
+    while (report.rounds < rounds && ledger.violations.length === 0 && !signal?.aborted) {
       const ending = chooseEnding(random);
       report.rounds++;
       if (random.chance(amidStartShare)) {
@@ -75,7 +77,7 @@ export async function runCrashes({ executable, rounds, seed, lies = false, progr
     if (ledger.violations.length === 0) await check(await timedStart());
     return { ...report, acknowledged: ledger.acknowledged, unanswered: ledger.unanswered, kept: ledger.kept };
   } catch (error) {
-    ledger.violate((error as Error).message);
+    if (!signal?.aborted) ledger.violate((error as Error).message);
     return report;
   } finally {
     await Promise.all(watchers.map((watcher) => watcher.leave()));

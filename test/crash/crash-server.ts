@@ -24,7 +24,8 @@ export class CrashServer {
     rmSync(this.#kubeconfig, { force: true });
     const log = openSync(this.#logFile, "a");
     const { command, dataDir } = this.options;
-    this.#child = Bun.spawn([...command, "server", "--config", "/dev/null", "--disable-agent", "--data-dir", dataDir, "--write-kubeconfig", this.#kubeconfig, "--https-listen-port", String(this.#port), "--bind-address", "127.0.0.1"], { stdin: "ignore", stdout: log, stderr: log, env: process.env });
+    // It goes with whoever started it, and so does the disk under it.
+    this.#child = Bun.spawn(["setpriv", "--pdeathsig", "KILL", ...command, "server", "--config", "/dev/null", "--disable-agent", "--data-dir", dataDir, "--write-kubeconfig", this.#kubeconfig, "--https-listen-port", String(this.#port), "--bind-address", "127.0.0.1"], { stdin: "ignore", stdout: log, stderr: log, env: process.env });
     closeSync(log);
   }
 

@@ -1,6 +1,6 @@
 // A program of its own: `bun disk-process.ts <mount point>`, told what to do by its parent (see disk.ts). It goes, and its mount with it, when the parent does.
 import { dlopen, FFIType } from "bun:ffi";
-import { closeSync, openSync, read, writeSync } from "node:fs";
+import { closeSync, openSync, read, rmdirSync, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import { mount } from "../../../agents/kubelet/volumes/mount.ts";
 import { Device, type Faults } from "./device.ts";
@@ -92,5 +92,6 @@ process.on("message", (command: DiskCommand) => {
 });
 process.on("disconnect", () => {
   detach();
+  rmdirSync(mountPoint);
   process.exit();
 });

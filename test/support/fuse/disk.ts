@@ -1,4 +1,4 @@
-import { mkdtempSync, rmdirSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unmount } from "../../../agents/kubelet/volumes/mount.ts";
@@ -23,7 +23,8 @@ export class TestDisk {
 
   private constructor() {
     this.#child = Bun.spawn([process.execPath, join(import.meta.dir, "disk-process.ts"), this.path], {
-      stdin: "ignore", stdout: "inherit", stderr: "inherit",
+      // In a process group of its own, so that it outlives whoever ends the tests' one, and cleans up.
+      stdin: "ignore", stdout: "inherit", stderr: "inherit", detached: true,
       ipc: (message: DiskMessage) => this.#hear(message),
       onExit: () => this.#gone(),
     });
@@ -76,12 +77,9 @@ export class TestDisk {
   async dispose(): Promise<void> {
     this.#child.disconnect();
     await this.#child.exited;
-    try {
-      unmount(this.path);
-    } catch {
-      // The process took it along.
-    }
-    rmdirSync(this.path);
+    // If it was killed, and took neither along.
+    unmount(this.path);
+    rmSync(this.path, { force: true, recursive: true });
   }
 
   async #mount(): Promise<void> {
