@@ -54,7 +54,7 @@ async function fill(path: string, snapshot: AsyncIterable<Uint8Array>): Promise<
           remove.run(key);
           continue;
         }
-        const packed = pack(value);
+        const packed = pack(key, value);
         put.run(key, revision, packed.packing, packed.value);
         point.run(key, revision);
       }

@@ -4,10 +4,8 @@ import { dirname } from "node:path";
 import { StorageError } from "../storage.ts";
 import { codeOf, toStorageError } from "./errors.ts";
 import { connect } from "./connection.ts";
+import { checkIntegrity } from "./integrity.ts";
 import { applicationId, pageBytes, schemaVersion, tables, type FileState } from "./schema.ts";
-
-/** Checking a damaged-looking file reads all of it; past this size a start must not wait for that. */
-const quickCheckLimitBytes = 256 * 1024 * 1024;
 
 /**
  * Keeps other processes (and other storages of this one) off the file while held: an exclusive transaction on an empty database beside it,
@@ -79,15 +77,10 @@ function inspect(db: Database, path: string): FileState {
   if (version < schemaVersion) throw new StorageError("foreign", `${path} was written by a Skiff from before its first release: move it away and start empty; the file has not been changed`);
   const meta = Object.fromEntries(rows<{ name: string; value: number }>(db, "SELECT name, value FROM meta").map(({ name, value }) => [name, value]));
   const clean = meta.clean === 1, compacted = meta.compacted ?? 0;
-  if (!clean && statSync(path).size <= quickCheckLimitBytes) quickCheck(db, path);
+  checkIntegrity(db, { path, bytes: statSync(path).size, clean });
   const written = rows<{ revision: number | null }>(db, "SELECT max(revision) AS revision FROM log")[0]!.revision;
   const volatile = rows<{ prefix: string }>(db, "SELECT prefix FROM volatile").map(({ prefix }) => prefix);
   return { revision: Math.max(written ?? 0, compacted, (clean ? meta.revision : meta.reserved) ?? 0), compacted, volatile, clean };
-}
-
-function quickCheck(db: Database, path: string): void {
-  const finding = rows<{ quick_check: string }>(db, "PRAGMA quick_check(1)")[0]?.quick_check;
-  if (finding !== "ok") throw new StorageError("corrupt", `${path} is damaged (${finding}): move it away and restore a backup, or start empty; the file has not been changed`);
 }
 
 /** A statement that is not finalized would keep its connection open behind `close`. */

@@ -10,7 +10,8 @@ interface Row {
   key: string;
   revision: number;
   packing: number;
-  value: Uint8Array;
+  /** Never NULL where the file is whole. */
+  value: Uint8Array | null;
 }
 
 interface EventRow {
@@ -49,7 +50,7 @@ export class Reader {
   }
 
   list(prefix: string, after: string, revision: number, limit: number): Stored[] {
-    return (this.#statements.list.all(prefix, after, prefixEnd(prefix), revision, limit) as Row[]).map(({ key, revision: written, packing, value }) => ({ key, revision: written, value: unpack(packing, value) }));
+    return (this.#statements.list.all(prefix, after, prefixEnd(prefix), revision, limit) as Row[]).map(stored);
   }
 
   history(prefix: string, from: number, to: number): { events: StorageEvent[]; reached: number } {
@@ -78,10 +79,10 @@ export class Reader {
 function prepare(db: Database) {
   const sql = (text: string): Statement => db.prepare(text);
   return {
-    head: sql("SELECT log.key, log.revision, packing, value FROM current JOIN log USING (revision) WHERE current.key = ?1"),
+    head: sql("SELECT current.key, current.revision, packing, value FROM current LEFT JOIN log USING (revision) WHERE current.key = ?1"),
     replaced: sql(`SELECT was.key, was.revision, was.packing, was.value FROM log later JOIN log was ON was.revision = later.previous
       WHERE later.revision > ?2 AND later.previous <= ?2 AND later.key = ?1`),
-    list: sql(`SELECT current.key, current.revision, packing, value FROM current JOIN log USING (revision)
+    list: sql(`SELECT current.key, current.revision, packing, value FROM current LEFT JOIN log USING (revision)
         WHERE current.key >= ?1 AND current.key > ?2 AND current.key < ?3 AND current.revision <= ?4
       UNION ALL SELECT was.key, was.revision, was.packing, was.value FROM log later JOIN log was ON was.revision = later.previous
         WHERE later.revision > ?4 AND later.previous <= ?4 AND later.key >= ?1 AND later.key > ?2 AND later.key < ?3
@@ -95,11 +96,13 @@ function prepare(db: Database) {
   };
 }
 
-const toStored = (row: Row | null): Stored | undefined => (row ? { key: row.key, revision: row.revision, value: unpack(row.packing, row.value) } : undefined);
+const stored = ({ key, revision, packing, value }: Row): Stored => ({ key, revision, value: unpack(key, packing, value) });
+
+const toStored = (row: Row | null): Stored | undefined => (row ? stored(row) : undefined);
 
 function toEvent({ key, revision, packing, value, previousRevision, previousPacking, previous }: EventRow): StorageEvent {
-  const before = previous && unpack(previousPacking, previous);
-  return { type: value ? "put" : "delete", key, revision, value: value ? unpack(packing, value) : before!, ...(before ? { previous: before, previousRevision: previousRevision! } : {}) };
+  const before = previous && unpack(key, previousPacking, previous);
+  return { type: value ? "put" : "delete", key, revision, value: value ? unpack(key, packing, value) : before!, ...(before ? { previous: before, previousRevision: previousRevision! } : {}) };
 }
 
 /** The first string behind all that start with `prefix`. */

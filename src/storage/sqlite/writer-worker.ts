@@ -98,7 +98,7 @@ function apply(write: WriteCommand): void {
   }
   const { key, revision } = write;
   if (write.type === "put") {
-    const { packing, value } = pack(write.value);
+    const { packing, value } = pack(key, write.value);
     statements.put.run(key, revision, packing, value);
     statements.point.run(key, revision);
   } else {
