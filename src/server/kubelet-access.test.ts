@@ -36,6 +36,16 @@ test("narrow rights lead to nothing else", async () => {
   for (const path of ["/exec/default/web/web?command=id", "/podsandmore", "/healthzz"]) expect((await ask(path, ["pods", "healthz", "configz"], "POST")).status).toBe(403);
 });
 
+test.each([
+  "/metrics/../pods", "/metrics/%2e%2e/exec/default/web/web?command=id", "/stats/./../logs/syslog", "/%6cogs/syslog", "/metrics\\..\\pods", "//kubelet/pods", "http://kubelet/pods", "//", "",
+])("a path that comes to another is nobody's: %s", async (path) => {
+  expect(await ask(path, ["metrics", "stats", "proxy", "pods", "log"])).toMatchObject({ status: 400, asked: [] });
+});
+
+test("what is encoded further on is a name", async () => {
+  expect((await ask("/logs/nginx%20%26%20co/a%3Cb", ["log"])).status).toBe(200);
+});
+
 test("who is refused reads which rights would do", async () => {
   expect(await ask("/pods", ["configz"])).toMatchObject({ status: 403, text: "Forbidden (user=eve, verb=get, resource=nodes, subresource(s)=[pods proxy])\n" });
 });

@@ -23,6 +23,8 @@ export function guardKubelet(handler: HttpHandler, { nodeName, authenticators, a
   };
   return async (request, response) => {
     const refuse = (status: number, text: string): void => response.send(status, { "Content-Type": "text/plain; charset=utf-8" }, `${text}\n`);
+    // Rights go by the path as it is written, the kubelet by what it comes to: the two must be one.
+    if (!isPlain(request.url)) return refuse(400, "the path must be written plainly, without dots, doubled slashes or encoded letters at its beginning");
     try {
       for (const { authenticate } of authenticators) {
         const user = await authenticate(request, request.url);
@@ -42,6 +44,11 @@ export function guardKubelet(handler: HttpHandler, { nodeName, authenticators, a
 
 const fineGrained = new Map([["pods", "pods"], ["runningpods", "pods"], ["healthz", "healthz"], ["configz", "configz"]]);
 const ownSubresource = new Map([["stats", "stats"], ["metrics", "metrics"], ["logs", "log"], ["checkpoint", "checkpoint"], ["statusz", "statusz"], ["flagz", "configz"]]);
+
+function isPlain(url: string): boolean {
+  const path = url.split(/[?#]/)[0]!, parsed = URL.parse(url, "http://kubelet");
+  return parsed?.pathname === path && !path.split("/")[1]!.includes("%");
+}
 
 /** The narrow right first, then `proxy`, which allows everything that has no right of its own. */
 function subresourcesOf(url: string): string[] {
