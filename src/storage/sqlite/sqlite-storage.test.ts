@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { StorageError } from "../storage.ts";
+import { StorageError, type Stored } from "../storage.ts";
 import { SqliteStorage } from "./sqlite-storage.ts";
 import { Writer } from "./writer.ts";
 
@@ -312,6 +312,32 @@ test("a crash takes volatile keys back; who has seen them is told to look anew",
   await again.close();
 });
 
+test("volatile states beyond what memory is for are made durable, the oldest first, and are as before to everybody", async () => {
+  const storage = await SqliteStorage.open({ path, volatileBytes: 100_000 });
+  opened.push(storage);
+  const writers = Array.from({ length: 10 }, async (_, writer) => {
+    for (let i = 0; i < 100; i++) {
+      const name = key(`${String(i).padStart(3, "0")}-${writer}`);
+      let revision = await storage.create(name, value(500), { volatile: true });
+      if (i % 3 === 1) revision = await storage.update(name, revision, value(600), { volatile: true });
+      if (i % 3 === 2) await storage.delete(name, revision, { volatile: true });
+    }
+  });
+  await Promise.all(writers);
+  const sizes = (items: readonly Stored[]): string[] => items.map((item) => `${item.key.slice(key("").length)}: ${item.value.length}`);
+  const expected = Array.from({ length: 100 }, (_, i) => i).flatMap((i) => (i % 3 === 2 ? [] : Array.from({ length: 10 }, (__, writer) => `${String(i).padStart(3, "0")}-${writer}: ${i % 3 ? 600 : 500}`)));
+  expect(sizes((await storage.list("/registry/core/pods/")).items)).toEqual(expected);
+  const crashed = join(directory, "crashed.db");
+  for (const suffix of ["", "-wal"]) copyFileSync(path + suffix, crashed + suffix);
+  const again = await SqliteStorage.open({ path: crashed });
+  const survived = sizes((await again.list("/registry/core/pods/")).items);
+  expect(survived.length).toBeGreaterThan(300);
+  expect(expected).toEqual(expect.arrayContaining(survived.filter((each) => each.endsWith("600"))));
+  await again.close();
+  await storage.close();
+  expect(sizes((await (await open()).list("/registry/core/pods/")).items)).toEqual(expected);
+});
+
 test("a clean stop keeps the newest volatile keys, a bounded number", async () => {
   const storage = await open();
   for (let i = 0; i < 1500; i++) await storage.create(key(i), value(), { volatile: true });
@@ -324,8 +350,8 @@ test("a death of the writer thread is told to everyone who waits", async () => {
   const told = Promise.withResolvers<StorageError>();
   const broken = URL.createObjectURL(new Blob(["onmessage = () => { throw new Error('broken') }"]));
   const writer = new Writer(told.resolve, broken);
-  const waiting = writer.call({ type: "commit", writes: [], revision: 0 });
+  const waiting = writer.call({ type: "commit", writes: [], revision: 0, compacted: 0 });
   expect(await failure(waiting)).toMatchObject({ code: "io", message: expect.stringMatching(/broken[^]*nothing can be written until the server is restarted/) });
   expect((await told.promise).code).toBe("io");
-  expect(await failure(writer.call({ type: "commit", writes: [], revision: 0 }))).toMatchObject({ code: "io" });
+  expect(await failure(writer.call({ type: "commit", writes: [], revision: 0, compacted: 0 }))).toMatchObject({ code: "io" });
 });

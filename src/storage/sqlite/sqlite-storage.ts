@@ -3,7 +3,7 @@ import { Watchers, type Deliver } from "../watchers.ts";
 import { toStorageError } from "./errors.ts";
 import { bytesWrittenBy, sizeOf } from "./file-figures.ts";
 import { lockFile, prepareFile } from "./open-file.ts";
-import type { Command, WriterReply, WriterRequest } from "./protocol.ts";
+import type { Command, WriteCommand, WriterReply, WriterRequest } from "./protocol.ts";
 import { Reader } from "./reader.ts";
 import type { RoomLeft } from "./room.ts";
 import type { FileState } from "./schema.ts";
@@ -13,6 +13,9 @@ import { VolatileStates } from "./volatile-states.ts";
 import { mustBeAt, settled, WriteQueue, type Write } from "./write-queue.ts";
 import { Writer } from "./writer.ts";
 
+/** Between two slices of compaction. */
+const longestRestMs = 100;
+const defaultVolatileBytes = 16 << 20;
 /** In a database with little room an object may still grow by this: a condition, or the mark that it is being deleted. */
 const smallGrowth = 1024;
 
@@ -21,6 +24,8 @@ export interface SqliteOptions {
   path: string;
   /** What the file may grow to. Short of that creates and updates are refused with "full", so that there is room for deleting. */
   maxBytes?: number;
+  /** Volatile states in memory; beyond, the oldest are made durable, so that a flood of Events doesn't fill the memory instead of the disk. */
+  volatileBytes?: number;
   /** The writer thread died: nothing can be written any more, and the server had better stop. */
   onFatal?: (error: StorageError) => void;
 }
@@ -46,6 +51,7 @@ export class SqliteStorage implements Storage {
   #compacted: number;
   /** The newest revision that the file has. */
   #durable: number;
+  readonly #volatileBytes: number;
   readonly #volatile = new VolatileStates();
   readonly #log = new VolatileLog();
   /** Resources that the file knows to be written volatilely. */
@@ -78,16 +84,17 @@ export class SqliteStorage implements Storage {
     }
   }
 
-  private constructor({ path, maxBytes }: SqliteOptions, reader: Reader, writer: Writer, { thread, room }: WriterReply & { ok: true }, release: () => void, state: FileState) {
+  private constructor({ path, maxBytes, volatileBytes = defaultVolatileBytes }: SqliteOptions, reader: Reader, writer: Writer, { thread, room }: WriterReply & { ok: true }, release: () => void, state: FileState) {
     this.#path = path;
     this.#maxBytes = maxBytes;
+    this.#volatileBytes = volatileBytes;
     this.#writerThread = thread;
     this.#room = room!;
     this.#reader = reader;
     this.#writer = writer;
     this.#release = release;
     this.#revision = state.revision;
-    this.#queue = new WriteQueue({ revision: state.revision, commit: (writes, revision) => this.#call({ type: "commit", writes, revision }), publish: (...committed) => this.#publish(...committed) });
+    this.#queue = new WriteQueue({ revision: state.revision, isDue: () => this.#hasSurplus, commit: (writes, revision) => this.#commit(writes, revision), publish: (...committed) => this.#publish(...committed) });
     this.#compacted = state.compacted;
     this.#durable = state.revision;
     this.#volatileResources = new Set(state.volatile);
@@ -185,7 +192,7 @@ export class SqliteStorage implements Storage {
     this.#reader.close();
     try {
       if (!this.#failure) {
-        await this.#writer.call({ type: "commit", writes: this.#volatile.commands(), revision: this.#queue.assigned });
+        await this.#writer.call({ type: "commit", writes: this.#volatile.commands(), revision: this.#queue.assigned, compacted: this.#compacted });
         await this.#writer.call({ type: "close", revision: this.#queue.assigned });
       }
     } finally {
@@ -260,6 +267,17 @@ export class SqliteStorage implements Storage {
     return change.type === "delete" ? { type: "delete", key } : { type: "put", key, value: tight(change.value) };
   }
 
+  get #hasSurplus(): boolean {
+    return this.#volatile.bytes > this.#volatileBytes && this.#room.level === "plenty";
+  }
+
+  /** With the writes go volatile states for which memory is too small. */
+  async #commit(writes: WriteCommand[], revision: number): Promise<void> {
+    const surplus = this.#hasSurplus ? this.#volatile.surplus() : [];
+    await this.#call({ type: "commit", writes: [...surplus, ...writes], revision, compacted: this.#compacted });
+    this.#volatile.filed(surplus);
+  }
+
   #publish(writes: readonly Write[], revision: number): void {
     this.#revision = revision;
     if (writes.some(({ command }) => command)) this.#durable = revision;
@@ -279,7 +297,10 @@ export class SqliteStorage implements Storage {
     try {
       while (!this.#closed && !(done && target === this.#compacted)) {
         target = this.#compacted;
+        const began = performance.now();
         done = (await this.#call({ type: "compact", revision: target })).done === true;
+        // As long as it has held up the writers, it leaves the disk to them.
+        if (!done && this.#room.level === "plenty") await new Promise((resolve) => setTimeout(resolve, Math.min(performance.now() - began, longestRestMs)));
       }
     } finally {
       this.#compacting = undefined;

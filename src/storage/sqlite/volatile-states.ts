@@ -10,6 +10,8 @@ export interface VolatileState {
   filed: boolean;
 }
 
+/** So many are made durable at once, when memory is too small for all. */
+const surplusStates = 512;
 /** Of keys that the file never had, so many survive a clean stop. */
 const keptUnfiled = 1000;
 
@@ -17,6 +19,7 @@ const keptUnfiled = 1000;
 export class VolatileStates {
   /** Those written last come last. */
   readonly #states = new Map<string, VolatileState>();
+  #bytes = 0;
 
   get(key: string): VolatileState | undefined {
     return this.#states.get(key);
@@ -25,12 +28,15 @@ export class VolatileStates {
   set({ type, key, revision, value, previous }: StorageEvent): void {
     const before = this.#states.get(key);
     const filed = before ? before.filed : previous !== undefined;
-    this.#states.delete(key);
-    if (type === "put" || filed) this.#states.set(key, { revision, value: type === "put" ? value : undefined, filed });
+    this.forget(key);
+    if (type === "delete" && !filed) return;
+    this.#states.set(key, { revision, value: type === "put" ? value : undefined, filed });
+    if (type === "put") this.#bytes += value.byteLength;
   }
 
   /** The file has a newer state, or knows that the key is gone. False when it always had. */
   forget(key: string): boolean {
+    this.#bytes -= this.#states.get(key)?.value?.byteLength ?? 0;
     return this.#states.delete(key);
   }
 
@@ -41,14 +47,34 @@ export class VolatileStates {
     }
   }
 
+  /** Of all values. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Makes the oldest durable, some at a time; `filed` is to be told once they are. */
+  surplus(): WriteCommand[] {
+    return this.#states.entries().take(surplusStates).map(([key, state]) => {
+      // From now on the file may have the key, whatever becomes of it meanwhile.
+      state.filed = true;
+      return commandOf(key, state);
+    }).toArray();
+  }
+
+  /** The file has these now. */
+  filed(commands: readonly WriteCommand[]): void {
+    for (const command of commands) if (command.type !== "volatile" && this.#states.get(command.key)?.revision === command.revision) this.forget(command.key);
+  }
+
   /** Makes them durable, but for all too many that the file never had. */
   commands(): WriteCommand[] {
     const commands: WriteCommand[] = [];
     let unfiled = 0;
-    for (const [key, { revision, value, filed }] of [...this.#states].reverse()) {
-      if (!filed && ++unfiled > keptUnfiled) continue;
-      commands.push(value ? { type: "put", key, revision, value: value.slice() } : { type: "delete", key, revision });
+    for (const [key, state] of [...this.#states].reverse()) {
+      if (state.filed || ++unfiled <= keptUnfiled) commands.push(commandOf(key, state));
     }
     return commands.sort((a, b) => a.revision - b.revision);
   }
 }
+
+const commandOf = (key: string, { revision, value }: VolatileState): WriteCommand => (value ? { type: "put", key, revision, value: value.slice() } : { type: "delete", key, revision });

@@ -24,6 +24,8 @@ export interface Write {
 export interface WriteQueueDependencies {
   /** The newest revision in use. */
   revision: number;
+  /** Whether a commit has work of its own, so that even volatile writes make one. */
+  isDue(): boolean;
   /** Makes the commands durable, and that no revision up to `revision` is given again. */
   commit(writes: WriteCommand[], revision: number): Promise<unknown>;
   /** Shows everybody what has been committed, in order of revision, up to `revision`. */
@@ -94,7 +96,7 @@ export class WriteQueue {
     const { event: { revision: first }, gap } = batch[0]!, last = batch.at(-1)!.event.revision;
     try {
       // Volatile writes alone cost the disk a promise now and then.
-      if (commands.length > 0 || last > this.#promised) {
+      if (commands.length > 0 || last > this.#promised || this.dependencies.isDue()) {
         this.#gap = { next: first - gap, last: first - 1 };
         await this.dependencies.commit(commands, last);
         this.#promised = last + revisionBlock / 2;

@@ -17,7 +17,7 @@ const sliceRows = 32;
 const worthRows = 250;
 /** Free pages worth keeping for the next writes, as a share of the file; what is beyond is given back to the disk. */
 const keepFreeShare = 0.25;
-const vacuumPages = 256;
+const vacuumPages = 128;
 /** Pages in the log that are taken into the file together. More are less to write, fewer a shorter pause for the writes that come meanwhile. */
 const checkpointPages = 2_000;
 /** A log that could not be emptied until then, as somebody reads all the time, is waited for. */
@@ -79,7 +79,8 @@ function transaction(body: () => void): void {
   }
 }
 
-function commit(writes: readonly WriteCommand[], last: number): void {
+function commit({ writes, revision: last, compacted: upTo }: WriterRequest & { type: "commit" }): void {
+  wanted = Math.max(wanted, upTo);
   const promise = last > reserved - revisionBlock / 2 ? last + revisionBlock : reserved;
   let reached = forgotten;
   transaction(() => {
@@ -179,7 +180,7 @@ function checkpoint(): void {
 function answer(request: WriterRequest): WriterReply {
   switch (request.type) {
     case "open": open(request); return { ok: true, thread: ownThread(), room: room.look(pages()) };
-    case "commit": commit(request.writes, request.revision); return { ok: true, room: room.look(pages()) };
+    case "commit": commit(request); return { ok: true, room: room.look(pages()) };
     case "compact": return { ok: true, done: compact(request.revision), room: room.look(pages()) };
     case "look": return { ok: true, room: room.look(pages()) };
     case "purge": purge(request.revision); return { ok: true };
