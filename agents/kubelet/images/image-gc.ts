@@ -53,7 +53,11 @@ interface Candidate extends Sighting {
  */
 export class ImageCollector {
   readonly #sightings = new Map<string, Sighting>();
-  constructor(private readonly options: ImageCollectorOptions) {}
+  /** What is found at the first look counts as being there since the start: a full disk needn't wait for a second look. */
+  #since: number | undefined;
+  constructor(private readonly options: ImageCollectorOptions) {
+    this.#since = options.clock.monotonic();
+  }
 
   /** To be called now and then: what is too old goes; and when the disk is too full, what is needed least. Throws `GrpcError`. */
   async collect(): Promise<void> {
@@ -80,10 +84,11 @@ export class ImageCollector {
     const { runtime: { runtime, images }, clock, pods, pinned } = this.options;
     const [{ images: all = [] }, { containers = [] }] = await Promise.all([images.listImages({}), runtime.listContainers({})]);
     const needed = neededNames(containers.flatMap(({ imageRef = "", image }) => [imageRef, image?.image ?? ""]), pods(), pinned());
-    const now = clock.monotonic(), ids = new Set(all.map(({ id = "" }) => id));
+    const now = clock.monotonic(), since = this.#since ?? now, ids = new Set(all.map(({ id = "" }) => id));
+    this.#since = undefined;
     for (const id of this.#sightings.keys()) if (!ids.has(id)) this.#sightings.delete(id);
     return all.flatMap((image): Candidate[] => {
-      const seen = this.#sightings.get(image.id ?? "") ?? { firstSeen: now, lastUsed: now };
+      const seen = this.#sightings.get(image.id ?? "") ?? { firstSeen: since, lastUsed: since };
       this.#sightings.set(image.id ?? "", seen);
       if (!isNeeded(image, needed)) return [{ image, ...seen }];
       seen.lastUsed = now;
