@@ -77,7 +77,10 @@ function routes({ discovery, openApi, checks, metrics, version, serviceAccountKe
     acceptJson(exchange);
     return replyJson(exchange, version);
   });
-  get("/metrics", (exchange) => reply(exchange, 200, { "Content-Type": metricsContentType }, metrics.render()));
+  get("/metrics", async (exchange) => {
+    await metrics.collect();
+    reply(exchange, 200, { "Content-Type": metricsContentType }, metrics.render());
+  });
   get("/openapi/v2", async (exchange) => replyOpenApi(exchange, await openApi.v2(exchange.request.headers["accept"] ?? ""), v2Forms));
   get("/openapi/v3", (exchange) => replyOpenApi(exchange, openApi.v3Index(), undefined));
   get("/openapi/v3/api/:version", async (exchange, { version: asked }) => replyOpenApi(exchange, await openApi.v3(`api/${asked}`, exchange.request.headers["accept"] ?? ""), v3Forms));

@@ -24,6 +24,10 @@ export interface MetricsRegistry {
   /** A value read when somebody scrapes, such as memory in use; with labels, one value for each set of theirs. */
   callback(options: { name: string; help: string; type: "gauge" | "counter"; read: () => number }): void;
   callback(options: MetricOptions & { type: "gauge" | "counter"; labels: readonly string[]; read: () => Iterable<readonly [values: readonly string[], value: number]> }): void;
+  /** Called by `collect`, for values that must be asked for. Must not throw, nor take long. */
+  beforeRender(prepare: () => Promise<unknown>): void;
+  /** To be awaited before rendering for whoever scrapes. */
+  collect(): Promise<void>;
   render(): string;
 }
 
@@ -33,6 +37,7 @@ type Writer = () => string;
 
 export function createMetrics(): MetricsRegistry {
   const writers = new Map<string, Writer>();
+  const preparations: (() => Promise<unknown>)[] = [];
 
   function register(name: string, help: string, type: string, lines: () => Iterable<string>): void {
     if (writers.has(name)) throw new Error(`metric ${name} is registered twice`);
@@ -88,6 +93,8 @@ export function createMetrics(): MetricsRegistry {
         return typeof values === "number" ? [`${name} ${values}\n`] : [...values].map(([labelValues, value]) => `${name}${render(labels, labelValues)} ${value}\n`);
       });
     },
+    beforeRender: (prepare) => void preparations.push(prepare),
+    collect: () => Promise.all(preparations.map((prepare) => prepare())).then(() => {}),
     render: () => [...writers.values()].map((write) => write()).join(""),
   };
 }

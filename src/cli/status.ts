@@ -7,6 +7,7 @@ import { readIfExists } from "../base/files.ts";
 import { UsageError } from "../server/settings.ts";
 import { roleLabel } from "../server/node-role.ts";
 import { dataDirOption } from "./data-dir.ts";
+import { datastoreLine } from "./datastore-line.ts";
 
 interface Connection { server: string; ca: string; cert: string; key: string }
 
@@ -51,7 +52,8 @@ async function inspect({ kubeconfig, dataDir }: { kubeconfig?: string; dataDir: 
     const ready = await fetchFrom(connection, "/readyz");
     if (!ready.ok) return { missing: `the API server is not ready yet: ${(await ready.text()).split("\n").filter((line) => line.startsWith("[-]")).join(", ") || ready.status}`, lines: [] };
     const { items } = (await get(connection, "/api/v1/nodes")) as { items: Parameters<typeof nodeLine>[0][] };
-    const lines = [`API server   ${connection.server}  ${version.gitVersion}`, ...items.map(nodeLine)];
+    const datastore = datastoreLine(await (await fetchFrom(connection, "/metrics")).text());
+    const lines = [`API server   ${connection.server}  ${version.gitVersion}`, ...(datastore === undefined ? [] : [datastore]), ...items.map(nodeLine)];
     const agentless = readIfExists(`${dataDir}/server/agent-disabled`) !== undefined;
     const own = items.filter(isServers);
     if (!own.length && !agentless) return { missing: "the node has not registered yet", lines };

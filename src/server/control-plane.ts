@@ -67,6 +67,7 @@ import { runCompaction } from "../storage/compaction.ts";
 import { tokenAuthenticators } from "./identity.ts";
 import type { AuditOptions } from "./audit-options.ts";
 import { type Datastore, openDatastore } from "./datastore/datastore.ts";
+import { registerDatastoreMetrics } from "./datastore/metrics.ts";
 import { metricsApi } from "./metrics-api/metrics-api.ts";
 import type { ServerOptions } from "./options.ts";
 import { frontProxyName } from "./pki/cluster-pki.ts";
@@ -114,6 +115,7 @@ export async function startControlPlane({ options, databaseFile, encryptionFile,
   const closing = new AbortController();
   const stopping = AbortSignal.any([serverStopping, closing.signal]);
   const datastore = await openDatastore({ options: options.datastore, databaseFile, encryptionFile, clock, onFatal }), { storage } = datastore;
+  registerDatastoreMetrics(metrics, storage, clock);
   const cacher = new Cacher({ storage, onFatal });
   await cacher.start();
   const compaction = runCompaction({ storage, clock, failed: (error) => log.warn("history could not be compacted", { error }) }, stopping);

@@ -32,9 +32,14 @@ export interface Engine {
 export async function openEngine({ options: { etcd, maxBytes }, databaseFile, clock, onFatal }: EngineDependencies): Promise<Engine> {
   if (etcd) return { storage: await EtcdStorage.open({ ...etcd, clock, onFatal, beforeNew: () => mustNotHoldCluster(databaseFile) }) };
   const directory = join(dirname(databaseFile), "snapshots");
-  const { storage, recovery } = await openOrRecover({ path: databaseFile, maxBytes, onFatal, snapshotsDirectory: directory, now: clock.now() });
+  const { storage, recovery } = await openOrRecover({ path: databaseFile, maxBytes, onFatal, onRoom: tellRoom, snapshotsDirectory: directory, now: clock.now() });
   if (recovery) log.error(sentenceOf(recovery), { damage: recovery.damage, passedOver: recovery.passedOver });
   return { storage, snapshots: new Snapshots({ directory, storage, clock, by: gitVersion }), ...(recovery ? { recovery } : {}) };
+}
+
+function tellRoom(why: string | undefined): void {
+  if (why === undefined) log.info("There is room for the datastore again");
+  else log.error(`Nothing new can be stored: ${why}`);
 }
 
 /** Who adds --datastore-endpoint to a cluster that lives in a file would find it empty. */

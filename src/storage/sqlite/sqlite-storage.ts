@@ -26,6 +26,8 @@ export interface SqliteOptions {
   maxBytes?: number;
   /** Volatile states in memory; beyond, the oldest are made durable, so that a flood of Events doesn't fill the memory instead of the disk. */
   volatileBytes?: number;
+  /** Room has become short, with what to do about it, or (undefined) is there again. */
+  onRoom?: (why: string | undefined) => void;
   /** The writer thread died: nothing can be written any more, and the server had better stop. */
   onFatal?: (error: StorageError) => void;
 }
@@ -52,6 +54,7 @@ export class SqliteStorage implements Storage {
   /** The newest revision that the file has. */
   #durable: number;
   readonly #volatileBytes: number;
+  readonly #onRoom: SqliteOptions["onRoom"];
   readonly #volatile = new VolatileStates();
   readonly #log = new VolatileLog();
   /** Resources that the file knows to be written volatilely. */
@@ -84,10 +87,12 @@ export class SqliteStorage implements Storage {
     }
   }
 
-  private constructor({ path, maxBytes, volatileBytes = defaultVolatileBytes }: SqliteOptions, reader: Reader, writer: Writer, { thread, room }: WriterReply & { ok: true }, release: () => void, state: FileState) {
+  private constructor({ path, maxBytes, volatileBytes = defaultVolatileBytes, onRoom }: SqliteOptions, reader: Reader, writer: Writer, { thread, room }: WriterReply & { ok: true }, release: () => void, state: FileState) {
     this.#path = path;
     this.#maxBytes = maxBytes;
     this.#volatileBytes = volatileBytes;
+    this.#onRoom = onRoom;
+    if (room!.why !== undefined) onRoom?.(room!.why);
     this.#writerThread = thread;
     this.#room = room!;
     this.#reader = reader;
@@ -250,13 +255,19 @@ export class SqliteStorage implements Storage {
   async #call(request: WriterRequest): Promise<WriterReply & { ok: true }> {
     try {
       const reply = await this.#writer.call(request);
-      this.#room = reply.room ?? this.#room;
+      if (reply.room) this.#setRoom(reply.room);
       return reply;
     } catch (error) {
       // The disk was fuller than was known.
-      if (error instanceof StorageError && error.code === "full") this.#room = { level: "none", why: error.message };
+      if (error instanceof StorageError && error.code === "full") this.#setRoom({ level: "none", why: error.message });
       throw error;
     }
+  }
+
+  #setRoom(room: RoomLeft): void {
+    const wasShort = this.#room.level !== "plenty", isShort = room.level !== "plenty";
+    this.#room = room;
+    if (wasShort !== isShort) this.#onRoom?.(room.why);
   }
 
   #commandOf(key: string, change: Change): Command | undefined {
