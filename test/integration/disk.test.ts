@@ -240,7 +240,7 @@ describe("faults", () => {
     order.push("read");
     await syncing;
     expect(order).toEqual(["read", "sync"]);
-    expect((await disk.counters())["file"]).toEqual({ writes: 1, bytesWritten: 4, fsyncs: 1 });
+    expect((await disk.counters())["file"]).toEqual({ writes: 1, bytesWritten: 4, fsyncs: 1, threads: [process.pid, expect.any(Number)] });
   });
 });
 

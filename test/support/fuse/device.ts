@@ -23,6 +23,8 @@ export interface FileCounters {
   writes: number;
   bytesWritten: number;
   fsyncs: number;
+  /** Those that have written and fsynced. A process' first thread has its id. */
+  threads: readonly number[];
 }
 
 /** When the power is to fail: with the so-manieth request from now on that changes something. */
@@ -61,6 +63,10 @@ export class Device {
 
   counters(): Record<string, FileCounters> {
     return Object.fromEntries(this.#counters);
+  }
+
+  forgetCounters(): void {
+    this.#counters.clear();
   }
 
   /** From now on nothing that is asked happens. */
@@ -112,16 +118,20 @@ export class Device {
     throw new FileSystemError(code);
   }
 
-  #count({ operation, node, body }: Request): void {
+  #count(request: Request): void {
+    const { operation, node, body } = request;
     if (operation === Operation.create) this.#names.set(this.volume.lookup(node, namesIn(body, 16)[0]!).id, namesIn(body, 16)[0]!);
     else if (operation === Operation.lookup) this.#names.set(this.volume.lookup(node, namesIn(body, 0)[0]!).id, namesIn(body, 0)[0]!);
-    else if (operation === Operation.write) this.#counted(node, ({ writes, bytesWritten, fsyncs }) => ({ writes: writes + 1, bytesWritten: bytesWritten + body.getUint32(16, true), fsyncs }));
-    else if (operation === Operation.fsync) this.#counted(node, (counters) => ({ ...counters, fsyncs: counters.fsyncs + 1 }));
+    else if (operation === Operation.write || operation === Operation.fsync) this.#add(request);
   }
 
-  #counted(node: number, change: (counters: FileCounters) => FileCounters): void {
-    const name = this.#names.get(node) ?? `inode ${node}`;
-    this.#counters.set(name, change(this.#counters.get(name) ?? { writes: 0, bytesWritten: 0, fsyncs: 0 }));
+  #add({ operation, node, thread, body }: Request): void {
+    const name = this.#names.get(node) ?? `inode ${node}`, isWrite = operation === Operation.write;
+    const { writes, bytesWritten, fsyncs, threads } = this.#counters.get(name) ?? { writes: 0, bytesWritten: 0, fsyncs: 0, threads: [] };
+    this.#counters.set(name, {
+      writes: writes + (isWrite ? 1 : 0), bytesWritten: bytesWritten + (isWrite ? body.getUint32(16, true) : 0), fsyncs: fsyncs + (isWrite ? 0 : 1),
+      threads: threads.includes(thread) ? threads : [...threads, thread],
+    });
   }
 }
 

@@ -12,6 +12,7 @@ export type DiskCommand =
   | { type: "unmount" }
   | { type: "faults"; faults: Faults }
   | { type: "counters" }
+  | { type: "forgetCounters" }
   | { type: "sync" }
   | { type: "used" }
   | { type: "powerOff" }
@@ -75,6 +76,7 @@ function execute(command: DiskCommand): unknown {
     case "unmount": return detach();
     case "faults": return device.setFaults(command.faults);
     case "counters": return device.counters();
+    case "forgetCounters": return device.forgetCounters();
     case "sync": return device.volume.sync();
     case "used": return device.volume.usedBytes;
     case "powerOff": return device.powerOff();

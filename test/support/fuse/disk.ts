@@ -41,9 +41,13 @@ export class TestDisk {
     await this.#ask({ type: "faults", faults });
   }
 
-  /** By name, since the disk was made. */
+  /** By name, since the disk was made or `forgetCounters`. */
   async counters(): Promise<Record<string, FileCounters>> {
     return (await this.#ask({ type: "counters" })) as Record<string, FileCounters>;
+  }
+
+  async forgetCounters(): Promise<void> {
+    await this.#ask({ type: "forgetCounters" });
   }
 
   /** Bytes that files take, in whole pages. */

@@ -33,13 +33,15 @@ export interface Request {
   node: number;
   uid: number;
   gid: number;
+  /** The thread that asks; a process' first one has its id. */
+  thread: number;
   body: DataView;
 }
 
 export function parseRequest(bytes: Uint8Array): Request {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = view.getUint32(0, true), body = bytes.slice(inHeaderBytes, end);
-  return { operation: view.getUint32(4, true), unique: view.getBigUint64(8, true), node: Number(view.getBigUint64(16, true)), uid: view.getUint32(24, true), gid: view.getUint32(28, true), body: new DataView(body.buffer) };
+  return { operation: view.getUint32(4, true), unique: view.getBigUint64(8, true), node: Number(view.getBigUint64(16, true)), uid: view.getUint32(24, true), gid: view.getUint32(28, true), thread: view.getUint32(32, true), body: new DataView(body.buffer) };
 }
 
 /** `error` is a positive error number, 0 for success. */
