@@ -113,7 +113,7 @@ describe("imports", () => {
   });
 
   test("only the registry writes: the store is opened by the server alone", () => {
-    const opens = (to: string): boolean => inside(to, "src/storage/sqlite") || inside(to, "src/storage/memory");
+    const opens = (to: string): boolean => inside(to, "src/storage/sqlite") || inside(to, "src/storage/etcd") || inside(to, "src/storage/memory");
     const outside = imports.filter(({ from, to }) => opens(to) && !inside(from, "src/storage") && !inside(from, "src/server") && !isTest(from));
     expect(outside.map(shown)).toEqual([]);
   });

@@ -96,11 +96,11 @@ export interface StorageEvent {
   previousRevision?: number;
 }
 
-export type StorageErrorCode = "exists" | "notFound" | "conflict" | "compacted" | "full" | "closed" | "corrupt" | "foreign" | "newer" | "io" | "unavailable";
+export type StorageErrorCode = "exists" | "notFound" | "conflict" | "compacted" | "full" | "closed" | "corrupt" | "foreign" | "newer" | "io" | "unavailable" | "tooLarge";
 
 /**
  * "corrupt": the data is damaged. "foreign": it is another program's. "newer": a newer version's. "io": what failed, and whether a
- * write has happened, is not known. "unavailable": nothing has happened, and the same may work later.
+ * write has happened, is not known. "unavailable": nothing has happened, and the same may work later. "tooLarge": the engine takes no such value.
  */
 export class StorageError extends Error {
   override readonly name = "StorageError";

@@ -11,6 +11,9 @@ export function toStorageError(error: unknown, { repeatable }: { repeatable: boo
   if (message.includes("database space exceeded")) {
     return new StorageError("full", "etcd's database has grown to its --quota-backend-bytes: defragment it (etcdctl defrag) or raise the quota, then end the alarm (etcdctl alarm disarm)", { cause: error });
   }
+  if (message === "etcdserver: request is too large" || message.includes("received message larger than max")) {
+    return new StorageError("tooLarge", "the object is too large for etcd, which takes 1.5 MiB (--max-request-bytes)", { cause: error });
+  }
   if (code === GrpcCode.PermissionDenied || code === GrpcCode.Unauthenticated) return new StorageError("io", `etcd doesn't let us in (${message}): the client certificate's user needs all keys, with the role root`, { cause: error });
   if (repeatable || untouched(error)) return new StorageError("unavailable", `etcd doesn't serve: ${message}`, { cause: error });
   return new StorageError("io", `etcd was lost amid a write, which may have happened or not: ${message}`, { cause: error });

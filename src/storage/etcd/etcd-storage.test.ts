@@ -157,6 +157,15 @@ describe("on one member", () => {
     await storage.close();
   });
 
+  test("an object larger than etcd takes is refused, and has not been written", async () => {
+    const storage = await EtcdStorage.open(etcd.clientOptions);
+    expect(await codeOf(storage.create(pod("large"), new Uint8Array(1_600_000)))).toBe("tooLarge");
+    expect(await codeOf(storage.create(pod("huge"), new Uint8Array(5_000_000)))).toBe("tooLarge");
+    expect(await codeOf(storage.create(pod("largest"), new Uint8Array(1_500_000)))).toBe("none");
+    expect((await storage.list("/registry/")).items).toHaveLength(1);
+    await storage.close();
+  });
+
   test("a full database refuses writes with what to do, takes deletions, and serves again after that", async () => {
     const storage = await EtcdStorage.open(etcd.clientOptions);
     let refused: StorageError | undefined, revision = 0, count = 0;
