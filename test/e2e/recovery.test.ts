@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { eventually } from "../support/eventually.ts";
+import { listSnapshots } from "../../src/server/datastore/snapshots.ts";
+import { TestSkiff } from "../support/skiff.ts";
+
+const skiff = new TestSkiff({ flags: ["--disable-agent"] });
+const { kubectl, layout } = skiff;
+const snapshots = join(dirname(layout.databaseFile), "snapshots");
+
+beforeAll(() => skiff.start({ node: false }));
+afterAll(() => skiff.dispose());
+
+test("a damaged database is replaced by its snapshot, and who looks is told of it", async () => {
+  await kubectl("create", "configmap", "kept", "--from-literal=a=b");
+  // The rotation of the key leaves a snapshot, as time would.
+  expect(await skiff.command("secrets-encrypt", "enable", "--data-dir", layout.dataDir)).toMatchObject({ exitCode: 0 });
+  await eventually(() => expect(listSnapshots(snapshots).length).toBeGreaterThan(0), { timeout: 20_000 });
+  await kubectl("create", "configmap", "lost", "--from-literal=a=b");
+  const { metadata: { resourceVersion } } = await kubectl.get<{ metadata: { resourceVersion: string } }>("configmap", "lost");
+  await skiff.stop();
+  const file = openSync(layout.databaseFile, "r+");
+  const size = statSync(layout.databaseFile).size;
+  for (let offset = 1024; offset < size; offset += 4096) writeSync(file, new Uint8Array(64).fill(0xa5), 0, 64, offset + 300);
+  closeSync(file);
+  const damaged = readFileSync(layout.databaseFile);
+
+  await skiff.start({ node: false });
+  expect(await kubectl("get", "configmaps", "-o", "name")).toContain("configmap/kept");
+  expect(await kubectl("get", "configmaps", "-o", "name")).not.toContain("configmap/lost");
+  await kubectl("create", "configmap", "new", "--from-literal=a=b");
+  expect(Number((await kubectl.get<{ metadata: { resourceVersion: string } }>("configmap", "new")).metadata.resourceVersion)).toBeGreaterThan(Number(resourceVersion));
+  const told = /replaced by its snapshot of \S+ \(resourceVersion \d+\): what was written after that is lost\. The damaged files are kept in (\S+)/;
+  await eventually(async () => expect(await kubectl("get", "events", "-n", "kube-system", "--field-selector=reason=DatabaseRestored")).toMatch(told), { timeout: 20_000 });
+  const [, aside] = told.exec(skiff.log())!;
+  expect(readFileSync(join(aside!.replace(/"$/, ""), "state.db")).equals(damaged)).toBe(true);
+}, 90_000);
+
+test("without a snapshot the server refuses, says what to do, and touches nothing", async () => {
+  await skiff.stop();
+  rmSync(snapshots, { recursive: true });
+  const file = openSync(layout.databaseFile, "r+");
+  writeSync(file, new Uint8Array(100), 0, 100, 0);
+  closeSync(file);
+  const before = readFileSync(layout.databaseFile);
+  const { exitCode, stderr } = await skiff.command(...skiff.serverCommand().slice(1));
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain("restore a backup");
+  expect(readFileSync(layout.databaseFile).equals(before)).toBe(true);
+  expect(existsSync(snapshots) && listSnapshots(snapshots).length > 0).toBe(false);
+}, 60_000);
