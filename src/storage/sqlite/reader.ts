@@ -50,7 +50,9 @@ export class Reader {
   }
 
   list(prefix: string, after: string, revision: number, limit: number): Stored[] {
-    return (this.#statements.list.all(prefix, after, prefixEnd(prefix), revision, limit) as Row[]).map(stored);
+    // One bound, or SQLite begins at the prefix and passes over all keys up to the other.
+    const from = after < prefix ? prefix : `${after}\0`;
+    return (this.#statements.list.all(from, prefixEnd(prefix), revision, limit) as Row[]).map(stored);
   }
 
   history(prefix: string, from: number, to: number): { events: StorageEvent[]; reached: number } {
@@ -83,10 +85,10 @@ function prepare(db: Database) {
     replaced: sql(`SELECT was.key, was.revision, was.packing, was.value FROM log later JOIN log was ON was.revision = later.previous
       WHERE later.revision > ?2 AND later.previous <= ?2 AND later.key = ?1`),
     list: sql(`SELECT current.key, current.revision, packing, value FROM current LEFT JOIN log USING (revision)
-        WHERE current.key >= ?1 AND current.key > ?2 AND current.key < ?3 AND current.revision <= ?4
+        WHERE current.key >= ?1 AND current.key < ?2 AND current.revision <= ?3
       UNION ALL SELECT was.key, was.revision, was.packing, was.value FROM log later JOIN log was ON was.revision = later.previous
-        WHERE later.revision > ?4 AND later.previous <= ?4 AND later.key >= ?1 AND later.key > ?2 AND later.key < ?3
-      ORDER BY 1 LIMIT ?5`),
+        WHERE later.revision > ?3 AND later.previous <= ?3 AND later.key >= ?1 AND later.key < ?2
+      ORDER BY 1 LIMIT ?4`),
     pageEnd: sql(`SELECT count(*) AS rows, max(revision) AS last FROM (SELECT revision FROM log WHERE revision > ?1 AND revision <= ?2 ORDER BY revision LIMIT ${pageRows})`),
     page: sql(`SELECT event.key, event.revision, event.packing, event.value, was.revision AS previousRevision, was.packing AS previousPacking, was.value AS previous
       FROM log event LEFT JOIN log was ON was.revision = event.previous
