@@ -19,7 +19,5 @@ export function bytesWrittenBy(thread: string): number | undefined {
   }
 }
 
-/** Of a database and its log, in bytes. */
-export const sizeOf = (path: string): number => size(path) + size(`${path}-wal`);
-
-const size = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+/** In bytes; of a file that isn't there, 0. */
+export const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;

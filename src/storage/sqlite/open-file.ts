@@ -5,7 +5,7 @@ import { StorageError } from "../storage.ts";
 import { codeOf, toStorageError } from "./errors.ts";
 import { connect } from "./connection.ts";
 import { checkIntegrity } from "./integrity.ts";
-import { applicationId, pageBytes, schemaVersion, tables, type FileState } from "./schema.ts";
+import { applicationId, lostLogGap, pageBytes, schemaVersion, tables, type FileState } from "./schema.ts";
 
 /**
  * Keeps other processes (and other storages of this one) off the file while held: an exclusive transaction on an empty database beside it,
@@ -34,10 +34,12 @@ export function prepareFile(path: string): FileState {
   return atTheDoor(path, () => {
     closeSync(openSync(path, "a", 0o600));
     if (!hasHeader(path) || existsSync(`${path}-journal`)) create(path);
+    // Before anything is opened, which may make one.
+    const log = stateOfLog(path);
     // Read-only: closing it does not move the log of a crashed server into a file we may refuse.
     const db = connect(path, { readonly: true });
     try {
-      return inspect(db, path);
+      return inspect(db, path, log);
     } finally {
       db.close();
       // A connection that only reads keeps its index of the log here when it is the first; those after it have theirs in memory (see connect).
@@ -71,7 +73,7 @@ function create(path: string): void {
   }
 }
 
-function inspect(db: Database, path: string): FileState {
+function inspect(db: Database, path: string, log: LogState): FileState {
   const version = rows<{ user_version: number }>(db, "PRAGMA user_version")[0]!.user_version;
   if (version > schemaVersion) throw new StorageError("newer", `${path} was written by a newer Skiff (its schema is ${version}, this one reads ${schemaVersion}): install that version again; the file has not been changed`);
   if (version < schemaVersion) throw new StorageError("foreign", `${path} was written by a Skiff from before its first release: move it away and start empty; the file has not been changed`);
@@ -80,7 +82,17 @@ function inspect(db: Database, path: string): FileState {
   checkIntegrity(db, { path, bytes: statSync(path).size, clean });
   const written = rows<{ revision: number | null }>(db, "SELECT max(revision) AS revision FROM log")[0]!.revision;
   const volatile = rows<{ prefix: string }>(db, "SELECT prefix FROM volatile").map(({ prefix }) => prefix);
-  return { revision: Math.max(written ?? 0, compacted, (clean ? meta.revision : meta.reserved) ?? 0), compacted, volatile, clean };
+  const given = clean ? meta.revision ?? 0 : (meta.reserved ?? 0) + (log === "whole" ? 0 : lostLogGap);
+  return { revision: Math.max(written ?? 0, compacted, given), compacted, volatile, clean, logLost: !clean && log === "gone" };
+}
+
+type LogState = "whole" | "cut" | "gone";
+
+/** What a file that was not closed should have beside it: a header and whole frames, https://sqlite.org/fileformat2.html#walformat. */
+function stateOfLog(path: string): LogState {
+  const log = `${path}-wal`;
+  if (!existsSync(log)) return "gone";
+  return (statSync(log).size - 32) % (24 + pageBytes) === 0 ? "whole" : "cut";
 }
 
 /** A statement that is not finalized would keep its connection open behind `close`. */

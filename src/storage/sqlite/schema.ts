@@ -16,6 +16,9 @@ INSERT INTO meta VALUES ('revision', 0), ('reserved', 0), ('compacted', 0), ('fo
 /** A small write changes a few rows: the smaller the pages around them, the less there is to write, to the log and from there into the file. */
 export const pageBytes = 1024;
 
+/** Pages in the log that are taken into the file together. More are less to write, fewer a shorter pause for the writes that come meanwhile. */
+export const checkpointPages = 2_000;
+
 /** "Skif", in the file's header: tells our file from any other SQLite database. */
 export const applicationId = 0x536b6966;
 /** Raised when the tables change in a way an older Skiff cannot read. */
@@ -27,6 +30,12 @@ export const schemaVersion = 2;
  */
 export const revisionBlock = 10_000;
 
+/**
+ * How far numbering goes on behind the promise when the log was cut off or is gone, and newer promises with it: more than can be given
+ * between two times that the log is brought into the file.
+ */
+export const lostLogGap = 100_000_000;
+
 export const setMeta = "UPDATE meta SET value = ?2 WHERE name = ?1 AND value <> ?2";
 
 /** What the main thread reads at the start. `revision` is the newest one in use or promised. */
@@ -37,4 +46,6 @@ export interface FileState {
   volatile: string[];
   /** False after a crash or a power cut. */
   clean: boolean;
+  /** A database that was in use has a log; it is gone. */
+  logLost: boolean;
 }

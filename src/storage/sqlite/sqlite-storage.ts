@@ -55,6 +55,9 @@ export class SqliteStorage implements Storage {
   #durable: number;
   readonly #volatileBytes: number;
   readonly #onRoom: SqliteOptions["onRoom"];
+  readonly #onFatal: SqliteOptions["onFatal"];
+  /** The file was not closed, and the log of its last writes was gone: those may be lost. */
+  readonly logLost: boolean;
   readonly #volatile = new VolatileStates();
   readonly #log = new VolatileLog();
   /** Resources that the file knows to be written volatilely. */
@@ -74,7 +77,7 @@ export class SqliteStorage implements Storage {
     let storage: SqliteStorage | undefined;
     const writer = new Writer((error) => {
       if (storage) storage.#fail(error);
-      options.onFatal?.(error);
+      else options.onFatal?.(error);
     });
     try {
       const state = prepareFile(path);
@@ -87,11 +90,13 @@ export class SqliteStorage implements Storage {
     }
   }
 
-  private constructor({ path, maxBytes, volatileBytes = defaultVolatileBytes, onRoom }: SqliteOptions, reader: Reader, writer: Writer, { thread, room }: WriterReply & { ok: true }, release: () => void, state: FileState) {
+  private constructor({ path, maxBytes, volatileBytes = defaultVolatileBytes, onRoom, onFatal }: SqliteOptions, reader: Reader, writer: Writer, { thread, room }: WriterReply & { ok: true }, release: () => void, state: FileState) {
     this.#path = path;
     this.#maxBytes = maxBytes;
     this.#volatileBytes = volatileBytes;
     this.#onRoom = onRoom;
+    this.#onFatal = onFatal;
+    this.logLost = state.logLost;
     if (room!.why !== undefined) onRoom?.(room!.why);
     this.#writerThread = thread;
     this.#room = room!;
@@ -117,13 +122,13 @@ export class SqliteStorage implements Storage {
 
   async get(key: string): Promise<Stored | undefined> {
     this.#mustBeOpen();
-    return this.#view.get(key, this.#revision);
+    return this.#read(() => this.#view.get(key, this.#revision));
   }
 
   async list(prefix: string, { limit, after = "", revision = this.#revision }: { limit?: number; after?: string; revision?: number } = {}): Promise<Listed> {
     this.#mustBeOpen();
     this.#mustBeKept(revision, prefix);
-    return { ...this.#view.list(prefix, after, Math.min(revision, this.#revision), limit), revision };
+    return { ...this.#read(() => this.#view.list(prefix, after, Math.min(revision, this.#revision), limit)), revision };
   }
 
   create(key: string, value: Uint8Array, { volatile = false }: WriteOptions = {}): Promise<number> {
@@ -154,7 +159,7 @@ export class SqliteStorage implements Storage {
       this.#mustBeKept(from, prefix);
       // Between the last page of history and joining the live watchers nothing is awaited, so nothing can be missed.
       if (from >= this.#revision) break;
-      const page = this.#view.history(prefix, from, this.#revision);
+      const page = this.#read(() => this.#view.history(prefix, from, this.#revision));
       onEvents(page.events, page.reached);
       from = page.reached;
       if (from < this.#revision) await new Promise((resolve) => setImmediate(resolve));
@@ -178,7 +183,7 @@ export class SqliteStorage implements Storage {
 
   async status(): Promise<StorageStatus> {
     this.#mustBeOpen();
-    const sizeBytes = sizeOf(this.#path), { version, freeBytes } = this.#reader.figures();
+    const sizeBytes = sizeOf(this.#path) + sizeOf(`${this.#path}-wal`), { version, freeBytes } = this.#reader.figures();
     const writtenBytes = this.#writerThread === undefined ? undefined : bytesWrittenBy(this.#writerThread);
     return {
       engine: "sqlite", version, sizeBytes, sizeInUseBytes: sizeBytes - freeBytes, durableRevision: this.#durable, alarms: this.#room.level === "plenty" ? [] : ["NOSPACE"],
@@ -219,6 +224,21 @@ export class SqliteStorage implements Storage {
   #fail(error: StorageError): void {
     this.#failure = error;
     this.#watchers.fail(error);
+    this.#onFatal?.(error);
+  }
+
+  #read<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      throw this.#damageTold(toStorageError(this.#path, error));
+    }
+  }
+
+  /** Nothing more is read from a damaged file or written to it. It stays marked as not closed, so that the next start looks at all of it. */
+  #damageTold(error: StorageError): StorageError {
+    if (error.code === "corrupt" && !this.#failure) this.#fail(error);
+    return error;
   }
 
   /** `decide` throws, or says what to write, given the key's newest state. Called in order, writes to a key happen in order. */
@@ -226,7 +246,7 @@ export class SqliteStorage implements Storage {
     for (let looked = false; ;) {
       this.#mustBeOpen();
       const ahead = this.#queue.inFlight(key);
-      const state = ahead ? stateAfter(ahead) : this.#view.head(key);
+      const state = ahead ? stateAfter(ahead) : this.#read(() => this.#view.head(key));
       let change: Change;
       try {
         change = decide(state);
@@ -260,7 +280,7 @@ export class SqliteStorage implements Storage {
     } catch (error) {
       // The disk was fuller than was known.
       if (error instanceof StorageError && error.code === "full") this.#setRoom({ level: "none", why: error.message });
-      throw error;
+      throw this.#damageTold(toStorageError(this.#path, error));
     }
   }
 

@@ -6,7 +6,7 @@ import { ownThread } from "./file-figures.ts";
 import { pack } from "./packing.ts";
 import type { WriteCommand, WriterReply, WriterRequest } from "./protocol.ts";
 import { Room } from "./room.ts";
-import { pageBytes, revisionBlock, setMeta } from "./schema.ts";
+import { checkpointPages, pageBytes, revisionBlock, setMeta } from "./schema.ts";
 
 declare const self: Worker;
 
@@ -18,8 +18,8 @@ const worthRows = 250;
 /** Free pages worth keeping for the next writes, as a share of the file; what is beyond is given back to the disk. */
 const keepFreeShare = 0.25;
 const vacuumPages = 128;
-/** Pages in the log that are taken into the file together. More are less to write, fewer a shorter pause for the writes that come meanwhile. */
-const checkpointPages = 2_000;
+/** While room is short, the log is taken into the file as soon as there are so many pages in it. */
+const shortLogPages = 100;
 /** A log that could not be emptied until then, as somebody reads all the time, is waited for. */
 const longLogPages = 16_000;
 
@@ -79,7 +79,17 @@ function transaction(body: () => void): void {
   }
 }
 
-function commit({ writes, revision: last, compacted: upTo }: WriterRequest & { type: "commit" }): void {
+/** Where the log can't grow, the room that it has serves once more when all in it is in the file. */
+function commit(request: WriterRequest & { type: "commit" }): void {
+  try {
+    tryCommit(request);
+  } catch (error) {
+    if (codeOf(error) !== "full" || !emptyLog("RESTART")) throw error;
+    tryCommit(request);
+  }
+}
+
+function tryCommit({ writes, revision: last, compacted: upTo }: WriterRequest & { type: "commit" }): void {
   wanted = Math.max(wanted, upTo);
   const promise = last > reserved - revisionBlock / 2 ? last + revisionBlock : reserved;
   let reached = forgotten;
@@ -89,6 +99,7 @@ function commit({ writes, revision: last, compacted: upTo }: WriterRequest & { t
     if (forgotten < wanted) reached = forget(forgotten, writes.length * 2 + 8);
   });
   reserved = promise;
+  if (reached > forgotten) compacted = wanted;
   forgotten = reached;
 }
 
@@ -166,14 +177,20 @@ function close(revision: number): void {
   db.close();
 }
 
-/** Takes the log into the file, so that the next commit begins it anew. What goes wrong here goes wrong for nobody: it is tried again. */
+/** When the log is long, and before it takes room that is short. */
 function checkpoint(): void {
   const { log } = statements.logged.get() as { log: number };
-  if (log < checkpointPages) return;
+  if (log >= (room.isShort ? shortLogPages : checkpointPages)) emptyLog(log < longLogPages ? "PASSIVE" : "RESTART");
+}
+
+/** Takes the log into the file, so that the next commit begins it anew. False when it could not be: it is tried again, and nobody is hurt. */
+function emptyLog(how: "PASSIVE" | "RESTART"): boolean {
   try {
-    db.exec(`PRAGMA wal_checkpoint(${log < longLogPages ? "PASSIVE" : "RESTART"})`);
+    using statement = db.prepare(`PRAGMA wal_checkpoint(${how})`);
+    const { busy, log, checkpointed } = statement.get() as { busy: number; log: number; checkpointed: number };
+    return busy === 0 && log === checkpointed;
   } catch {
-    // A full disk, say: commits will tell.
+    return false;
   }
 }
 

@@ -1,0 +1,75 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { join } from "node:path";
+import { TestDisk } from "../../../test/support/fuse/disk.ts";
+import { StorageError } from "../storage.ts";
+import { SqliteStorage } from "./sqlite-storage.ts";
+
+let disk: TestDisk, path: string, storage: SqliteStorage;
+beforeEach(async () => {
+  disk = await TestDisk.mount();
+  path = join(disk.path, "db", "state.db");
+  storage = await SqliteStorage.open({ path });
+});
+afterEach(async () => {
+  await disk.setFaults({});
+  await storage.close();
+  await disk.dispose();
+});
+
+const key = (name: string | number): string => `/registry/core/pods/default/${name}`;
+const lease = "/registry/coordination.k8s.io/leases/default/l";
+const value = (size: number): Uint8Array => crypto.getRandomValues(new Uint8Array(size));
+
+/** The code that a write was refused with, or "written". */
+const outcome = (write: Promise<number>): Promise<string> => write.then(() => "written", (error: unknown) => {
+  if (error instanceof StorageError) return error.code;
+  throw error;
+});
+
+async function names(): Promise<string[]> {
+  return (await storage.list("/registry/core/pods/")).items.map((item) => item.key.slice(key("").length));
+}
+
+test.each(["write", "fsync"] as const)("a disk whose %s fails for a time loses nothing that was acknowledged, and isn't fatal", async (operation) => {
+  let renewed = await storage.create(lease, value(100));
+  renewed = await storage.update(lease, renewed, value(100), { volatile: true });
+  const written: string[] = [];
+  for (let round = 0; round < 3; round++) {
+    await disk.setFaults({ fail: { [operation]: "EIO" } });
+    const failing = Array.from({ length: 5 }, (_, i) => outcome(storage.create(key(`lost-${round}-${i}`), value(2000))));
+    renewed = await storage.update(lease, renewed, value(100), { volatile: true });
+    expect(new Set(await Promise.all(failing))).toEqual(new Set(["io"]));
+    await disk.setFaults({});
+    for (let i = 0; i < 5; i++) {
+      await storage.create(key(`kept-${round}-${i}`), value(2000));
+      written.push(`kept-${round}-${i}`);
+    }
+  }
+  expect(await names()).toEqual(written);
+  await storage.close();
+  storage = await SqliteStorage.open({ path });
+  expect(await names()).toEqual(written);
+  expect((await storage.get(lease))!.revision).toBe(renewed);
+}, 30_000);
+
+test("a disk that fills up: creates are refused in time, deletes and renewals go on, and all does once there is room", async () => {
+  let renewed = await storage.create(lease, value(100));
+  const made: [string, number][] = [];
+  await disk.setFaults({ capacity: 8 << 20 });
+  let refused = "written";
+  while (refused === "written") {
+    const name = key(String(made.length).padStart(4, "0"));
+    refused = await outcome(storage.create(name, value(20_000)).then((revision) => (made.push([name, revision]), revision)));
+  }
+  expect(refused).toBe("full");
+  expect((await storage.status()).alarms).toEqual(["NOSPACE"]);
+  for (let i = 0; i < 20; i++) renewed = await storage.update(lease, renewed, value(100), { volatile: true });
+  expect((await names()).length).toBe(made.length);
+  for (const [name, revision] of made.splice(0, 50)) await storage.delete(name, revision);
+  await disk.setFaults({ capacity: 64 << 20 });
+  await storage.create(key("again"), value(20_000));
+  expect((await storage.status()).alarms).toEqual([]);
+  await storage.close();
+  storage = await SqliteStorage.open({ path });
+  expect(await names()).toEqual([...made.map(([name]) => name.slice(key("").length)), "again"]);
+}, 30_000);
