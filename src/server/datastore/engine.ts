@@ -33,6 +33,7 @@ export async function openEngine({ options: { etcd, maxBytes }, databaseFile, cl
   if (etcd) return { storage: await EtcdStorage.open({ ...etcd, clock, onFatal, beforeNew: () => mustNotHoldCluster(databaseFile) }) };
   const directory = join(dirname(databaseFile), "snapshots");
   const { storage, recovery } = await openOrRecover({ path: databaseFile, maxBytes, onFatal, onRoom: tellRoom, snapshotsDirectory: directory, now: clock.now() });
+  if (storage.logLost) log.warn("The database was not closed and the log of its last writes is gone: those may be lost");
   if (recovery) log.error(sentenceOf(recovery), { damage: recovery.damage, passedOver: recovery.passedOver });
   return { storage, snapshots: new Snapshots({ directory, storage, clock, by: gitVersion }), ...(recovery ? { recovery } : {}) };
 }

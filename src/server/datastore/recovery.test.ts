@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { bytes, refusal, text } from "../../../test/contract/storage.ts";
 import { FakeClock } from "../../../test/support/fake-clock.ts";
 import { SqliteStorage } from "../../storage/sqlite/sqlite-storage.ts";
-import { StorageError } from "../../storage/storage.ts";
+import { StorageError, type StorageErrorCode } from "../../storage/storage.ts";
 import { openOrRecover, sentenceOf } from "./recovery.ts";
 import { listSnapshots, Snapshots } from "./snapshots.ts";
 
@@ -31,10 +31,9 @@ function place(): Place {
 async function database(at: Place, { clean }: { clean: boolean }): Promise<number> {
   const running = clean ? at : place();
   const storage = await SqliteStorage.open({ path: running.path });
-  for (let n = 0; n < 400; n++) await storage.create(key(n), bytes(content(n)));
+  await Promise.all(upTo(400).map((n) => storage.create(key(n), bytes(content(n)))));
   await snapshotsOf(at, storage).make();
-  let newest = 0;
-  for (let n = 400; n < 500; n++) newest = await storage.create(key(n), bytes(content(n)));
+  const newest = Math.max(...await Promise.all(upTo(500).slice(400).map((n) => storage.create(key(n), bytes(content(n))))));
   // What a process that is killed leaves is what the files hold while it runs.
   if (!clean) for (const file of ["state.db", "state.db-wal"]) copyFileSync(join(running.directory, file), join(at.directory, file));
   await storage.close();
@@ -83,6 +82,23 @@ const damages: Record<string, (path: string) => void> = {
   "another file took its name": (path) => writeFileSync(path, "Dear diary,\n".repeat(500)),
 };
 
+test("damage that comes while it is in use ends it, and the next start mends that", async () => {
+  const at = place();
+  await database(at, { clean: true });
+  let fatal: StorageError | undefined;
+  const storage = await SqliteStorage.open({ path: at.path, onFatal: (error) => (fatal = error) });
+  for (const offset of pages(at.path)) overwrite(at.path, offset, noise(4096));
+  let failure: StorageErrorCode | undefined;
+  for (let n = 0; n < 400 && !failure; n++) failure = await refusal(storage.get(key(n)));
+  expect(failure).toBe("corrupt");
+  expect(fatal).toMatchObject({ code: "corrupt" });
+  expect(await refusal(storage.create(key(2000), bytes("x")))).toBe("corrupt");
+  await storage.close();
+  const { storage: restored, recovery } = await recover(at);
+  expect(recovery).toBeDefined();
+  expect(await keysOf(restored)).toEqual(upTo(400));
+}, 30_000);
+
 describe("a damaged database", () => {
   for (const [name, damage] of Object.entries(damages)) {
     for (const clean of [true, false]) {
@@ -106,15 +122,26 @@ describe("a damaged database", () => {
   }
 
   test("its log is cut off, or gone: what the log had is lost, and no revision is given twice", async () => {
-    for (const damage of [(log: string) => truncateSync(log, Math.floor(statSync(log).size / 2)), (log: string) => truncateSync(log, 0), (log: string) => rmSync(log)]) {
-      const at = place(), newest = await database(at, { clean: false });
-      damage(`${at.path}-wal`);
-      const { storage } = await recover(at);
-      const kept = await keysOf(storage);
-      expect(kept).toEqual(upTo(kept.length));
-      expect(await storage.create(key(1000), bytes("new"))).toBeGreaterThan(newest);
+    const cuts: [(log: string) => void, { gone: boolean }][] = [
+      [(log) => truncateSync(log, Math.floor(statSync(log).size / 2) - 1), { gone: false }], [(log) => truncateSync(log, 0), { gone: false }], [(log) => rmSync(log), { gone: true }],
+    ];
+    for (const [cut, { gone }] of cuts) {
+      const at = place();
+      await database(at, { clean: false });
+      // More revisions than one promise covers were given, all told in the log alone.
+      const storage = await SqliteStorage.open({ path: at.path });
+      for (let n = 0; n < 30_000; n += 1000) await Promise.all(Array.from({ length: 1000 }, (_, i) => storage.create(`/registry/coordination.k8s.io/leases/default/l${n + i}`, bytes("x"), { volatile: true })));
+      const newest = storage.revision, left = place();
+      for (const file of ["state.db", "state.db-wal"]) copyFileSync(join(at.directory, file), join(left.directory, file));
+      await storage.close();
+      cut(`${left.path}-wal`);
+      const { storage: opened } = await recover({ ...at, path: left.path });
+      expect(opened.logLost).toBe(gone);
+      const kept = (await opened.list("/registry/core/")).items.length;
+      expect(kept).toBeLessThanOrEqual(500);
+      expect(await opened.create(key(1000), bytes("new"))).toBeGreaterThan(newest);
     }
-  }, 30_000);
+  }, 60_000);
 
   test("the newest snapshot is damaged too: the one before it is used, and that is told", async () => {
     const at = place();
