@@ -1,5 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { runCrashes } from "../crash/crash-run.ts";
+import { runFirstStarts } from "../crash/first-starts.ts";
 import { skiffExecutable } from "../support/skiff.ts";
 
 setDefaultTimeout(240_000);
@@ -18,4 +19,10 @@ test("on a disk that only says that it has synced, writes are found lost", async
   const { violations } = await runCrashes({ executable: skiffExecutable(), rounds: 25, seed: 2, lies: true });
   expect(violations).not.toEqual([]);
   expect(violations.join("\n")).toMatch(/lost|did not start/);
+});
+
+test("a cluster begins though the power is cut amid its first starts", async () => {
+  const { failures, powerCuts } = await runFirstStarts({ executable: skiffExecutable(), clusters: 5, seed: 3 });
+  expect(failures).toEqual([]);
+  expect(powerCuts).toBeGreaterThanOrEqual(5);
 });
