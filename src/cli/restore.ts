@@ -71,7 +71,7 @@ function told({ created, nodeName, revision, replaced, config }: Restored, { lay
   return [
     `The cluster of ${nodeName}, as it was at ${created} (revision ${revision}), is in ${layout.dataDir}.`,
     ...aside(replaced),
-    ...config.placed.map((file) => `Settings restored: ${file}`),
+    ...config.placed.map((file) => `Settings restored: ${file}; see whether what it says of addresses and names (node-ip, node-name, ...) holds for this machine`),
     ...config.beside.map((file) => `This machine's own settings stay; those of the backup lie in ${file}`),
     ...(here === nodeName ? [] : [`This machine is called ${here}: if its node has that name too, the old one stays NotReady until "skiff kubectl delete node ${nodeName}".`]),
     started,

@@ -145,6 +145,9 @@ describe("a cluster on another machine", () => {
     const { message } = JSON.parse(await output(successor.network.inside(["curl", "-sS", ...flags.slice(0, 2), "-H", `Authorization: Bearer ${token}`, `${server}/api/v1/nodes`]))) as { message: string };
     expect(message).toContain('User "system:serviceaccount:default:default" cannot list resource "nodes"');
     await eventually(() => successor.kubectl("get", "configmap", "from-manifest"), { timeout: 30_000 });
+    // Who isn't an administrator gets no backup over the API.
+    const asked = async (...as: string[]): Promise<KubeJson> => JSON.parse(await output(successor.network.inside(["curl", "-sS", ...flags.slice(0, 2), ...as, `${server}/v1-skiff/backup`])));
+    expect([(await asked()).code, (await asked("-H", `Authorization: Bearer ${token}`)).code]).toEqual([401, 403]);
   });
 
   test("sends clients back to a list, whose revision is higher than any before", async () => {

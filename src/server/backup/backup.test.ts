@@ -8,7 +8,7 @@ import { SqliteStorage } from "../../storage/sqlite/sqlite-storage.ts";
 import { layoutOf, type Layout } from "../layout.ts";
 import { type Backup, createBackup } from "./backup.ts";
 import { decrypted, encrypted } from "./passphrase.ts";
-import { finishRestore, restoreBackup } from "./restore.ts";
+import { finishRestore, restoreBackup, restoreSnapshot } from "./restore.ts";
 
 let root: string, original: Layout, target: Layout, storage: MemoryStorage;
 beforeEach(async () => {
@@ -154,6 +154,39 @@ test("a restore that was decided is finished by the next start, one that wasn't 
   expect(text("there/server.replaced-1/token")).toBe("old\n");
   finishRestore(layout);
   expect(readdirSync(join(root, "there")).sort()).toEqual(["server", "server.replaced-1"]);
+});
+
+test("a snapshot on the disk takes the place of the database, and all else stays", async () => {
+  await restore(await archive());
+  const snapshots = join(root, "new/server/db/snapshots");
+  mkdirSync(snapshots);
+  const file = join(snapshots, "51.snapshot"), chunks: Uint8Array[] = [];
+  await storage.create("/registry/core/configmaps/ns/later", Buffer.from("later"));
+  await writeSnapshot(storage, (chunk) => void chunks.push(chunk), { by: "v1", at: 0 });
+  writeFileSync(file, Buffer.concat(chunks).subarray(0, -1));
+  await expect(restoreSnapshot({ file, layout: target })).rejects.toThrow(`${file} is damaged`);
+  writeFileSync(file, Buffer.concat(chunks));
+  const { revision, replaced } = await restoreSnapshot({ file, layout: target });
+  expect([revision, replaced]).toEqual([51, join(root, "new/server/db.replaced-1")]);
+  expect(text("new/server/token")).toBe("K10abc::server:secret\n");
+  expect(existsSync(file)).toBe(true);
+  const state = await SqliteStorage.open({ path: target.databaseFile });
+  expect(await state.get("/registry/core/configmaps/ns/later")).toBeDefined();
+  await state.close();
+  expect(readdirSync(join(root, "new/server")).sort()).toEqual(["db", "db.replaced-1", "manifests", "token"]);
+});
+
+test("a reader that goes away ends the backup", async () => {
+  const begun = Promise.withResolvers<void>(), ended = Promise.withResolvers<unknown>();
+  const { archive: bytes } = createBackup({
+    dataDir: original.dataDir, configFile: join(root, "none.yaml"), nodeName: "node-1", version: "v1", now: () => 0,
+    writeState: (write) => (async () => { for (;; begun.resolve()) await write(new Uint8Array(1e6)); })().catch((error: unknown) => { ended.resolve(error); throw error; }),
+  });
+  const reader = bytes.getReader();
+  await reader.read();
+  await begun.promise;
+  await reader.cancel(new Error("the client is gone"));
+  expect(String(await ended.promise)).toContain("the client is gone");
 });
 
 test("a backup breaks when the server's keys change meanwhile", async () => {

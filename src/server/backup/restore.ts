@@ -10,7 +10,7 @@ import type { Layout } from "../layout.ts";
 import { UsageError } from "../settings.ts";
 import { type ArchiveAbout, readArchive } from "./archive.ts";
 import type { BackedUpFile } from "./backed-up-files.ts";
-import { commit, discardUnfinished, finishSwap, sync, unfinished } from "./swap.ts";
+import { commit, discardUnfinished, finishSwap, sync, syncDirectories, unfinished } from "./swap.ts";
 
 export interface RestoreOptions {
   /** Decrypted. */
@@ -45,9 +45,10 @@ export async function restoreBackup({ source, name, layout, configFile, force }:
   try {
     discardUnfinished(directory);
     const { about, contents, config } = await unpack(source, name, layout);
+    // First, since a server must not start with the state and without the settings it was made under.
+    const placed = placeConfig(config, dirname(configFile));
     commit(directory);
-    const swapped = finishSwap(directory, keptOfServer);
-    return { ...about, ...contents, ...swapped, config: placeConfig(config, dirname(configFile)) };
+    return { ...about, ...contents, ...finishSwap(directory, keptOfServer), config: placed };
   } catch (error) {
     discardUnfinished(directory);
     throw error;
@@ -113,7 +114,7 @@ async function unpack(source: ReadableStream<Uint8Array>, name: string, layout: 
       contents = await fill(join(fresh, layout.databaseFile.slice(directory.length + 1)), snapshot, name);
     },
   });
-  sync(fresh);
+  syncDirectories(fresh);
   return { about: about!, contents: contents!, config };
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /**
@@ -35,6 +35,12 @@ export function finishSwap(directory: string, carry: readonly string[]): { repla
 
 function freeName(base: string): string {
   for (let number = 1; ; number++) if (!existsSync(`${base}-${number}`)) return `${base}-${number}`;
+}
+
+/** A directory and all below it: files in them have been synced as they were written. */
+export function syncDirectories(directory: string): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) if (entry.isDirectory()) syncDirectories(join(directory, entry.name));
+  sync(directory);
 }
 
 export function sync(path: string): void {

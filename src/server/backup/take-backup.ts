@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import type { SnapshotSummary } from "../../storage/snapshot/write-snapshot.ts";
 import { UsageError } from "../settings.ts";
 import type { Backup } from "./backup.ts";
-import { encrypted } from "./passphrase.ts";
 import { type BackupOccasion, backupName, type BackupStore, planRetention } from "./store.ts";
 
 export interface TakenBackup {
@@ -23,6 +22,9 @@ export async function takeBackup({ backup, store, occasion, nodeName, at, passph
   const bytes = await store.put(name, passphrase === undefined ? backup.archive : await encrypted(backup.archive, passphrase));
   return { name, bytes, state: backup.summary()! };
 }
+
+/** Loaded when it is needed: a server that encrypts no backups has no use for the library's memory. */
+const encrypted: typeof import("./passphrase.ts").encrypted = async (...of) => (await import("./passphrase.ts")).encrypted(...of);
 
 /** Removes what is beyond `keep`, and returns what that was. */
 export async function prune(store: BackupStore, options: { occasion: BackupOccasion; nodeName: string; keep: number; made?: string }): Promise<string[]> {
