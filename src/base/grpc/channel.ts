@@ -20,7 +20,10 @@ export interface GrpcCall {
 }
 
 export interface GrpcChannelOptions {
-  /** A connection that calls wait on and that has been silent this long is asked for a sign of life, and given up when none comes in as long again. */
+  /**
+   * A connection that calls wait on and that has been silent this long is asked for a sign of life, and given up when none comes in half as
+   * long again, or when a call is not answered within its time limit and two seconds.
+   */
   keepaliveMs?: number;
 }
 
@@ -64,6 +67,7 @@ export class GrpcChannel {
       const exchange = new Exchange(path, this.peer, onMessage, options, resolve, reject);
       this.#connect().then((connection) => {
         if (exchange.settled) return;
+        exchange.onHang = () => { if (this.options.keepaliveMs) connection.destroy(); };
         stream = connection.request({ ...options.metadata, ":method": "POST", ":path": path, "content-type": "application/grpc+proto", te: "trailers", ...(options.timeoutMs ? { "grpc-timeout": `${Math.ceil(options.timeoutMs)}m` } : {}) });
         exchange.on(stream);
         for (const message of waiting.splice(0)) put(message);
@@ -149,13 +153,19 @@ class Connection {
 /** One call's answer, as it comes in. */
 class Exchange {
   settled = false;
+  onHang: () => void = () => {};
   #stream: http2.ClientHttp2Stream | undefined;
   #status: { code: number; message: string } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   constructor(private readonly path: string, private readonly peer: string, private readonly onMessage: (message: Uint8Array) => void, private readonly options: GrpcCallOptions, private readonly resolve: () => void, private readonly reject: (error: GrpcError) => void) {
     const { timeoutMs, signal } = options;
     // A server that respects the deadline answers by itself; the margin is for one that hangs.
-    if (timeoutMs) this.#timer = setTimeout(() => this.settle(new GrpcError(GrpcCode.DeadlineExceeded, `no answer within ${timeoutMs} ms`, path)), timeoutMs + 2000);
+    if (timeoutMs) {
+      this.#timer = setTimeout(() => {
+        this.settle(new GrpcError(GrpcCode.DeadlineExceeded, `no answer within ${timeoutMs} ms`, path));
+        this.onHang();
+      }, timeoutMs + 2000);
+    }
     signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 

@@ -1,7 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { GrpcChannel } from "../../base/grpc/channel.ts";
 import type { GrpcTls } from "../../base/grpc/connect.ts";
-import { GrpcCode, GrpcError } from "../../base/grpc/error.ts";
+import { GrpcError } from "../../base/grpc/error.ts";
 import { logger } from "../../base/log.ts";
 import { StorageError } from "../storage.ts";
 import type { Endpoint } from "./endpoints.ts";
@@ -15,10 +15,10 @@ export interface EtcdClientOptions {
   clock: Clock;
 }
 
-/** What one call may take on one member: etcd itself gives up after seven seconds (five, and two elections). */
-const callTimeoutMs = 8000;
+/** What one call may take on one member. etcd gives a write up after seven seconds (five, and two elections), when another leader has long been elected. */
+const callTimeoutMs = { Range: 8000, Txn: 3000, Compact: 8000, Status: 3000, Defragment: 60_000 } as const satisfies Record<keyof Calls, number>;
 /** For how long a call goes from member to member. */
-const patienceMs = 10_000;
+const defaultPatienceMs = 10_000;
 /** A silent connection is asked for a sign of life; etcd takes offence below five seconds (--grpc-keepalive-min-time). */
 const keepaliveMs = 6000;
 /** A member without a leader says so at once, instead of letting the call wait for one. */
@@ -32,6 +32,8 @@ export class EtcdClient {
   readonly #endpoints: readonly Endpoint[];
   readonly #clock: Clock;
   #current = 0;
+  /** Whether a call has been answered since a member was left. */
+  #served = true;
   #cluster: number | undefined;
 
   constructor({ endpoints, tls, clock }: EtcdClientOptions) {
@@ -53,7 +55,7 @@ export class EtcdClient {
    * Changes nothing.
    */
   async meet(): Promise<void> {
-    const until = this.#clock.monotonic() + patienceMs;
+    const until = this.#clock.monotonic() + defaultPatienceMs;
     for (;;) {
       const answers = await Promise.all(this.#channels.map((channel, i) => this.#statusOf(channel).catch((error: unknown) => whyNot(this.#endpoints[i]!, error))));
       const there = answers.findIndex((answer) => typeof answer !== "string");
@@ -64,24 +66,25 @@ export class EtcdClient {
         return;
       }
       const hopeless = answers.every((answer) => !/nothing listens|doesn't answer|doesn't serve/.test(answer as string));
-      if (hopeless || this.#clock.monotonic() >= until) throw new StorageError("io", `etcd can't be used: ${answers.join("; ")}`);
+      if (hopeless || this.#clock.monotonic() >= until) throw new StorageError("io", `etcd can't be used: ${this.#summary(answers as string[])}`);
       await this.#clock.sleep(500);
     }
   }
 
   /**
    * One call. `repeatable` ones are made again elsewhere when their outcome is not known; others only when they have certainly not happened.
-   * Throws a `StorageError`: "unavailable" when nothing has happened, "io" when that is not known.
+   * Throws a `StorageError`: "unavailable" when nothing has happened, "io" when that is not known. `patienceMs` is how long it tries.
    */
-  async call<M extends keyof Calls>(method: M, request: Calls[M][0], { repeatable }: { repeatable: boolean }): Promise<Calls[M][1]> {
+  async call<M extends keyof Calls>(method: M, request: Calls[M][0], { repeatable, patienceMs = defaultPatienceMs }: { repeatable: boolean; patienceMs?: number }): Promise<Calls[M][1]> {
     const { path, request: requestType, response } = methods[method];
     const bytes = codec.encode(requestType, request as Record<string, unknown>);
     const until = this.#clock.monotonic() + patienceMs;
     for (let tries = 1; ; tries++) {
       const at = this.#current;
       try {
-        const answer = codec.decode(response, await this.#channels[at]!.unary(path, bytes, { timeoutMs: Math.min(callTimeoutMs, Math.max(until - this.#clock.monotonic(), 1000)), metadata: requireLeader })) as Calls[M][1];
+        const answer = codec.decode(response, await this.#channels[at]!.unary(path, bytes, { timeoutMs: Math.min(callTimeoutMs[method], Math.max(until - this.#clock.monotonic(), 1000)), metadata: requireLeader })) as Calls[M][1];
         this.#mustBeOfCluster(answer.header);
+        this.#served = true;
         return answer;
       } catch (error) {
         if (!(error instanceof GrpcError) || !passes(error)) throw toStorageError(error, { repeatable });
@@ -107,16 +110,23 @@ export class EtcdClient {
     return this.#current;
   }
 
-  /** The member numbered `at` has failed: the next one, unless somebody has gone there already. One that hangs is cut off, so that all its calls go too. */
+  /** The member numbered `at` has failed: the next one, unless somebody has gone there already. */
   leave(at: number, error: GrpcError): void {
-    if (error.code === GrpcCode.DeadlineExceeded) this.#channels[at]!.close();
     if (this.#current !== at) return;
     this.#current = (at + 1) % this.#channels.length;
+    if (!this.#served) return;
+    this.#served = false;
     if (this.#current !== at) log.info("A member of etcd doesn't serve: going to another", { from: this.#endpoints[at]!.url, to: this.endpoint.url, error: error.message });
   }
 
   close(): void {
     for (const channel of this.#channels) channel.close();
+  }
+
+  /** What is wrong with all of them alike is said once. */
+  #summary(sentences: readonly string[]): string {
+    const alike = new Set(sentences.map((sentence, i) => sentence.replaceAll(this.#endpoints[i]!.url, "").replaceAll(this.#endpoints[i]!.host, "")));
+    return alike.size === 1 && sentences.length > 1 ? `${sentences[0]}; so it is with all of them` : sentences.join("; ");
   }
 
   async #statusOf(channel: GrpcChannel): Promise<StatusResponse> {

@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import net from "node:net";
 import { eventually } from "../../../test/support/eventually.ts";
 import { TestEtcd } from "../../../test/support/etcd.ts";
 import { systemClock } from "../../base/clock.ts";
 import { StorageError, type StorageEvent } from "../storage.ts";
 import { findClaim, writeClaim } from "./claim.ts";
+import { parseEndpoints } from "./endpoints.ts";
 import { EtcdClient } from "./etcd-client.ts";
 import { EtcdStorage } from "./etcd-storage.ts";
 
@@ -71,6 +73,7 @@ describe("of three members", () => {
     await atLeast(written.acknowledged, before + 200);
     await written.stop();
     await mustBeWhole(watch, written);
+    expect(written.unknown).toEqual([]);
     await watch.stop();
     await etcd.signal(0, "SIGCONT");
   }, 60_000);
@@ -121,6 +124,44 @@ describe("on one member", () => {
     await watch.stop();
     await Promise.all([a.close(), b.close()]);
   });
+
+  test("a write whose answer got lost has happened once, and is told so", async () => {
+    let deaf = false;
+    const sockets = new Set<net.Socket>();
+    const relay = net.createServer((near) => {
+      const far = net.connect(Number(new URL(etcd.urls[0]!).port), "127.0.0.1");
+      for (const socket of [near, far]) sockets.add(socket.on("error", () => {}).on("close", () => { near.destroy(); far.destroy(); }));
+      near.on("data", (data) => far.write(data));
+      far.on("data", (data) => { if (!deaf) near.write(data); });
+    });
+    await new Promise<void>((resolve) => relay.listen(0, "127.0.0.1", resolve));
+    const direct = await EtcdStorage.open(etcd.clientOptions);
+    const storage = await EtcdStorage.open({ ...etcd.clientOptions, endpoints: parseEndpoints(`http://127.0.0.1:${(relay.address() as net.AddressInfo).port}`) });
+    const watch = collect(storage);
+    /** Begins a write, and ends the connection before its answer, once etcd has it and `meanwhile` has happened. */
+    const losing = async (begin: () => Promise<number>, meanwhile = async (): Promise<void> => {}): Promise<number> => {
+      const before = direct.revision;
+      deaf = true;
+      const writing = begin();
+      await eventually(() => expect(direct.revision).toBeGreaterThan(before));
+      await meanwhile();
+      for (const socket of sockets) socket.destroy();
+      sockets.clear();
+      deaf = false;
+      return writing;
+    };
+    const made = await losing(() => storage.create(pod("a"), bytes("1")));
+    const changed = await losing(() => storage.update(pod("a"), made, bytes("2")), async () => { await direct.update(pod("a"), direct.revision, bytes("3")); });
+    const third = changed + 1;
+    expect((await direct.get(pod("a")))!.revision).toBe(third);
+    const gone = await losing(() => storage.delete(pod("a"), third));
+    expect(watch.events.map(({ type, revision }) => [type, revision])).toEqual([["put", made], ["put", changed], ["put", third], ["delete", gone]]);
+    expect(await codeOf(storage.delete(pod("a"), third))).toBe("notFound");
+    await watch.stop();
+    await Promise.all([storage.close(), direct.close()]);
+    for (const socket of sockets) socket.destroy();
+    relay.close();
+  }, 30_000);
 
   test("revisions go on where the cluster was before it moved here", async () => {
     const offset = 5_000_000;

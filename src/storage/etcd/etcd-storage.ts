@@ -7,7 +7,8 @@ import type { Endpoint } from "./endpoints.ts";
 import { EtcdClient } from "./etcd-client.ts";
 import { CompactedError, follow } from "./follow.ts";
 import { oldestRevision } from "./oldest-revision.ts";
-import { compareModRevision, endOf, fromKey, toKey, type KeyValue, type RequestOp, type WatchEvent } from "./messages.ts";
+import { compareModRevision, endOf, fromKey, toKey, type KeyValue, type RequestOp, type TxnRequest, type TxnResponse, type WatchEvent } from "./messages.ts";
+import { SharedQuestion } from "./shared-question.ts";
 import { Turns } from "./turns.ts";
 
 export interface EtcdOptions {
@@ -25,6 +26,8 @@ export interface EtcdOptions {
 const pageKeys = 1000;
 /** Writes on their way at once; more wait here, not in etcd. */
 const mostWrites = 256;
+/** For how long a write is tried again whose outcome is not known. */
+const insistMs = 10_000;
 /** How long a write that etcd has taken may wait for the watch to show it. */
 const showWithinMs = 20_000;
 
@@ -39,15 +42,19 @@ export class EtcdStorage implements Storage {
   readonly #offset: number;
   readonly #watchers = new Watchers<StorageEvent>();
   readonly #turns = new Turns(mostWrites);
-  /** The value that a local writer is writing to a key now. */
-  readonly #writing = new Map<string, Uint8Array>();
+  /** What local writers are writing now, by key. */
+  readonly #writing = new Map<string, Writing>();
   /** Called at each revision shown. */
   readonly #waiting = new Set<() => void>();
+  readonly #newest = new SharedQuestion(async () => {
+    this.#mustBeOpen();
+    const { header } = await this.#client.call("Range", { key: toKey(objects), countOnly: true }, { repeatable: true });
+    return header!.revision! + this.#offset;
+  });
   readonly #stop = new AbortController();
   readonly #following: Promise<void>;
   #revision: number;
   #compacted: number;
-  #asking: Question | undefined;
   #failure: StorageError | undefined;
   #closed: Promise<void> | undefined;
 
@@ -129,21 +136,8 @@ export class EtcdStorage implements Storage {
     else await this.#watchers.follow(prefix, fromRevision, onEvents, signal);
   }
 
-  /** The newest revision there is, other servers' writes included. Callers that come together share one question. */
   latest(): Promise<number> {
-    const ask = async (): Promise<number> => {
-      this.#mustBeOpen();
-      const { header } = await this.#client.call("Range", { key: toKey(objects), countOnly: true }, { repeatable: true });
-      return header!.revision! + this.#offset;
-    };
-    const begin = (): Promise<number> => {
-      const mine: Question = { asked: ask().finally(() => { if (this.#asking === mine && !mine.next) this.#asking = undefined; }) };
-      this.#asking = mine;
-      return mine.asked;
-    };
-    // A question that is under way may have been answered before this caller's moment: it needs the next.
-    if (!this.#asking) return begin();
-    return (this.#asking.next ??= this.#asking.asked.catch(() => {}).then(begin));
+    return this.#newest.ask();
   }
 
   compact(revision: number): Promise<void> {
@@ -211,17 +205,20 @@ export class EtcdStorage implements Storage {
   async #write(key: string, expected: number, operation: RequestOp, value?: Uint8Array): Promise<number> {
     this.#mustBeOpen();
     return this.#turns.take(key, async () => {
-      if (value) this.#writing.set(key, value);
+      const writing: Writing = { expected, value };
+      this.#writing.set(key, writing);
       try {
-        const { header, succeeded, responses } = await this.#client.call("Txn", {
+        const { answer: { header, succeeded, responses }, lost } = await this.#insist({
           compare: [{ target: compareModRevision, key: toKey(key), modRevision: Math.max(expected - this.#offset, 0) }],
           success: [operation],
           failure: [{ requestRange: { key: toKey(key), keysOnly: true } }],
-        }, { repeatable: false });
+        });
         const revision = header!.revision! + this.#offset;
         // What refuses a write is shown too before its writer looks again.
         await this.#reached(revision);
         if (succeeded) return revision;
+        // What was lost was the answer, not the write. (Another server's write of the very same bytes is as good.)
+        if (lost && writing.shownAt !== undefined) return writing.shownAt;
         const there = responses?.[0]?.responseRange?.kvs?.[0];
         if (expected === 0) throw new StorageError("exists", `${key} exists already`);
         if (!there) throw new StorageError("notFound", `${key} does not exist`);
@@ -230,6 +227,26 @@ export class EtcdStorage implements Storage {
         this.#writing.delete(key);
       }
     });
+  }
+
+  /**
+   * A transaction whose answer got lost is made again: what it compares lets it happen once. Whether it had happened the first time the watch
+   * tells, by what it was to write. `lost` says that this is to be asked. Throws "io" when no answer comes.
+   */
+  async #insist(transaction: TxnRequest): Promise<{ answer: TxnResponse; lost?: StorageError }> {
+    const until = this.#clock.monotonic() + insistMs;
+    let lost: StorageError | undefined;
+    for (;;) {
+      try {
+        const answer = await this.#client.call("Txn", transaction, { repeatable: false, patienceMs: Math.max(until - this.#clock.monotonic(), 0) });
+        return { answer, ...(lost ? { lost } : {}) };
+      } catch (error) {
+        if (!(error instanceof StorageError) || (error.code !== "io" && error.code !== "unavailable")) throw error;
+        if (error.code === "io") lost = error;
+        else if (!lost) throw error;
+        if (this.#clock.monotonic() >= until) throw lost;
+      }
+    }
   }
 
   /** Resolves when our watch has shown `revision`. */
@@ -324,19 +341,26 @@ export class EtcdStorage implements Storage {
     if (!key.startsWith(objects) || !key.startsWith(prefix)) return undefined;
     const revision = kv.modRevision + this.#offset;
     const before = prevKv && { previous: prevKv.value ?? nothing, previousRevision: prevKv.modRevision + this.#offset };
+    const writing = this.#writing.get(key);
     if (type === 1) {
       if (!before) throw new CompactedError(kv.modRevision);
+      if (writing && !writing.value && writing.expected === before.previousRevision) writing.shownAt = revision;
       return { type: "delete", key, revision, value: before.previous, ...before };
     }
-    const value = kv.value ?? nothing, own = this.#writing.get(key);
-    return { type: "put", key, revision, value: own && Buffer.compare(own, value) === 0 ? own : value, ...before };
+    const value = kv.value ?? nothing;
+    const own = writing?.value && writing.expected === (before?.previousRevision ?? 0) && Buffer.compare(writing.value, value) === 0;
+    if (own) writing.shownAt = revision;
+    return { type: "put", key, revision, value: own ? writing.value! : value, ...before };
   }
 }
 
-/** A question that is under way, and the one after it. */
-interface Question {
-  asked: Promise<number>;
-  next?: Promise<number>;
+/** A write that etcd has not answered yet. */
+interface Writing {
+  expected: number;
+  /** None for a delete. */
+  value: Uint8Array | undefined;
+  /** The revision at which the watch has shown just this. */
+  shownAt?: number;
 }
 
 const nothing = new Uint8Array();
