@@ -31,6 +31,7 @@ const exponential = (start: number, factor: number, count: number): number[] => 
 export function createSchedulerMetrics(registry: MetricsRegistry = createMetrics()): SchedulerMetrics {
   const counter = (name: string, help: string, ...labels: string[]): Counter => registry.counter({ name: `scheduler_${name}`, help, labels });
   const histogram = (name: string, help: string, buckets: readonly number[], ...labels: string[]): Histogram => registry.histogram({ name: `scheduler_${name}`, help, labels, buckets });
+  let watched: Parameters<SchedulerMetrics["watch"]>[0] | undefined;
   return {
     scheduleAttempts: counter("schedule_attempts_total", "Number of attempts to schedule pods, by the result. 'unschedulable' means a pod could not be scheduled, while 'error' means an internal scheduler problem.", "result", "profile"),
     attemptDuration: histogram("scheduling_attempt_duration_seconds", "Scheduling attempt latency in seconds (scheduling algorithm + binding)", exponential(0.001, 2, 15), "result", "profile"),
@@ -45,9 +46,12 @@ export function createSchedulerMetrics(registry: MetricsRegistry = createMetrics
     preemptionVictims: histogram("preemption_victims", "Number of selected preemption victims", exponential(1, 2, 7)),
     unschedulablePods: registry.gauge({ name: "scheduler_unschedulable_pods", help: "The number of unschedulable pods broken down by plugin name. A pod will increment the gauge for all plugins that caused it to not schedule and so this metric have meaning only when broken down by plugin.", labels: ["plugin", "profile"] }),
     scheduledAfterFlush: counter("pod_scheduled_after_flush_total", "Number of pods that were successfully scheduled after being flushed from unschedulablePods due to timeout. This metric helps detect potential queueing hint misconfigurations or event handling issues."),
-    watch({ pending, cache }) {
-      registry.callback({ name: "scheduler_pending_pods", help: "Number of pending pods, by the queue type. 'active' means number of pods in activeQ; 'backoff' means number of pods in backoffQ; 'unschedulable' means number of pods in unschedulablePods that the scheduler attempted to schedule and failed; 'gated' is the number of unschedulable pods that the scheduler never attempted to schedule because they are gated.", type: "gauge", labels: ["queue"], read: pending });
-      registry.callback({ name: "scheduler_cache_size", help: "Number of nodes, pods, and assumed (bound) pods in the scheduler cache.", type: "gauge", labels: ["type"], read: cache });
+    watch(sizes) {
+      const first = !watched;
+      watched = sizes;
+      if (!first) return;
+      registry.callback({ name: "scheduler_pending_pods", help: "Number of pending pods, by the queue type. 'active' means number of pods in activeQ; 'backoff' means number of pods in backoffQ; 'unschedulable' means number of pods in unschedulablePods that the scheduler attempted to schedule and failed; 'gated' is the number of unschedulable pods that the scheduler never attempted to schedule because they are gated.", type: "gauge", labels: ["queue"], read: () => watched!.pending() });
+      registry.callback({ name: "scheduler_cache_size", help: "Number of nodes, pods, and assumed (bound) pods in the scheduler cache.", type: "gauge", labels: ["type"], read: () => watched!.cache() });
     },
   };
 }

@@ -26,7 +26,6 @@ import { createControllerMetrics } from "../client/controller-metrics.ts";
 import { rulesOf } from "../client/controller.ts";
 import { startControllers } from "../client/run-controllers.ts";
 import { controllers } from "../controllers/index.ts";
-import type { UserInfo } from "../registry/attributes.ts";
 import { ensureClusterDnsService } from "../registry/bootstrap/cluster-dns-service.ts";
 import { ensureClusterInfo } from "../registry/bootstrap/cluster-info.ts";
 import { ensureExtensionApiServerAuthentication } from "../registry/bootstrap/extension-apiserver-authentication.ts";
@@ -58,6 +57,7 @@ import { kubeletDirectory } from "./kubelet-directory.ts";
 import { type Layout, layoutOf, prepareDataDir } from "./layout.ts";
 import { runManifests } from "./manifests/manifests.ts";
 import { labelServerNode } from "./node-role.ts";
+import { advertiseAddressOf, listenAddressOf, localAddressOf } from "./listening.ts";
 import { addressIn } from "./network-options.ts";
 import type { ServerOptions } from "./options.ts";
 import { type ClusterPki, ensurePki, frontProxyName, signerOf } from "./pki/cluster-pki.ts";
@@ -73,16 +73,12 @@ import { trustEndpointCa } from "./backup/endpoint-ca.ts";
 import { configuredStores } from "./backup/places.ts";
 import { finishRestore } from "./backup/restore.ts";
 import { runBackupSchedule } from "./backup/schedule.ts";
+import { Servers } from "./cluster/servers.ts";
 import { encryptionHandler, encryptionPath } from "./encryption/handler.ts";
 import { ensureToken, joinSecrets, keepAgentToken } from "./token.ts";
+import { admin, networkUser, nodeUser, schedulerUser, serviceAccountUser } from "./component-users.ts";
 
 const log = logger("server");
-
-const admin: UserInfo = { name: "system:apiserver", groups: ["system:masters"] };
-const serviceAccountUser = (name: string): UserInfo => ({ name: `system:serviceaccount:kube-system:${name}`, groups: ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"] });
-const schedulerUser: UserInfo = { name: "system:kube-scheduler", groups: ["system:authenticated"] };
-const nodeUser = (nodeName: string): UserInfo => ({ name: `system:node:${nodeName}`, groups: ["system:nodes", "system:authenticated"] });
-const networkUser = (nodeName: string): UserInfo => ({ name: `system:skiff-network:${nodeName}`, groups: ["system:skiff-networks", "system:authenticated"] });
 
 /**
  * Runs the server until SIGTERM or SIGINT, then stops everything in the reverse order; pods keep running.
@@ -105,14 +101,6 @@ export async function runServer(options: ServerOptions): Promise<void> {
   });
 }
 
-/** What nodes and pods are told: a server that listens on one address is reached there. Undefined while the machine has no address. */
-function advertiseAddressOf({ advertiseAddress, bindAddress }: ServerOptions, nodeAddress: string | undefined): string | undefined {
-  return advertiseAddress ?? (/^(0\.0\.0\.0|127\..*|::1?)$/.test(bindAddress) ? nodeAddress : bindAddress);
-}
-
-/** Where the ports listen: with "every address" IPv6 is meant too where the cluster has it. */
-const listenAddressOf = ({ bindAddress, clusterCidrs }: ServerOptions): string => (bindAddress === "0.0.0.0" && clusterCidrs.some((cidr) => cidr.includes(":")) ? "::" : bindAddress);
-
 /** The parts of a server and what they share. */
 class Server {
   #pki!: ClusterPki;
@@ -127,22 +115,25 @@ class Server {
   #nodePort: Front | undefined;
   readonly #clock = systemClock;
   readonly #metrics = createMetrics();
+  readonly #controllerMetrics = createControllerMetrics(this.#metrics);
+  readonly #schedulerMetrics = createSchedulerMetrics(this.#metrics);
+  readonly #servers = new Servers();
   readonly #addresses: NodeAddresses;
   constructor(private readonly options: ServerOptions, private readonly layout: Layout, private readonly stopping: AbortSignal, private readonly fail: (what: string, error: unknown) => void) {
     this.#addresses = new NodeAddresses({ given: options.nodeIps, clusterCidrs: options.clusterCidrs, serviceCidrs: options.serviceCidrs, clock: this.#clock, log });
   }
 
   get url(): string {
-    return `https://127.0.0.1:${this.#front.port}`;
+    return `https://${urlHost(localAddressOf(this.options))}:${this.#front.port}`;
   }
 
   /** In the order of starting. */
   components(): Component[] {
     const reserve = new DiskReserve({ path: this.layout.reserveFile, clock: this.#clock, log });
-    const parts: Component[] = [reserve.component(), this.#addresses.component(), this.#controlPlane(), this.#port(), this.#bootstrap(), this.#followAddresses(), ...this.#identity(), this.#renewal()];
-    parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#loop("scheduler", (signal) => this.#runScheduler(signal)), this.#loop("controllers", (signal) => this.#runControllers(signal)), this.#loop("manifests", (signal) => this.#runManifests(signal)));
-    parts.push(this.#loop("encryption", (signal) => this.#plane.datastore.encryption.run(signal)), this.#loop("snapshots", async (signal) => this.#plane.datastore.snapshots?.run(signal)), this.#tellRecovery());
-    parts.push(this.#loop("node-passwords", (signal) => ownNodePasswords({ client: this.#plane.clientAs(admin), informers: this.#plane.informers }, signal)));
+    const parts: Component[] = [reserve.component(), this.#addresses.component(), this.#controlPlane(), this.#port(), this.#servers.presence(), this.#bootstrap(), this.#followAddresses(), ...this.#identity(), this.#renewal(), this.#servers.election()];
+    parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#led("server-addresses", (signal) => this.#servers.keep(() => this.#publishAddresses(), signal)), this.#led("scheduler", (signal) => this.#runScheduler(signal)), this.#led("controllers", (signal) => this.#runControllers(signal)), this.#led("manifests", (signal) => this.#runManifests(signal)));
+    parts.push(this.#led("encryption", (signal) => this.#plane.datastore.encryption.run(signal)), this.#loop("snapshots", async (signal) => this.#plane.datastore.snapshots?.run(signal)), this.#tellRecovery());
+    parts.push(this.#led("node-passwords", (signal) => ownNodePasswords({ client: this.#servers.fenced(this.#plane.clientAs(admin)), informers: this.#plane.informers }, signal)));
     if (this.options.backup.schedule) parts.push(this.#backups(this.options.backup.schedule));
     if (!this.options.disableAgent) parts.push(this.#loop("node-role", (signal) => labelServerNode({ client: this.#plane.clientAs(admin), informers: this.#plane.informers, nodeName: this.options.nodeName }, signal)), this.#agent());
     if (this.#servesIngresses) parts.push(this.#loop("ingress", (signal) => runIngress({ plane: this.#plane, options: this.options, layout: this.layout, user: admin, issuer: this.#pki.serverCa, clock: this.#clock }, signal)));
@@ -159,6 +150,11 @@ class Server {
     return background(name, run, { onFailure: (error) => this.fail(`${name} ended`, error) });
   }
 
+  /** Of several servers one runs it. */
+  #led(name: string, run: (signal: AbortSignal) => Promise<void>): Component {
+    return this.#loop(name, this.#servers.led(run));
+  }
+
   #controlPlane(): Component {
     const { options, layout } = this;
     return {
@@ -173,7 +169,8 @@ class Server {
           onFatal: (error) => this.fail("the database can't be used any more", error),
         });
         this.#kubeletPorts = kubeletPorts({ nodes: this.#plane.informers.informer(nodes).lister, serverCa: this.#pki.serverCa.certificate, client: () => this.#pki.kubeletClient });
-        const { handler, clientAs, informers, recorder } = this.#plane;
+        const { handler, clientAs, informers, recorder, datastore } = this.#plane;
+        if (datastore.storage.latest) this.#servers.join({ dataDir: options.dataDir, nodeName: options.nodeName, client: clientAs(admin), informers, metrics: this.#metrics, clock: this.#clock, fail: this.fail });
         const onConnected = createReachability({ nodes: informers.informer(nodes).lister, recorder: recorder("node-tunnel", admin), clock: this.#clock });
         const heartbeats = createHeartbeats({ clientAs: (name) => clientAs(nodeUser(name)), nodes: informers.informer(nodes).lister, leases: informers.informer(leases).lister, clock: this.#clock });
         this.#tunnels = new NodeTunnels({ api: handler, clock: this.#clock, onHeartbeat: heartbeats, onConnected, otherwise: (name) => this.#kubeletPorts?.connect(name) });
@@ -231,11 +228,20 @@ class Server {
     };
   }
 
-  /** Tells pods and nodes where this server is. To be called again when that changes. */
+  /** Tells pods, nodes and other servers where this server is. To be called again when that changes. */
   async #announceAddress(): Promise<void> {
-    const { options } = this, client = this.#plane.clientAs(admin), advertiseAddress = advertiseAddressOf(options, this.#addresses.current[0]);
-    await ensureClusterInfo(client, clusterInfo({ server: `https://${urlHost(advertiseAddress ?? options.nodeName)}:${this.#front.port}`, ca: this.#pki.serverCa.certificate }));
-    await ensureKubernetesService(client, { clusterIP: addressIn(options.serviceCidrs[0]!, 1), advertiseAddress, port: this.#front.port });
+    await this.#servers.announce(this.#place);
+    await this.#publishAddresses();
+  }
+
+  get #place(): { address: string | undefined; port: number } {
+    return { address: advertiseAddressOf(this.options, this.#addresses.current[0]), port: this.#front.port };
+  }
+
+  async #publishAddresses(): Promise<void> {
+    const { options } = this, client = this.#plane.clientAs(admin), { port } = this.#place, servers = this.#servers.addresses(this.#place);
+    await ensureClusterInfo(client, clusterInfo({ server: `https://${urlHost(servers[0] ?? options.nodeName)}:${port}`, ca: this.#pki.serverCa.certificate }));
+    await ensureKubernetesService(client, { clusterIP: addressIn(options.serviceCidrs[0]!, 1), servers, port });
   }
 
   /** After a move to another network: certificates that name the new addresses, and word of them. */
@@ -254,7 +260,7 @@ class Server {
       client: clientAs(admin), nodes: informers.informer(nodes).lister, secrets: informers.informer(secrets).lister, joinSecrets: () => joinSecrets(options.dataDir),
       serverCa: this.#pki.serverCa, clientCa: this.#pki.clientCa, ready: () => this.#bootstrapped, reservedNames: () => this.#pkiOptions().servingNames,
       cluster: { clusterCidrs, serviceCidrs, clusterDns, clusterDomain }, servers: () => serverUrls(informers.informer(endpointslices).lister), now: () => Math.max(this.#clock.now(), builtAt),
-      routes: { [connectPath]: this.#tunnels!.handler, [encryptionPath]: guardAdmin(encryptionHandler(this.#plane.datastore.encryption), this.#plane), [backupPath]: guardAdmin(backupHandler(() => this.#backup()), this.#plane), ...downloads({ directory: this.layout.staticDir, executable: ownExecutable() }) },
+      routes: { [connectPath]: this.#tunnels!.handler, [encryptionPath]: guardAdmin(encryptionHandler(this.#plane.datastore.encryption, () => this.#servers.mustBeAlone("the keys can't be changed")), this.#plane), [backupPath]: guardAdmin(backupHandler(() => this.#backup()), this.#plane), ...downloads({ directory: this.layout.staticDir, executable: ownExecutable() }) },
     };
   }
 
@@ -277,9 +283,14 @@ class Server {
   #backups(schedule: Schedule): Component {
     const { nodeName, disableAgent, backup } = this.options;
     const about = disableAgent ? { apiVersion: "v1", kind: "Namespace", name: "kube-system", namespace: "kube-system" } : { apiVersion: "v1", kind: "Node", name: nodeName, uid: nodeName };
-    return this.#loop("backups", (signal) => runBackupSchedule({
+    return this.#led("backups", (signal) => runBackupSchedule({
       ...backup, schedule, stores: configuredStores(backup), nodeName, create: () => this.#backup(), recorder: this.#plane.recorder("backup", admin), about, metrics: this.#metrics, clock: this.#clock,
     }, signal));
+  }
+
+  /** Servers that share a store are told apart by their nodes' names: several machines may be called localhost. */
+  get #hostname(): string {
+    return this.#servers.shared ? this.options.nodeName : hostname();
   }
 
   /** What this API server says of itself, before controllers look at it and until they have stopped. */
@@ -289,10 +300,10 @@ class Server {
     let lease: Component;
     const announce: Component = {
       name: "identity-lease",
-      start: (signal) => (lease = identityLease({ hostname: hostname(), client: this.#plane.clientAs(admin), clock: this.#clock })).start(signal),
+      start: (signal) => (lease = identityLease({ hostname: this.#hostname, client: this.#plane.clientAs(admin), clock: this.#clock })).start(signal),
       stop: () => lease.stop!(),
     };
-    const publish = this.#loop("storage-versions", (signal) => publishStorageVersions({ apiServerID: apiServerIdOf(hostname()), kinds: this.#plane.kinds, informers: this.#plane.informers, client: this.#plane.clientAs(admin), clock: this.#clock }, signal));
+    const publish = this.#loop("storage-versions", (signal) => publishStorageVersions({ apiServerID: apiServerIdOf(this.#hostname), kinds: this.#plane.kinds, informers: this.#plane.informers, client: this.#plane.clientAs(admin), clock: this.#clock }, signal));
     return [announce, ...(featureGates.StorageVersionAPI ? [publish] : [])];
   }
 
@@ -327,22 +338,22 @@ class Server {
   #runControllers(signal: AbortSignal): Promise<void> {
     const { clientAs, recorder, informers } = this.#plane;
     return startControllers(this.#controllers(), {
-      informers, clock: this.#clock, metrics: createControllerMetrics(this.#metrics),
-      clientFor: (name) => clientAs(serviceAccountUser(name)),
+      informers, clock: this.#clock, metrics: this.#controllerMetrics,
+      clientFor: (name) => this.#servers.fenced(clientAs(serviceAccountUser(name))),
       recorderFor: (name, source) => recorder(source, serviceAccountUser(name)),
     }, signal);
   }
 
   #runManifests(signal: AbortSignal): Promise<void> {
     const { clientAs, recorder, kinds, informers } = this.#plane;
-    return runManifests({ directory: this.layout.manifestsDir, client: clientAs(admin), kinds, informers, recorder: recorder("manifests", admin), clock: this.#clock }, signal);
+    return runManifests({ directory: this.layout.manifestsDir, client: this.#servers.fenced(clientAs(admin)), kinds, informers, recorder: recorder("manifests", admin), clock: this.#clock }, signal);
   }
 
   #runScheduler(signal: AbortSignal): Promise<void> {
     const { clientAs, recorder, informers } = this.#plane;
     const { configuration, warnings } = this.options.scheduler ?? { warnings: [] };
     for (const warning of warnings) log.warn("A setting of the scheduler's configuration is not used", { warning });
-    return createScheduler({ configuration, client: clientAs(schedulerUser), informers, recorderFor: (name) => recorder(name, schedulerUser), clock: this.#clock, log: logger("scheduler"), metrics: createSchedulerMetrics(this.#metrics) }).run(signal);
+    return createScheduler({ configuration, client: this.#servers.fenced(clientAs(schedulerUser)), informers, recorderFor: (name) => recorder(name, schedulerUser), clock: this.#clock, log: logger("scheduler"), metrics: this.#schedulerMetrics }).run(signal);
   }
 
   #agent(): Component {
@@ -379,7 +390,7 @@ class Server {
   #pkiOptions(): Parameters<typeof ensurePki>[0] {
     const { options, layout } = this;
     const addresses = hostAddresses([...options.clusterCidrs, ...options.serviceCidrs]), nodeIps = this.#addresses.current;
-    const names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", `kubernetes.default.svc.${options.clusterDomain}`, "localhost", options.nodeName, "127.0.0.1", "::1", ...options.serviceCidrs.map((cidr) => addressIn(cidr, 1)), ...nodeIps];
+    const names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", `kubernetes.default.svc.${options.clusterDomain}`, "localhost", options.nodeName, "127.0.0.1", "::1", localAddressOf(options), ...options.serviceCidrs.map((cidr) => addressIn(cidr, 1)), ...nodeIps];
     return {
       directory: layout.tlsDir, servingNames: [...new Set([...names, ...(options.advertiseAddress ? [options.advertiseAddress] : []), ...options.tlsSan, ...addresses])],
       nodeName: options.nodeName, nodeAddresses: [...nodeIps, "127.0.0.1", "::1"], now: this.#clock.now(), builtAt,

@@ -10,7 +10,7 @@ import { ensureSystemNamespaces, systemNamespaces } from "./namespaces.ts";
 import { ensureSystemPriorityClasses } from "./priority-classes.ts";
 
 const key = { namespace: "default", name: "kubernetes" };
-const address = { clusterIP: "10.43.0.1", advertiseAddress: "192.0.2.1", port: 6443 };
+const address = { clusterIP: "10.43.0.1", servers: ["192.0.2.1"], port: 6443 };
 
 test("namespaces are there, also the second time", async () => {
   await using f = await startRegistry();
@@ -34,7 +34,7 @@ test("the kubernetes Service leads to the server, wherever that moves", async ()
   await ensureKubernetesService(f.client, address);
   expect(f.cacher.revision).toBe(before);
 
-  await ensureKubernetesService(f.client, { ...address, advertiseAddress: "192.0.2.2", port: 7443 });
+  await ensureKubernetesService(f.client, { ...address, servers: ["192.0.2.2"], port: 7443 });
   const slice = await f.client.get(endpointslices, key);
   expect(slice).toMatchObject({ addressType: "IPv4", endpoints: [{ addresses: ["192.0.2.2"] }], ports: [{ port: 7443 }], metadata: { labels: { "kubernetes.io/service-name": "kubernetes" } } });
   expect((await f.client.get(endpoints, key)).subsets![0]!.addresses).toEqual([{ ip: "192.0.2.2" }]);

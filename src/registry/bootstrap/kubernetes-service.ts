@@ -13,14 +13,14 @@ const namespace = "default";
 export interface ApiServerAddress {
   /** The Service's ClusterIP: the first address of the first service CIDR. */
   clusterIP: string;
-  /** Where the server is reached: an address of this machine, of the ClusterIP's family. Undefined while it has none. */
-  advertiseAddress?: string | undefined;
+  /** Where the cluster's servers are reached, all on one port: of the ClusterIP's family. Empty while none has an address. */
+  servers: readonly string[];
   port: number;
 }
 
 /**
- * Makes default/kubernetes, by which pods find the API server, with its Endpoints and EndpointSlice, and brings the latter up to
- * date when the address has changed. To be called at each start.
+ * Makes default/kubernetes, by which pods and nodes find the API servers, with its Endpoints and EndpointSlice, and brings the latter up to
+ * date when servers have come, gone or moved. To be called at each start.
  */
 export async function ensureKubernetesService(client: Client, address: ApiServerAddress): Promise<void> {
   await ensure(client, services, kubernetesService(address), withPorts);
@@ -36,15 +36,15 @@ function kubernetesService({ clusterIP, port }: ApiServerAddress): Service {
 }
 
 /** The mirroring controller must leave these alone: the label tells it so. */
-const kubernetesEndpoints = ({ advertiseAddress, port }: ApiServerAddress): Endpoints => ({
+const kubernetesEndpoints = ({ servers, port }: ApiServerAddress): Endpoints => ({
   metadata: { name, namespace, labels: { "endpointslice.kubernetes.io/skip-mirror": "true" } },
-  subsets: advertiseAddress ? [{ addresses: [{ ip: advertiseAddress }], ports: [{ name: "https", port, protocol: "TCP" }] }] : [],
+  subsets: servers.length > 0 ? [{ addresses: servers.map((ip) => ({ ip })), ports: [{ name: "https", port, protocol: "TCP" }] }] : [],
 });
 
-const kubernetesEndpointSlice = ({ clusterIP, advertiseAddress, port }: ApiServerAddress): EndpointSlice => ({
+const kubernetesEndpointSlice = ({ clusterIP, servers, port }: ApiServerAddress): EndpointSlice => ({
   metadata: { name, namespace, labels: { "kubernetes.io/service-name": name } },
   addressType: clusterIP.includes(":") ? "IPv6" : "IPv4",
-  endpoints: advertiseAddress ? [{ addresses: [advertiseAddress], conditions: { ready: true } }] : [],
+  endpoints: servers.map((address) => ({ addresses: [address], conditions: { ready: true } })),
   ports: [{ name: "https", port, protocol: "TCP" }],
 });
 

@@ -5,13 +5,15 @@ import { type Encryption, type EncryptionAction, encryptionActions } from "./enc
 
 export const encryptionPath = "/v1-skiff/encryption";
 
-/** GET tells an `EncryptionStatus`; POST `{"action": "enable"|"disable"|"rotate-keys"}` changes it, and tells it. To be guarded. */
-export function encryptionHandler(encryption: Encryption): HttpHandler {
+/** GET tells an `EncryptionStatus`; POST `{"action": "enable"|"disable"|"rotate-keys"}` changes it, and tells it. To be guarded. `mayChange` throws when keys must stay as they are. */
+export function encryptionHandler(encryption: Encryption, mayChange: () => void): HttpHandler {
   return async (request, response) => {
     const answer = (status: unknown): void => response.send(200, { "Content-Type": "application/json" }, JSON.stringify(status));
     if (request.method === "GET") return answer(encryption.status);
     if (request.method !== "POST") throw methodNotAllowed();
-    answer(encryption.change(actionOf(await request.body())));
+    const action = actionOf(await request.body());
+    mayChange();
+    answer(encryption.change(action));
   };
 }
 
