@@ -66,7 +66,7 @@ export class WriteQueue {
         this.dependencies.publish([{ command, volatile, event: { ...event, revision: free }, gap: 0, resolve, reject }], free);
         return resolve(free);
       }
-      const gap = command && this.#waiting.length === 0 ? gapRevisions : 0;
+      const gap = this.#waiting.length === 0 && (command || this.#gap) ? gapRevisions : 0;
       const write: Write = { command, volatile, event: { ...event, revision: this.#assigned += gap + 1 }, gap, resolve, reject };
       this.#inFlight.set(event.key, write);
       this.#waiting.push(write);
