@@ -33,17 +33,27 @@ export function lockFile(path: string): { release(): void } {
 export function prepareFile(path: string): FileState {
   return atTheDoor(path, () => {
     closeSync(openSync(path, "a", 0o600));
-    if (!hasHeader(path) || existsSync(`${path}-journal`)) create(path);
+    // Whatever an interrupted creation has written is undone by its journal first.
+    if (existsSync(`${path}-journal`) || !hasHeader(path)) create(path);
     // Before anything is opened, which may make one.
     const log = stateOfLog(path);
-    // Read-only: closing it does not move the log of a crashed server into a file we may refuse.
-    const db = connect(path, { readonly: true });
+    const look = (readonly: boolean): FileState => {
+      const db = connect(path, { readonly });
+      try {
+        return inspect(db, path, log);
+      } finally {
+        db.close();
+        // A connection that only reads keeps its index of the log here when it is the first; those after it have theirs in memory (see connect).
+        rmSync(`${path}-shm`, { force: true });
+      }
+    };
     try {
-      return inspect(db, path, log);
-    } finally {
-      db.close();
-      // A connection that only reads keeps its index of the log here when it is the first; those after it have theirs in memory (see connect).
-      rmSync(`${path}-shm`, { force: true });
+      // Read-only: closing it does not move the log of a crashed server into a file we may refuse.
+      return look(true);
+    } catch (error) {
+      // On a full disk there is no room for that index.
+      if (codeOf(error) !== "full") throw error;
+      return look(false);
     }
   });
 }
@@ -66,7 +76,9 @@ const mend = "move it away and restore a backup, or choose another data director
 function create(path: string): void {
   const db = connect(path);
   try {
-    if (rows<{ n: number }>(db, "SELECT count(*) AS n FROM sqlite_schema")[0]!.n === 0) db.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA auto_vacuum = INCREMENTAL; BEGIN; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; ${tables} COMMIT`);
+    if (rows<{ n: number }>(db, "SELECT count(*) AS n FROM sqlite_schema")[0]!.n > 0) hasHeader(path);
+    // Said outside of the transaction, auto_vacuum would be one of its own, which leaves a file without our mark for a moment.
+    else db.exec(`PRAGMA page_size = ${pageBytes}; BEGIN; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; ${tables} COMMIT`);
     db.exec("PRAGMA journal_mode = WAL");
   } finally {
     db.close();
