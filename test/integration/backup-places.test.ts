@@ -99,6 +99,12 @@ describe("what is wrong with a bucket is said in a sentence", () => {
     await expect(open().put(named(1), megabytes(1))).rejects.toThrow(sentence);
   });
 
+  test("a server that says nothing", async () => {
+    using silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
+    const store = s3Store({ ...s3, endpoint: `127.0.0.1:${silent.port}`, region: "us-east-1", folder: "", insecure: true }, { patienceMs: 200 });
+    for (const ask of [() => store.list(), () => store.put(named(1), megabytes(20), { replace: true }), () => sizeOf(store.open(named(1)))]) await expect(ask()).rejects.toThrow(/^127\.0\.0\.1:\d+ has not answered for 0.2 seconds/);
+  });
+
   test("a certificate of a CA that nobody knows", async () => {
     const withTls = await startS3Server({ tls: true });
     try {

@@ -154,6 +154,12 @@ test("a restore that was decided is finished by the next start, one that wasn't 
   expect(text("there/server.replaced-1/token")).toBe("old\n");
   finishRestore(layout);
   expect(readdirSync(join(root, "there")).sort()).toEqual(["server", "server.replaced-1"]);
+
+  renameSync(join(root, "there/server"), join(root, "there/server.restored"));
+  renameSync(join(root, "there/server.replaced-1"), join(root, "there/server.replaced-7"));
+  finishRestore(layout);
+  expect(readdirSync(join(root, "there")).sort()).toEqual(["server", "server.replaced-7"]);
+  expect(text("there/server/token")).toBe("K10abc::server:secret\n");
 });
 
 test("a snapshot on the disk takes the place of the database, and all else stays", async () => {

@@ -18,18 +18,27 @@ export interface S3Options {
 /** What is sent as one request; two of them are in memory at a time. */
 const partBytes = 8 * 1024 * 1024;
 
+/** Without a sign of life. A part of an upload must get through in it, on a thin link too. */
+const defaultPatienceMs = 180_000;
+
 /** Backups in a bucket. */
-export function s3Store(options: S3Options): BackupStore {
-  const { endpoint, bucket, region, folder, accessKey, secretKey, insecure } = options;
+export function s3Store({ endpoint, bucket, region, folder, accessKey, secretKey, insecure }: S3Options, { patienceMs = defaultPatienceMs } = {}): BackupStore {
   const client = new S3Client({
     bucket, region, ...(accessKey ? { accessKeyId: accessKey } : {}), ...(secretKey ? { secretAccessKey: secretKey } : {}),
     ...(endpoint ? { endpoint: /^https?:\/\//.test(endpoint) ? endpoint : `${insecure ? "http" : "https"}://${endpoint}` } : {}),
   });
   const key = (name: string): string => (folder ? `${folder}/${name}` : name);
   const locate = (name: string): string => `s3://${bucket}/${key(name)}`;
-  const told = <T>(name: string, doing: Promise<T>): Promise<T> => doing.catch((error: unknown) => {
-    throw usable(error, locate(name), endpoint ?? "Amazon S3");
-  });
+  const where = endpoint ?? "Amazon S3";
+  const told = async <T>(name: string, doing: Promise<T>, patience = new Patience(patienceMs)): Promise<T> => {
+    try {
+      return await Promise.race([doing, patience.over]);
+    } catch (error) {
+      throw error === patience ? new UsageError(`${where} has not answered for ${patienceMs / 1000} seconds: see whether it is well, and whether it can be reached from here`) : usable(error, locate(name), where);
+    } finally {
+      patience.end();
+    }
+  };
   // Answers to HEAD have no body that would say what is wrong.
   const exists = async (name: string): Promise<boolean> => ((await told(name, client.list({ prefix: key(name), maxKeys: 1 }))).contents ?? []).some((each) => each.key === key(name));
   return {
@@ -37,7 +46,9 @@ export function s3Store(options: S3Options): BackupStore {
     async put(name, content, { replace = false } = {}) {
       if (!replace && await exists(name)) throw new UsageError(`${locate(name)} exists already: choose another name, or replace it with --force`);
       // In parts, which become an object at the end and not before. As a Response: a writer would make one of what there was when it is told of an error.
-      return await told(name, client.write(key(name), new Response(content as ReadableStream<Uint8Array<ArrayBuffer>>), { partSize: partBytes, queueSize: 1, retry: 3, type: "application/octet-stream" }));
+      const patience = new Patience(patienceMs);
+      const body = new Response(content.pipeThrough(patience.renewedByChunks()));
+      return await told(name, client.write(key(name), body, { partSize: partBytes, queueSize: 1, retry: 3, type: "application/octet-stream" }), patience);
     },
     async list() {
       const found: { name: string; bytes: number }[] = [];
@@ -66,6 +77,40 @@ export function s3Store(options: S3Options): BackupStore {
       await told(name, client.delete(key(name)));
     },
   };
+}
+
+/** Bun's client waits for ever for a server that says nothing. Rejects `over` with itself after a time in which nothing has moved. */
+class Patience {
+  readonly #over = Promise.withResolvers<never>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly ms: number) {
+    this.#over.promise.catch(() => undefined);
+    this.#renew();
+  }
+
+  get over(): Promise<never> {
+    return this.#over.promise;
+  }
+
+  /** Hands on what it is given: as long as more is asked for, what went before has got through. */
+  renewedByChunks(): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
+    return new TransformStream({
+      transform: (chunk, controller) => {
+        this.#renew();
+        controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
+      },
+    });
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #renew(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#over.reject(this), this.ms);
+  }
 }
 
 /** Errors of S3 by what a user can do about them. Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html. */

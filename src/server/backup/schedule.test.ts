@@ -9,7 +9,7 @@ import { createMetrics } from "../../base/metrics.ts";
 import { UsageError } from "../settings.ts";
 import type { Backup } from "./backup.ts";
 import { directoryStore } from "./directory-store.ts";
-import { runBackupSchedule } from "./schedule.ts";
+import { backupMetrics, runBackupSchedule } from "./schedule.ts";
 import type { BackupStore } from "./store.ts";
 
 let directory: string;
@@ -30,7 +30,7 @@ function start({ clock = new FakeClock(), stores = [directoryStore(directory)], 
   let made = 0;
   const create = (): Backup => ({ archive: new Blob([`backup ${++made}`]).stream(), summary: () => ({ revision: made, records: 1, bytes: 1 }) });
   const done = runBackupSchedule({
-    schedule: parseSchedule("TZ=UTC 0 3 * * *"), retention, stores, nodeName: "node-1", create, metrics, clock, ...(passphraseFile ? { passphraseFile } : {}),
+    schedule: parseSchedule("TZ=UTC 0 3 * * *"), retention, stores, nodeName: "node-1", create, metrics: backupMetrics(metrics), clock, ...(passphraseFile ? { passphraseFile } : {}),
     recorder: { event: (_, type, reason, message) => void events.push(`${type} ${reason} ${message}`) }, about: { kind: "Node", name: "node-1" },
   }, stop.signal);
   return { clock, events, done, metric: (name: string) => Number(new RegExp(`^${name} (.*)$`, "m").exec(metrics.render())?.[1]), made: () => made };

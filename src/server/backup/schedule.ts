@@ -30,7 +30,7 @@ export interface ScheduleDependencies {
   /** Hears of failures, by Events about `about`. */
   recorder: EventRecorder;
   about: ObjectReference;
-  metrics: MetricsRegistry;
+  metrics: ReturnType<typeof backupMetrics>;
   clock: Clock;
 }
 
@@ -40,7 +40,7 @@ export interface ScheduleDependencies {
  */
 export async function runBackupSchedule(dependencies: ScheduleDependencies, signal: AbortSignal): Promise<void> {
   const { schedule, clock, recorder, about, stores: [first] } = dependencies;
-  const zone = zoneOf(schedule.zone ?? "Local"), measured = backupMetrics(dependencies.metrics);
+  const zone = zoneOf(schedule.zone ?? "Local"), measured = dependencies.metrics;
   const sleep = (ms: number): Promise<boolean> => clock.sleep(ms, signal).then(() => true, () => false);
   const found = await first.list().then((backups) => newestScheduled(backups, dependencies.nodeName), (error: unknown) => log.warn("Backups there are could not be listed", { error }));
   if (found) measured.found(found.at);
@@ -85,7 +85,7 @@ function newAttempt({ create, clock, nodeName, passphraseFile, retention: keep, 
   };
 }
 
-function backupMetrics(metrics: MetricsRegistry) {
+export function backupMetrics(metrics: MetricsRegistry) {
   const success = metrics.gauge({ name: "skiff_backup_last_success_timestamp_seconds", help: "When the newest backup was taken by schedule, in seconds since the epoch." });
   const size = metrics.gauge({ name: "skiff_backup_last_size_bytes", help: "Size of the newest backup taken by schedule." });
   const total = metrics.counter({ name: "skiff_backups_total", help: "Backups taken by schedule, and attempts that failed.", labels: ["result"] });
