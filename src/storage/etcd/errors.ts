@@ -25,9 +25,14 @@ export function untouched({ unsent, message }: GrpcError): boolean {
   return unsent || message === "etcdserver: no leader" || message === "etcdserver: too many requests";
 }
 
-/** Whether another member, or the same one later, may answer. */
-export const passes = ({ code, message }: GrpcError): boolean =>
-  code === GrpcCode.Unavailable || code === GrpcCode.DeadlineExceeded || (code === GrpcCode.Unknown && message.includes("raft")) || message === "etcdserver: too many requests";
+/** What every member would answer, now and later. */
+const settled: ReadonlySet<number> = new Set([
+  GrpcCode.InvalidArgument, GrpcCode.NotFound, GrpcCode.AlreadyExists, GrpcCode.PermissionDenied, GrpcCode.ResourceExhausted, GrpcCode.FailedPrecondition, GrpcCode.OutOfRange,
+  GrpcCode.Unimplemented, GrpcCode.Unauthenticated,
+]);
+
+/** Whether another member, or the same one later, may answer otherwise. */
+export const passes = ({ code, message }: GrpcError): boolean => !settled.has(code) || message === "etcdserver: too many requests";
 
 const noTls = ({ url }: Endpoint): string => `${url} doesn't speak TLS: if that etcd is meant to be without, write http://`;
 

@@ -27,7 +27,7 @@ const pageKeys = 1000;
 /** Writes on their way at once; more wait here, not in etcd. */
 const mostWrites = 256;
 /** For how long a write is tried again whose outcome is not known. */
-const insistMs = 10_000;
+const insistMs = 10_000, insistEveryMs = 50;
 /** How long a write that etcd has taken may wait for the watch to show it. */
 const showWithinMs = 20_000;
 
@@ -245,6 +245,7 @@ export class EtcdStorage implements Storage {
         if (error.code === "io") lost = error;
         else if (!lost) throw error;
         if (this.#clock.monotonic() >= until) throw lost;
+        await this.#clock.sleep(insistEveryMs);
       }
     }
   }

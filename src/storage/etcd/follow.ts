@@ -4,7 +4,7 @@ import { logger } from "../../base/log.ts";
 import { StorageError } from "../storage.ts";
 import { passes, toStorageError } from "./errors.ts";
 import { requireLeader, type EtcdClient } from "./etcd-client.ts";
-import { codec, everything, watchPath, type WatchEvent, type WatchResponse } from "./messages.ts";
+import { codec, everything, watchPath, type WatchCreateRequest, type WatchEvent, type WatchResponse } from "./messages.ts";
 
 const log = logger("etcd");
 
@@ -21,17 +21,19 @@ export class CompactedError extends StorageError {
  * answers wrongly (https://github.com/etcd-io/etcd/issues/15220).
  * Resolves when `signal` aborts; throws a `CompactedError`, or a `StorageError` when there is no hope.
  */
-export async function follow({ client, clock, from, onEvents }: {
+export async function follow({ client, clock, from, of = everything, onEvents }: {
   client: EtcdClient;
   clock: Clock;
   from: number;
+  /** Some keys alone, for who needn't know how far it has got. */
+  of?: { key: Uint8Array; rangeEnd: Uint8Array };
   onEvents: (events: readonly WatchEvent[]) => void;
 }, signal: AbortSignal): Promise<void> {
   let next = from, failures = 0;
   while (!signal.aborted) {
     const at = client.current;
     try {
-      await followOn(client, next, (events) => {
+      await followOn(client, { ...of, startRevision: next }, (events) => {
         failures = 0;
         next = events.at(-1)!.kv.modRevision + 1;
         onEvents(events);
@@ -39,7 +41,7 @@ export async function follow({ client, clock, from, onEvents }: {
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof GrpcError)) throw error;
-      if (!passes(error) && error.code !== GrpcCode.Unknown) throw toStorageError(error, { repeatable: true });
+      if (!passes(error)) throw toStorageError(error, { repeatable: true });
       client.leave(at, error);
       if (failures === 3) log.warn("etcd's changes can't be followed: trying on", { error: error.message });
       await clock.sleep(Math.min(20 * 2 ** failures++, 1000), signal).catch(() => {});
@@ -48,7 +50,7 @@ export async function follow({ client, clock, from, onEvents }: {
 }
 
 /** On one member, until its stream ends. */
-async function followOn(client: EtcdClient, from: number, onEvents: (events: readonly WatchEvent[]) => void, signal: AbortSignal): Promise<void> {
+async function followOn(client: EtcdClient, what: Pick<WatchCreateRequest, "key" | "rangeEnd" | "startRevision">, onEvents: (events: readonly WatchEvent[]) => void, signal: AbortSignal): Promise<void> {
   const ended = new AbortController();
   let pieces: WatchEvent[] = [], failure: unknown;
   const call = client.channel.call(watchPath, (bytes) => {
@@ -70,7 +72,7 @@ async function followOn(client: EtcdClient, from: number, onEvents: (events: rea
       }
     }
   }, { signal: AbortSignal.any([signal, ended.signal]), metadata: requireLeader });
-  call.send(codec.encode("WatchRequest", { createRequest: { ...everything, startRevision: from, prevKv: true, fragment: true } }));
+  call.send(codec.encode("WatchRequest", { createRequest: { ...what, prevKv: true, fragment: true } }));
   try {
     await call.done;
   } catch (error) {
