@@ -66,8 +66,8 @@ function open(request: { path: string; maxBytes?: number }): void {
   compacted = wanted = meta("compacted");
   forgotten = meta("forgotten");
   transaction(() => statements.meta.run("clean", 0));
-  // In the file itself, so that one whose log is gone never passes for closed.
-  db.exec("PRAGMA wal_checkpoint(PASSIVE)");
+  // In the file itself, so that one whose log is gone never passes for closed; but for a full disk, on which the server starts nevertheless.
+  emptyLog("PASSIVE");
 }
 
 function transaction(body: () => void): void {
