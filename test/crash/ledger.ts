@@ -28,6 +28,8 @@ export interface Seen {
   revision: number;
   number?: AttemptNumber;
   content?: string;
+  /** Of a delete that a crash may take back. */
+  volatile?: boolean;
 }
 
 export interface Floor {
@@ -104,7 +106,7 @@ export class Ledger {
     this.#revisions.set(revision, seen);
     this.#newest = Math.max(this.#newest, revision);
     if (number === undefined) {
-      this.#raise(key, { position: revision });
+      if (!seen.volatile) this.#raise(key, { position: revision });
       return;
     }
     const attempt = this.attempts.get(number);
