@@ -8,7 +8,8 @@ export interface Descriptor {
   nested?: Record<string, Descriptor>;
 }
 
-type Scalar = "string" | "bool" | "bytes" | "int32" | "uint32" | "int64" | "uint64" | "double";
+/** `id` is a uint64 that names something, as etcd's members have: kept whole, as decimal text. */
+type Scalar = "string" | "bool" | "bytes" | "int32" | "uint32" | "int64" | "uint64" | "double" | "id";
 
 interface Field {
   name: string;
@@ -133,7 +134,7 @@ export class ProtoCodec {
   }
 }
 
-const scalars = new Set<string>(["string", "bool", "bytes", "int32", "uint32", "int64", "uint64", "double"]);
+const scalars = new Set<string>(["string", "bool", "bytes", "int32", "uint32", "int64", "uint64", "double", "id"]);
 
 const isZero = (value: unknown): boolean => value === 0 || value === "" || value === false || (value instanceof Uint8Array && value.length === 0);
 
@@ -152,6 +153,7 @@ function writeScalar(writer: BinaryWriter, scalar: Scalar, value: unknown): void
     case "int64": writer.int64(BigInt(Math.trunc(Number(value)))); break;
     case "uint64": writer.uint64(BigInt(Math.trunc(Number(value)))); break;
     case "double": writer.double(Number(value)); break;
+    case "id": writer.uint64(BigInt(String(value))); break;
   }
 }
 
@@ -165,6 +167,7 @@ function readScalar(reader: BinaryReader, scalar: Scalar): unknown {
     case "int64": return Number(reader.int64());
     case "uint64": return Number(reader.uint64());
     case "double": return reader.double();
+    case "id": return String(reader.uint64());
   }
 }
 

@@ -34,7 +34,7 @@ export class EtcdClient {
   #current = 0;
   /** Whether a call has been answered since a member was left. */
   #served = true;
-  #cluster: number | undefined;
+  #cluster: string | undefined;
 
   constructor({ endpoints, tls, clock }: EtcdClientOptions) {
     this.#endpoints = endpoints;

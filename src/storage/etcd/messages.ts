@@ -6,8 +6,7 @@ import descriptors from "./etcd-v3.json" with { type: "json" };
 export const codec = new ProtoCodec(descriptors as Record<string, unknown> as Record<string, Descriptor>);
 
 export interface ResponseHeader {
-  /** Not exact: fit to be compared alone. */
-  clusterId?: number;
+  clusterId?: string;
   revision?: number;
 }
 
