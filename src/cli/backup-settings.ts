@@ -48,19 +48,21 @@ export async function askPassphrase(question: string): Promise<string | undefine
   if (!stdin.isTTY) return undefined;
   stderr.write(question);
   stdin.setRawMode(true);
-  let typed = "";
-  try {
-    for await (const chunk of stdin) {
-      for (const character of String(chunk)) {
-        if (character === "\r" || character === "\n") return typed;
-        if (character === "\u0003") throw new UsageError("interrupted");
-        typed = character === "\u007f" || character === "\b" ? [...typed].slice(0, -1).join("") : typed + character;
-      }
+  const line = Promise.withResolvers<string>();
+  let typed: string[] = [];
+  const read = (chunk: Buffer): void => {
+    for (const character of chunk.toString()) {
+      if (character === "\r" || character === "\n") return line.resolve(typed.join(""));
+      if (character === "\u0003") return line.reject(new UsageError("interrupted: nothing has been done"));
+      typed = character === "\u007f" || character === "\b" ? typed.slice(0, -1) : [...typed, character];
     }
-    return typed;
+  };
+  stdin.on("data", read).resume();
+  try {
+    return await line.promise;
   } finally {
+    stdin.off("data", read).pause();
     stdin.setRawMode(false);
-    stdin.pause();
     stderr.write("\n");
   }
 }
