@@ -21,6 +21,8 @@ export interface EtcdOptions {
   names?: readonly string[];
   /** More of etcd's own flags. */
   flags?: readonly string[];
+  /** Where its directory is made; default the one for temporary files. */
+  under?: string;
 }
 
 interface Member {
@@ -43,8 +45,8 @@ export class TestEtcd implements AsyncDisposable {
     this.#flags = flags;
   }
 
-  static async start({ members: count = 1, tls = false, names = ["127.0.0.1", "localhost"], flags = [] }: EtcdOptions = {}): Promise<TestEtcd> {
-    const directory = mkdtempSync(join(tmpdir(), "skiff-etcd-"));
+  static async start({ members: count = 1, tls = false, names = ["127.0.0.1", "localhost"], flags = [], under = tmpdir() }: EtcdOptions = {}): Promise<TestEtcd> {
+    const directory = mkdtempSync(join(under, "skiff-etcd-"));
     const ports = await freePorts(count * 3), scheme = tls ? "https" : "http";
     const members = Array.from({ length: count }, (_, i): Member => ({
       name: `m${i}`, clientUrl: `${scheme}://127.0.0.1:${ports[3 * i]}`, peerUrl: `http://127.0.0.1:${ports[3 * i + 1]}`, metricsUrl: `http://127.0.0.1:${ports[3 * i + 2]}`, process: undefined,
@@ -106,6 +108,10 @@ export class TestEtcd implements AsyncDisposable {
       if (performance.now() > until) throw new Error(`etcd member ${index} does not get ready: ${await Bun.file(join(this.#directory, `m${index}.log`)).text().catch(() => "it has no log")}`);
       await Bun.sleep(50);
     }
+  }
+
+  pid(index: number): number {
+    return this.#members[index]!.process!.pid;
   }
 
   async kill(index: number): Promise<void> {

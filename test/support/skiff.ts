@@ -23,6 +23,8 @@ export interface TestSkiffOptions {
   /** Further flags of `skiff server`. */
   flags?: readonly string[];
   network?: NodeNetwork;
+  /** The program, if it isn't the one that `skiffExecutable` names. */
+  executable?: string;
 }
 
 /** The compiled executable, with a network, directories and ports of its own. Real containers run on it. */
@@ -56,7 +58,7 @@ export class TestSkiff {
 
   serverCommand(...flags: string[]): string[] {
     return [
-      skiffExecutable(), "server", "--config", this.#emptyConfig(), "--data-dir", this.layout.dataDir, "--write-kubeconfig", this.kubeconfig, "--pod-log-dir", join(this.directory, "pod-logs"),
+      this.options.executable ?? skiffExecutable(), "server", "--config", this.#emptyConfig(), "--data-dir", this.layout.dataDir, "--write-kubeconfig", this.kubeconfig, "--pod-log-dir", join(this.directory, "pod-logs"),
       "--node-name", "node-1", ...(this.options.flags ?? []), ...flags,
     ];
   }
