@@ -44,7 +44,7 @@ import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { removeIfExists, writeFileAtomic } from "../base/files.ts";
 import { sentenceOf } from "./datastore/recovery.ts";
 import { guardKubelet } from "./kubelet-access.ts";
-import { hostAddresses, urlHost } from "./host.ts";
+import { urlHost } from "./host.ts";
 import { apiServerIdOf, identityLease } from "./identity-lease.ts";
 import { runIngress } from "./ingress.ts";
 import { clusterInfo, kubeconfig } from "./kubeconfig.ts";
@@ -60,7 +60,8 @@ import { labelServerNode } from "./node-role.ts";
 import { advertiseAddressOf, listenAddressOf, localAddressOf } from "./listening.ts";
 import { addressIn } from "./network-options.ts";
 import type { ServerOptions } from "./options.ts";
-import { type ClusterPki, ensurePki, frontProxyName, signerOf } from "./pki/cluster-pki.ts";
+import { type ClusterPki, ensurePki, frontProxyName, type PkiOptions, signerOf } from "./pki/cluster-pki.ts";
+import { pkiOptionsOf } from "./pki-options.ts";
 import { openPort } from "./ports.ts";
 import { runProcess } from "./run-process.ts";
 import { createHeartbeats } from "./tunnel/heartbeats.ts";
@@ -72,10 +73,12 @@ import { backupHandler, backupPath } from "./backup/handler.ts";
 import { trustEndpointCa } from "./backup/endpoint-ca.ts";
 import { configuredStores } from "./backup/places.ts";
 import { finishRestore } from "./backup/restore.ts";
-import { runBackupSchedule } from "./backup/schedule.ts";
+import { backupMetrics, runBackupSchedule } from "./backup/schedule.ts";
+import { prepareCredentials } from "./cluster/credentials.ts";
+import { encryptionFileName, SharedFiles } from "./cluster/shared-files.ts";
 import { Servers } from "./cluster/servers.ts";
 import { encryptionHandler, encryptionPath } from "./encryption/handler.ts";
-import { ensureToken, joinSecrets, keepAgentToken } from "./token.ts";
+import { joinSecrets } from "./token.ts";
 import { admin, networkUser, nodeUser, schedulerUser, serviceAccountUser } from "./component-users.ts";
 
 const log = logger("server");
@@ -104,6 +107,8 @@ export async function runServer(options: ServerOptions): Promise<void> {
 /** The parts of a server and what they share. */
 class Server {
   #pki!: ClusterPki;
+  /** Where other servers use the store too. */
+  #shared: SharedFiles | undefined;
   #plane!: ControlPlane;
   #front!: Front;
   #kubelet: HttpHandler | undefined;
@@ -132,7 +137,7 @@ class Server {
     const reserve = new DiskReserve({ path: this.layout.reserveFile, clock: this.#clock, log });
     const parts: Component[] = [reserve.component(), this.#addresses.component(), this.#controlPlane(), this.#port(), this.#servers.presence(), this.#bootstrap(), this.#followAddresses(), ...this.#identity(), this.#renewal(), this.#servers.election()];
     parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#led("server-addresses", (signal) => this.#servers.keep(() => this.#publishAddresses(), signal)), this.#led("scheduler", (signal) => this.#runScheduler(signal)), this.#led("controllers", (signal) => this.#runControllers(signal)), this.#led("manifests", (signal) => this.#runManifests(signal)));
-    parts.push(this.#led("encryption", (signal) => this.#plane.datastore.encryption.run(signal)), this.#loop("snapshots", async (signal) => this.#plane.datastore.snapshots?.run(signal)), this.#tellRecovery());
+    parts.push(this.#loop("shared-files", async (signal) => this.#shared?.run((names) => void (names.includes(encryptionFileName) && this.#plane.datastore.encryption.reload()), signal)), this.#led("encryption", (signal) => this.#plane.datastore.encryption.run(signal)), this.#loop("snapshots", async (signal) => this.#plane.datastore.snapshots?.run(signal)), this.#tellRecovery());
     parts.push(this.#led("node-passwords", (signal) => ownNodePasswords({ client: this.#servers.fenced(this.#plane.clientAs(admin)), informers: this.#plane.informers }, signal)));
     if (this.options.backup.schedule) parts.push(this.#backups(this.options.backup.schedule));
     if (!this.options.disableAgent) parts.push(this.#loop("node-role", (signal) => labelServerNode({ client: this.#plane.clientAs(admin), informers: this.#plane.informers, nodeName: this.options.nodeName }, signal)), this.#agent());
@@ -160,9 +165,9 @@ class Server {
     return {
       name: "control-plane",
       start: async () => {
-        this.#pki = await ensurePki(this.#pkiOptions());
-        ensureToken({ dataDir: options.dataDir, serverCa: this.#pki.serverCa.certificate, ...(options.token ? { given: options.token } : {}) });
-        keepAgentToken({ dataDir: options.dataDir, serverCa: this.#pki.serverCa.certificate, ...(options.agentToken ? { given: options.agentToken } : {}) });
+        const { etcd } = options.datastore;
+        if (etcd) this.#shared = new SharedFiles({ etcd, directory: `${options.dataDir}/server`, databaseFile: layout.databaseFile, token: options.token, clock: this.#clock });
+        this.#pki = await prepareCredentials({ options, layout, pki: this.#pkiOptions(), shared: this.#shared });
         this.#plane = await startControlPlane({
           options, databaseFile: layout.databaseFile, encryptionFile: layout.encryptionFile, serviceAccountKey: this.#pki.serviceAccountKey, frontProxyClient: () => this.#pki.frontProxyClient, metrics: this.#metrics, clock: this.#clock, stopping: this.stopping,
           nodes: { connect: (name) => (name === options.nodeName && !options.disableAgent ? this.#kubelet : this.#tunnels?.connect(name)), network: (name) => this.#tunnels?.network(name) },
@@ -178,6 +183,7 @@ class Server {
       stop: async () => {
         this.#kubeletPorts?.close();
         await this.#plane?.close();
+        this.#shared?.close();
       },
     };
   }
@@ -281,10 +287,10 @@ class Server {
   }
 
   #backups(schedule: Schedule): Component {
-    const { nodeName, disableAgent, backup } = this.options;
+    const { nodeName, disableAgent, backup } = this.options, metrics = backupMetrics(this.#metrics);
     const about = disableAgent ? { apiVersion: "v1", kind: "Namespace", name: "kube-system", namespace: "kube-system" } : { apiVersion: "v1", kind: "Node", name: nodeName, uid: nodeName };
     return this.#led("backups", (signal) => runBackupSchedule({
-      ...backup, schedule, stores: configuredStores(backup), nodeName, create: () => this.#backup(), recorder: this.#plane.recorder("backup", admin), about, metrics: this.#metrics, clock: this.#clock,
+      ...backup, schedule, stores: configuredStores(backup), nodeName, create: () => this.#backup(), recorder: this.#plane.recorder("backup", admin), about, metrics, clock: this.#clock,
     }, signal));
   }
 
@@ -387,13 +393,7 @@ class Server {
     return { cert: pair.certificate, key: pair.key, clientCa: this.#pki.clientCa.certificate, requestHeaderCa: this.#pki.frontProxyCa.certificate };
   }
 
-  #pkiOptions(): Parameters<typeof ensurePki>[0] {
-    const { options, layout } = this;
-    const addresses = hostAddresses([...options.clusterCidrs, ...options.serviceCidrs]), nodeIps = this.#addresses.current;
-    const names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", `kubernetes.default.svc.${options.clusterDomain}`, "localhost", options.nodeName, "127.0.0.1", "::1", localAddressOf(options), ...options.serviceCidrs.map((cidr) => addressIn(cidr, 1)), ...nodeIps];
-    return {
-      directory: layout.tlsDir, servingNames: [...new Set([...names, ...(options.advertiseAddress ? [options.advertiseAddress] : []), ...options.tlsSan, ...addresses])],
-      nodeName: options.nodeName, nodeAddresses: [...nodeIps, "127.0.0.1", "::1"], now: this.#clock.now(), builtAt,
-    };
+  #pkiOptions(): PkiOptions {
+    return pkiOptionsOf(this.options, { layout: this.layout, nodeIps: this.#addresses.current, now: this.#clock.now() });
   }
 }

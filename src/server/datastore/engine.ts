@@ -44,7 +44,7 @@ function tellRoom(why: string | undefined): void {
 }
 
 /** Who adds --datastore-endpoint to a cluster that lives in a file would find it empty. */
-function mustNotHoldCluster(databaseFile: string): void {
+export function mustNotHoldCluster(databaseFile: string): void {
   if (!existsSync(databaseFile)) return;
   throw new StorageError("io", `etcd is empty, and this server's cluster is in ${databaseFile}: move it with "skiff datastore migrate", or move that file away to begin anew`);
 }

@@ -2,7 +2,7 @@ import { badRequest } from "../../apimachinery/status.ts";
 import type { Clock } from "../../base/clock.ts";
 import { logger } from "../../base/log.ts";
 import type { SealedStorage } from "../../storage/sealed/sealed-storage.ts";
-import { type EncryptionConfig, keyringOf, newEncryptionKey, writeEncryptionConfig } from "./key-file.ts";
+import { type EncryptionConfig, keyringOf, newEncryptionKey, readEncryptionConfig, writeEncryptionConfig } from "./key-file.ts";
 
 const log = logger("encryption");
 
@@ -51,6 +51,13 @@ export class Encryption {
     if (action === "disable" && enabled) this.#set({ enabled: false, pending: true });
     if (action === "rotate-keys") this.#set({ pending: true, keys: [newEncryptionKey(now), ...keys] });
     return this.status;
+  }
+
+  /** Takes what another server has changed in the key file. */
+  reload(): void {
+    this.#config = readEncryptionConfig(this.dependencies.file);
+    this.dependencies.storage.keyring.state = keyringOf(this.#config);
+    this.#wake();
   }
 
   /** Brings what lies on disk up to date, now and after each change, until `signal` aborts. */

@@ -1,0 +1,111 @@
+import { afterAll, beforeEach, expect, test } from "bun:test";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "../../base/clock.ts";
+import { EtcdClient } from "../../storage/etcd/etcd-client.ts";
+import { everything } from "../../storage/etcd/messages.ts";
+import { TestEtcd } from "../../../test/support/etcd.ts";
+import { eventually } from "../../../test/support/eventually.ts";
+import { SharedFiles } from "./shared-files.ts";
+
+const etcd = await TestEtcd.start();
+const root = mkdtempSync(join(tmpdir(), "skiff-shared-"));
+afterAll(async () => {
+  await etcd[Symbol.asyncDispose]();
+  rmSync(root, { recursive: true, force: true });
+});
+beforeEach(() => etcd.wipe());
+
+let count = 0;
+
+/** A server's directory, and what it has made for itself by its first start. */
+function server({ token }: { token?: string } = {}) {
+  const directory = join(root, String(++count)), file = (name: string): string => join(directory, name);
+  mkdirSync(directory, { recursive: true });
+  const shared = new SharedFiles({ etcd: etcd.clientOptions, directory, databaseFile: file("db/state.db"), token, clock: systemClock });
+  const make = (mark: string, secret: string): void => {
+    mkdirSync(file("tls"), { recursive: true });
+    for (const name of ["server-ca.key", "server-ca.crt", "client-ca.key", "client-ca.crt", "front-proxy-ca.key", "front-proxy-ca.crt", "service-account.key"]) if (!existsSync(file(`tls/${name}`))) writeFileSync(file(`tls/${name}`), `${name} of ${mark}`);
+    if (!existsSync(file("token"))) writeFileSync(file("token"), `K10${"ab".repeat(32)}::server:${secret}\n`);
+  };
+  const files = (): Record<string, string> => Object.fromEntries((readdirSync(directory, { recursive: true }) as string[]).filter((name) => /^(tls\/[^/]+|token|cred\/encryption.*)$/.test(name)).map((name) => [name, readFileSync(file(name), "utf8")]));
+  /** As a start does. */
+  const start = async (mark: string, secret = token ?? "secret of nobody"): Promise<void> => {
+    await shared.take();
+    do make(mark, secret); while (await shared.publish());
+  };
+  return { shared, directory, file, files, make, start };
+}
+
+async function contentOfEtcd(): Promise<string> {
+  const client = new EtcdClient(etcd.clientOptions);
+  const { kvs = [] } = await client.call("Range", { ...everything }, { repeatable: true });
+  client.close();
+  return kvs.map(({ value }) => Buffer.from(value ?? []).toString()).join("\n");
+}
+
+test("the first server's keys become all others'; in etcd they can't be read", async () => {
+  const first = server({ token: "secret-1" }), second = server({ token: `K10${"ab".repeat(32)}::server:secret-1` });
+  await first.start("first");
+  await second.start("second");
+  expect(second.files()).toEqual(first.files());
+  expect(first.files()["tls/server-ca.key"]).toBe("server-ca.key of first");
+  const content = await contentOfEtcd();
+  for (const text of ["secret-1", "of first", "server-ca"]) expect(content).not.toContain(text);
+  for (const { shared } of [first, second]) shared.close();
+});
+
+test("of servers that start at once one wins, and the others take what it has", async () => {
+  const servers = ["a", "b", "c"].map((mark) => ({ mark, ...server({ token: "secret-1" }) }));
+  await Promise.all(servers.map(({ start, mark }) => start(mark)));
+  const [one, ...others] = servers.map(({ files }) => files());
+  for (const other of others) expect(other).toEqual(one!);
+  for (const { shared } of servers) shared.close();
+});
+
+test.each([["no token", undefined, "is in that etcd already: to join it give its token"], ["a wrong token", "secret-2", "--token is not that of the cluster in etcd"]])("with %s nothing is taken and nothing changed", async (_, token, sentence) => {
+  const first = server({ token: "secret-1" }), second = server(token ? { token } : {});
+  await first.start("first");
+  const before = await contentOfEtcd();
+  await expect(second.start("second")).rejects.toThrow(sentence);
+  expect(readdirSync(second.directory)).toEqual([]);
+  expect(await contentOfEtcd()).toBe(before);
+  for (const { shared } of [first, second]) shared.close();
+});
+
+test("a server with a cluster of its own doesn't lose it", async () => {
+  const first = server({ token: "secret-1" }), second = server({ token: "secret-1" });
+  second.make("second", "secret-1");
+  mkdirSync(second.file("db"));
+  writeFileSync(second.file("db/state.db"), "");
+  await first.start("first");
+  await expect(second.start("second")).rejects.toThrow("this server has a cluster of its own");
+  expect(second.files()["tls/server-ca.key"]).toBe("server-ca.key of second");
+  for (const { shared } of [first, second]) shared.close();
+});
+
+test("a change on one server gets to all that run, and to one that starts later, whatever token it had", async () => {
+  const first = server({ token: "secret-1" }), second = server({ token: "secret-1" }), late = server({ token: "secret-1" });
+  for (const { start } of [first, second, late]) await start("first");
+  const stop = new AbortController(), told: string[] = [];
+  const running = [first, second].map(({ shared }) => shared.run((names) => told.push(...names), stop.signal));
+  const rotated = first.files()["token"]!.replace("secret-1", "secret-2");
+  writeFileSync(first.file("token"), rotated);
+  await eventually(() => expect(second.files()["token"]).toBe(rotated));
+  writeFileSync(second.file("cred/encryption-config.json"), "new keys");
+  await eventually(() => expect(first.files()["cred/encryption-config.json"]).toBe("new keys"));
+  await eventually(() => expect(told).toEqual(["token", "cred/encryption-config.json"]));
+  stop.abort();
+  await Promise.all(running);
+
+  await late.start("late");
+  expect(late.files()).toEqual(first.files());
+  // Changed while it was off: nobody else has changed it since.
+  writeFileSync(late.file("token"), rotated.replace("secret-2", "secret-3"));
+  await late.start("late");
+  const newest = server({ token: "secret-3" });
+  await newest.start("newest");
+  expect(newest.files()).toEqual(late.files());
+  for (const { shared } of [first, second, late, newest]) shared.close();
+});

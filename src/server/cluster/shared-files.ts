@@ -1,0 +1,173 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, renameSync, watch, type FSWatcher } from "node:fs";
+import { join } from "node:path";
+import { ensureFile, readIfExists } from "../../base/files.ts";
+import type { Clock } from "../../base/clock.ts";
+import { parseJoinToken } from "../../base/join/join-token.ts";
+import { logger } from "../../base/log.ts";
+import { ensureClaim, findClaim } from "../../storage/etcd/claim.ts";
+import { EtcdClient } from "../../storage/etcd/etcd-client.ts";
+import { CompactedError, follow } from "../../storage/etcd/follow.ts";
+import { compareModRevision, endOf, toKey } from "../../storage/etcd/messages.ts";
+import { mustNotHoldCluster } from "../datastore/engine.ts";
+import type { EtcdOptions } from "../datastore/etcd-options.ts";
+import { UsageError } from "../settings.ts";
+import { openFiles, sealFiles, type Files } from "./sealed-files.ts";
+
+const log = logger("servers");
+const sharedKey = "/skiff/bootstrap";
+
+export const encryptionFileName = "cred/encryption-config.json";
+const caKeyName = "tls/server-ca.key";
+/** What makes servers one cluster, below the server's directory. Keys come before their certificates, as in cluster-pki.ts. */
+const sharedNames = [...["server-ca", "client-ca", "front-proxy-ca"].flatMap((name) => [`tls/${name}.key`, `tls/${name}.crt`]), "tls/service-account.key", encryptionFileName, "token"];
+/** Of each shared file as it was when this server and the cluster last agreed: tells who has changed it since. */
+const agreedName = "cred/shared-files.json";
+/** While keys that are new get to the other servers. */
+const spreadMs = 3000;
+
+export interface SharedFilesOptions {
+  etcd: EtcdOptions;
+  /** `<data-dir>/server`. */
+  directory: string;
+  /** Where the cluster's state was if it was this server's own. */
+  databaseFile: string;
+  /** `--token`. */
+  token: string | undefined;
+  clock: Clock;
+}
+
+/**
+ * CA, keys and the token of a cluster of several servers: in etcd under one key, encrypted so that the token opens it, and on each server's
+ * disk. Who comes first writes them; others take them. Changes on one server, and `skiff token rotate` there, get to all.
+ */
+export class SharedFiles {
+  readonly #client: EtcdClient;
+  /** Of the key in etcd; 0 when it isn't there. */
+  #modRevision = 0;
+
+  constructor(private readonly options: SharedFilesOptions) {
+    this.#client = new EtcdClient({ ...options.etcd, clock: options.clock });
+  }
+
+  /** Before this server makes anything of its own: takes what is there. Throws a `UsageError` with nothing changed when the token doesn't open it. */
+  async take(): Promise<void> {
+    const { directory } = this.options;
+    await this.#client.meet();
+    if (await this.#receive()) return;
+    const { objects } = await findClaim(this.#client);
+    if (objects > 0 && !existsSync(join(directory, caKeyName))) throw new UsageError("that etcd holds a cluster whose keys are with the server that it was moved from: start that server first");
+  }
+
+  /** Once this server has all files: writes those that are new or were changed here, unless another was first; then takes the other's and returns true. */
+  async publish(): Promise<boolean> {
+    const { databaseFile, clock } = this.options;
+    await ensureClaim(this.#client, () => mustNotHoldCluster(databaseFile));
+    for (let taken = false; ; taken = true) {
+      const files = this.#read(), agreed = this.#agreed(), first = this.#modRevision === 0;
+      if (!first && sharedNames.every((name) => digest(files[name]) === agreed[name])) return taken;
+      if (await this.#write(files)) {
+        if (!first && digest(files[encryptionFileName]) !== agreed[encryptionFileName]) await clock.sleep(spreadMs);
+        return taken;
+      }
+      await this.#receive();
+    }
+  }
+
+  /** Follows changes here and elsewhere until `signal` aborts. `changed` hears which files others have changed. */
+  async run(changed: (names: readonly string[]) => void, signal: AbortSignal): Promise<void> {
+    const watchers = this.#watch(() => this.publish().then((taken) => void (taken && changed(sharedNames)), (error: unknown) => log.warn("A change of keys or the token could not be told to other servers", { error })), signal);
+    while (!signal.aborted) {
+      try {
+        await follow({
+          client: this.#client, clock: this.options.clock, from: this.#modRevision + 1, of: { key: toKey(sharedKey), rangeEnd: endOf(sharedKey) },
+          onEvents: (events) => {
+            if (events.at(-1)!.kv.modRevision <= this.#modRevision) return;
+            const before = this.#read();
+            this.#receive().then(() => {
+              const after = this.#read();
+              changed(sharedNames.filter((name) => before[name] !== after[name]));
+            }).catch((error: unknown) => log.error("What another server has changed could not be taken over", { error }));
+          },
+        }, signal);
+      } catch (error) {
+        if (!(error instanceof CompactedError)) log.warn("What servers share can't be followed, will try again", { error });
+        await this.options.clock.sleep(1000, signal).catch(() => undefined);
+        await this.#receive().catch(() => undefined);
+      }
+    }
+    for (const watcher of watchers) watcher.close();
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  /** Takes what is in etcd, but what was changed here alone; false when there is nothing. */
+  async #receive(): Promise<boolean> {
+    const { directory, databaseFile, token, clock } = this.options;
+    const { kvs: [kv] = [] } = await this.#client.call("Range", { key: toKey(sharedKey) }, { repeatable: true });
+    if (!kv) return false;
+    const caKey = readIfExists(join(directory, caKeyName)), own = readIfExists(join(directory, "token"));
+    const opened = await openFiles(kv.value!, { caKey, secret: secretOf(token ?? own) });
+    if (!opened) {
+      throw new UsageError(token ?? own
+        ? `${token ? "--token" : `the token in ${join(directory, "token")}`} is not that of the cluster in etcd: give the one that "skiff token" tells on a server of it; nothing has been changed`
+        : 'a cluster is in that etcd already: to join it give its token, as "skiff token" tells on one of its servers, with --token; nothing has been changed');
+    }
+    if (caKey && opened.by === "secret") {
+      if (existsSync(databaseFile)) throw new UsageError(`this server has a cluster of its own in ${databaseFile}: give it another --data-dir to join the one in etcd`);
+      // Of a start that lost the race to be the first, or of another cluster: no longer this server's.
+      const aside = join(directory, `tls.set-aside-${new Date(clock.now()).toISOString().replaceAll(":", "-").replace(/\.\d+/, "")}`);
+      renameSync(join(directory, "tls"), aside);
+      const encryptionFile = join(directory, encryptionFileName);
+      if (existsSync(encryptionFile)) renameSync(encryptionFile, join(aside, "encryption-config.json"));
+      log.warn("Keys of another cluster were set aside", { where: aside });
+    }
+    const here = opened.by === "caKey" ? this.#read() : {}, agreed = opened.by === "caKey" ? this.#agreed() : {};
+    for (const name of sharedNames) {
+      const theirs = opened.files[name];
+      const changedHere = agreed[name] !== undefined && digest(here[name]) !== agreed[name] && digest(theirs) === agreed[name];
+      if (theirs !== undefined && !changedHere) ensureFile(join(directory, name), theirs);
+    }
+    this.#modRevision = kv.modRevision;
+    this.#agree(opened.files);
+    return true;
+  }
+
+  async #write(files: Files): Promise<boolean> {
+    const value = await sealFiles(files, { secret: secretOf(files["token"])!, caKey: files[caKeyName]! });
+    const { succeeded, header } = await this.#client.call("Txn", { compare: [{ target: compareModRevision, key: toKey(sharedKey), modRevision: this.#modRevision }], success: [{ requestPut: { key: toKey(sharedKey), value } }] }, { repeatable: true });
+    if (!succeeded) return false;
+    this.#modRevision = header!.revision!;
+    this.#agree(files);
+    return true;
+  }
+
+  #read(): Files {
+    return Object.fromEntries(sharedNames.flatMap((name) => {
+      const text = readIfExists(join(this.options.directory, name));
+      return text === undefined ? [] : [[name, text]];
+    }));
+  }
+
+  #agreed(): Record<string, string> {
+    return JSON.parse(readIfExists(join(this.options.directory, agreedName)) ?? "{}") as Record<string, string>;
+  }
+
+  #agree(files: Files): void {
+    ensureFile(join(this.options.directory, agreedName), JSON.stringify(Object.fromEntries(sharedNames.map((name) => [name, digest(files[name])]))));
+  }
+
+  #watch(changed: () => void, signal: AbortSignal): FSWatcher[] {
+    const { directory } = this.options;
+    mkdirSync(join(directory, "cred"), { recursive: true, mode: 0o700 });
+    return ["", "cred/"].map((under) => watch(join(directory, under), (_, name) => {
+      if (!signal.aborted && sharedNames.includes(`${under}${name}`)) changed();
+    }));
+  }
+}
+
+const digest = (text = ""): string => createHash("sha256").update(text).digest("hex");
+
+const secretOf = (token: string | undefined): string | undefined => token && (parseJoinToken(token)?.secret ?? token);
