@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { mountsBelow } from "../../agents/kubelet/volumes/mount.ts";
 import { events, nodes, pods } from "../../src/apis/builtins.ts";
 import type { Event, Node, Pod, PodSpec } from "../../src/apis/generated/core/v1.ts";
 import { eventually } from "../support/eventually.ts";
@@ -69,6 +70,47 @@ test("under memory pressure pods go, critical ones stay; the next kubelet, kille
   node.next.settings = {};
   await node.restartKubelet();
   await nodeWhen((found) => expect(condition(found, "MemoryPressure")?.status).toBe("False"));
+});
+
+test("what an evicted pod had in memory is free before the next one is chosen, though the API hears nothing of the first", async () => {
+  const memory = plain({ volumes: [{ name: "scratch", emptyDir: { medium: "Memory" } }], containers: [{ name: "main", volumeMounts: [{ name: "scratch", mountPath: "/scratch" }] }] });
+  const uids = await Promise.all(["first", "second"].map(async (name) => (await node.createPod(name, memory)).metadata.uid!));
+  await node.podWhen("first", running);
+  await node.podWhen("second", running);
+  const mounted = (uid: string): boolean => mountsBelow(join(node.rootDir, "pods", uid)).length > 0;
+  expect(uids.map(mounted)).toEqual([true, true]);
+
+  const evicted: string[] = [], kept: string[] = [];
+  const release = Promise.withResolvers<void>();
+  node.next = {
+    settings: { evictionHard: ["memory.available<1000Ti"], evictionPressureTransitionPeriod: 0 },
+    recorder: {
+      // Told at the moment in which a pod is chosen.
+      event({ uid = "" }: { uid?: string }, _, reason) {
+        if (reason !== "Evicted") return;
+        kept.push(...evicted.filter(mounted));
+        evicted.push(uid);
+      },
+    },
+    client: {
+      ...node.client,
+      async patch(resource, key, patch, options) {
+        if (options?.subresource === "status" && resource.resource === pods.resource && evicted.length > 0) await release.promise;
+        return node.client.patch(resource, key, patch, options);
+      },
+    },
+  };
+  try {
+    await node.restartKubelet();
+    // The next is chosen without the API, but not before thirty seconds if the first keeps what it had.
+    await eventually(() => expect(evicted).toHaveLength(2), { timeout: 20_000 });
+    expect(evicted.toSorted()).toEqual(uids.toSorted());
+    expect(kept).toEqual([]);
+  } finally {
+    release.resolve();
+    node.next = {};
+    await node.restartKubelet();
+  }
 });
 
 test("when the machine goes down pods end in time, the node says so, and takes no more until it stays up after all", async () => {

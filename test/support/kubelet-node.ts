@@ -25,7 +25,7 @@ export interface KubeletNode extends RegistryFixture {
   ipamDirectory: string;
   cgroupRoot: string;
   /** How the next kubelet is to be. */
-  next: Pick<KubeletOptions, "settings" | "logind">;
+  next: Partial<Pick<KubeletOptions, "settings" | "logind" | "recorder" | "client">>;
   /** As after kill -9: the kubelet goes without a word to its pods, and another begins, after `meanwhile`. */
   restartKubelet(meanwhile?: () => Promise<void>): Promise<void>;
   /** A pod bound to the node, of busybox, in `namespace`. */
