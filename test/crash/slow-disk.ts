@@ -1,13 +1,8 @@
-// How a server does on a slow disk: `bun test/crash/slow-disk.ts [--executable FILE]` prints figures for several speeds. Client, server and disk share the machine.
-import { parseArgs } from "node:util";
+/** What a server is asked while its disk is slow: by tests, and by benchmarks for figures. */
 import { ApiConnection, type Credentials } from "../bench/api-connection.ts";
-import { quantile } from "../bench/measure.ts";
-import { TestDisk } from "../support/fuse/disk.ts";
-import { skiffExecutable } from "../support/skiff.ts";
-import { CrashServer } from "./crash-server.ts";
 
 export const mapsPath = "/api/v1/namespaces/default/configmaps";
-export const leasesPath = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+const leasesPath = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
 
 const configMap = (name: string): string => JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data: { text: "x".repeat(500) } });
 const lease = (name: string, number: number, resourceVersion?: string): string => JSON.stringify({ apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name, resourceVersion }, spec: { holderIdentity: "somebody", leaseDurationSeconds: 15, renewTime: `2026-01-01T00:00:00.${String(number).padStart(6, "0")}Z` } });
@@ -56,30 +51,4 @@ export async function renewedLease(credentials: Credentials, name: string): Prom
     const [, version] = /"resourceVersion":"(\d+)"/.exec(object.toString())!;
     object = await succeed(connection, "PUT", `${leasesPath}/${name}`, lease(name, ++number, version));
   };
-}
-
-async function printFigures(executable: string): Promise<void> {
-  const disk = await TestDisk.mount(), server = new CrashServer({ command: [executable], dataDir: `${disk.path}/data` });
-  try {
-    const credentials = await server.start(), renew = await renewedLease(credentials, "renewed");
-    await createMaps(credentials, "first", 8, 1);
-    process.stdout.write("fsync     writes/s  fsyncs/s   probe p50/p99/max     read p50/p99/max      renewal p50/p99/max (ms), with 32 writers\n");
-    for (const fsyncMs of [0, 20, 50, 100]) {
-      await disk.setFaults({ fsyncMs });
-      await disk.forgetCounters();
-      const seconds = 10, writing = createMaps(credentials, `at-${fsyncMs}`, 32, seconds);
-      const times = await Promise.all([read("/livez"), read(`${mapsPath}/first-0-0`), renew].map((ask) => timesDuring(writing, credentials, ask)));
-      const fsyncs = (await disk.counters())["state.db-wal"]?.fsyncs ?? 0;
-      const columns = times.map((all) => [quantile(all, 0.5), quantile(all, 0.99), Math.max(...all)].map((ms) => ms.toFixed(1)).join(" / ").padEnd(20));
-      process.stdout.write(`${`${fsyncMs} ms`.padEnd(9)} ${(await writing / seconds).toFixed(0).padEnd(9)} ${(fsyncs / seconds).toFixed(0).padEnd(10)} ${columns.join("  ")}\n`);
-    }
-  } finally {
-    await server.dispose();
-    await disk.dispose();
-  }
-}
-
-if (import.meta.main) {
-  const { values } = parseArgs({ options: { executable: { type: "string" } } });
-  await printFigures(values.executable ?? skiffExecutable());
 }
