@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../base/clock.ts";
+import { writeFileAtomic } from "../../base/files.ts";
 import { EtcdClient } from "../../storage/etcd/etcd-client.ts";
 import { everything } from "../../storage/etcd/messages.ts";
 import { TestEtcd } from "../../../test/support/etcd.ts";
@@ -91,9 +92,9 @@ test("a change on one server gets to all that run, and to one that starts later,
   const stop = new AbortController(), told: string[] = [];
   const running = [first, second].map(({ shared }) => shared.run((names) => told.push(...names), stop.signal));
   const rotated = first.files()["token"]!.replace("secret-1", "secret-2");
-  writeFileSync(first.file("token"), rotated);
+  writeFileAtomic(first.file("token"), rotated);
   await eventually(() => expect(second.files()["token"]).toBe(rotated));
-  writeFileSync(second.file("cred/encryption-config.json"), "new keys");
+  writeFileAtomic(second.file("cred/encryption-config.json"), "new keys");
   await eventually(() => expect(first.files()["cred/encryption-config.json"]).toBe("new keys"));
   await eventually(() => expect(told).toEqual(["token", "cred/encryption-config.json"]));
   stop.abort();
@@ -102,7 +103,7 @@ test("a change on one server gets to all that run, and to one that starts later,
   await late.start("late");
   expect(late.files()).toEqual(first.files());
   // Changed while it was off: nobody else has changed it since.
-  writeFileSync(late.file("token"), rotated.replace("secret-2", "secret-3"));
+  writeFileAtomic(late.file("token"), rotated.replace("secret-2", "secret-3"));
   await late.start("late");
   const newest = server({ token: "secret-3" });
   await newest.start("newest");

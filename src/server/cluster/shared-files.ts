@@ -76,27 +76,31 @@ export class SharedFiles {
 
   /** Follows changes here and elsewhere until `signal` aborts. `changed` hears which files others have changed. */
   async run(changed: (names: readonly string[]) => void, signal: AbortSignal): Promise<void> {
-    const watchers = this.#watch(() => this.publish().then((taken) => void (taken && changed(sharedNames)), (error: unknown) => log.warn("A change of keys or the token could not be told to other servers", { error })), signal);
+    /** One after the other: each looks at what the one before has left. */
+    let turn = Promise.resolve();
+    const inTurn = (act: () => Promise<unknown>, failed: string): Promise<void> => (turn = turn.then(async () => {
+      if (signal.aborted) return;
+      const before = this.#read();
+      await act();
+      const after = this.#read(), names = sharedNames.filter((name) => before[name] !== after[name]);
+      if (names.length > 0) changed(names);
+    }).catch((error: unknown) => log.error(failed, { error })));
+    const receive = (): Promise<void> => inTurn(() => this.#receive(), "What another server has changed could not be taken over");
+    const watchers = this.#watch(() => void inTurn(() => this.publish(), "A change of keys or the token could not be told to other servers"));
     while (!signal.aborted) {
       try {
         await follow({
           client: this.#client, clock: this.options.clock, from: this.#modRevision + 1, of: { key: toKey(sharedKey), rangeEnd: endOf(sharedKey) },
-          onEvents: (events) => {
-            if (events.at(-1)!.kv.modRevision <= this.#modRevision) return;
-            const before = this.#read();
-            this.#receive().then(() => {
-              const after = this.#read();
-              changed(sharedNames.filter((name) => before[name] !== after[name]));
-            }).catch((error: unknown) => log.error("What another server has changed could not be taken over", { error }));
-          },
+          onEvents: (events) => void (events.at(-1)!.kv.modRevision > this.#modRevision && receive()),
         }, signal);
       } catch (error) {
         if (!(error instanceof CompactedError)) log.warn("What servers share can't be followed, will try again", { error });
         await this.options.clock.sleep(1000, signal).catch(() => undefined);
-        await this.#receive().catch(() => undefined);
+        await receive();
       }
     }
     for (const watcher of watchers) watcher.close();
+    await turn;
   }
 
   close(): void {
@@ -159,11 +163,11 @@ export class SharedFiles {
     ensureFile(join(this.options.directory, agreedName), JSON.stringify(Object.fromEntries(sharedNames.map((name) => [name, digest(files[name])]))));
   }
 
-  #watch(changed: () => void, signal: AbortSignal): FSWatcher[] {
+  #watch(changed: () => void): FSWatcher[] {
     const { directory } = this.options;
     mkdirSync(join(directory, "cred"), { recursive: true, mode: 0o700 });
     return ["", "cred/"].map((under) => watch(join(directory, under), (_, name) => {
-      if (!signal.aborted && sharedNames.includes(`${under}${name}`)) changed();
+      if (sharedNames.includes(`${under}${name}`)) changed();
     }));
   }
 }
