@@ -113,6 +113,9 @@ class Patience {
   }
 }
 
+/** Bun's words for an error that is none of S3's. */
+const silence = "an unexpected error has occurred";
+
 /** Errors of S3 by what a user can do about them. Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html. */
 function usable(error: unknown, what: string, endpoint: string): unknown {
   if (!(error instanceof Error) || error.name !== "S3Error") return error;
@@ -126,5 +129,6 @@ function usable(error: unknown, what: string, endpoint: string): unknown {
     ERR_S3_MISSING_CREDENTIALS: "S3 needs credentials: give --backup-s3-access-key and --backup-s3-secret-key, best as environment variables or in the configuration file",
   };
   const untrusted = /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER|CERT/.test(code) ? `the certificate of ${endpoint} can't be trusted (${code}): name its CA with --backup-s3-endpoint-ca` : undefined;
-  return new UsageError(sentences[code] ?? untrusted ?? `${what} could not be reached at ${endpoint} (${code || message})`, { cause: error });
+  const answered = /^[A-Z][A-Za-z]+$/.test(code) && message !== silence ? `${endpoint} refuses ${what} (${code}: ${message})` : undefined;
+  return new UsageError(sentences[code] ?? untrusted ?? answered ?? `${what} could not be reached at ${endpoint} (${code || message})`, { cause: error });
 }
