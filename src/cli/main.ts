@@ -46,5 +46,5 @@ function describe(error: unknown): string {
   if (error instanceof UsageError) return error.message;
   if (!(error instanceof Error)) return String(error);
   if ((error as NodeJS.ErrnoException).code === "ENOSPC") return `the disk is full (${(error as NodeJS.ErrnoException).path ?? "while starting"}): make room where --data-dir and --write-kubeconfig are, and start again`;
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+  return error.cause instanceof Error && !error.message.includes(error.cause.message) ? `${error.message}: ${error.cause.message}` : error.message;
 }

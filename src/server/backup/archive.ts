@@ -75,10 +75,10 @@ export async function readArchive(source: ReadableStream<Uint8Array>, name: stri
   for await (const entry of entries) {
     if (statePart.test(entry.header.name)) {
       if (missing.size > 0) break;
-      await reader.state(stateOf(entry, entries));
+      await reader.state(stateOf(entry, entries, name));
       return;
     }
-    const content = await contentOf(entry);
+    const content = await contentOf(entry, name);
     if (missing.get(entry.header.name) !== sha256(content)) throw new UsageError(`${name} is damaged: ${JSON.stringify(entry.header.name)} is not what was put in; take another backup`);
     missing.delete(entry.header.name);
     reader.file({ name: entry.header.name, mode: entry.header.mode ?? 0o600, content });
@@ -86,9 +86,9 @@ export async function readArchive(source: ReadableStream<Uint8Array>, name: stri
   throw new UsageError(`${name} is damaged: it ends too early, so it was cut off while it was written or copied; take another backup`);
 }
 
-async function* stateOf(first: ParsedTarEntry, rest: AsyncIterable<ParsedTarEntry>): AsyncGenerator<Uint8Array> {
-  yield* chunksOf(first.body);
-  for await (const entry of rest) yield* chunksOf(entry.body);
+async function* stateOf(first: ParsedTarEntry, rest: AsyncIterable<ParsedTarEntry>, name: string): AsyncGenerator<Uint8Array> {
+  yield* chunksOf(first.body, name);
+  for await (const entry of rest) yield* chunksOf(entry.body, name);
 }
 
 async function* entriesOf(source: ReadableStream<Uint8Array>, name: string): AsyncGenerator<ParsedTarEntry> {
@@ -96,13 +96,9 @@ async function* entriesOf(source: ReadableStream<Uint8Array>, name: string): Asy
   const piped = source.pipeTo(writable);
   // Awaited below, unless the readable side breaks first.
   piped.catch(() => undefined);
-  try {
-    yield* chunksOf(readable);
-    // What follows the last entry may be broken too, and then somebody has changed the file.
-    await piped;
-  } catch (error) {
-    throw error instanceof UsageError ? error : new UsageError(`${name} can't be read: it is no backup of Skiff's, or is damaged (${(error as Error).message})`, { cause: error });
-  }
+  yield* chunksOf(readable, name);
+  // What follows the last entry may be broken too, and then somebody has changed the file.
+  await piped.catch((error: unknown) => unreadable(error, name));
 }
 
 async function readManifest(entry: ParsedTarEntry | void, name: string): Promise<Manifest> {
@@ -110,7 +106,7 @@ async function readManifest(entry: ParsedTarEntry | void, name: string): Promise
   if (entry?.header.name !== aboutName) throw foreign();
   let manifest: Manifest;
   try {
-    manifest = JSON.parse(Buffer.from(await contentOf(entry)).toString()) as Manifest;
+    manifest = JSON.parse(Buffer.from(await contentOf(entry, name)).toString()) as Manifest;
   } catch (error) {
     throw foreign(error);
   }
@@ -120,23 +116,28 @@ async function readManifest(entry: ParsedTarEntry | void, name: string): Promise
   return manifest;
 }
 
-async function contentOf(entry: ParsedTarEntry): Promise<Uint8Array> {
+async function contentOf(entry: ParsedTarEntry, name: string): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of chunksOf(entry.body)) chunks.push(chunk);
+  for await (const chunk of chunksOf(entry.body, name)) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 
-async function* chunksOf<T>(stream: ReadableStream<T>): AsyncGenerator<T> {
+/** Of the archive, or of an entry: wherever it breaks, the error names the archive. */
+async function* chunksOf<T>(stream: ReadableStream<T>, name: string): AsyncGenerator<T> {
   const reader = stream.getReader();
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch((error: unknown) => unreadable(error, name));
       if (done) return;
       yield value;
     }
   } finally {
     reader.releaseLock();
   }
+}
+
+function unreadable(error: unknown, name: string): never {
+  throw error instanceof UsageError ? error : new UsageError(`${name} can't be read: it is no backup of Skiff's, or is damaged (${(error as Error).message})`, { cause: error });
 }
 
 const sha256 = (content: Uint8Array): string => createHash("sha256").update(content).digest("hex");

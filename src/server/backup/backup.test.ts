@@ -44,9 +44,18 @@ const backup = (during: () => void = () => undefined): Backup => createBackup({
   },
 });
 const archive = async (): Promise<Uint8Array> => new Uint8Array(await new Response(backup().archive).arrayBuffer());
-const stream = (bytes: Uint8Array): ReadableStream<Uint8Array> => new Blob([bytes as Uint8Array<ArrayBuffer>]).stream();
-const restore = (bytes: Uint8Array, { force = false, layout = target }: { force?: boolean; layout?: Layout } = {}) =>
-  restoreBackup({ source: stream(bytes), name: "my.tar", layout, configFile: join(root, "new-config/config.yaml"), force });
+/** In parts of that size, as a large file is read. */
+function stream(bytes: Uint8Array, partBytes = bytes.length): ReadableStream<Uint8Array> {
+  let at = 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (at >= bytes.length) controller.close();
+      else controller.enqueue(bytes.slice(at, (at += partBytes)));
+    },
+  });
+}
+const restore = (bytes: Uint8Array, { force = false, layout = target, partBytes }: { force?: boolean; layout?: Layout; partBytes?: number } = {}) =>
+  restoreBackup({ source: stream(bytes, partBytes), name: "my.tar", layout, configFile: join(root, "new-config/config.yaml"), force });
 
 describe("a backup that is restored", () => {
   test("brings back state, keys, tokens, manifests and configuration", async () => {
@@ -97,8 +106,8 @@ describe("a backup that is restored", () => {
 });
 
 describe("nothing is touched by", () => {
-  const untouched = async (bytes: Uint8Array, message: string | RegExp): Promise<void> => {
-    await expect(restore(bytes)).rejects.toThrow(message);
+  const untouched = async (bytes: Uint8Array, message: string | RegExp, partBytes?: number): Promise<void> => {
+    await expect(restore(bytes, { partBytes })).rejects.toThrow(message);
     expect(existsSync(join(root, "new")) ? readdirSync(join(root, "new")) : []).toEqual([]);
     expect(existsSync(join(root, "new-config"))).toBe(false);
   };
@@ -112,9 +121,13 @@ describe("nothing is touched by", () => {
   });
 
   test("one that was cut off", async () => {
+    await storage.create("/registry/core/secrets/ns/random", crypto.getRandomValues(Buffer.alloc(60_000)));
+    await storage.create("/registry/core/secrets/ns/more", crypto.getRandomValues(Buffer.alloc(60_000)));
     const whole = await archive();
     const end = whole.length - 1024;
-    for (let length = 512; length < end; length += 1024 + Math.floor(end / 20)) await untouched(whole.subarray(0, length), /my\.tar .*damaged|my\.tar is no backup/);
+    for (let length = 512; length < end; length += 1024 + Math.floor(end / 20)) {
+      for (const partBytes of [whole.length, 5000]) await untouched(whole.subarray(0, length), /^my\.tar .*damaged|my\.tar is no backup/, partBytes);
+    }
   });
 
   test("one with a bit changed", async () => {

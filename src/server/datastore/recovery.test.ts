@@ -170,6 +170,18 @@ describe("a damaged database", () => {
     expect(readdirSync(at.directory).filter((file) => file.startsWith("damaged"))).toEqual([]);
   }, 30_000);
 
+  test.each(["it is empty", "it is gone"])("%s, and there is no snapshot yet: its log is left alone", async (name) => {
+    const at = place();
+    await database(at, { clean: false });
+    rmSync(at.snapshotsDirectory, { recursive: true });
+    damages[name]!(at.path);
+    const log = readFileSync(`${at.path}-wal`);
+    expect(log.length).toBeGreaterThan(0);
+    const error = await openOrRecover({ path: at.path, snapshotsDirectory: at.snapshotsDirectory, now }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "corrupt", message: `${at.path} is gone or empty, though there is its log ${at.path}-wal: restore a backup, or move that away too to begin anew; nothing has been changed` });
+    expect(readFileSync(`${at.path}-wal`).equals(log)).toBe(true);
+  });
+
   test("a stop amid the recovery is gone on with", async () => {
     const at = place();
     await database(at, { clean: true });

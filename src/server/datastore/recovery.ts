@@ -31,9 +31,9 @@ export interface Recovered {
  */
 export async function openOrRecover(options: SqliteOptions & { snapshotsDirectory: string; now: number }): Promise<Recovered> {
   const { path, snapshotsDirectory, now } = options;
-  const missing = !hasContent(path) && listSnapshots(snapshotsDirectory).length > 0;
+  const left = hasContent(path) ? undefined : leftOf(path, snapshotsDirectory);
   let damage: StorageError;
-  if (missing) damage = new StorageError("corrupt", `${path} is gone or empty, though there are snapshots of it`);
+  if (left) damage = new StorageError("corrupt", `${path} is gone or empty, though there ${left}: restore a backup, or move that away too to begin anew; nothing has been changed`);
   else {
     try {
       return { storage: await SqliteStorage.open(options) };
@@ -52,6 +52,12 @@ export async function openOrRecover(options: SqliteOptions & { snapshotsDirector
 }
 
 const hasContent = (path: string): boolean => existsSync(path) && statSync(path).size > 0;
+
+/** What tells that there was a database. A new one beside the log of another would overwrite that; a young cluster's state lies in its log alone. */
+function leftOf(path: string, snapshotsDirectory: string): string | undefined {
+  if (listSnapshots(snapshotsDirectory).length > 0) return "are snapshots of it";
+  return hasContent(`${path}-wal`) ? `is its log ${path}-wal` : undefined;
+}
 
 /** Moves the database and what belongs to it into a directory of its own beside it. The file itself goes first: without it, what a crash leaves is no database. */
 function moveAside(path: string, now: number): string {
