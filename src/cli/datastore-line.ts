@@ -1,3 +1,4 @@
+import { humanDuration } from "../apimachinery/resource.ts";
 import { datastoreMetrics } from "../server/datastore/metrics.ts";
 
 /** Of less time than this a day can't be foretold. */
@@ -13,7 +14,7 @@ export function datastoreLine(metrics: string): string | undefined {
   if (!info || size === undefined) return undefined;
   const quota = value(datastoreMetrics.quota), written = value(datastoreMetrics.written), seconds = value(datastoreMetrics.seconds) ?? 0;
   const parts = [`${info[1]} ${info[2]}`.trim(), megabytes(size) + (quota === undefined ? "" : ` of ${megabytes(quota)}`)];
-  if (written !== undefined) parts.push(`${megabytes(written)} written in ${Math.round(seconds / 60)} min${seconds >= worthSeconds ? `, ${megabytes(written / seconds * 86_400)} a day at this rate` : ""}`);
+  if (written !== undefined) parts.push(`${megabytes(written)} written in ${humanDuration(seconds * 1000)}${seconds >= worthSeconds ? `, ${megabytes(written / seconds * 86_400)} a day at this rate` : ""}`);
   const alarms = [...metrics.matchAll(new RegExp(`^${datastoreMetrics.alarm}\\{alarm="([^"]*)"\\} 1$`, "gm"))].map(([, alarm]) => alarm);
   if (alarms.length > 0) parts.push(`ALARM ${alarms.join(", ")}${alarms.includes("NOSPACE") ? ": nothing new can be stored until there is room" : ""}`);
   return `Datastore    ${parts.join("  ")}`;
