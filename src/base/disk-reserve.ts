@@ -1,9 +1,9 @@
-import { dlopen, FFIType } from "bun:ffi";
 import { closeSync, ftruncateSync, mkdirSync, openSync, statfsSync, statSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { background } from "./background.ts";
 import type { Clock } from "./clock.ts";
 import type { Component } from "./component.ts";
+import { fallocate } from "./fallocate.ts";
 import type { Logger } from "./log.ts";
 
 export interface DiskReserveOptions {
@@ -109,7 +109,7 @@ function cut(path: string, bytes: number): void {
 function allocate(path: string, bytes: number): void {
   const file = openSync(path, "a", 0o600);
   try {
-    if (fallocate()(file, 0, 0, bytes) !== 0) throw new Error("the file system can't set room aside, or has none");
+    fallocate(file, bytes);
   } catch (error) {
     // What it holds is what can be given up.
     if (statSync(path).size === 0) unlinkSync(path);
@@ -117,16 +117,4 @@ function allocate(path: string, bytes: number): void {
   } finally {
     closeSync(file);
   }
-}
-
-function fallocate() {
-  const symbols = { fallocate: { args: [FFIType.i32, FFIType.i32, FFIType.i64, FFIType.i64], returns: FFIType.i32 } } as const;
-  for (const name of ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`]) {
-    try {
-      return dlopen(name, symbols).symbols.fallocate;
-    } catch {
-      // The other C library then.
-    }
-  }
-  throw new Error("the C library can't be opened");
 }

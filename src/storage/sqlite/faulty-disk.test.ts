@@ -26,7 +26,7 @@ const outcome = (write: Promise<number>): Promise<string> => write.then(() => "w
   throw error;
 });
 
-async function names(): Promise<string[]> {
+async function storedNames(): Promise<string[]> {
   return (await storage.list("/registry/core/pods/")).items.map((item) => item.key.slice(key("").length));
 }
 
@@ -45,10 +45,10 @@ test.each(["write", "fsync"] as const)("a disk whose %s fails for a time loses n
       written.push(`kept-${round}-${i}`);
     }
   }
-  expect(await names()).toEqual(written);
+  expect(await storedNames()).toEqual(written);
   await storage.close();
   storage = await SqliteStorage.open({ path });
-  expect(await names()).toEqual(written);
+  expect(await storedNames()).toEqual(written);
   expect((await storage.get(lease))!.revision).toBe(renewed);
 }, 30_000);
 
@@ -64,12 +64,29 @@ test("a disk that fills up: creates are refused in time, deletes and renewals go
   expect(refused).toBe("full");
   expect((await storage.status()).alarms).toEqual(["NOSPACE"]);
   for (let i = 0; i < 20; i++) renewed = await storage.update(lease, renewed, value(100), { volatile: true });
-  expect((await names()).length).toBe(made.length);
+  expect((await storedNames()).length).toBe(made.length);
   for (const [name, revision] of made.splice(0, 50)) await storage.delete(name, revision);
   await disk.setFaults({ capacity: 64 << 20 });
   await storage.create(key("again"), value(20_000));
   expect((await storage.status()).alarms).toEqual([]);
   await storage.close();
   storage = await SqliteStorage.open({ path });
-  expect(await names()).toEqual([...made.map(([name]) => name.slice(key("").length)), "again"]);
+  expect(await storedNames()).toEqual([...made.map(([name]) => name.slice(key("").length)), "again"]);
 }, 30_000);
+
+test("a disk that another program fills to the last byte: deletes work, also after a crash", async () => {
+  const names = Array.from({ length: 60 }, (_, i) => key(i)), revisions: number[] = [];
+  await disk.setFaults({ capacity: 48 << 20 });
+  // So much that the log has been emptied, and has something again.
+  for (const name of names) revisions.push(await storage.create(name, value(60_000)));
+  const kill = new AbortController();
+  await storage.close();
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "write-forever.fixture.ts"), path, "more"], { stdout: "pipe", stderr: "inherit", signal: kill.signal, killSignal: "SIGKILL" });
+  for await (const _ of child.stdout) if ((await disk.usedBytes()) > 9 << 20) kill.abort();
+  await child.exited;
+  await disk.setFaults({ capacity: await disk.usedBytes() });
+  storage = await SqliteStorage.open({ path });
+  expect(await outcome(storage.create(key("new"), value(5000)))).toBe("full");
+  for (const [i, name] of names.entries()) await storage.delete(name, revisions[i]!);
+  expect((await storedNames()).filter((name) => !name.startsWith("more"))).toEqual([]);
+}, 60_000);

@@ -21,3 +21,6 @@ export function bytesWrittenBy(thread: string): number | undefined {
 
 /** In bytes; of a file that isn't there, 0. */
 export const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+
+/** In bytes: what the disk has given to it, which may be more. */
+export const allocatedTo = (path: string): number => (statSync(path, { throwIfNoEntry: false })?.blocks ?? 0) * 512;

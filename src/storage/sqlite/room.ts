@@ -1,7 +1,7 @@
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
-import { sizeOf } from "./file-figures.ts";
-import { checkpointPages, pageBytes } from "./schema.ts";
+import { allocatedTo } from "./file-figures.ts";
+import { logBytes, pageBytes } from "./schema.ts";
 
 /** What is left to a database: "plenty"; "little": nothing new, and nothing that grows much; "none": deleting is all there is room for. */
 export interface RoomLeft {
@@ -12,8 +12,6 @@ export interface RoomLeft {
 
 /** Kept back, of its own bound and of the file system, for deleting, for small changes and for the log. */
 const reserveBytes = 16 << 20;
-/** What the log grows to. */
-const logBytes = checkpointPages * (pageBytes + 24);
 /** Of a small bound, or a small file system, this share. */
 const reserveShare = 1 / 16;
 
@@ -31,7 +29,7 @@ export class Room {
     const { bavail, bsize, blocks } = statfsSync(dirname(this.path));
     const own = { left: this.maxBytes - (total - free) * pageBytes, reserve: Math.min(reserveBytes, this.maxBytes * reserveShare) };
     // Pages that are free within the file need none of the disk; what the log holds of new ones will, and so does the log until it has grown.
-    const toCome = Math.max(total * pageBytes - sizeOf(this.path), 0) + Math.max(logBytes - sizeOf(`${this.path}-wal`), 0);
+    const toCome = Math.max(total * pageBytes - allocatedTo(this.path), 0) + Math.max(logBytes - allocatedTo(`${this.path}-wal`), 0);
     const disk = { left: bavail * bsize + free * pageBytes - toCome, reserve: Math.min(reserveBytes, blocks * bsize * reserveShare) };
     const [ownLevel, diskLevel] = [this.#level(own), this.#level(disk)];
     if (ownLevel !== "plenty") this.#left = { level: ownLevel, why: `the database ${this.path} has grown to its bound of ${mebibytes(this.maxBytes)} (--datastore-max-size): delete what isn't needed, or raise the bound` };

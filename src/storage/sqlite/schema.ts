@@ -18,6 +18,8 @@ export const pageBytes = 1024;
 
 /** Pages in the log that are taken into the file together. More are less to write, fewer a shorter pause for the writes that come meanwhile. */
 export const checkpointPages = 2_000;
+/** What the log grows to: those pages, each behind a header. */
+export const logBytes = checkpointPages * (pageBytes + 24);
 
 /** "Skif", in the file's header: tells our file from any other SQLite database. */
 export const applicationId = 0x536b6966;

@@ -7,6 +7,7 @@ import { pack } from "./packing.ts";
 import type { WriteCommand, WriterReply, WriterRequest } from "./protocol.ts";
 import { Room } from "./room.ts";
 import { checkpointPages, pageBytes, revisionBlock, setMeta } from "./schema.ts";
+import { SetAside } from "./set-aside.ts";
 
 declare const self: Worker;
 
@@ -26,6 +27,7 @@ const longLogPages = 16_000;
 let path = "";
 let db: Database;
 let room: Room;
+let setAside: SetAside;
 let statements: ReturnType<typeof prepare>;
 /** What the file has been told: no revision up to `reserved` is given again; history up to `compacted` may be missing. */
 let reserved = 0, compacted = 0;
@@ -66,8 +68,11 @@ function open(request: { path: string; maxBytes?: number }): void {
   compacted = wanted = meta("compacted");
   forgotten = meta("forgotten");
   transaction(() => statements.meta.run("clean", 0));
-  // In the file itself, so that one whose log is gone never passes for closed; but for a full disk, on which the server starts nevertheless.
-  emptyLog("PASSIVE");
+  setAside = new SetAside(path);
+  setAside.follow(pages());
+  room.look(pages());
+  // In the file itself, so that one whose log is gone never passes for closed; what little room a full disk has, the start needs for more.
+  if (!room.isShort) emptyLog("PASSIVE");
 }
 
 function transaction(body: () => void): void {
@@ -177,6 +182,7 @@ function close(revision: number): void {
   for (const statement of Object.values(statements)) statement.finalize();
   db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   db.close();
+  setAside.close();
 }
 
 /** When the log is long, and before it takes room that is short. */
@@ -216,5 +222,11 @@ self.onmessage = ({ data }: MessageEvent<WriterRequest>) => {
     reply = { ok: false, code, message: describe(code, path, error) };
   }
   self.postMessage(reply);
-  if (data.type === "commit" || data.type === "compact") checkpoint();
+  if (data.type !== "commit" && data.type !== "compact") return;
+  try {
+    checkpoint();
+    setAside.follow(pages());
+  } catch {
+    // A disk that fails, say: the next commit tells.
+  }
 };
