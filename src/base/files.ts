@@ -14,11 +14,16 @@ export function writeFileAtomic(path: string, content: string | Uint8Array, mode
     closeSync(file);
   }
   renameSync(temporary, path);
-  const directory = openSync(dirname(path), "r");
+  sync(dirname(path));
+}
+
+/** Makes a file durable, or which names a directory has. */
+export function sync(path: string): void {
+  const file = openSync(path, "r");
   try {
-    fsyncSync(directory);
+    fsyncSync(file);
   } finally {
-    closeSync(directory);
+    closeSync(file);
   }
 }
 

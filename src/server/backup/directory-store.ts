@@ -2,9 +2,9 @@ import { createReadStream, existsSync, mkdirSync, readdirSync, renameSync, rmSyn
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { sync } from "../../base/files.ts";
 import { UsageError } from "../settings.ts";
 import { type BackupStore, listed, timeOfName } from "./store.ts";
-import { sync } from "./swap.ts";
 
 /** Backups in a directory, which is made when the first is put there. They are for root alone: whoever has one is the cluster. */
 export function directoryStore(directory: string): BackupStore {

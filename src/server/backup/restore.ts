@@ -1,6 +1,6 @@
 import { createReadStream, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { readIfExists, writeFileAtomic } from "../../base/files.ts";
+import { readIfExists, sync, writeFileAtomic } from "../../base/files.ts";
 import { SnapshotError } from "../../storage/snapshot/format.ts";
 import type { SnapshotContents } from "../../storage/snapshot/read-snapshot.ts";
 import { restoreSqlite } from "../../storage/sqlite/load.ts";
@@ -10,7 +10,7 @@ import type { Layout } from "../layout.ts";
 import { UsageError } from "../settings.ts";
 import { type ArchiveAbout, readArchive } from "./archive.ts";
 import type { BackedUpFile } from "./backed-up-files.ts";
-import { commit, discardUnfinished, finishSwap, sync, syncDirectories, unfinished } from "./swap.ts";
+import { commit, discardUnfinished, finishSwap, syncDirectories, unfinished } from "./swap.ts";
 
 export interface RestoreOptions {
   /** Decrypted. */

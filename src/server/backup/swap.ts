@@ -1,5 +1,6 @@
-import { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { sync } from "../../base/files.ts";
 
 /**
  * Replaces a directory as a whole, so that a power cut at any point leaves the old one or the new one. The new one is made at `unfinished`;
@@ -41,13 +42,4 @@ function freeName(base: string): string {
 export function syncDirectories(directory: string): void {
   for (const entry of readdirSync(directory, { withFileTypes: true })) if (entry.isDirectory()) syncDirectories(join(directory, entry.name));
   sync(directory);
-}
-
-export function sync(path: string): void {
-  const file = openSync(path, "r");
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
 }

@@ -1,5 +1,6 @@
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
+import { sync } from "../../base/files.ts";
 import { readSnapshot, type SnapshotContents } from "../snapshot/read-snapshot.ts";
 import { restoredRevision } from "../snapshot/restored-revision.ts";
 import { StorageError } from "../storage.ts";
@@ -73,13 +74,4 @@ async function fill(path: string, snapshot: AsyncIterable<Uint8Array>): Promise<
 
 function remove(path: string): void {
   for (const file of [path, `${path}-wal`, `${path}-shm`, `${path}-journal`]) rmSync(file, { force: true });
-}
-
-function sync(path: string): void {
-  const file = openSync(path, "r");
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
 }
