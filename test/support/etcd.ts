@@ -132,7 +132,7 @@ export class TestEtcd implements AsyncDisposable {
 }
 
 /** Ports that nobody listens on, all different. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(Array.from({ length: count }, () => new Promise<Server>((resolve, reject) => {
     const server = createServer().on("error", reject).listen(0, "127.0.0.1", () => resolve(server));
   })));

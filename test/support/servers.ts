@@ -1,0 +1,116 @@
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePorts } from "./etcd.ts";
+import { eventually } from "./eventually.ts";
+import { type Kubectl, kubectlFor } from "./kubectl.ts";
+import type { NodeNetwork } from "./node-network.ts";
+import { type Outcome, outcomeOf } from "./running.ts";
+import { skiffExecutable } from "./skiff.ts";
+
+/** Several servers of one cluster, numbered from 0, without nodes; each on an address of its own of this machine, or of `network`. */
+export class TestServers implements AsyncDisposable {
+  readonly directory = mkdtempSync(join(tmpdir(), "skiff-servers-"));
+  readonly #children = new Map<number, ReturnType<typeof Bun.spawn>>();
+
+  private constructor(private readonly flags: readonly string[], private readonly port: number, private readonly network: NodeNetwork | undefined) {
+    writeFileSync(join(this.directory, "config.yaml"), "{}\n");
+  }
+
+  static async create({ flags = [], network }: { flags?: readonly string[]; network?: NodeNetwork } = {}): Promise<TestServers> {
+    return new TestServers(flags, (await freePorts(1))[0]!, network);
+  }
+
+  dataDir(i: number): string {
+    return join(this.directory, `data-${i}`);
+  }
+
+  /** In a network of their own the servers reach each other; on this machine their addresses are names alone. */
+  address(i: number): string {
+    return this.network ? `192.168.73.${20 + i}` : `192.0.2.${20 + i}`;
+  }
+
+  url(i: number): string {
+    return `https://${this.#bound(i)}:${this.port}`;
+  }
+
+  token(i: number): string {
+    return readFileSync(join(this.dataDir(i), "server/token"), "utf8").trim();
+  }
+
+  log(i: number): string {
+    const file = join(this.directory, `server-${i}.log`);
+    return existsSync(file) ? readFileSync(file, "utf8") : "";
+  }
+
+  kubectl(i: number): Kubectl {
+    return kubectlFor({ wrap: this.#inside, kubeconfig: join(this.directory, `admin-${i}.yaml`), home: this.directory });
+  }
+
+  /** Starts a server, and waits until it answers. */
+  async start(i: number, ...flags: string[]): Promise<void> {
+    const log = openSync(join(this.directory, `server-${i}.log`), "a");
+    const child = Bun.spawn(this.command(i, ...flags), { stdin: "ignore", stdout: log, stderr: log, env: process.env });
+    closeSync(log);
+    this.#children.set(i, child);
+    await eventually(async () => {
+      if (child.exitCode !== null) return child.exitCode;
+      await this.kubectl(i)("get", "--raw", "/readyz");
+    }, { timeout: 60_000, interval: 100 }).then((code) => {
+      if (code !== undefined) throw new Error(`exit code ${code}`);
+    }).catch((error: unknown) => {
+      throw new Error(`server ${i} did not start: ${(error as Error).message}\n${this.log(i).split("\n").slice(-30).join("\n")}`, { cause: error });
+    });
+  }
+
+  command(i: number, ...flags: string[]): string[] {
+    return this.#inside([
+      skiffExecutable(), "server", "--config", join(this.directory, "config.yaml"), "--data-dir", this.dataDir(i), "--write-kubeconfig", join(this.directory, `admin-${i}.yaml`),
+      "--bind-address", this.#bound(i), "--advertise-address", this.address(i), "--https-listen-port", String(this.port), "--node-name", `server-${i}`, "--disable-agent", ...this.flags, ...flags,
+    ]);
+  }
+
+  /** Runs a server that is expected to end by itself. */
+  outcome(i: number, ...flags: string[]): Promise<Outcome> {
+    return outcomeOf(this.command(i, ...flags));
+  }
+
+  /** Runs another subcommand of the executable. */
+  run(...args: string[]): Promise<Outcome> {
+    return outcomeOf(this.#inside([skiffExecutable(), ...args]));
+  }
+
+  async signal(i: number, signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): Promise<void> {
+    const child = this.#children.get(i);
+    child?.kill(signal);
+    if (signal === "SIGKILL" || signal === "SIGTERM") await child?.exited;
+  }
+
+  /** The number of the server that leads, as the Lease says to server `i`. */
+  async leader(i: number): Promise<number> {
+    const { spec } = await this.kubectl(i).get("lease", "-n", "kube-system", "skiff-controllers");
+    const [, number] = /^server-(\d+)_/.exec(spec.holderIdentity) ?? [];
+    if (number === undefined) throw new Error(`nobody leads: ${JSON.stringify(spec)}`);
+    return Number(number);
+  }
+
+  /** Where nodes and pods are told to find servers. */
+  async told(i: number): Promise<string[]> {
+    const [slice] = await this.kubectl(i).items("endpointslices", "-n", "default", "-l", "kubernetes.io/service-name=kubernetes");
+    return (slice.endpoints ?? []).flatMap(({ addresses }: { addresses: string[] }) => addresses);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#children.values()].map(async (child) => {
+      child.kill("SIGKILL");
+      await child.exited;
+    }));
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #bound(i: number): string {
+    return this.network ? this.address(i) : `127.0.73.${20 + i}`;
+  }
+
+  readonly #inside = (command: readonly string[]): string[] => this.network?.inside(command) ?? [...command];
+}
