@@ -2,7 +2,7 @@
 // It says on standard output what it is about to do before it does, and what came of it after.
 import { writeSync } from "node:fs";
 import { SqliteStorage } from "../../src/storage/sqlite/sqlite-storage.ts";
-import { type Storage, StorageError, type Stored } from "../../src/storage/storage.ts";
+import { type Storage, StorageError, type StorageErrorCode, type Stored } from "../../src/storage/storage.ts";
 import { randomOf } from "../support/fuse/random.ts";
 import type { Key } from "./ledger.ts";
 
@@ -27,7 +27,8 @@ export type EngineSays =
   | { type: "compacted"; prefix: string; revision: number; states: EngineState[] }
   | { type: "begin"; write: "create" | "update" | "delete"; key: Key; volatile: boolean; expected?: number }
   | { type: "done"; number: number; revision: number }
-  | { type: "refused"; number: number; why: string }
+  /** A full disk is nobody's mistake. */
+  | { type: "refused"; number: number; full: boolean; why: string }
   /** An orderly end. */
   | { type: "closed" };
 
@@ -40,6 +41,7 @@ const keysOfPrefix = 12;
 const concurrency = 8;
 const shares = { delete: 0.15, renew: 0.6, compact: 0.02, large: 0.03 } as const;
 
+const refusals: ReadonlySet<StorageErrorCode> = new Set(["exists", "conflict", "notFound", "full"]);
 const encoder = new TextEncoder(), decoder = new TextDecoder();
 /** The value of an attempt: its number, and more that follows from it. */
 export const valueOf = (number: number, large: boolean): string => `${number}:${large ? "L" : "s"}:${`${number} `.repeat(large ? 8000 : number % 40)}`;
@@ -81,8 +83,8 @@ async function run({ path, seed, firstNumber, watches }: EngineOrders): Promise<
       else revisions.set(key, revision);
     } catch (error) {
       // A failing disk may have it all the same.
-      if (error instanceof StorageError && ["exists", "conflict", "notFound"].includes(error.code)) say({ type: "refused", number: own, why: error.message });
-      else await Bun.sleep(20);
+      if (error instanceof StorageError && refusals.has(error.code)) say({ type: "refused", number: own, full: error.code === "full", why: error.message });
+      await Bun.sleep(5);
     } finally {
       busy.delete(key);
     }

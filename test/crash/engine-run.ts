@@ -9,6 +9,8 @@ export interface EngineReport {
   kills: number;
   powerCuts: number;
   closes: number;
+  /** Writes that a full disk has refused. */
+  full: number;
   acknowledged: number;
   unanswered: number;
   events: number;
@@ -39,6 +41,8 @@ interface EngineRound {
 
 const prefixes = [mapsPrefix, leasesPrefix, eventsPrefix];
 const longestRoundMs = 400;
+/** Of the rounds, those that may end before it is open. */
+const amidOpenShare = 0.25;
 
 /**
  * The storage engine alone, in a process that is ended at random, power cuts for the most part. Many more ways to go wrong than a whole
@@ -48,7 +52,7 @@ export async function runEngineCrashes({ rounds, seed, lies = false, signal, pro
   const random = randomOf(seed), disk = await TestDisk.mount(), ledger = new Ledger();
   const views = prefixes.map((prefix): View => ({ prefix, states: new Map(), revision: 0, told: new Set(), toldFrom: 0 }));
   let answered: { key: Key; revision: number }[] = [];
-  const report: EngineReport = { rounds: 0, kills: 0, powerCuts: 0, closes: 0, acknowledged: 0, unanswered: 0, events: 0, compacted: 0, violations: ledger.violations };
+  const report: EngineReport = { rounds: 0, kills: 0, powerCuts: 0, closes: 0, full: 0, acknowledged: 0, unanswered: 0, events: 0, compacted: 0, violations: ledger.violations };
   try {
     await disk.setFaults({ lies });
     while (report.rounds < rounds && ledger.violations.length === 0 && !signal?.aborted) {
@@ -68,33 +72,49 @@ export async function runEngineCrashes({ rounds, seed, lies = false, signal, pro
   /** Runs it and ends it. Returns all it said. */
   async function oneRound(orders: EngineOrders, choose: Random): Promise<EngineRound> {
     const child = Bun.spawn([process.execPath, join(import.meta.dir, "engine-process.ts"), JSON.stringify(orders)], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-    const said = Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
-    const kind = choose.next(), afterMs = choose.below(longestRoundMs);
+    const { began, said } = listen(child);
+    const unwell = ail(choose), kind = choose.next(), afterMs = choose.below(longestRoundMs);
+    if (!choose.chance(amidOpenShare)) await began;
     if (kind < 0.7) {
       report.powerCuts++;
       const lost = Promise.withResolvers<void>();
       await disk.powerOffAfter(1 + choose.below(choose.pick([30, 300, 2000])), lost.resolve);
-      await Promise.race([lost.promise, child.exited, Bun.sleep(afterMs + 150)]);
+      await Promise.race([lost.promise, child.exited, Bun.sleep(afterMs)]);
       await disk.powerOff();
       child.kill("SIGKILL");
       await child.exited;
       await disk.remount({ seed: choose.chance(0.6) ? choose.below(2 ** 31) : undefined });
     } else {
-      await Promise.race([child.exited, Bun.sleep(afterMs + 150)]);
+      await Promise.race([child.exited, Bun.sleep(afterMs)]);
       child.kill(kind < 0.9 ? "SIGKILL" : "SIGTERM");
       await child.exited;
       if (kind < 0.9) report.kills++;
       else report.closes++;
     }
-    const [out, complaint] = await said;
+    await unwell;
+    await disk.setFaults({ lies });
+    const { out, complaint } = await said;
     const lines = out.split("\n").slice(0, -1).map((line) => JSON.parse(line) as EngineSays);
     return { lines, complaint, ending: kind < 0.7 ? "cut" : kind < 0.9 ? "kill" : "close" };
   }
 
+  /** Some rounds are on a disk that is about full, or fails for a moment. */
+  async function ail(choose: Random): Promise<void> {
+    const kind = choose.next();
+    if (kind < 0.15) {
+      await disk.setFaults({ lies, capacity: await disk.usedBytes() + choose.below(300_000) });
+    } else if (kind < 0.3) {
+      await Bun.sleep(choose.below(longestRoundMs));
+      await disk.setFaults({ lies, fail: { [choose.pick(["write", "fsync"])]: "EIO" } });
+      await Bun.sleep(choose.below(50));
+      await disk.setFaults({ lies });
+    }
+  }
+
   function judge({ lines, complaint, ending }: EngineRound): void {
-    // When the power goes it may die of that, in many ways; but it has to find its file whole.
-    if (lines.length === 0 && complaint && (ending !== "cut" || complaint.includes('code: "corrupt"'))) ledger.violate(`the engine did not start: ${complaint}`);
-    if (ending === "close" && lines.length > 0 && lines.at(-1)!.type !== "closed") ledger.violate(`the engine did not close: ${complaint}`);
+    // When the power goes, or the disk is full or fails, it may die of that; but it has to find its file whole.
+    if (lines.length === 0 && complaint && (ending !== "cut" || /code: "(corrupt|foreign)"/.test(complaint)) && !/code: "(full|io)"|ENOSPC|EIO/.test(complaint)) ledger.violate(`the engine did not start: ${complaint}`);
+    if (ending === "close" && lines.length > 0 && lines.at(-1)!.type !== "closed" && !/code: "(full|io)"/.test(complaint)) ledger.violate(`the engine did not close: ${complaint}`);
     for (const line of lines) hear(line);
   }
 
@@ -103,7 +123,7 @@ export async function runEngineCrashes({ rounds, seed, lies = false, signal, pro
       case "opened": return opened(line);
       case "begin": return void ledger.begin({ key: line.key, type: line.write, volatile: line.volatile, expected: line.expected, content: "whole" });
       case "done": return done(ledger.attempts.get(line.number)!, line.revision);
-      case "refused": return ledger.violate(`${ledger.attempts.get(line.number)!.key}: its only writer was refused: ${line.why}`);
+      case "refused": return refused(ledger.attempts.get(line.number)!, line);
       case "told": return told(viewOf(line.prefix), line);
       case "compacted": return relisted(viewOf(line.prefix), line);
       case "closed": return;
@@ -126,6 +146,12 @@ export async function runEngineCrashes({ rounds, seed, lies = false, signal, pro
     if (attempt.type !== "delete") return ledger.acknowledge(attempt, revision);
     ledger.acknowledge(attempt);
     ledger.saw({ key: attempt.key, revision, volatile: attempt.volatile });
+  }
+
+  function refused(attempt: Attempt, { full, why }: { full: boolean; why: string }): void {
+    ledger.refuse(attempt);
+    if (full) report.full++;
+    else ledger.violate(`${attempt.key}: its only writer was refused: ${why}`);
   }
 
   function told(view: View, { events, reached }: { events: readonly EngineEvent[]; reached: number }): void {
@@ -164,6 +190,21 @@ export async function runEngineCrashes({ rounds, seed, lies = false, signal, pro
     for (const state of states) ledger.saw(seenIn(state));
     Object.assign(view, { states: revisionsOf(states, view.prefix), revision, told: new Set(), toldFrom: revision, toReach: undefined });
   }
+}
+
+/** All that a process writes, and when it has begun to, or ended. */
+function listen({ stdout, stderr }: { stdout: ReadableStream<Uint8Array>; stderr: ReadableStream<Uint8Array> }): { began: Promise<void>; said: Promise<{ out: string; complaint: string }> } {
+  const began = Promise.withResolvers<void>(), complaint = new Response(stderr).text();
+  const collect = async (): Promise<string> => {
+    const parts: Uint8Array[] = [];
+    for await (const chunk of stdout) {
+      parts.push(chunk);
+      began.resolve();
+    }
+    began.resolve();
+    return Buffer.concat(parts).toString();
+  };
+  return { began: began.promise, said: Promise.all([collect(), complaint]).then(([out, said]) => ({ out, complaint: said })) };
 }
 
 const revisionsOf = (states: readonly EngineState[], prefix: string): Map<Key, number> => new Map(states.filter(({ key }) => key.startsWith(prefix)).map(({ key, revision }) => [key, revision]));

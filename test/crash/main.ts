@@ -38,8 +38,8 @@ if (goesOn()) {
 }
 process.exit(complaints.length === 0 ? 0 : 1);
 
-function engineLine(life: number, { rounds: done, kills, powerCuts, closes, acknowledged, unanswered, events, compacted }: EngineReport): string {
-  return `database ${life}: ${done} rounds, ${kills} kills, ${powerCuts} power cuts, ${closes} closed; ${acknowledged} writes acknowledged, ${unanswered} unanswered; ${events} events watched, ${compacted} watches from what was compacted`;
+function engineLine(life: number, { rounds: done, kills, powerCuts, closes, full, acknowledged, unanswered, events, compacted }: EngineReport): string {
+  return `database ${life}: ${done} rounds, ${kills} kills, ${powerCuts} power cuts, ${closes} closed; ${acknowledged} writes acknowledged, ${unanswered} unanswered, ${full} refused by a full disk; ${events} events watched, ${compacted} watches from what was compacted`;
 }
 
 function line({ rounds: done, kills, powerCuts, stops, amidStart, acknowledged, unanswered, kept, events, relists, slowestStartMs }: CrashReport): string {
