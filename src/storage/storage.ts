@@ -1,5 +1,5 @@
 /**
- * Storage in etcd's model: keys with revisions. One decimal sequence of revisions for the whole store; each write takes the next.
+ * Storage in etcd's model: keys with revisions. One decimal sequence of revisions for the whole store; each write takes one above all that are seen (not always the next).
  * Keys are `/registry/<group or "core">/<resource>/[<namespace>/]<name>`; values are opaque bytes (the object's JSON without resourceVersion).
  * A write resolves once it is durable (but for volatile ones), and after every watcher of this process has been handed its event.
  */
