@@ -18,7 +18,8 @@ export interface Subject {
 export interface LeafOptions {
   subject: Subject;
   issuer: KeyPair;
-  usage: "server" | "client";
+  /** `peer` is both. */
+  usage: "server" | "client" | "peer";
   /** DNS names and IP addresses of a server. */
   names?: readonly string[];
   notAfter: Date;
@@ -59,7 +60,7 @@ export async function createLeaf({ subject, issuer, usage, names = [], notAfter 
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment, true),
-      new x509.ExtendedKeyUsageExtension([usage === "server" ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth]),
+      new x509.ExtendedKeyUsageExtension([...(usage === "client" ? [] : [x509.ExtendedKeyUsage.serverAuth]), ...(usage === "server" ? [] : [x509.ExtendedKeyUsage.clientAuth])]),
       await x509.AuthorityKeyIdentifierExtension.create(ca),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
       ...(names.length ? [new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: isIp(value) ? "ip" : "dns", value })))] : []),

@@ -45,27 +45,12 @@ const renewBeforeDays = 120;
  */
 export async function ensurePki(options: PkiOptions): Promise<ClusterPki & { renewed: boolean }> {
   const { directory } = options;
-  const time = Math.max(options.now, options.builtAt);
-  const path = (name: string): string => join(directory, name);
-  let renewed = false;
-
-  const ca = async (name: string, commonName: string): Promise<KeyPair> => {
-    const existing = readPair(path(name));
-    if (existing) return existing;
-    if (readIfExists(path(`${name}.crt`))) throw new Error(`${path(`${name}.key`)} is missing beside its certificate: put the key back from a backup, or remove both files to make a new CA that no client trusts yet`);
-    return writePair(path(name), await createCa(commonName, new Date(time + caDays * day)));
-  };
-  const leaf = async (name: string, issuer: KeyPair, usage: "server" | "client", subject: Subject, names: readonly string[] = []): Promise<KeyPair> => {
-    const existing = readPair(path(name));
-    if (existing && isCurrent(existing, issuer, { until: new Date(time + renewBeforeDays * day), names })) return existing;
-    renewed = true;
-    return writePair(path(name), await createLeaf({ issuer, usage, subject, names, notAfter: new Date(time + leafDays * day) }));
-  };
+  const files = certificateFiles(options), { ca, leaf } = files;
   const signingKey = async (name: string): Promise<string> => {
-    const existing = readIfExists(path(name));
+    const existing = readIfExists(join(directory, name));
     if (existing) return existing;
     const key = await createSigningKey();
-    writeFileAtomic(path(name), key);
+    writeFileAtomic(join(directory, name), key);
     return key;
   };
 
@@ -80,7 +65,33 @@ export async function ensurePki(options: PkiOptions): Promise<ClusterPki & { ren
     admin: await leaf("client-admin", clientCa, "client", { commonName: "system:admin", organizations: ["system:masters"] }),
     kubeletClient: await leaf("client-kube-apiserver", clientCa, "client", { commonName: "system:kube-apiserver", organizations: ["system:masters"] }),
     serviceAccountKey: await signingKey("service-account.key"),
-    renewed,
+    renewed: files.renewed,
+  };
+}
+
+/** Pairs of files below a directory: `ca` and `leaf` load one, or make it; `renewed` tells whether a leaf was made. */
+export function certificateFiles({ directory, now, builtAt }: Pick<PkiOptions, "directory" | "now" | "builtAt">) {
+  const time = Math.max(now, builtAt);
+  const path = (name: string): string => join(directory, name);
+  let renewed = false;
+
+  const ca = async (name: string, commonName: string): Promise<KeyPair> => {
+    const existing = readPair(path(name));
+    if (existing) return existing;
+    if (readIfExists(path(`${name}.crt`))) throw new Error(`${path(`${name}.key`)} is missing beside its certificate: put the key back from a backup, or remove both files to make a new CA that no client trusts yet`);
+    return writePair(path(name), await createCa(commonName, new Date(time + caDays * day)));
+  };
+  const leaf = async (name: string, issuer: KeyPair, usage: "server" | "client" | "peer", subject: Subject, names: readonly string[] = []): Promise<KeyPair> => {
+    const existing = readPair(path(name));
+    if (existing && isCurrent(existing, issuer, { until: new Date(time + renewBeforeDays * day), names })) return existing;
+    renewed = true;
+    return writePair(path(name), await createLeaf({ issuer, usage, subject, names, notAfter: new Date(time + leafDays * day) }));
+  };
+  return {
+    ca, leaf,
+    get renewed() {
+      return renewed;
+    },
   };
 }
 

@@ -16,7 +16,7 @@ export interface EtcdClientOptions {
 }
 
 /** What one call may take on one member. etcd gives a write up after seven seconds (five, and two elections), when another leader has long been elected. */
-const callTimeoutMs = { Range: 8000, Txn: 3000, Compact: 8000, Status: 3000, Defragment: 60_000 } as const satisfies Record<keyof Calls, number>;
+const callTimeoutMs = { Range: 8000, Txn: 3000, Compact: 8000, Status: 3000, Defragment: 60_000, MemberList: 3000, MemberAdd: 8000, MemberPromote: 8000, MemberRemove: 8000 } as const satisfies Record<keyof Calls, number>;
 /** For how long a call goes from member to member. */
 const defaultPatienceMs = 10_000;
 /** A silent connection is asked for a sign of life; etcd takes offence below five seconds (--grpc-keepalive-min-time). */

@@ -95,6 +95,17 @@ export interface StatusResponse {
   errors?: string[];
 }
 
+/** One of the cluster's etcd processes. */
+export interface Member {
+  id: string;
+  /** Absent until it has started. */
+  name?: string;
+  peerUrls: string[];
+  clientUrls?: string[];
+  /** Takes part in no vote yet. */
+  isLearner?: boolean;
+}
+
 /** The calls that are made, with the message each takes and gives. */
 export interface Calls {
   Range: [RangeRequest, RangeResponse];
@@ -103,6 +114,10 @@ export interface Calls {
   Compact: [{ revision: number; physical?: boolean }, { header?: ResponseHeader }];
   Status: [object, StatusResponse];
   Defragment: [object, { header?: ResponseHeader }];
+  MemberList: [object, { header?: ResponseHeader; members?: Member[] }];
+  MemberAdd: [{ peerUrls: string[]; isLearner: boolean }, { header?: ResponseHeader; member: Member; members: Member[] }];
+  MemberPromote: [{ id: string }, { header?: ResponseHeader; members?: Member[] }];
+  MemberRemove: [{ id: string }, { header?: ResponseHeader; members?: Member[] }];
 }
 
 interface Method { path: string; request: string; response: string }
@@ -113,6 +128,10 @@ export const methods: Record<keyof Calls, Method> = {
   Compact: { path: "/etcdserverpb.KV/Compact", request: "CompactionRequest", response: "CompactionResponse" },
   Status: { path: "/etcdserverpb.Maintenance/Status", request: "StatusRequest", response: "StatusResponse" },
   Defragment: { path: "/etcdserverpb.Maintenance/Defragment", request: "DefragmentRequest", response: "DefragmentResponse" },
+  MemberList: { path: "/etcdserverpb.Cluster/MemberList", request: "MemberListRequest", response: "MembersResponse" },
+  MemberAdd: { path: "/etcdserverpb.Cluster/MemberAdd", request: "MemberAddRequest", response: "MemberAddResponse" },
+  MemberPromote: { path: "/etcdserverpb.Cluster/MemberPromote", request: "MemberIdRequest", response: "MembersResponse" },
+  MemberRemove: { path: "/etcdserverpb.Cluster/MemberRemove", request: "MemberIdRequest", response: "MembersResponse" },
 };
 
 export const watchPath = "/etcdserverpb.Watch/Watch";
