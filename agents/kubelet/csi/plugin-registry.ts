@@ -83,7 +83,10 @@ async function follow({ clock, log, register, withdraw }: PluginRegistryOptions,
           await call("NotifyRegistrationStatus", ["RegistrationStatus", { pluginRegistered: false, error: (error as Error).message }], "RegistrationStatusResponse").catch(() => {});
           throw error;
         }
-        await call("NotifyRegistrationStatus", ["RegistrationStatus", { pluginRegistered: true }], "RegistrationStatusResponse");
+        await call("NotifyRegistrationStatus", ["RegistrationStatus", { pluginRegistered: true }], "RegistrationStatusResponse").catch((error: unknown) => {
+          // One that goes before it has answered was registered all the same.
+          if (!signal.aborted) throw error;
+        });
         log.info("A plugin has registered", { type, name });
         await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })));
         withdraw(plugin);
