@@ -118,11 +118,18 @@ async function newPassphrase(): Promise<string> {
 
 async function toStandardOutput(content: ReadableStream<Uint8Array>): Promise<void> {
   const writer = Bun.stdout.writer();
-  for await (const chunk of content as unknown as AsyncIterable<Uint8Array>) {
-    writer.write(chunk);
-    await writer.flush();
+  try {
+    for await (const chunk of content as unknown as AsyncIterable<Uint8Array>) {
+      await writer.write(chunk);
+      await writer.flush();
+    }
+    await writer.end();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EPIPE") throw new UsageError("whoever reads the backup stopped before it was whole", { cause: error });
+    if (code === "ENOSPC") throw new UsageError("there is no room for the backup where standard output goes, so what is there is none", { cause: error });
+    throw error;
   }
-  await writer.end();
 }
 
 function storesOf(place: string | undefined, { options }: BackupSettings): readonly BackupStore[] {

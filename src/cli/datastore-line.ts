@@ -1,8 +1,8 @@
 import { humanDuration } from "../apimachinery/resource.ts";
 import { datastoreMetrics } from "../server/datastore/metrics.ts";
 
-/** Of less time than this a day can't be foretold. */
-const worthSeconds = 600;
+/** Of less time than this a day can't be foretold: a first start writes as much as many idle hours. */
+const worthSeconds = 3600;
 
 /** The line of `skiff status` on the datastore, of a server's metrics; undefined when they don't tell. */
 export function datastoreLine(metrics: string): string | undefined {

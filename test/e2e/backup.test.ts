@@ -6,7 +6,7 @@ import { load } from "js-yaml";
 import { restoredRevision } from "../../src/storage/snapshot/restored-revision.ts";
 import { eventually } from "../support/eventually.ts";
 import { kubectlFor, type KubeJson } from "../support/kubectl.ts";
-import { type Outcome, output } from "../support/running.ts";
+import { type Outcome, outcomeOf, output } from "../support/running.ts";
 import { startS3Server } from "../support/s3-server.ts";
 import { skiffExecutable, TestSkiff } from "../support/skiff.ts";
 
@@ -115,6 +115,11 @@ describe("a cluster on another machine", () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(readFileSync(file, "latin1")).toStartWith("age-encryption.org/v1\n");
     newest = await newestOf(original);
+  });
+
+  test("is told in one sentence to be none where standard output has no room for it", async () => {
+    const { exitCode, stderr } = await outcomeOf(original.network.inside(["sh", "-c", '"$0" backup --output - "$@" > /dev/full', skiffExecutable(), ...place(original)]));
+    expect([exitCode, stderr]).toEqual([1, "skiff: there is no room for the backup where standard output goes, so what is there is none\n"]);
   });
 
   test("is refused without its passphrase, and then nothing is there", async () => {

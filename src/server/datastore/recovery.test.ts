@@ -112,7 +112,7 @@ describe("a damaged database", () => {
         expect(recovery).toMatchObject({ snapshot: { at: now }, passedOver: [] });
         expect(await keysOf(storage)).toEqual(upTo(400));
         expect(sentenceOf(recovery!)).toContain("snapshot of 2026-11-21T12:00:00.000Z");
-        if (damaged) expect(readFileSync(join(recovery!.setAside, "state.db")).equals(damaged)).toBe(true);
+        if (damaged) expect(readFileSync(join(recovery!.setAside!, "state.db")).equals(damaged)).toBe(true);
         const revision = await storage.create(key(1000), bytes("new"));
         expect(revision).toBeGreaterThan(newest);
         // Whoever has seen what is lost looks anew.
@@ -178,7 +178,7 @@ describe("a damaged database", () => {
     const log = readFileSync(`${at.path}-wal`);
     expect(log.length).toBeGreaterThan(0);
     const error = await openOrRecover({ path: at.path, snapshotsDirectory: at.snapshotsDirectory, now }).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: "corrupt", message: `${at.path} is gone or empty, though there is its log ${at.path}-wal: restore a backup, or move that away too to begin anew; nothing has been changed` });
+    expect(error).toMatchObject({ code: "corrupt", message: `${at.path} is gone or empty, though there is its log ${at.path}-wal: restore a backup, or move the log away too to begin anew; nothing has been changed` });
     expect(readFileSync(`${at.path}-wal`).equals(log)).toBe(true);
   });
 
@@ -190,8 +190,26 @@ describe("a damaged database", () => {
     rmSync(at.path);
     writeFileSync(`${at.path}-wal`, noise(8192));
     writeFileSync(`${at.path}.restoring`, noise(8192));
-    const { storage } = await recover(at);
+    const { storage, recovery } = await recover(at);
     expect(await keysOf(storage)).toEqual(upTo(400));
+    expect(existsSync(join(recovery!.setAside!, "state.db-wal"))).toBe(true);
+  }, 30_000);
+
+  test("what an earlier start has moved aside is told of, and nothing where there is nothing", async () => {
+    const at = place();
+    await database(at, { clean: true });
+    for (const file of readdirSync(at.directory).filter((name) => name.startsWith("state.db"))) rmSync(join(at.directory, file));
+    const recovery = async () => {
+      const recovered = await openOrRecover({ path: at.path, snapshotsDirectory: at.snapshotsDirectory, now: now + 1000 });
+      await recovered.storage.close();
+      rmSync(at.path);
+      return recovered.recovery!;
+    };
+    const first = await recovery();
+    expect(first.setAside).toBeUndefined();
+    expect(sentenceOf(first)).toEndWith("that is lost");
+    mkdirSync(join(at.directory, "damaged-before"));
+    expect(await recovery()).toMatchObject({ setAside: join(at.directory, "damaged-before") });
   }, 30_000);
 });
 
