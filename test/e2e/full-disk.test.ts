@@ -82,7 +82,7 @@ test("with room again, new pods are made, and a start sets aside anew what was g
   await cluster.kubectl("rollout", "status", "deployment", "web", "--timeout=60s");
 });
 
-test("a server that starts with a full disk serves", async () => {
+test("a server that starts with a full disk serves and deletes, says why it takes nothing new, and does again when there is room", async () => {
   await cluster.kubectl("create", "configmap", "before", "--from-literal=a=b");
   fillDisk(cluster.server);
   await cluster.server.kill9();
@@ -91,7 +91,11 @@ test("a server that starts with a full disk serves", async () => {
   await cluster.untilApiReady();
   await cluster.untilReady();
   expect((await cluster.kubectl.get("configmap", "before")).data).toEqual({ a: "b" });
-  await cluster.kubectl("create", "configmap", "after", "--from-literal=a=b");
+  const create = (): Promise<string> => cluster.kubectl("create", "configmap", "after", "--from-literal=a=b");
+  expect(await create().catch((error: Error) => error.message)).toMatch(/the server can't store more: the disk of \S+ is full, .*free some space/);
+  await cluster.kubectl("delete", "configmap", "before");
+  rmSync(join(cluster.server.node.disk, "filler"));
+  await eventually(create, { timeout: 20_000, interval: 500 });
 });
 
 test("what an evicted pod has written is gone at once, also while no server is in reach; the server hears of it later", async () => {
