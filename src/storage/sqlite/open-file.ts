@@ -24,7 +24,7 @@ export function lockFile(path: string): { release(): void } {
   } catch (error) {
     lock.close();
     if (codeOf(error) !== "io") throw toStorageError(lockPath, error);
-    throw new StorageError("io", `${path} is in use by another server: stop it first, or give this one a data directory of its own`, { cause: error });
+    throw new StorageError("io", `${path} is in use by another server: stop it first, or give this one a data directory of its own`);
   }
   return { release: () => lock.close() };
 }
