@@ -1,3 +1,4 @@
+import { cpSync } from "node:fs";
 import { TestDisk } from "../support/fuse/disk.ts";
 import { type Random, randomOf } from "../support/fuse/random.ts";
 import type { Credentials } from "../bench/api-connection.ts";
@@ -16,6 +17,8 @@ export interface CrashOptions {
   lies?: boolean;
   /** Ends the run after the round that it is in. */
   signal?: AbortSignal;
+  /** Where to put the server's files when there are violations. */
+  evidence?: string;
   /** Called after each round. */
   progress?(report: CrashReport): void;
 }
@@ -53,7 +56,7 @@ const startMs = 250;
 const startRequests = 150;
 
 /** Runs a server, ends it at random again and again, and keeps account of what its clients saw. Stops at the first round with violations. */
-export async function runCrashes({ executable, rounds, seed, lies = false, signal, progress }: CrashOptions): Promise<CrashReport> {
+export async function runCrashes({ executable, rounds, seed, lies = false, signal, evidence, progress }: CrashOptions): Promise<CrashReport> {
   const random = randomOf(seed), disk = await TestDisk.mount(), server = new CrashServer({ command: [executable], dataDir: `${disk.path}/data` });
   const ledger = new Ledger();
   const watchers = kinds.flatMap((kind) => [1, 2, 3].map((n) => new Watcher({ name: `watcher ${n} of ${kind.name}`, kind, ledger })));
@@ -82,6 +85,7 @@ export async function runCrashes({ executable, rounds, seed, lies = false, signa
   } finally {
     await Promise.all(watchers.map((watcher) => watcher.leave()));
     await server.dispose();
+    if (evidence && ledger.violations.length > 0) cpSync(disk.path, evidence, { recursive: true });
     await disk.dispose();
   }
 

@@ -1,3 +1,4 @@
+import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { TestDisk } from "../support/fuse/disk.ts";
 import { type Random, randomOf } from "../support/fuse/random.ts";
@@ -48,7 +49,7 @@ const amidOpenShare = 0.25;
  * The storage engine alone, in a process that is ended at random, power cuts for the most part. Many more ways to go wrong than a whole
  * server has in the same time, compaction among them.
  */
-export async function runEngineCrashes({ rounds, seed, lies = false, signal, progress }: { rounds: number; seed: number; lies?: boolean; signal?: AbortSignal; progress?(report: EngineReport): void }): Promise<EngineReport> {
+export async function runEngineCrashes({ rounds, seed, lies = false, signal, evidence }: { rounds: number; seed: number; lies?: boolean; signal?: AbortSignal; /** Where to put the files when there are violations. */ evidence?: string }): Promise<EngineReport> {
   const random = randomOf(seed), disk = await TestDisk.mount(), ledger = new Ledger();
   const views = prefixes.map((prefix): View => ({ prefix, states: new Map(), revision: 0, told: new Set(), toldFrom: 0 }));
   let answered: { key: Key; revision: number }[] = [];
@@ -62,8 +63,8 @@ export async function runEngineCrashes({ rounds, seed, lies = false, signal, pro
       answered = ledger.takeAnswered();
       judge(await oneRound(orders, random));
       Object.assign(report, { acknowledged: ledger.acknowledged, unanswered: ledger.unanswered });
-      progress?.(report);
     }
+    if (evidence && ledger.violations.length > 0) cpSync(disk.path, evidence, { recursive: true });
     return report;
   } finally {
     await disk.dispose();

@@ -1,5 +1,8 @@
 // `npm run crash -- [--rounds N] [--seed N] [--lies] [--executable FILE]`: ends a real server at random, on a disk that forgets what was not
 // fsynced, and checks that nothing answered is lost; then the storage engine alone, which has more rounds in less time, and first starts.
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { skiffExecutable } from "../support/skiff.ts";
 import { runCrashes, type CrashReport } from "./crash-run.ts";
@@ -24,18 +27,21 @@ function judge(text: string, found: readonly string[]): void {
   complaints.push(...found);
   say(`${text}\n${found.length === 0 ? "Nothing was lost, and nothing contradicts itself." : found.slice(0, 50).join("\n")}`);
 }
+/** What is left of a server or a database that has lost something. */
+const evidence = join(tmpdir(), `skiff-crash-evidence-${seed}`);
 const goesOn = (): boolean => complaints.length === 0 && !signal.aborted;
 
-const report = await runCrashes({ executable, rounds, seed, lies: values.lies, signal, progress: (so) => void (so.rounds % 50 === 0 && so.rounds < rounds && say(line(so))) });
+const report = await runCrashes({ executable, rounds, seed, lies: values.lies, signal, evidence, progress: (so) => void (so.rounds % 50 === 0 && so.rounds < rounds && say(line(so))) });
 judge(line(report), report.violations);
 for (let life = 0; life * engineLife < engineRounds && goesOn(); life++) {
-  const engine = await runEngineCrashes({ rounds: Math.min(engineLife, engineRounds - life * engineLife), seed: seed + life, lies: values.lies, signal });
+  const engine = await runEngineCrashes({ rounds: Math.min(engineLife, engineRounds - life * engineLife), seed: seed + life, lies: values.lies, signal, evidence });
   judge(engineLine(life + 1, engine), engine.violations);
 }
 if (goesOn()) {
   const first = await runFirstStarts({ executable, clusters, seed });
   judge(`${first.clusters} new clusters, with ${first.powerCuts} power cuts amid their first starts`, first.failures);
 }
+if (complaints.length > 0 && existsSync(evidence)) say(`The files are in ${evidence}`);
 process.exit(complaints.length === 0 ? 0 : 1);
 
 function engineLine(life: number, { rounds: done, kills, powerCuts, closes, full, acknowledged, unanswered, events, compacted }: EngineReport): string {
