@@ -125,13 +125,35 @@ describe("backups by schedule", () => {
     }
   });
 
+  test("go on in the first place while the second is away for days, which has the newest in the end", async () => {
+    const other = mkdtempSync(join(tmpdir(), "skiff-schedule-other-"));
+    try {
+      const real = directoryStore(other);
+      let away = true;
+      const second: BackupStore = { ...real, put: (...of) => (away ? Promise.reject(new UsageError("the bucket is away")) : real.put(...of)) };
+      const { clock, made, metric } = start({ stores: [directoryStore(directory), second], retention: 2 });
+      await eventually(() => expect(clock.sleeping).toBe(1));
+      await pass(clock, 4 * 24 * hour);
+      expect([made(), names().length, readdirSync(other)]).toEqual([4, 2, []]);
+      expect(names().map((name) => readFileSync(join(directory, name), "utf8"))).toEqual(["backup 3", "backup 4"]);
+      away = false;
+      await pass(clock, hour);
+      expect([made(), readdirSync(other)]).toEqual([4, names().slice(1)]);
+      expect(metric('skiff_backups_total\\{result="success"\\}')).toBe(1);
+    } finally {
+      rmSync(other, { recursive: true });
+    }
+  });
+
   test("are encrypted where there is a passphrase, and not taken in plain where it can't be read", async () => {
     const passphraseFile = join(directory, "passphrase");
     const { clock, events } = start({ passphraseFile });
     await eventually(() => expect(clock.sleeping).toBe(1));
+    const unreadable = `the passphrase for backups can't be read from ${passphraseFile}`;
+    expect(events).toEqual([expect.stringContaining(`Warning BackupFailed Backups can't be taken: ${unreadable}`)]);
     await pass(clock, 3 * hour + 20 * minute);
     expect(names()).toEqual([]);
-    expect(events[0]).toContain(`the passphrase for backups can't be read from ${passphraseFile}`);
+    expect(events[1]).toContain(`The backup could not be taken: ${unreadable}`);
     writeFileSync(passphraseFile, "correct horse\n");
     await pass(clock, hour);
     const [, backup] = names();

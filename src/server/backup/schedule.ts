@@ -36,7 +36,7 @@ export interface ScheduleDependencies {
 
 /**
  * Takes backups by schedule until `signal` aborts. One that falls into a time when the server was off is taken after its start, several of them
- * once; one that fails is tried again, ever more seldom. Those beyond the retention go once a new one is everywhere it belongs.
+ * once; one that fails is tried again, ever more seldom. While one place is away, the first goes on getting its backups, and what is newest is copied in the end.
  */
 export async function runBackupSchedule(dependencies: ScheduleDependencies, signal: AbortSignal): Promise<void> {
   const { schedule, clock, recorder, about, stores: [first] } = dependencies;
@@ -44,6 +44,7 @@ export async function runBackupSchedule(dependencies: ScheduleDependencies, sign
   const sleep = (ms: number): Promise<boolean> => clock.sleep(ms, signal).then(() => true, () => false);
   const found = await first.list().then((backups) => newestScheduled(backups, dependencies.nodeName), (error: unknown) => log.warn("Backups there are could not be listed", { error }));
   if (found) measured.found(found.at);
+  tellUnreadable(dependencies);
   let since = found?.at ?? clock.now();
   let attempt = newAttempt(dependencies);
   if (!(await sleep(afterStartMs))) return;
@@ -56,7 +57,7 @@ export async function runBackupSchedule(dependencies: ScheduleDependencies, sign
       continue;
     }
     try {
-      const { name, bytes, state: { revision } } = await attempt();
+      const { name, bytes, state: { revision } } = await attempt.go();
       since = clock.now();
       failures = 0;
       measured.taken(since, bytes);
@@ -69,20 +70,50 @@ export async function runBackupSchedule(dependencies: ScheduleDependencies, sign
       recorder.event(about, "Warning", "BackupFailed", `The backup could not be taken: ${reason}`);
       log.error("A backup by schedule failed; it is tried again", { reason });
       if (!(await sleep(Math.min(firstRetryMs * 2 ** failures++, longestRetryMs)))) return;
+      // A bucket that is away for days keeps no newer backup from the disk here.
+      if (attempt.takenAt !== undefined && (nextTime(schedule, attempt.takenAt, zone) ?? Infinity) <= clock.now()) attempt = newAttempt(dependencies);
     }
   }
 }
 
-/** A backup and its copies: called again after a failure, it goes on where that came. */
-function newAttempt({ create, clock, nodeName, passphraseFile, retention: keep, stores }: ScheduleDependencies): () => Promise<TakenBackup> {
+/** Now, and not in the night, when the first backup fails for it. */
+function tellUnreadable({ passphraseFile, recorder, about }: ScheduleDependencies): void {
+  try {
+    if (passphraseFile) passphraseIn(passphraseFile);
+  } catch (error) {
+    const reason = (error as UsageError).message;
+    recorder.event(about, "Warning", "BackupFailed", `Backups can't be taken: ${reason}`);
+    log.error("Backups can't be taken as things are", { reason });
+  }
+}
+
+interface Attempt {
+  /** Called again after a failure, it goes on where that came. */
+  go(): Promise<TakenBackup>;
+  /** When the first place had it. */
+  takenAt?: number;
+}
+
+/** A backup and its copies. Each place is rid of what is beyond the retention once it has the new one. */
+function newAttempt({ create, clock, nodeName, passphraseFile, retention: keep, stores }: ScheduleDependencies): Attempt {
   const [first, ...others] = stores, left = [...others];
   let taken: TakenBackup | undefined;
-  return async () => {
-    taken ??= await takeBackup({ backup: create(), store: first, occasion: "scheduled", nodeName, at: clock.now(), ...(passphraseFile ? { passphrase: passphraseIn(passphraseFile) } : {}) });
-    for (; left.length > 0; left.shift()) await left[0]!.put(taken.name, first.open(taken.name), { replace: true });
-    for (const store of stores) await prune(store, { occasion: "scheduled", nodeName, keep, made: taken.name });
-    return taken;
+  const pruned = (store: BackupStore, made: string): Promise<unknown> => prune(store, { occasion: "scheduled", nodeName, keep, made });
+  const attempt: Attempt = {
+    async go() {
+      if (!taken) {
+        taken = await takeBackup({ backup: create(), store: first, occasion: "scheduled", nodeName, at: clock.now(), ...(passphraseFile ? { passphrase: passphraseIn(passphraseFile) } : {}) });
+        attempt.takenAt = clock.now();
+      }
+      await pruned(first, taken.name);
+      for (; left.length > 0; left.shift()) {
+        await left[0]!.put(taken.name, first.open(taken.name), { replace: true });
+        await pruned(left[0]!, taken.name);
+      }
+      return taken;
+    },
   };
+  return attempt;
 }
 
 export function backupMetrics(metrics: MetricsRegistry) {
