@@ -534,8 +534,13 @@ running() {
   case "$INIT" in
     systemd) systemctl is-active --quiet skiff.service ;;
     openrc) rc-service skiff status >/dev/null 2>&1 ;;
-    none) [ -f "$RUN_DIR/supervise.pid" ] && kill -0 "$(cat "$RUN_DIR/supervise.pid")" 2>/dev/null ;;
+    none) [ -f "$RUN_DIR/supervise.pid" ] && alive "$(cat "$RUN_DIR/supervise.pid")" ;;
   esac
+}
+
+# In a container whose first process waits for nobody, one that has ended stays as a zombie.
+alive() {
+  kill -0 "$1" 2>/dev/null && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null
 }
 
 start_service() {
@@ -557,7 +562,7 @@ start_service() {
       if running; then
         pid=$(cat "$RUN_DIR/supervise.pid")
         kill -TERM "$pid"
-        while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done
+        while alive "$pid"; do sleep 0.2; done
       fi
       setsid "$CONFIG_DIR/supervise.sh" >>"$LOG_FILE" 2>&1 </dev/null & ;;
   esac

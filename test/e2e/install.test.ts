@@ -159,6 +159,20 @@ describe("an agent, with all that it needs from its server", () => {
     expect((await machine.exec([on("bin/skiff"), "status", "--data-dir", machine.layout.dataDir])).stdout).toContain("Ready");
   });
 
+  test("a new setting restarts it, also where the first process buries nobody and the supervisor stays as a zombie", async () => {
+    const supervisor = (): Promise<string> => machine.run(["cat", join(machine.layout.runDir, "supervise.pid")]);
+    const before = await supervisor();
+    writeFileSync(on("config/config.yaml"), "log-level: debug\n");
+    const { exitCode, stdout, stderr } = await installAgent();
+    expect({ exitCode, stderr: exitCode === 0 ? "" : stderr + stdout }).toEqual({ exitCode: 0, stderr: "" });
+    expect(stdout).toContain("Restarting Skiff; pods keep running");
+    expect(await supervisor()).not.toBe(before);
+    // Not to be taken for one that runs.
+    await machine.run(["kill", "-9", (await supervisor()).trim(), (await machine.run(["cat", join(machine.layout.runDir, "skiff.pid")])).trim()]);
+    await eventually(async () => expect(await machine.run(["cat", `/proc/${(await supervisor()).trim()}/status`])).toContain("Z (zombie)"), { timeout: 5000 });
+    expect((await installAgent()).stdout).toContain("Starting Skiff");
+  });
+
   test("checksums are those of what is handed out, for other kinds of machine too", async () => {
     const directory = cluster.server.node.layout.staticDir;
     mkdirSync(directory, { recursive: true });

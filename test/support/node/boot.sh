@@ -18,7 +18,6 @@ done
 # Volumes with mount propagation want it.
 mount --make-rshared /
 ip link set lo up
-# Whoever is left behind by its parent is nobody's to wait for: the kernel buries it while the signal is ignored.
-trap '' CHLD
+# Buries nobody, as the first process of many containers: who is left behind by its parent and ends stays as a zombie.
 echo up
 exec sleep infinity
