@@ -1,4 +1,5 @@
 import { backupSettings, type BackupOptions } from "./backup/options.ts";
+import { clusterSettings, type ClusterOptions } from "./cluster/options.ts";
 import { datastoreSettings, type DatastoreOptions } from "./datastore/options.ts";
 import { auditSettings, type AuditOptions } from "./audit-options.ts";
 import { protectionSettings, type ProtectionOptions } from "./protection-options.ts";
@@ -40,6 +41,7 @@ export const serverSettings = [
   { name: "disable", type: "list", placeholder: "part", group: "Cluster", description: "Parts not to run: servicelb (Services of type LoadBalancer get no addresses of the nodes), local-storage (the StorageClass local-path is not made), metrics-server (metrics.k8s.io is left to a server of yours), ingress (Ingresses are left to a controller of yours)" },
   { name: "ingress-http-port", type: "number", default: 80, placeholder: "port", group: "Cluster", description: "Port of this machine for Ingresses" },
   { name: "ingress-https-port", type: "number", default: 443, placeholder: "port", group: "Cluster", description: "Port of this machine for Ingresses over TLS" },
+  ...clusterSettings,
   ...datastoreSettings,
   ...backupSettings,
   ...featureGateSettings,
@@ -76,6 +78,7 @@ export interface ServerOptions extends NodeOptions, NetworkOptions {
   featureGates: FeatureGates;
   identity: IdentityOptions;
   audit?: AuditOptions;
+  cluster: ClusterOptions;
   datastore: DatastoreOptions;
   backup: BackupOptions;
   protection: ProtectionOptions;

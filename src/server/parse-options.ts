@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { parseAddress } from "../apis/networking/addresses.ts";
 import { parseAuditOptions } from "./audit-options.ts";
 import { parseBackupOptions } from "./backup/options.ts";
+import { parseClusterOptions } from "./cluster/options.ts";
 import { parseDatastoreOptions } from "./datastore/options.ts";
 import { parseFeatureGates } from "./feature-gate-options.ts";
 import { parseIdentityOptions } from "./identity-options.ts";
@@ -30,7 +31,7 @@ export function parseServerOptions(values: SettingValues, host: Host = {}): Serv
     ...network, nodePortRange: portRange(text("service-node-port-range")), clusterDomain: text("cluster-domain"),
     disable: ((values["disable"] as string[] | undefined) ?? []).flatMap((names) => names.split(",")).map((name) => oneOf(name.trim(), disableable, "--disable")),
     ingressHttpPort: port(values["ingress-http-port"], "--ingress-http-port"), ingressHttpsPort: port(values["ingress-https-port"], "--ingress-https-port"),
-    featureGates: parseFeatureGates(values), identity: parseIdentityOptions(values), audit: parseAuditOptions(values), datastore: parseDatastoreOptions(values), backup: parseBackupOptions(values, node.dataDir), protection: parseProtectionOptions(values), scheduler: parseSchedulerOptions(values),
+    featureGates: parseFeatureGates(values), identity: parseIdentityOptions(values), audit: parseAuditOptions(values), cluster: parseClusterOptions(values), datastore: parseDatastoreOptions(values), backup: parseBackupOptions(values, node.dataDir), protection: parseProtectionOptions(values), scheduler: parseSchedulerOptions(values),
     disableAgent: values["disable-agent"] === true,
   };
 }

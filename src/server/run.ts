@@ -74,8 +74,8 @@ import { trustEndpointCa } from "./backup/endpoint-ca.ts";
 import { configuredStores } from "./backup/places.ts";
 import { finishRestore } from "./backup/restore.ts";
 import { backupMetrics, runBackupSchedule } from "./backup/schedule.ts";
-import { prepareCredentials } from "./cluster/credentials.ts";
-import { encryptionFileName, SharedFiles } from "./cluster/shared-files.ts";
+import { ClusterStore } from "./cluster/cluster-store.ts";
+import { resetCluster } from "./cluster/reset.ts";
 import { Servers } from "./cluster/servers.ts";
 import { encryptionHandler, encryptionPath } from "./encryption/handler.ts";
 import { joinSecrets } from "./token.ts";
@@ -92,6 +92,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
   trustEndpointCa(options.backup.s3.endpointCa, layout);
   finishRestore(layout);
   prepareDataDir(layout);
+  if (options.cluster.reset) return resetCluster(options, layout);
   await runProcess("server", ({ stopping, fail }) => {
     const server = new Server(options, layout, stopping, fail);
     return {
@@ -107,8 +108,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
 /** The parts of a server and what they share. */
 class Server {
   #pki!: ClusterPki;
-  /** Where other servers use the store too. */
-  #shared: SharedFiles | undefined;
+  readonly #store = new ClusterStore();
   #plane!: ControlPlane;
   #front!: Front;
   #kubelet: HttpHandler | undefined;
@@ -135,9 +135,9 @@ class Server {
   /** In the order of starting. */
   components(): Component[] {
     const reserve = new DiskReserve({ path: this.layout.reserveFile, clock: this.#clock, log });
-    const parts: Component[] = [reserve.component(), this.#addresses.component(), this.#controlPlane(), this.#port(), this.#servers.presence(), this.#bootstrap(), this.#followAddresses(), ...this.#identity(), this.#renewal(), this.#servers.election()];
-    parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#led("server-addresses", (signal) => this.#servers.keep(() => this.#publishAddresses(), signal)), this.#led("scheduler", (signal) => this.#runScheduler(signal)), this.#led("controllers", (signal) => this.#runControllers(signal)), this.#led("manifests", (signal) => this.#runManifests(signal)));
-    parts.push(this.#loop("shared-files", async (signal) => this.#shared?.run((names) => void (names.includes(encryptionFileName) && this.#plane.datastore.encryption.reload()), signal)), this.#led("encryption", (signal) => this.#plane.datastore.encryption.run(signal)), this.#loop("snapshots", async (signal) => this.#plane.datastore.snapshots?.run(signal)), this.#tellRecovery());
+    const parts: Component[] = [reserve.component(), this.#addresses.component(), this.#clusterStore(), this.#controlPlane(), this.#port(), this.#servers.presence(), this.#bootstrap(), this.#followAddresses(), ...this.#identity(), this.#renewal(), this.#servers.election()];
+    parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#led("server-addresses", (signal) => this.#servers.keep(() => this.#publishAddresses(), signal)), this.#led("members", (signal) => this.#store.tidyMembers({ informers: this.#plane.informers, servers: this.#servers, clock: this.#clock }, signal)), this.#led("scheduler", (signal) => this.#runScheduler(signal)), this.#led("controllers", (signal) => this.#runControllers(signal)), this.#led("manifests", (signal) => this.#runManifests(signal)));
+    parts.push(this.#loop("shared-files", (signal) => this.#store.followShared(() => this.#plane.datastore.encryption.reload(), signal)), this.#led("encryption", (signal) => this.#plane.datastore.encryption.run(signal)), this.#loop("snapshots", async (signal) => this.#plane.datastore.snapshots?.run(signal)), this.#tellRecovery());
     parts.push(this.#led("node-passwords", (signal) => ownNodePasswords({ client: this.#servers.fenced(this.#plane.clientAs(admin)), informers: this.#plane.informers }, signal)));
     if (this.options.backup.schedule) parts.push(this.#backups(this.options.backup.schedule));
     if (!this.options.disableAgent) parts.push(this.#loop("node-role", (signal) => labelServerNode({ client: this.#plane.clientAs(admin), informers: this.#plane.informers, nodeName: this.options.nodeName }, signal)), this.#agent());
@@ -160,16 +160,18 @@ class Server {
     return this.#loop(name, this.#servers.led(run));
   }
 
+  #clusterStore(): Component {
+    const { options, layout } = this, about = () => ({ options, layout, pki: this.#pkiOptions(), address: advertiseAddressOf(options, this.#addresses.current[0]), clock: this.#clock });
+    return { name: "cluster-store", start: async (signal) => void (this.#pki = await this.#store.open(about(), signal)), stop: () => this.#store.close() };
+  }
+
   #controlPlane(): Component {
     const { options, layout } = this;
     return {
       name: "control-plane",
       start: async () => {
-        const { etcd } = options.datastore;
-        if (etcd) this.#shared = new SharedFiles({ etcd, directory: `${options.dataDir}/server`, databaseFile: layout.databaseFile, token: options.token, clock: this.#clock });
-        this.#pki = await prepareCredentials({ options, layout, pki: this.#pkiOptions(), shared: this.#shared });
         this.#plane = await startControlPlane({
-          options, databaseFile: layout.databaseFile, encryptionFile: layout.encryptionFile, serviceAccountKey: this.#pki.serviceAccountKey, frontProxyClient: () => this.#pki.frontProxyClient, metrics: this.#metrics, clock: this.#clock, stopping: this.stopping,
+          options: this.#store.with(options), databaseFile: layout.databaseFile, encryptionFile: layout.encryptionFile, serviceAccountKey: this.#pki.serviceAccountKey, frontProxyClient: () => this.#pki.frontProxyClient, metrics: this.#metrics, clock: this.#clock, stopping: this.stopping,
           nodes: { connect: (name) => (name === options.nodeName && !options.disableAgent ? this.#kubelet : this.#tunnels?.connect(name)), network: (name) => this.#tunnels?.network(name) },
           onFatal: (error) => this.fail("the database can't be used any more", error),
         });
@@ -183,7 +185,6 @@ class Server {
       stop: async () => {
         this.#kubeletPorts?.close();
         await this.#plane?.close();
-        this.#shared?.close();
       },
     };
   }
@@ -266,7 +267,7 @@ class Server {
       client: clientAs(admin), nodes: informers.informer(nodes).lister, secrets: informers.informer(secrets).lister, joinSecrets: () => joinSecrets(options.dataDir),
       serverCa: this.#pki.serverCa, clientCa: this.#pki.clientCa, ready: () => this.#bootstrapped, reservedNames: () => this.#pkiOptions().servingNames,
       cluster: { clusterCidrs, serviceCidrs, clusterDns, clusterDomain }, servers: () => serverUrls(informers.informer(endpointslices).lister), now: () => Math.max(this.#clock.now(), builtAt),
-      routes: { [connectPath]: this.#tunnels!.handler, [encryptionPath]: guardAdmin(encryptionHandler(this.#plane.datastore.encryption, () => this.#servers.mustBeAlone("the keys can't be changed")), this.#plane), [backupPath]: guardAdmin(backupHandler(() => this.#backup()), this.#plane), ...downloads({ directory: this.layout.staticDir, executable: ownExecutable() }) },
+      routes: { ...this.#store.routes(options, this.#servers), [connectPath]: this.#tunnels!.handler, [encryptionPath]: guardAdmin(encryptionHandler(this.#plane.datastore.encryption, () => this.#servers.mustBeAlone("the keys can't be changed")), this.#plane), [backupPath]: guardAdmin(backupHandler(() => this.#backup()), this.#plane), ...downloads({ directory: this.layout.staticDir, executable: ownExecutable() }) },
     };
   }
 

@@ -82,6 +82,11 @@ export class Servers {
     await this.#live?.keep(publish, signal);
   }
 
+  /** Of the servers that live. */
+  get names(): string[] {
+    return (this.#live?.all ?? []).map(({ name }) => name);
+  }
+
   /** Throws a BadRequest while other servers live. */
   mustBeAlone(what: string): void {
     const all = this.#live?.all ?? [];

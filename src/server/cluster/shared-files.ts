@@ -12,6 +12,7 @@ import { compareModRevision, endOf, toKey } from "../../storage/etcd/messages.ts
 import { mustNotHoldCluster } from "../datastore/engine.ts";
 import type { EtcdOptions } from "../datastore/etcd-options.ts";
 import { UsageError } from "../settings.ts";
+import { etcdCaNames } from "./etcd-pki.ts";
 import { openFiles, sealFiles, type Files } from "./sealed-files.ts";
 
 const log = logger("servers");
@@ -20,7 +21,7 @@ const sharedKey = "/skiff/bootstrap";
 export const encryptionFileName = "cred/encryption-config.json";
 const caKeyName = "tls/server-ca.key";
 /** What makes servers one cluster, below the server's directory. Keys come before their certificates, as in cluster-pki.ts. */
-const sharedNames = [...["server-ca", "client-ca", "front-proxy-ca"].flatMap((name) => [`tls/${name}.key`, `tls/${name}.crt`]), "tls/service-account.key", encryptionFileName, "token"];
+const sharedNames = [...["server-ca", "client-ca", "front-proxy-ca", ...etcdCaNames].flatMap((name) => [`tls/${name}.key`, `tls/${name}.crt`]), "tls/service-account.key", encryptionFileName, "token"];
 /** Of each shared file as it was when this server and the cluster last agreed: tells who has changed it since. */
 const agreedName = "cred/shared-files.json";
 /** While keys that are new get to the other servers. */
@@ -35,6 +36,29 @@ export interface SharedFilesOptions {
   /** `--token`. */
   token: string | undefined;
   clock: Clock;
+}
+
+/** What other servers need of a server's directory. */
+export function sharedFilesIn(directory: string): Files {
+  return Object.fromEntries(sharedNames.flatMap((name) => {
+    const text = readIfExists(join(directory, name));
+    return text === undefined ? [] : [[name, text]];
+  }));
+}
+
+/** Writes what another server has given, in place of what this one made for itself. */
+export function writeSharedFiles(directory: string, files: Files, now: number): void {
+  if (existsSync(join(directory, caKeyName)) && readIfExists(join(directory, caKeyName)) !== files[caKeyName]) setAside(directory, now);
+  for (const name of sharedNames) if (files[name] !== undefined) ensureFile(join(directory, name), files[name]);
+}
+
+/** Keys of a start that lost the race to be the first, or of another cluster: no longer this server's. */
+function setAside(directory: string, now: number): void {
+  const aside = join(directory, `tls.set-aside-${new Date(now).toISOString().replaceAll(":", "-").replace(/\.\d+/, "")}`);
+  renameSync(join(directory, "tls"), aside);
+  const encryptionFile = join(directory, encryptionFileName);
+  if (existsSync(encryptionFile)) renameSync(encryptionFile, join(aside, "encryption-config.json"));
+  log.warn("Keys of another cluster were set aside", { where: aside });
 }
 
 /**
@@ -64,7 +88,7 @@ export class SharedFiles {
     const { databaseFile, clock } = this.options;
     await ensureClaim(this.#client, () => mustNotHoldCluster(databaseFile));
     for (let taken = false; ; taken = true) {
-      const files = this.#read(), agreed = this.#agreed(), first = this.#modRevision === 0;
+      const files = sharedFilesIn(this.options.directory), agreed = this.#agreed(), first = this.#modRevision === 0;
       if (!first && sharedNames.every((name) => digest(files[name]) === agreed[name])) return taken;
       if (await this.#write(files)) {
         if (!first && digest(files[encryptionFileName]) !== agreed[encryptionFileName]) await clock.sleep(spreadMs);
@@ -80,9 +104,9 @@ export class SharedFiles {
     let turn = Promise.resolve();
     const inTurn = (act: () => Promise<unknown>, failed: string): Promise<void> => (turn = turn.then(async () => {
       if (signal.aborted) return;
-      const before = this.#read();
+      const before = sharedFilesIn(this.options.directory);
       await act();
-      const after = this.#read(), names = sharedNames.filter((name) => before[name] !== after[name]);
+      const after = sharedFilesIn(this.options.directory), names = sharedNames.filter((name) => before[name] !== after[name]);
       if (names.length > 0) changed(names);
     }).catch((error: unknown) => log.error(failed, { error })));
     const receive = (): Promise<void> => inTurn(() => this.#receive(), "What another server has changed could not be taken over");
@@ -121,14 +145,9 @@ export class SharedFiles {
     }
     if (caKey && opened.by === "secret") {
       if (existsSync(databaseFile)) throw new UsageError(`this server has a cluster of its own in ${databaseFile}: give it another --data-dir to join the one in etcd`);
-      // Of a start that lost the race to be the first, or of another cluster: no longer this server's.
-      const aside = join(directory, `tls.set-aside-${new Date(clock.now()).toISOString().replaceAll(":", "-").replace(/\.\d+/, "")}`);
-      renameSync(join(directory, "tls"), aside);
-      const encryptionFile = join(directory, encryptionFileName);
-      if (existsSync(encryptionFile)) renameSync(encryptionFile, join(aside, "encryption-config.json"));
-      log.warn("Keys of another cluster were set aside", { where: aside });
+      setAside(directory, clock.now());
     }
-    const here = opened.by === "caKey" ? this.#read() : {}, agreed = opened.by === "caKey" ? this.#agreed() : {};
+    const here = opened.by === "caKey" ? sharedFilesIn(this.options.directory) : {}, agreed = opened.by === "caKey" ? this.#agreed() : {};
     for (const name of sharedNames) {
       const theirs = opened.files[name];
       const changedHere = agreed[name] !== undefined && digest(here[name]) !== agreed[name] && digest(theirs) === agreed[name];
@@ -146,13 +165,6 @@ export class SharedFiles {
     this.#modRevision = header!.revision!;
     this.#agree(files);
     return true;
-  }
-
-  #read(): Files {
-    return Object.fromEntries(sharedNames.flatMap((name) => {
-      const text = readIfExists(join(this.options.directory, name));
-      return text === undefined ? [] : [[name, text]];
-    }));
   }
 
   #agreed(): Record<string, string> {

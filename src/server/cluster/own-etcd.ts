@@ -1,0 +1,136 @@
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Clock } from "../../base/clock.ts";
+import { readIfExists, writeFileAtomic } from "../../base/files.ts";
+import type { GrpcTls } from "../../base/grpc/connect.ts";
+import { logger } from "../../base/log.ts";
+import { parseEndpoints } from "../../storage/etcd/endpoints.ts";
+import { EtcdClient } from "../../storage/etcd/etcd-client.ts";
+import { toKey } from "../../storage/etcd/messages.ts";
+import type { EtcdOptions } from "../datastore/etcd-options.ts";
+import { mustNotHoldCluster } from "../datastore/engine.ts";
+import type { PkiOptions } from "../pki/cluster-pki.ts";
+import { UsageError } from "../settings.ts";
+import { askToJoin } from "./ask-to-join.ts";
+import { ensureEtcdPki } from "./etcd-pki.ts";
+import { EtcdMember } from "./member.ts";
+import type { ClusterOptions } from "./options.ts";
+import { writeSharedFiles } from "./shared-files.ts";
+
+const log = logger("etcd");
+const pollMs = 250;
+/** For one question: what etcd itself says when it ends is more to the point. */
+const patienceMs = 1000;
+
+export interface OwnEtcdOptions {
+  cluster: ClusterOptions;
+  nodeName: string;
+  token: string | undefined;
+  dataDir: string;
+  databaseFile: string;
+  maxBytes: number;
+  /** Where this server listens, and where others reach it. */
+  localAddress: string;
+  address: string | undefined;
+  pki: Pick<PkiOptions, "directory" | "now" | "builtAt">;
+  clock: Clock;
+}
+
+const directoryOf = (dataDir: string): string => join(dataDir, "server/db/etcd");
+
+/** Whether the state is kept in etcd that runs beside this server: asked for, or so since an earlier start. */
+export const keepsOwnEtcd = (dataDir: string, { init, server, reset }: ClusterOptions): boolean => init || server !== undefined || reset || existsSync(join(directoryOf(dataDir), "member"));
+
+/** This server's member of etcd: begins a cluster, joins one, or goes on in the one it is of. */
+export class OwnEtcd {
+  readonly #member: EtcdMember;
+  readonly #address: string;
+
+  constructor(private readonly options: OwnEtcdOptions) {
+    const { nodeName, dataDir, pki, localAddress, address, maxBytes, clock } = options;
+    if (!address) throw new UsageError("other servers have to reach this one: give it an address with --advertise-address");
+    this.#address = address;
+    this.#member = new EtcdMember({ name: nodeName, directory: directoryOf(dataDir), tlsDir: join(pki.directory, "etcd"), localAddress, address, maxBytes, clock });
+  }
+
+  /** Resolves when the cluster takes writes, with how to reach it; waits for a majority as long as it takes. Throws a `UsageError`. */
+  async start(signal: AbortSignal): Promise<EtcdOptions> {
+    const { cluster, databaseFile, dataDir, clock } = this.options, directory = join(dataDir, "server");
+    let initialCluster: string | undefined;
+    if (!this.#member.exists) {
+      mustNotHoldCluster(databaseFile);
+      if (cluster.reset) throw new UsageError(`there is no member to reset in ${directoryOf(dataDir)}`);
+      if (cluster.server) {
+        const answer = await askToJoin({ server: cluster.server, token: this.options.token!, question: { name: this.options.nodeName, peerUrl: this.#member.peerUrl }, clock });
+        writeSharedFiles(directory, answer.files, clock.now());
+        this.#remember(answer.endpoints);
+        initialCluster = answer.initialCluster;
+      }
+    }
+    const tls = await this.#certificates();
+    await this.#member.start({ initialCluster, reset: cluster.reset });
+    if (cluster.reset) this.#remember([]);
+    const client = new EtcdClient({ endpoints: this.#endpoints(), tls, clock });
+    try {
+      await this.#untilVoting(client, signal);
+      this.#remember((await client.call("MemberList", {}, { repeatable: true })).members!.flatMap(({ clientUrls = [], name }) => (name === this.options.nodeName ? [] : clientUrls)));
+    } catch (error) {
+      await this.#member.stop();
+      throw error;
+    } finally {
+      client.close();
+    }
+    return { endpoints: this.#endpoints(), tls };
+  }
+
+  /** Keeps the member alive until `signal` aborts; then ends it. */
+  run(signal: AbortSignal): Promise<void> {
+    return this.#member.run(signal);
+  }
+
+  stop(): Promise<void> {
+    return this.#member.stop();
+  }
+
+  #certificates(): Promise<Required<GrpcTls>> {
+    const { pki, nodeName, localAddress } = this.options;
+    return ensureEtcdPki({ ...pki, nodeName, names: [...new Set(["localhost", "127.0.0.1", nodeName, localAddress, this.#address])] });
+  }
+
+  /** A new member has no vote until it has all data, and is made a full one then. */
+  async #untilVoting(client: EtcdClient, signal: AbortSignal): Promise<void> {
+    const { clock } = this.options;
+    for (let waited = 0, told = false; ; waited += pollMs) {
+      signal.throwIfAborted();
+      if (this.#member.exitCode !== null) throw new UsageError(`etcd ended at once: ${this.#member.lastWords() || "it says nothing"}`);
+      try {
+        const { members = [] } = await client.call("MemberList", {}, { repeatable: true, patienceMs });
+        const own = members.find(({ peerUrls }) => peerUrls.includes(this.#member.peerUrl));
+        if (own?.isLearner) await client.call("MemberPromote", { id: own.id }, { repeatable: true, patienceMs });
+        else {
+          await client.call("Range", { key: toKey("/skiff/datastore") }, { repeatable: true, patienceMs });
+          return;
+        }
+      } catch (error) {
+        if (waited > 5000 && !told) log.info("Waiting for etcd: most servers of the cluster have to run", { error: (error as Error).message });
+        told ||= waited > 5000;
+      }
+      await clock.sleep(pollMs, signal);
+    }
+  }
+
+  /** Its own member first: others serve while that one doesn't. */
+  #endpoints(): EtcdOptions["endpoints"] {
+    const others = JSON.parse(readIfExists(this.#endpointsFile) ?? "[]") as string[];
+    return parseEndpoints([this.#member.clientUrl, ...others].join());
+  }
+
+  #remember(others: readonly string[]): void {
+    const text = JSON.stringify(others);
+    if (readIfExists(this.#endpointsFile) !== text) writeFileAtomic(this.#endpointsFile, text);
+  }
+
+  get #endpointsFile(): string {
+    return join(dirname(directoryOf(this.options.dataDir)), "etcd-endpoints.json");
+  }
+}
