@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { layoutOf } from "../../src/server/layout.ts";
+import { sizeOf } from "../../src/storage/sqlite/file-figures.ts";
 import { SqliteStorage } from "../../src/storage/sqlite/sqlite-storage.ts";
 import { CrashServer } from "../crash/crash-server.ts";
 import { ApiConnection, type Credentials } from "./api-connection.ts";
@@ -8,7 +9,6 @@ import { figuresOf } from "./process-figures.ts";
 import { directoryFor, forAll, type StoreMeasure } from "./store-measure.ts";
 import type { OpenFigures } from "./store-open.ts";
 import { mapKey, mapValue } from "./store-values.ts";
-import { sizeOf } from "../../src/storage/sqlite/file-figures.ts";
 
 /** A start with ever more objects, after a clean stop and after a crash: of the store alone (open, check, read all), and of a server until it has listed them. */
 export const measureStoreStart: StoreMeasure = async ({ quick, executable }) => {
@@ -29,7 +29,7 @@ export const measureStoreStart: StoreMeasure = async ({ quick, executable }) => 
       rows.push(
         { what: `open and check after a clean stop, ${of}`, values: clean.map(({ open }) => open), unit: "ms", note: mb },
         { what: `open and check after a crash, ${of}`, values: crashed.map(({ open }) => open), unit: "ms" },
-        { what: `read all of it, ${of}`, values: [...clean, ...crashed].map(({ load }) => load), unit: "ms" },
+        { what: `read and decode all of it, ${of}`, values: [...clean, ...crashed].map(({ load }) => load), unit: "ms" },
         { what: `server ready, ${of}`, values: served.map(({ ready }) => ready), unit: "ms" },
         { what: `server has listed them, ${of}`, values: served.map(({ listed }) => listed), unit: "ms" },
         { what: `RSS of the server, ${of}`, values: served.map(({ residentMb }) => residentMb), unit: "MB", note: "control plane alone, just started" },
