@@ -49,6 +49,7 @@ export const internalError = (cause: unknown): StatusError => {
   return new StatusError(failure(500, "InternalError", `Internal error occurred: ${message}`, { causes: [{ message }] }).status, { cause });
 };
 export const serviceUnavailable = (message: string): StatusError => failure(503, "ServiceUnavailable", message);
+export const insufficientStorage = (message: string): StatusError => failure(507, "InsufficientStorage", `the server can't store more: ${message}`);
 export const timeout = (message: string, retryAfterSeconds = 0): StatusError => failure(504, "Timeout", message, retryAfterSeconds ? { retryAfterSeconds } : undefined);
 export const tooManyRequests = (message: string, retryAfterSeconds: number): StatusError => failure(429, "TooManyRequests", message, { retryAfterSeconds });
 /** 404 for a path that no handler serves. */

@@ -10,6 +10,10 @@ export function writeFileAtomic(path: string, content: string | Uint8Array, mode
     const bytes = typeof content === "string" ? Buffer.from(content) : content;
     for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written);
     fsyncSync(file);
+  } catch (error) {
+    // On a full disk it has what others need.
+    rmSync(temporary, { force: true });
+    throw error;
   } finally {
     closeSync(file);
   }

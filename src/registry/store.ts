@@ -1,6 +1,6 @@
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import type { AnyResource, ResourceCard } from "../apimachinery/resource.ts";
-import { alreadyExists, conflict, expired, internalError, modified, notFound, requestEntityTooLarge, serviceUnavailable, StatusError } from "../apimachinery/status.ts";
+import { alreadyExists, conflict, expired, insufficientStorage, internalError, modified, notFound, requestEntityTooLarge, serviceUnavailable } from "../apimachinery/status.ts";
 import type { ObjectKey } from "../client/client.ts";
 import type { Cacher, Entry } from "../storage/cacher/cacher.ts";
 import { StorageError, type WriteOptions } from "../storage/storage.ts";
@@ -96,10 +96,7 @@ export function translate(error: unknown, of: { group: string; resource: string 
     case "conflict": return conflict(of, name, modified);
     case "compacted": return expired(tooOldToWatch);
     case "closed": return serviceUnavailable("the server is shutting down");
-    case "full": return new StatusError({
-      kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", code: 507, reason: "InsufficientStorage",
-      message: `the server can't store more: ${error.message}`,
-    }, { cause: error });
+    case "full": return insufficientStorage(error.message);
     case "unavailable": return serviceUnavailable(error.message);
     case "tooLarge": return requestEntityTooLarge(error.message);
     case "corrupt": case "foreign": case "newer": case "io": return internalError(error);

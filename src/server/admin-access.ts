@@ -1,4 +1,4 @@
-import { internalError, StatusError, unauthorized } from "../apimachinery/status.ts";
+import { insufficientStorage, internalError, StatusError, unauthorized } from "../apimachinery/status.ts";
 import type { Authenticator } from "../apiserver/authentication/authenticator.ts";
 import type { HttpHandler } from "../base/http.ts";
 import { logger } from "../base/log.ts";
@@ -26,9 +26,15 @@ export function guardAdmin(handler: HttpHandler, { authenticators, authorizer }:
       throw unauthorized();
     } catch (error) {
       if (request.signal.aborted || response.started) return;
-      const { status } = error instanceof StatusError ? error : internalError(error);
+      const { status } = toStatusError(error);
       if (status.code >= 500) log.error("An administrator's request failed", { path: request.url, error });
       response.send(status.code, { "Content-Type": "application/json" }, JSON.stringify(status));
     }
   };
+}
+
+function toStatusError(error: unknown): StatusError {
+  if (error instanceof StatusError) return error;
+  if ((error as NodeJS.ErrnoException).code === "ENOSPC") return insufficientStorage("the disk of its data directory is full: free some space, and ask again; nothing has been changed");
+  return internalError(error);
 }

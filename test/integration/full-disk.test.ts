@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { ApiConnection } from "../bench/api-connection.ts";
 import { CrashServer, fromSource } from "../crash/crash-server.ts";
@@ -100,6 +100,21 @@ describe("a disk that", () => {
     makeRoom();
     await eventually(async () => expect(await create("after", 20_000)).toEqual({ status: 201 }), { timeout: 60_000, interval: 200 });
     await expectThere([...before, ...names, "after"]);
+  });
+
+  test("is full takes no new key for Secrets, says so, and does when there is room", async () => {
+    const change = async (action: string): Promise<unknown> => {
+      const { status, body } = await api.request("POST", "/v1-skiff/encryption", JSON.stringify({ action }));
+      return { ...(JSON.parse(body.toString()) as object), status };
+    };
+    const makeRoom = fillFromOutside();
+    expect(await change("enable")).toMatchObject({
+      status: 507, reason: "InsufficientStorage",
+      message: "the server can't store more: the disk of its data directory is full: free some space, and ask again; nothing has been changed",
+    });
+    expect(existsSync(join(disk.path, "data/server/cred/encryption-config.json.tmp"))).toBe(false);
+    makeRoom();
+    expect(await change("enable")).toMatchObject({ status: 200, enabled: true });
   });
 
   test.each(["write", "fsync"] as const)("fails each %s: writes are refused, reads go on, and what was answered is there when it is well again", async (operation) => {
