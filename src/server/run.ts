@@ -60,7 +60,7 @@ import { labelServerNode } from "./node-role.ts";
 import { advertiseAddressOf, listenAddressOf, localAddressOf } from "./listening.ts";
 import { addressIn } from "./network-options.ts";
 import type { ServerOptions } from "./options.ts";
-import { type ClusterPki, ensurePki, frontProxyName, type PkiOptions, signerOf } from "./pki/cluster-pki.ts";
+import { type ClusterPki, frontProxyName, type PkiOptions, signerOf } from "./pki/cluster-pki.ts";
 import { pkiOptionsOf } from "./pki-options.ts";
 import { openPort } from "./ports.ts";
 import { runProcess } from "./run-process.ts";
@@ -329,7 +329,7 @@ class Server {
   }
 
   async #renew(): Promise<void> {
-    const { renewed, ...pki } = await ensurePki(this.#pkiOptions());
+    const { renewed, ...pki } = await this.#store.renew(this.#pkiOptions());
     if (!renewed) return;
     this.#pki = pki;
     await this.#front.reload(this.#tls(pki.serving));

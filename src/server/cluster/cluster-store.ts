@@ -8,7 +8,7 @@ import type { EtcdOptions } from "../datastore/etcd-options.ts";
 import type { Layout } from "../layout.ts";
 import { localAddressOf } from "../listening.ts";
 import type { ServerOptions } from "../options.ts";
-import type { ClusterPki, PkiOptions } from "../pki/cluster-pki.ts";
+import { type ClusterPki, ensurePki, type PkiOptions } from "../pki/cluster-pki.ts";
 import { tokenFile } from "../token.ts";
 import { admissionHandler, serversPath } from "./admission.ts";
 import { prepareCredentials } from "./credentials.ts";
@@ -29,6 +29,7 @@ export interface ClusterStoreDependencies {
 /** The etcd that a server's state is in, if it is, and what the servers that use it share. Nothing of it costs anything where the state is in a file. */
 export class ClusterStore {
   #etcd: EtcdOptions | undefined;
+  #own: OwnEtcd | undefined;
   #shared: SharedFiles | undefined;
   /** Asks for members, and changes them. */
   #client: EtcdClient | undefined;
@@ -42,11 +43,18 @@ export class ClusterStore {
     if (!this.#etcd && keepsOwnEtcd(dataDir, cluster)) {
       const own = new OwnEtcd({ cluster, nodeName, token, dataDir, databaseFile, maxBytes: datastore.maxBytes, localAddress: localAddressOf(options), address, pki, clock });
       this.#etcd = await own.start(signal);
+      this.#own = own;
       this.#running = own.run(this.#stop.signal);
       this.#client = new EtcdClient({ ...this.#etcd, clock });
     }
     if (this.#etcd) this.#shared = new SharedFiles({ etcd: this.#etcd, directory: `${dataDir}/server`, databaseFile, token, clock });
     return prepareCredentials({ options, layout, pki, shared: this.#shared });
+  }
+
+  /** Renews certificates that end soon, or lack a name; etcd reads its own at each handshake. */
+  async renew(pki: PkiOptions): Promise<ClusterPki & { renewed: boolean }> {
+    await this.#own?.renewCertificates(pki);
+    return ensurePki(pki);
   }
 
   /** The options, with the etcd that runs beside this server. */

@@ -67,7 +67,7 @@ export class OwnEtcd {
         initialCluster = answer.initialCluster;
       }
     }
-    const tls = await this.#certificates();
+    const tls = await this.renewCertificates(this.options.pki);
     await this.#member.start({ initialCluster, reset: cluster.reset });
     if (cluster.reset) this.#remember([]);
     const client = new EtcdClient({ endpoints: this.#endpoints(), tls, clock });
@@ -92,9 +92,10 @@ export class OwnEtcd {
     return this.#member.stop();
   }
 
-  #certificates(): Promise<Required<GrpcTls>> {
-    const { pki, nodeName, localAddress } = this.options;
-    return ensureEtcdPki({ ...pki, nodeName, names: [...new Set(["localhost", "127.0.0.1", nodeName, localAddress, this.#address])] });
+  /** Makes the member's certificates, or renews those that end soon. */
+  renewCertificates({ directory, now, builtAt }: OwnEtcdOptions["pki"]): Promise<Required<GrpcTls>> {
+    const { nodeName, localAddress } = this.options;
+    return ensureEtcdPki({ directory, now, builtAt, nodeName, names: [...new Set(["localhost", "127.0.0.1", nodeName, localAddress, this.#address])] });
   }
 
   /** A new member has no vote until it has all data, and is made a full one then. */
