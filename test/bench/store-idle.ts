@@ -1,10 +1,12 @@
 import { mkdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { TestSkiff } from "../support/skiff.ts";
 import { datastoreMetrics } from "../../src/server/datastore/metrics.ts";
 import type { Row } from "./measure.ts";
 import { figuresOf } from "./process-figures.ts";
-import { directoryFor, type StoreMeasure } from "./store-measure.ts";
+import type { StoreMeasure } from "./store-measure.ts";
 
 const day = 86_400;
 
@@ -12,18 +14,17 @@ const day = 86_400;
  * What a server with a node and no pods writes in a day in which nobody asks for anything. All its files (and containerd's, and the logs) lie on
  * an ext4 file system of their own, whose block device counts what reaches it: metadata and the file system's journal included.
  */
-export const measureStoreIdle: StoreMeasure = async ({ quick, executable }) => {
-  using directory = directoryFor("idle");
-  using device = ext4In(directory.path);
+export const measureStoreIdle: StoreMeasure = async ({ quick, executable, signal }) => {
+  using device = ext4In(tmpdir());
   // Where TestSkiff makes its directory.
   process.env["TMPDIR"] = device.mountPoint;
   const skiff = new TestSkiff({ executable });
   try {
     await skiff.start();
-    await Bun.sleep(quick ? 10_000 : 180_000);
+    await setTimeout(quick ? 10_000 : 180_000, undefined, { signal });
     const seconds = quick ? 30 : 720, look = async (): Promise<Figures> => ({ device: device.writtenBytes(), server: figuresOf(skiff.pid).writtenBytes, containerd: figuresOf(skiff.containerdPid()).writtenBytes, database: await databaseBytes(skiff) });
     const before = await look();
-    await Bun.sleep(seconds * 1000);
+    await setTimeout(seconds * 1000, undefined, { signal });
     const after = await look();
     const perDay = (what: string, figure: keyof Figures, note: string): Row => ({ what, values: [(after[figure] - before[figure]) * day / seconds / 1e6], unit: "MB", note: `${note}; over ${seconds} s` });
     return [

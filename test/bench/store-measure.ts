@@ -8,9 +8,11 @@ export interface StoreBenchOptions {
   quick: boolean;
   /** The compiled program, where a whole server is measured. */
   executable: string;
+  /** The user has had enough. */
+  signal: AbortSignal;
 }
 
-/** Runs in a process of its own. */
+/** Runs in a process of its own, whose directory for temporary files is its own too. */
 export type StoreMeasure = (options: StoreBenchOptions) => Promise<Row[]>;
 
 /** A directory of its own, gone with the scope. */
