@@ -14,7 +14,9 @@ export function describe(code: StorageErrorCode, path: string, error: unknown): 
   const detail = error instanceof Error ? error.message : String(error);
   if (code === "full") return `the disk of ${path} is full (${detail}): free some space; writes work again as soon as there is room`;
   if (code === "corrupt") return `${path} is damaged (${detail}): move it away and restore a backup, or start empty; it has not been changed`;
-  if ((error as NodeJS.ErrnoException).code === "EISDIR") return `${path} is a directory and must be a file: move it away, or choose another data directory`;
+  const system = (error as NodeJS.ErrnoException).code;
+  if (system === "EROFS") return `${path} can't be written, for its file system is read-only: that is what becomes of a card or disk that fails ("dmesg" tells); bring a backup back on another`;
+  if (system === "EISDIR") return `${path} is a directory and must be a file: move it away, or choose another data directory`;
   return `${path}: ${detail}`;
 }
 
