@@ -5,8 +5,10 @@ import { freePorts } from "./etcd.ts";
 import { eventually } from "./eventually.ts";
 import { type Kubectl, kubectlFor } from "./kubectl.ts";
 import type { NodeNetwork } from "./node-network.ts";
-import { type Outcome, outcomeOf } from "./running.ts";
+import { type Outcome, outcomeOf, output } from "./running.ts";
 import { skiffExecutable } from "./skiff.ts";
+
+const networkAddress = (i: number): string => `192.168.73.${20 + i}`;
 
 /** Several servers of one cluster, numbered from 0, without nodes; each on an address of its own of this machine, or of `network`. */
 export class TestServers implements AsyncDisposable {
@@ -18,6 +20,7 @@ export class TestServers implements AsyncDisposable {
   }
 
   static async create({ flags = [], network }: { flags?: readonly string[]; network?: NodeNetwork } = {}): Promise<TestServers> {
+    if (network) for (let i = 0; i < 4; i++) await output(network.inside(["ip", "address", "add", `${networkAddress(i)}/24`, "dev", "eth0"]));
     return new TestServers(flags, (await freePorts(1))[0]!, network);
   }
 
@@ -27,7 +30,7 @@ export class TestServers implements AsyncDisposable {
 
   /** In a network of their own the servers reach each other; on this machine their addresses are names alone. */
   address(i: number): string {
-    return this.network ? `192.168.73.${20 + i}` : `192.0.2.${20 + i}`;
+    return this.network ? networkAddress(i) : `192.0.2.${20 + i}`;
   }
 
   url(i: number): string {
@@ -86,6 +89,23 @@ export class TestServers implements AsyncDisposable {
     if (signal === "SIGKILL" || signal === "SIGTERM") await child?.exited;
   }
 
+  /** As when a machine loses its power: the server and the etcd beside it. */
+  async killMachine(i: number): Promise<void> {
+    await this.signal(i, "SIGKILL");
+    this.#killMember(i);
+  }
+
+  /** The process id of the etcd beside a server; undefined when none has run. */
+  memberPid(i: number): number | undefined {
+    const file = join(this.dataDir(i), "server/db/etcd.pid");
+    return existsSync(file) ? Number(readFileSync(file, "utf8")) : undefined;
+  }
+
+  #killMember(i: number): void {
+    const pid = this.memberPid(i);
+    if (pid && existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(this.directory)) process.kill(pid, "SIGKILL");
+  }
+
   /** The number of the server that leads, as the Lease says to server `i`. */
   async leader(i: number): Promise<number> {
     const { spec } = await this.kubectl(i).get("lease", "-n", "kube-system", "skiff-controllers");
@@ -105,6 +125,7 @@ export class TestServers implements AsyncDisposable {
       child.kill("SIGKILL");
       await child.exited;
     }));
+    for (let i = 0; i < 4; i++) this.#killMember(i);
     rmSync(this.directory, { recursive: true, force: true });
   }
 

@@ -13,7 +13,7 @@ const log = logger("servers");
 const namespace = "kube-system";
 const serverLabel = "skiff.io/server", addressAnnotation = "skiff.io/address", portAnnotation = "skiff.io/port";
 /** A server that hasn't renewed for so long is gone. */
-const renewMs = 6_000, deadAfterMs = 20_000, retryMs = 2_000;
+const renewMs = 6_000, deadAfterMs = 20_000, retryMs = 2_000, goodbyeMs = 3_000;
 
 export interface LiveServer {
   /** Of its machine's node, or what that would be. */
@@ -77,7 +77,9 @@ export class LiveServers {
       stop: async () => {
         await renewal.stop!();
         unsubscribe();
-        if (this.#place) await this.#remove(this.dependencies.name);
+        const gone = new AbortController();
+        if (this.#place) await Promise.race([this.#remove(this.dependencies.name), clock.sleep(goodbyeMs, gone.signal).catch(() => undefined)]);
+        gone.abort();
       },
     };
   }

@@ -14,6 +14,9 @@ const namespace = "kube-system";
 /** Those of Kubernetes' components (k8s.io/component-base/config, LeaderElectionConfiguration), but that a renewal isn't due as often as a retry. */
 export const leaseDurationMs = 15_000, renewDeadlineMs = 10_000, retryMs = 2_000, renewMs = 5_000;
 
+/** A store that doesn't answer holds up nobody's end for longer. */
+const goodbyeMs = 3_000;
+
 export interface LeaderDependencies {
   /** Of the Lease in kube-system. */
   name: string;
@@ -133,7 +136,7 @@ export class Leader {
     const why = await this.#keep(held, term, signal);
     this.#term = undefined;
     term.over.abort();
-    if (why === "stopped") return this.#release();
+    if (why === "stopped") return this.#within(this.#release(), goodbyeMs).catch(() => undefined);
     log.warn("This server leads no longer: controllers and the scheduler stop here", { reason: why });
     const stopped = Promise.all(this.#running).then(() => true);
     const patience = new AbortController();
