@@ -3,7 +3,9 @@ import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../support/eventually.ts";
 import { createNodeNetwork } from "../support/node-network.ts";
+import { outcomeOf } from "../support/running.ts";
 import { TestServers } from "../support/servers.ts";
+import { skiffExecutable } from "../support/skiff.ts";
 
 setDefaultTimeout(240_000);
 
@@ -34,6 +36,8 @@ test("who may not join is told why in a sentence, and nothing is changed on eith
   expect(stderr).toContain("doesn't take this server in: the token is not the server token of this cluster");
   expect((await servers.outcome(3, "--server", servers.url(0), "--token", `K10${"0".repeat(64)}::server:x`)).stderr).toContain("is not of the cluster that --token is for");
   expect((await servers.outcome(3, "--server", "https://192.168.73.99:6443", "--token", "some-other-token")).stderr).toContain("can't be reached");
+  const command = servers.command(3, ...join1()), at = command.indexOf(skiffExecutable());
+  expect((await outcomeOf([...command.slice(0, at), "env", "PATH=/nonexistent", ...command.slice(at)])).stderr).toContain("skiff: etcd is not installed: install the package etcd-server");
   expect(existsSync(join(servers.dataDir(3), "server/db/etcd"))).toBe(false);
   expect(existsSync(join(servers.dataDir(3), "server/tls/server-ca.key"))).toBe(false);
 });

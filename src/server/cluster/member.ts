@@ -50,6 +50,11 @@ export class EtcdMember {
     return this.#child!.exitCode;
   }
 
+  /** Throws a `UsageError` when there is no etcd on this machine. */
+  mustBeInstalled(): void {
+    if (!Bun.which("etcd")) throw new UsageError("etcd is not installed: install the package etcd-server (and stop the service that it starts: systemctl disable --now etcd), or keep the state in a file, without --cluster-init and --server");
+  }
+
   /** Starts it: `initialCluster` (`name=url,…`) is the cluster that it joins, absent for one of its own; both matter at the first start alone. */
   async start({ initialCluster, reset = false }: { initialCluster?: string | undefined; reset?: boolean } = {}): Promise<void> {
     const { directory } = this.options;
@@ -123,8 +128,6 @@ export class EtcdMember {
         // Slow disks and busy boards answer late; an election that isn't needed costs more.
         "--heartbeat-interval=250", "--election-timeout=2500", "--pre-vote", "--logger=zap", "--log-level=warn", "--log-outputs=stderr", ...this.#cluster, ...more],
       { stdin: "ignore", stdout: out, stderr: out, env: { ...process.env, ETCD_UNSUPPORTED_ARCH: process.arch === "x64" ? "amd64" : process.arch } });
-    } catch (error) {
-      throw new UsageError("etcd could not be started: install the package etcd-server (and stop the service it starts: systemctl disable --now etcd), or keep the state in a file, without --cluster-init and --server", { cause: error });
     } finally {
       closeSync(out);
     }

@@ -57,6 +57,7 @@ export class OwnEtcd {
   async start(signal: AbortSignal): Promise<EtcdOptions> {
     const { cluster, databaseFile, dataDir, clock } = this.options, directory = join(dataDir, "server");
     let initialCluster: string | undefined;
+    this.#member.mustBeInstalled();
     if (!this.#member.exists) {
       mustNotHoldCluster(databaseFile);
       if (cluster.reset) throw new UsageError(`there is no member to reset in ${directoryOf(dataDir)}`);
@@ -103,7 +104,7 @@ export class OwnEtcd {
     const { clock } = this.options;
     for (let waited = 0, told = false; ; waited += pollMs) {
       signal.throwIfAborted();
-      if (this.#member.exitCode !== null) throw new UsageError(`etcd ended at once: ${this.#member.lastWords() || "it says nothing"}`);
+      if (this.#member.exitCode !== null) throw new UsageError(`etcd ended at once: ${whyEnded(this.#member.lastWords())}`);
       try {
         const { members = [] } = await client.call("MemberList", {}, { repeatable: true, patienceMs });
         const own = members.find(({ peerUrls }) => peerUrls.includes(this.#member.peerUrl));
@@ -134,4 +135,10 @@ export class OwnEtcd {
   get #endpointsFile(): string {
     return join(dirname(directoryOf(this.options.dataDir)), "etcd-endpoints.json");
   }
+}
+
+function whyEnded(words: string): string {
+  if (words.includes("address already in use")) return `${words}; if that is the service of the package etcd-server, end it: systemctl disable --now etcd`;
+  if (words.includes("permanently removed")) return `${words}; to join anew, remove this server's directory of etcd and start it with --server and --token`;
+  return words || "it says nothing";
 }
