@@ -1,3 +1,4 @@
+import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -14,6 +15,15 @@ afterAll(() => skiff.dispose());
 
 /** The database's files that have the Secrets' content in plain. */
 const inPlain = (): string[] => readdirSync(databaseDirectory).filter((file) => statSync(join(databaseDirectory, file)).isFile()).filter((file) => readFileSync(join(databaseDirectory, file)).includes(encoded));
+/** All that a stopped server has written of objects. That it was in use meanwhile is marked beside them. */
+function stored(): unknown[] {
+  const database = new Database(layout.databaseFile, { readonly: true });
+  try {
+    return ["log", "current"].flatMap((table) => database.query(`SELECT * FROM ${table} ORDER BY 1`).all());
+  } finally {
+    database.close();
+  }
+}
 const encrypt = async (...args: string[]): Promise<string> => {
   const { exitCode, stdout, stderr } = await skiff.command("secrets-encrypt", ...args, "--data-dir", layout.dataDir);
   if (exitCode !== 0) throw new Error(stderr);
@@ -56,14 +66,15 @@ test("killed while it rotates, it goes on with that", async () => {
 
 test("without its key file, or with a damaged one, the server says so and touches nothing", async () => {
   await skiff.stop();
-  const kept = `${layout.encryptionFile}.kept`, database = readFileSync(layout.databaseFile);
+  const kept = `${layout.encryptionFile}.kept`, before = stored();
   renameSync(layout.encryptionFile, kept);
   const missing = await skiff.command(...skiff.serverCommand().slice(1));
   expect(missing).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/is encrypted with the key aes-\S+, which this server does not have: restore its key file/) });
   writeFileSync(layout.encryptionFile, "{");
   expect(await skiff.command(...skiff.serverCommand().slice(1))).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("restore that file from a backup") });
   expect(readFileSync(layout.encryptionFile, "utf8")).toBe("{");
-  expect(readFileSync(layout.databaseFile).equals(database)).toBe(true);
+  expect(before.length).toBeGreaterThan(100);
+  expect(stored()).toEqual(before);
   renameSync(kept, layout.encryptionFile);
   await skiff.start({ node: false });
   expect(await secretOf("new")).toBe(encoded);
