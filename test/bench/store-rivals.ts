@@ -52,7 +52,8 @@ async function openSingle(directory: string): Promise<Rival> {
     },
     writtenBytes: () => pagesWrittenBy(thread!),
     async close() {
-      await writer.call({ type: "close", revision });
+      await writer.call({ type: "finish", revision });
+      await writer.call({ type: "close" });
       writer.stop();
     },
   };

@@ -21,6 +21,9 @@ export type WriterRequest =
   | { type: "look" }
   /** Forgets history up to `revision`, writes the file anew, without what was deleted from it, and empties its log. */
   | { type: "purge"; revision: number }
-  | { type: "close"; revision: number };
+  /** Marks the file as closed and brings all of the log into it. */
+  | { type: "finish"; revision: number }
+  /** To be called when no other connection is open: the last one takes the log away. */
+  | { type: "close" };
 
 export type WriterReply = { ok: true; /** open: which of this process' threads it is. */ thread?: string; /** compact: nothing is left that is worth another call. */ done?: boolean; room?: RoomLeft } | { ok: false; code: StorageErrorCode; message: string };

@@ -199,12 +199,13 @@ export class SqliteStorage implements Storage {
     await this.#queue.drained();
     await Promise.allSettled([this.#compacting]);
     this.#watchers.fail(new StorageError("closed", "the storage has been closed"));
-    this.#reader.close();
     try {
-      if (!this.#failure) {
-        await this.#writer.call({ type: "commit", writes: this.#volatile.commands(), revision: this.#queue.assigned, compacted: this.#compacted });
-        await this.#writer.call({ type: "close", revision: this.#queue.assigned });
-      }
+      // While a connection is open, none takes the log of a failed writer away: whoever begins anew needs it.
+      if (this.#failure) return;
+      await this.#writer.call({ type: "commit", writes: this.#volatile.commands(), revision: this.#queue.assigned, compacted: this.#compacted });
+      await this.#writer.call({ type: "finish", revision: this.#queue.assigned });
+      this.#reader.close();
+      await this.#writer.call({ type: "close" });
     } finally {
       this.#writer.stop();
       this.#release();

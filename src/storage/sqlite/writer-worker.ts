@@ -1,5 +1,5 @@
 /** The writer thread: the only connection that changes the file. Commits, fsyncs and checkpoints block here and not in the server. */
-import type { Database, Statement } from "bun:sqlite";
+import { type Database, SQLiteError, type Statement } from "bun:sqlite";
 import { connect } from "./connection.ts";
 import { codeOf, describe } from "./errors.ts";
 import { ownThread } from "./file-figures.ts";
@@ -172,15 +172,18 @@ function purge(revision: number): void {
   wanted = Math.max(wanted, revision);
   while (forgotten < wanted) forgetFor(sliceMs);
   db.exec("VACUUM");
-  db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  if (!emptyLog("TRUNCATE")) throw new Error("the database's log could not be emptied");
 }
 
-function close(revision: number): void {
+function finish(revision: number): void {
   transaction(() => {
     for (const [name, value] of Object.entries({ revision, forgotten, compacted: wanted, clean: 1 })) statements.meta.run(name, value);
   });
   for (const statement of Object.values(statements)) statement.finalize();
-  db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  emptyLog("TRUNCATE");
+}
+
+function close(): void {
   db.close();
   setAside.close();
 }
@@ -191,13 +194,20 @@ function checkpoint(): void {
   if (log >= (room.isShort ? shortLogPages : checkpointPages)) emptyLog(log < longLogPages ? "PASSIVE" : "RESTART");
 }
 
-/** Takes the log into the file, so that the next commit begins it anew. False when it could not be: it is tried again, and nobody is hurt. */
-function emptyLog(how: "PASSIVE" | "RESTART"): boolean {
+/**
+ * The file could not be synced with what a checkpoint has put there. The kernel may have dropped those pages and call the next sync a
+ * success, and SQLite, which doesn't put them there again while this process lives, would then give up the log that has them.
+ */
+class UnsyncedFile extends Error {}
+
+/** Takes the log into the file, so that the next commit begins it anew. False when it could not be: it is tried again, and nobody is hurt. Throws `UnsyncedFile`. */
+function emptyLog(how: "PASSIVE" | "RESTART" | "TRUNCATE"): boolean {
   try {
     using statement = db.prepare(`PRAGMA wal_checkpoint(${how})`);
     const { busy, log, checkpointed } = statement.get() as { busy: number; log: number; checkpointed: number };
     return busy === 0 && log === checkpointed;
-  } catch {
+  } catch (error) {
+    if (error instanceof SQLiteError && error.code === "SQLITE_IOERR_FSYNC") throw new UnsyncedFile(`the disk could not be made to keep ${path} (${error.message})`, { cause: error });
     return false;
   }
 }
@@ -209,7 +219,8 @@ function answer(request: WriterRequest): WriterReply {
     case "compact": return { ok: true, done: compact(request.revision), room: room.look(pages()) };
     case "look": return { ok: true, room: room.look(pages()) };
     case "purge": purge(request.revision); return { ok: true };
-    case "close": close(request.revision); return { ok: true };
+    case "finish": finish(request.revision); return { ok: true };
+    case "close": close(); return { ok: true };
   }
 }
 
@@ -218,6 +229,8 @@ self.onmessage = ({ data }: MessageEvent<WriterRequest>) => {
   try {
     reply = answer(data);
   } catch (error) {
+    // Ends the thread, and with it the server: the next one begins with the log, and puts all of it into the file again.
+    if (error instanceof UnsyncedFile) throw error;
     const code = codeOf(error);
     reply = { ok: false, code, message: describe(code, path, error) };
   }
@@ -226,7 +239,8 @@ self.onmessage = ({ data }: MessageEvent<WriterRequest>) => {
   try {
     checkpoint();
     setAside.follow(pages());
-  } catch {
+  } catch (error) {
+    if (error instanceof UnsyncedFile) throw error;
     // A disk that fails, say: the next commit tells.
   }
 };
