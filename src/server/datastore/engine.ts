@@ -32,7 +32,9 @@ export interface Engine {
 export async function openEngine({ options: { etcd, maxBytes }, databaseFile, clock, onFatal }: EngineDependencies): Promise<Engine> {
   if (etcd) return { storage: await EtcdStorage.open({ ...etcd, clock, onFatal, beforeNew: () => mustNotHoldCluster(databaseFile) }) };
   const directory = join(dirname(databaseFile), "snapshots");
+  const isNew = !existsSync(databaseFile);
   const { storage, recovery } = await openOrRecover({ path: databaseFile, maxBytes, onFatal, onRoom: tellRoom, snapshotsDirectory: directory, now: clock.now() });
+  if (isNew && !recovery && existsSync(join(dirname(directory), "../kubeconfig-path"))) log.warn("An empty cluster begins, though this server has served one before: its database is gone, and no snapshot is beside it. If that isn't meant, stop Skiff before nodes drop their pods, and restore a backup", { database: databaseFile });
   if (storage.logLost) log.warn("The database was not closed and the log of its last writes is gone: those may be lost");
   if (recovery) log.error(sentenceOf(recovery), { damage: recovery.damage, passedOver: recovery.passedOver });
   return { storage, snapshots: new Snapshots({ directory, storage, clock, by: gitVersion }), ...(recovery ? { recovery } : {}) };

@@ -16,9 +16,12 @@ export function parseEndpoints(text: string): Endpoint[] {
   return endpoints;
 }
 
+/** What goes into logs. */
+const withoutCredentials = (url: string): string => url.replace(/\/\/[^/]*@/, "//…@");
+
 function parseEndpoint(url: string): Endpoint {
   const parsed = /^https?:\/\//.test(url) ? URL.parse(url) : null;
-  if (!parsed || !["", "/"].includes(parsed.pathname) || parsed.search || parsed.hash || parsed.username) throw new TypeError(`${JSON.stringify(url)} is not an address such as https://10.0.0.5:2379`);
+  if (!parsed || !["", "/"].includes(parsed.pathname) || parsed.search || parsed.hash || parsed.username) throw new TypeError(`${JSON.stringify(withoutCredentials(url))} is not an address such as https://10.0.0.5:2379`);
   const tls = parsed.protocol === "https:";
   // An URL without its scheme's port is told apart from none: etcd's own is meant then.
   const port = parsed.port ? Number(parsed.port) : 2379;

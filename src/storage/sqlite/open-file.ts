@@ -103,8 +103,9 @@ type LogState = "whole" | "cut" | "gone";
 /** What a file that was not closed should have beside it: a header and whole frames, https://sqlite.org/fileformat2.html#walformat. */
 function stateOfLog(path: string): LogState {
   const log = `${path}-wal`;
-  if (!existsSync(log)) return "gone";
-  return (statSync(log).size - 32) % (24 + pageBytes) === 0 ? "whole" : "cut";
+  const bytes = existsSync(log) ? statSync(log).size : 0;
+  if (bytes === 0) return "gone";
+  return (bytes - 32) % (24 + pageBytes) === 0 ? "whole" : "cut";
 }
 
 /** A statement that is not finalized would keep its connection open behind `close`. */

@@ -103,12 +103,12 @@ export class SqliteStorage implements Storage {
     this.#reader = reader;
     this.#writer = writer;
     this.#release = release;
-    this.#revision = state.revision;
-    this.#queue = new WriteQueue({ revision: state.revision, isDue: () => this.#hasSurplus, commit: (writes, revision) => this.#commit(writes, revision), publish: (...committed) => this.#publish(...committed) });
+    this.#revision = state.clean ? state.revision : this.#renumber(state);
+    this.#queue = new WriteQueue({ revision: this.#revision, isDue: () => this.#hasSurplus, commit: (writes, revision) => this.#commit(writes, revision), publish: (...committed) => this.#publish(...committed) });
     this.#compacted = state.compacted;
     this.#durable = state.revision;
     this.#volatileResources = new Set(state.volatile);
-    this.#log.begin(state.volatile, state.revision);
+    this.#log.begin(state.volatile, this.#revision);
     this.#view = new View(reader, this.#volatile, this.#log);
   }
 
@@ -210,6 +210,18 @@ export class SqliteStorage implements Storage {
       this.#writer.stop();
       this.#release();
     }
+  }
+
+  /**
+   * A crash has taken volatile states back: what the file has of their keys instead gets revisions beyond those, so that no key's goes back.
+   * Until the next commit another crash would come to the same.
+   */
+  #renumber({ volatile, revision: newest }: FileState): number {
+    let revision = newest;
+    for (const prefix of volatile) {
+      for (const { key, value } of this.#reader.list(prefix, "", newest, -1)) this.#volatile.set({ type: "put", key, revision: ++revision, value, previous: value });
+    }
+    return revision;
   }
 
   #mustBeOpen(): void {
