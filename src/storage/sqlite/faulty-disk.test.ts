@@ -90,3 +90,26 @@ test("a disk that another program fills to the last byte: deletes work, also aft
   for (const [i, name] of names.entries()) await storage.delete(name, revisions[i]!);
   expect((await storedNames()).filter((name) => !name.startsWith("more"))).toEqual([]);
 }, 60_000);
+
+test("a file that can't be synced after a checkpoint ends the storage: what the kernel forgets is in the log, for whoever opens it next", async () => {
+  await storage.close();
+  let fatal: StorageError | undefined;
+  storage = await SqliteStorage.open({ path, onFatal: (error) => (fatal = error) });
+  const acknowledged: string[] = [];
+  // After an answer comes a checkpoint, now and then: by then no fsync succeeds, and soon after all do again.
+  for (let n = 0; !fatal && n < 100; n++) {
+    if (await outcome(storage.create(key(n), value(200_000))) === "written") acknowledged.push(String(n));
+    await disk.setFaults({ fsyncMs: 20, fail: { fsync: "EIO" } });
+    await Bun.sleep(60);
+    await disk.setFaults({ fsyncMs: 20 });
+  }
+  expect(fatal).toMatchObject({ code: "io", message: expect.stringContaining("has to start again, from the database's log") });
+  expect(await outcome(storage.create(key("later"), value(10)))).toBe("io");
+  // As a process ends that is killed: what only its memory knew, and what the disk was never made to keep, is gone.
+  await storage.close();
+  await disk.powerOff();
+  await disk.remount();
+  storage = await SqliteStorage.open({ path });
+  const names = new Set(await storedNames());
+  expect(acknowledged.filter((name) => !names.has(name))).toEqual([]);
+}, 60_000);

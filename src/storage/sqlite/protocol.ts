@@ -26,4 +26,4 @@ export type WriterRequest =
   /** To be called when no other connection is open: the last one takes the log away. */
   | { type: "close" };
 
-export type WriterReply = { ok: true; /** open: which of this process' threads it is. */ thread?: string; /** compact: nothing is left that is worth another call. */ done?: boolean; room?: RoomLeft } | { ok: false; code: StorageErrorCode; message: string };
+export type WriterReply = { ok: true; /** open: which of this process' threads it is. */ thread?: string; /** compact: nothing is left that is worth another call. */ done?: boolean; room?: RoomLeft } | { ok: false; code: StorageErrorCode; message: string; /** Answers no request: the thread is of no more use. */ fatal?: true };

@@ -5,7 +5,7 @@ import { codeOf, describe } from "./errors.ts";
 import { ownThread } from "./file-figures.ts";
 import { pack } from "./packing.ts";
 import type { WriteCommand, WriterReply, WriterRequest } from "./protocol.ts";
-import { Room } from "./room.ts";
+import { Room, type RoomLeft } from "./room.ts";
 import { checkpointPages, pageBytes, revisionBlock, setMeta } from "./schema.ts";
 import { SetAside } from "./set-aside.ts";
 
@@ -212,11 +212,20 @@ function emptyLog(how: "PASSIVE" | "RESTART" | "TRUNCATE"): boolean {
   }
 }
 
+/** What has been committed is so, whether or not the disk still answers. */
+function lookAround(): { room?: RoomLeft } {
+  try {
+    return { room: room.look(pages()) };
+  } catch {
+    return {};
+  }
+}
+
 function answer(request: WriterRequest): WriterReply {
   switch (request.type) {
     case "open": open(request); return { ok: true, thread: ownThread(), room: room.look(pages()) };
-    case "commit": commit(request); return { ok: true, room: room.look(pages()) };
-    case "compact": return { ok: true, done: compact(request.revision), room: room.look(pages()) };
+    case "commit": commit(request); return { ok: true, ...lookAround() };
+    case "compact": return { ok: true, done: compact(request.revision), ...lookAround() };
     case "look": return { ok: true, room: room.look(pages()) };
     case "purge": purge(request.revision); return { ok: true };
     case "finish": finish(request.revision); return { ok: true };
@@ -224,13 +233,18 @@ function answer(request: WriterRequest): WriterReply {
   }
 }
 
+/** Answers nothing more, and with that ends the server: the next one begins with the log, and puts all of it into the file again. */
+function giveUp({ message }: UnsyncedFile): void {
+  self.onmessage = null;
+  self.postMessage({ ok: false, code: "io", message: `${message}: the server has to start again, from the database's log`, fatal: true } satisfies WriterReply);
+}
+
 self.onmessage = ({ data }: MessageEvent<WriterRequest>) => {
   let reply: WriterReply;
   try {
     reply = answer(data);
   } catch (error) {
-    // Ends the thread, and with it the server: the next one begins with the log, and puts all of it into the file again.
-    if (error instanceof UnsyncedFile) throw error;
+    if (error instanceof UnsyncedFile) return giveUp(error);
     const code = codeOf(error);
     reply = { ok: false, code, message: describe(code, path, error) };
   }
@@ -240,7 +254,7 @@ self.onmessage = ({ data }: MessageEvent<WriterRequest>) => {
     checkpoint();
     setAside.follow(pages());
   } catch (error) {
-    if (error instanceof UnsyncedFile) throw error;
+    if (error instanceof UnsyncedFile) return giveUp(error);
     // A disk that fails, say: the next commit tells.
   }
 };

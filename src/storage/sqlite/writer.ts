@@ -22,12 +22,13 @@ export class Writer {
   constructor(private readonly onFatal: (error: StorageError) => void, url = workerUrl) {
     this.#worker = new Worker(url, { smol: true });
     this.#worker.onmessage = ({ data }: MessageEvent<WriterReply>) => {
+      if (!data.ok && data.fatal) return this.#fail(new StorageError(data.code, data.message));
       const waiting = this.#waiting.shift()!;
       if (data.ok) waiting.resolve(data);
       else waiting.reject(new StorageError(data.code, data.message));
     };
-    this.#worker.onerror = (event) => this.#fail(event.message.trim());
-    this.#worker.addEventListener("close", () => this.#fail("it ended unexpectedly"));
+    this.#worker.onerror = (event) => this.#fail(threadFailure(event.message.trim()));
+    this.#worker.addEventListener("close", () => this.#fail(threadFailure("it ended unexpectedly")));
   }
 
   call(request: WriterRequest): Promise<WriterReply & { ok: true }> {
@@ -44,10 +45,12 @@ export class Writer {
     this.#worker.terminate();
   }
 
-  #fail(detail: string): void {
+  #fail(failure: StorageError): void {
     if (this.#stopped || this.#failure) return;
-    this.#failure = new StorageError("io", `the storage writer thread failed: ${detail}; nothing can be written until the server is restarted`);
-    for (const waiting of this.#waiting.splice(0)) waiting.reject(this.#failure);
-    this.onFatal(this.#failure);
+    this.#failure = failure;
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(failure);
+    this.onFatal(failure);
   }
 }
+
+const threadFailure = (detail: string): StorageError => new StorageError("io", `the storage writer thread failed: ${detail}; nothing can be written until the server is restarted`);
