@@ -51,6 +51,8 @@ export class Ledger {
   #newest = 0;
   /** Revisions up to here are from before the last start: writes get higher ones. */
   #before = 0;
+  /** Those with keys that have been written to volatilely. */
+  readonly #volatileResources = new Set<string>();
   acknowledged = 0;
   /** Attempts that a restart has left without an answer, and those of them that were there then. */
   unanswered = 0;
@@ -69,6 +71,7 @@ export class Ledger {
     const number = this.attempts.size + 1;
     const begun: Attempt = { ...attempt, number, content: typeof content === "string" ? content : content(number), outcome: "unknown" };
     this.attempts.set(begun.number, begun);
+    if (begun.volatile) this.#volatileResources.add(resourceOf(begun.key));
     this.#pending.set(begun.number, begun);
     return begun;
   }
@@ -112,12 +115,18 @@ export class Ledger {
     const attempt = this.attempts.get(number);
     if (!attempt || attempt.key !== key || attempt.type === "delete") return this.violate(`revision ${revision} has ${shown(seen)}, which nobody wrote`);
     if (attempt.outcome === "refused") this.violate(`${key}: attempt ${number} was refused, and is there at revision ${revision}`);
-    if (attempt.outcome === "over" && revision > this.#before) this.violate(`${key}: attempt ${number} was gone after the restart, and came back at revision ${revision}`);
-    if (attempt.revision !== undefined && attempt.revision !== revision) this.violate(`${key}: attempt ${number} is at revision ${revision}, and was at ${attempt.revision}`);
+    const renumbered = attempt.revision !== undefined && this.#isRenumbered(key, attempt.revision, revision);
+    if (attempt.outcome === "over" && revision > this.#before && !renumbered) this.violate(`${key}: attempt ${number} was gone after the restart, and came back at revision ${revision}`);
+    if (attempt.revision !== undefined && attempt.revision !== revision && !renumbered) this.violate(`${key}: attempt ${number} is at revision ${revision}, and was at ${attempt.revision}`);
     if (attempt.expected !== undefined && revision <= attempt.expected) this.violate(`${key}: attempt ${number} at revision ${revision} replaces revision ${attempt.expected}`);
     if (attempt.content !== seen.content) this.violate(`${key}: attempt ${number} at revision ${revision} is ${seen.content}, not ${attempt.content}`);
     attempt.revision = revision;
     if (!attempt.volatile) this.#raise(key, { position: revision, number });
+  }
+
+  /** Where writes may be volatile, a crash gives what is left of them new revisions, beyond those of what it has taken back. */
+  #isRenumbered(key: Key, before: number, now: number): boolean {
+    return now > before && now > this.#before && this.#volatileResources.has(resourceOf(key));
   }
 
   /** A read of one key, begun when `floor` was what it must not be behind. */
@@ -173,3 +182,5 @@ export class Ledger {
 }
 
 const shown = ({ key, number, revision }: Seen): string => `${key} ${number === undefined ? "deleted" : `attempt ${number}`} at revision ${revision}`;
+
+const resourceOf = (key: Key): string => key.slice(0, key.lastIndexOf("/"));
