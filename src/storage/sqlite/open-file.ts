@@ -95,7 +95,8 @@ function inspect(db: Database, path: string, log: LogState): FileState {
   const written = rows<{ revision: number | null }>(db, "SELECT max(revision) AS revision FROM log")[0]!.revision;
   const volatile = rows<{ prefix: string }>(db, "SELECT prefix FROM volatile").map(({ prefix }) => prefix);
   const given = clean ? meta.revision ?? 0 : (meta.reserved ?? 0) + (log === "whole" ? 0 : lostLogGap);
-  return { revision: Math.max(written ?? 0, compacted, given), compacted, volatile, clean, logLost: !clean && log === "gone" };
+  const volatileKeys = rows<{ keys: number }>(db, "SELECT count(*) AS keys FROM volatile JOIN current ON key >= prefix AND key < prefix || char(0x10FFFF)")[0]!.keys;
+  return { revision: Math.max(written ?? 0, compacted, given), compacted, volatile, volatileKeys, clean, logLost: !clean && log === "gone" };
 }
 
 type LogState = "whole" | "cut" | "gone";

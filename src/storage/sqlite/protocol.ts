@@ -12,7 +12,8 @@ export type Command =
 
 /** Requests to the writer thread, answered one by one in order. */
 export type WriterRequest =
-  | { type: "open"; path: string; maxBytes?: number }
+  /** No revision up to `revision` is given again. */
+  | { type: "open"; path: string; maxBytes?: number; revision?: number }
   /** One transaction: all or nothing. `revision`: the newest one given, here or to a volatile update; the file promises that it is not given again. History up to `compacted` may be forgotten on the way. */
   | { type: "commit"; writes: WriteCommand[]; revision: number; compacted: number }
   /** History up to `revision` is to be forgotten: does so for a few milliseconds, or says that the commits to come will do it. */

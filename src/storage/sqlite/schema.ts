@@ -46,6 +46,8 @@ export interface FileState {
   compacted: number;
   /** Prefixes of keys that are written volatilely. */
   volatile: string[];
+  /** How many such keys the file has. */
+  volatileKeys: number;
   /** False after a crash or a power cut. */
   clean: boolean;
   /** A database that was in use has a log; it is gone. */

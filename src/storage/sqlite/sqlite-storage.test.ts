@@ -378,3 +378,24 @@ test("a death of the writer thread is told to everyone who waits", async () => {
   expect((await told.promise).code).toBe("io");
   expect(await failure(writer.call({ type: "commit", writes: [], revision: 0, compacted: 0 }))).toMatchObject({ code: "io" });
 });
+
+test("two crashes before a write: what was shown after the first, a cut log behind it, is not behind after the second", async () => {
+  const storage = await open();
+  for (let i = 0; i < 5; i++) await storage.update(key(i), await storage.create(key(i), value(1)), value(2), { volatile: true });
+  const place = (name: string): string => join(directory, `${name}.db`);
+  const crash = (from: string, to: string): void => ["", "-wal"].forEach((suffix) => copyFileSync(from + suffix, place(to) + suffix));
+  crash(path, "first");
+  await storage.close();
+  // The power went amid a write to the log.
+  truncateSync(`${place("first")}-wal`, statSync(`${place("first")}-wal`).size - 7);
+  const first = await SqliteStorage.open({ path: place("first") });
+  const shown = await first.list("/registry/");
+  crash(place("first"), "second");
+  await first.close();
+  const second = await SqliteStorage.open({ path: place("second") });
+  const again = await second.list("/registry/");
+  expect(again.revision).toBeGreaterThanOrEqual(shown.revision);
+  expect(shown.items.length).toBeGreaterThan(0);
+  for (const item of shown.items) expect(again.items.find((each) => each.key === item.key)!.revision).toBeGreaterThanOrEqual(item.revision);
+  await second.close();
+});

@@ -81,7 +81,7 @@ export class SqliteStorage implements Storage {
     });
     try {
       const state = prepareFile(path);
-      const opened = await writer.call({ type: "open", path, ...(maxBytes === undefined ? {} : { maxBytes }) });
+      const opened = await writer.call({ type: "open", path, revision: state.revision + state.volatileKeys, ...(maxBytes === undefined ? {} : { maxBytes }) });
       return (storage = new SqliteStorage(options, new Reader(path), writer, opened, () => lock.release(), state));
     } catch (error) {
       writer.stop();
@@ -214,7 +214,7 @@ export class SqliteStorage implements Storage {
 
   /**
    * A crash has taken volatile states back: what the file has of their keys instead gets revisions beyond those, so that no key's goes back.
-   * Until the next commit another crash would come to the same.
+   * The file has been told of them.
    */
   #renumber({ volatile, revision: newest }: FileState): number {
     let revision = newest;

@@ -55,7 +55,7 @@ function prepare(database: Database) {
 
 const pages = (): { free: number; total: number } => statements.pages.get() as { free: number; total: number };
 
-function open(request: { path: string; maxBytes?: number }): void {
+function open(request: WriterRequest & { type: "open" }): void {
   path = request.path;
   db = connect(path);
   // Checkpoints are made below, when nobody waits for an answer.
@@ -67,7 +67,12 @@ function open(request: { path: string; maxBytes?: number }): void {
   reserved = meta("reserved");
   compacted = wanted = meta("compacted");
   forgotten = meta("forgotten");
-  transaction(() => statements.meta.run("clean", 0));
+  const promise = (request.revision ?? 0) > reserved ? request.revision! + revisionBlock : reserved;
+  transaction(() => {
+    statements.meta.run("clean", 0);
+    statements.meta.run("reserved", promise);
+  });
+  reserved = promise;
   setAside = new SetAside(path);
   setAside.follow(pages());
   room.look(pages());
