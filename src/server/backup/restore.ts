@@ -90,6 +90,7 @@ function reserve(layout: Layout, force: boolean): () => void {
   } catch (error) {
     throw new UsageError(`a server runs with ${layout.dataDir}: stop it first ("systemctl stop skiff")`, { cause: error });
   }
+  if (etcdRuns(join(dirname(layout.databaseFile), "etcd/member/snap/db"))) throw new UsageError(`a server runs with ${layout.dataDir}: stop it first ("systemctl stop skiff")`);
   const directory = serverDirectory(layout);
   if (!force && existsSync(directory) && readdirSync(directory).length > 0) {
     release();
@@ -97,6 +98,9 @@ function reserve(layout: Layout, force: boolean): () => void {
   }
   return release;
 }
+
+/** Whether the member of etcd beside the server has its data locked, as it does while it runs: flock(2). */
+const etcdRuns = (file: string): boolean => existsSync(file) && Bun.spawnSync(["flock", "--nonblock", file, "true"], { stdio: ["ignore", "ignore", "ignore"] }).exitCode === 1;
 
 async function unpack(source: ReadableStream<Uint8Array>, name: string, layout: Layout): Promise<{ about: ArchiveAbout; contents: SnapshotContents; config: BackedUpFile[] }> {
   const directory = serverDirectory(layout), fresh = unfinished(directory);

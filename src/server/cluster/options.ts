@@ -3,7 +3,7 @@ import { UsageError } from "../settings.ts";
 
 /** Several servers, each with a member of etcd beside it. Names are K3s'. */
 export const clusterSettings = [
-  { name: "cluster-init", type: "boolean", default: false, group: "Cluster", description: "Begin a cluster of several servers: the state is kept in etcd, a member of which runs beside each server (needs the package etcd-server); wanted at the first start only" },
+  { name: "cluster-init", type: "boolean", default: false, group: "Cluster", description: "Begin a cluster of several servers: the state is kept in etcd, a member of which runs beside each server (needs the package etcd-server); a cluster in a file, also one restored from a backup, is taken along; wanted at the first start only" },
   { name: "server", type: "string", placeholder: "url", group: "Cluster", description: "Join the cluster of another server, such as https://10.0.0.5:6443, as one more server of it; needs its --token, at the first start only" },
   { name: "cluster-reset", type: "boolean", default: false, group: "Cluster", description: "Make the member beside this server the only one, with the state that it has, and end: for when most servers are lost" },
 ] as const satisfies readonly Setting[];

@@ -7,8 +7,10 @@ import { logger } from "../../base/log.ts";
 import { parseEndpoints } from "../../storage/etcd/endpoints.ts";
 import { EtcdClient } from "../../storage/etcd/etcd-client.ts";
 import { toKey } from "../../storage/etcd/messages.ts";
+import { StorageError } from "../../storage/storage.ts";
 import type { EtcdOptions } from "../datastore/etcd-options.ts";
 import { mustNotHoldCluster } from "../datastore/engine.ts";
+import { migrateToEtcd, setDatabaseAside } from "../datastore/migrate.ts";
 import type { PkiOptions } from "../pki/cluster-pki.ts";
 import { UsageError } from "../settings.ts";
 import { askToJoin } from "./ask-to-join.ts";
@@ -59,7 +61,8 @@ export class OwnEtcd {
     let initialCluster: string | undefined;
     this.#member.mustBeInstalled();
     if (!this.#member.exists) {
-      mustNotHoldCluster(databaseFile);
+      // A cluster that begins several servers brings its state along; one that joins has none.
+      if (!cluster.init) mustNotHoldCluster(databaseFile);
       if (cluster.reset) throw new UsageError(`there is no member to reset in ${directoryOf(dataDir)}`);
       if (cluster.server) {
         const answer = await askToJoin({ server: cluster.server, token: this.options.token!, question: { name: this.options.nodeName, peerUrl: this.#member.peerUrl }, clock });
@@ -74,6 +77,7 @@ export class OwnEtcd {
     const client = new EtcdClient({ endpoints: this.#endpoints(), tls, clock });
     try {
       await this.#untilVoting(client, signal);
+      if (existsSync(databaseFile)) await this.#bringState(tls);
       this.#remember((await client.call("MemberList", {}, { repeatable: true })).members!.flatMap(({ clientUrls = [], name }) => (name === this.options.nodeName ? [] : clientUrls)));
     } catch (error) {
       await this.#member.stop();
@@ -82,6 +86,19 @@ export class OwnEtcd {
       client.close();
     }
     return { endpoints: this.#endpoints(), tls };
+  }
+
+  /** From the file that the state was in, by one server alone or restored from a backup. What is broken off begins anew with the next start. */
+  async #bringState(tls: GrpcTls): Promise<void> {
+    const { databaseFile, clock } = this.options;
+    try {
+      const { revision, records, setAside } = await migrateToEtcd({ databaseFile, etcd: { endpoints: parseEndpoints(this.#member.clientUrl), tls }, clock });
+      log.info("The cluster's state is in etcd now", { revision, keys: records, before: setAside });
+    } catch (error) {
+      if (!(error instanceof StorageError && error.code === "exists")) throw error;
+      // All of it was there before the last start ended.
+      log.info("The cluster's state is in etcd; the file that it was in is kept", { before: setDatabaseAside(databaseFile, clock.now()) });
+    }
   }
 
   /** Keeps the member alive until `signal` aborts; then ends it. */

@@ -38,7 +38,7 @@ export async function migrateToEtcd({ databaseFile, etcd, clock }: MigrateDepend
   } finally {
     await source.close();
   }
-  return { revision: moved.revision, records: moved.records, setAside: setAside(databaseFile, clock.now()) };
+  return { revision: moved.revision, records: moved.records, setAside: setDatabaseAside(databaseFile, clock.now()) };
 }
 
 /** How long a server that runs may write nothing: its own Lease is renewed every ten seconds. */
@@ -67,7 +67,7 @@ function snapshotOf(storage: Storage, clock: Clock): ReadableStream<Uint8Array> 
 }
 
 /** The database and its snapshots, from which a server would bring it back. */
-function setAside(databaseFile: string, now: number): string {
+export function setDatabaseAside(databaseFile: string, now: number): string {
   const directory = dirname(databaseFile), name = basename(databaseFile);
   const aside = join(directory, `moved-to-etcd-${new Date(now).toISOString().replaceAll(":", "-").replace(/\.\d+/, "")}`);
   mkdirSync(aside, { mode: 0o700 });
