@@ -163,7 +163,7 @@ test("two instances run side by side, each with pods of its own", async () => {
 
 describe("the other subcommands", () => {
   test("status, token, version, help", async () => {
-    expect((await skiff.command("status", "--data-dir", skiff.layout.dataDir)).stdout).toMatch(/API server .* v1\.36\S*\nNode +node-1 +Ready +containerd/);
+    expect((await skiff.command("status", "--data-dir", skiff.layout.dataDir)).stdout).toMatch(/API server .* v1\.36\S*\nDatastore +sqlite .* written in \S+.*\nNode +node-1 +Ready +containerd/);
     expect((await skiff.command("token", "--data-dir", skiff.layout.dataDir)).stdout).toMatch(/^K10[0-9a-f]{64}::server:\S+\n$/);
     expect((await skiff.command("version")).stdout).toMatch(/^skiff \d+\.\d+\.\d+.*\nKubernetes API v1\.36/);
     expect(await skiff.command("--help")).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("server") });
