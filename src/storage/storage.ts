@@ -41,11 +41,12 @@ export interface Storage {
 
 export interface WriteOptions {
   /**
-   * Costs the disk nothing: the write may resolve before it is durable, and a crash may take it back. Until then it is as any other: its
-   * revision is its own, watches and lists have it. After a crash no revision is given again, and what was taken back is not hidden: `watch`
-   * and `list` from before it throw "compacted" for all prefixes that such keys begin with, so that their readers look anew.
-   * A later write to the key that isn't volatile makes its state durable; stopping cleanly makes durable what was so before its last volatile
-   * write, and a bounded number of the newest keys that never were. An engine may make any volatile write durable.
+   * The write may resolve before it is durable, and a crash may take it back: it costs the disk little or nothing. Until then it is as any
+   * other: its revision is its own, watches and lists have it. After a crash no revision is given again, what is left of such keys has
+   * newer ones than were seen, and nothing is hidden: `watch` and `list` from before it throw "compacted" for all prefixes that such keys
+   * begin with, so that their readers look anew. A later write to the key that isn't volatile makes its state durable; stopping cleanly makes
+   * durable what was so before its last volatile write, and a bounded number of the newest keys that never were. An engine may make any
+   * volatile write durable; etcd's makes all.
    */
   volatile?: boolean;
 }
