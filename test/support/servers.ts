@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { freePorts } from "./etcd.ts";
 import { eventually } from "./eventually.ts";
 import { type Kubectl, kubectlFor } from "./kubectl.ts";
-import type { NodeNetwork } from "./node-network.ts";
+import { createNodeNetwork, type NodeNetwork } from "./node-network.ts";
 import { type Outcome, outcomeOf, output } from "./running.ts";
 import { skiffExecutable } from "./skiff.ts";
 
 const networkAddress = (i: number): string => `192.168.73.${20 + i}`;
 
-/** Several servers of one cluster, numbered from 0, without nodes; each on an address of its own of this machine, or of `network`. */
+/** Several servers of one cluster, numbered from 0, without nodes; each on an address of its own of this machine, or in a network of theirs. */
 export class TestServers implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), "skiff-servers-"));
   readonly #children = new Map<number, ReturnType<typeof Bun.spawn>>();
@@ -19,7 +19,8 @@ export class TestServers implements AsyncDisposable {
     writeFileSync(join(this.directory, "config.yaml"), "{}\n");
   }
 
-  static async create({ flags = [], network }: { flags?: readonly string[]; network?: NodeNetwork } = {}): Promise<TestServers> {
+  static async create({ flags = [], ownNetwork = false }: { flags?: readonly string[]; ownNetwork?: boolean } = {}): Promise<TestServers> {
+    const network = ownNetwork ? createNodeNetwork() : undefined;
     if (network) for (let i = 0; i < 4; i++) await output(network.inside(["ip", "address", "add", `${networkAddress(i)}/24`, "dev", "eth0"]));
     return new TestServers(flags, (await freePorts(1))[0]!, network);
   }
@@ -48,6 +49,20 @@ export class TestServers implements AsyncDisposable {
 
   kubectl(i: number): Kubectl {
     return kubectlFor({ wrap: this.#inside, kubeconfig: join(this.directory, `admin-${i}.yaml`), home: this.directory });
+  }
+
+  /** The flags by which one more server joins the first. */
+  joining(): string[] {
+    return ["--server", this.url(0), "--token", this.token(0)];
+  }
+
+  createConfigMap(i: number, name: string): Promise<string> {
+    return this.kubectl(i)("create", "configmap", name, "--from-literal=a=1");
+  }
+
+  /** The names of those that the test has made, as server `i` tells them. */
+  async configMaps(i: number): Promise<string[]> {
+    return (await this.kubectl(i).items("configmaps")).map(({ metadata }) => metadata.name as string).filter((name) => name !== "kube-root-ca.crt");
   }
 
   /** Starts a server, and waits until it answers. */
@@ -126,6 +141,7 @@ export class TestServers implements AsyncDisposable {
       await child.exited;
     }));
     for (let i = 0; i < 4; i++) this.#killMember(i);
+    this.network?.dispose();
     rmSync(this.directory, { recursive: true, force: true });
   }
 
