@@ -144,6 +144,20 @@ test("after a crash numbering goes on behind every revision that may have been g
   expect((await open()).revision).toBe(last);
 });
 
+test("a file that is damaged while it is open ends the storage, also when its status is asked for first", async () => {
+  const fatal: StorageError[] = [];
+  const storage = await SqliteStorage.open({ path, onFatal: (error) => fatal.push(error) });
+  opened.push(storage);
+  await storage.create(key("a"), value());
+  const file = openSync(path, "r+");
+  writeSync(file, new Uint8Array(100));
+  closeSync(file);
+  const error = await failure(storage.status());
+  expect(error.code).toBe("corrupt");
+  expect(fatal).toEqual([error]);
+  expect(await failure(storage.create(key("b"), value()))).toBe(error);
+});
+
 test.if(process.getuid?.() === 0)("a full disk refuses writes, loses nothing, and writing works again as soon as there is room", async () => {
   const disk = join(directory, "db");
   mkdirSync(disk);

@@ -183,7 +183,7 @@ export class SqliteStorage implements Storage {
 
   async status(): Promise<StorageStatus> {
     this.#mustBeOpen();
-    const sizeBytes = sizeOf(this.#path) + sizeOf(`${this.#path}-wal`), { version, freeBytes } = this.#reader.figures();
+    const { version, freeBytes, sizeBytes } = this.#read(() => ({ ...this.#reader.figures(), sizeBytes: sizeOf(this.#path) + sizeOf(`${this.#path}-wal`) }));
     const writtenBytes = this.#writerThread === undefined ? undefined : bytesWrittenBy(this.#writerThread);
     return {
       engine: "sqlite", version, sizeBytes, sizeInUseBytes: sizeBytes - freeBytes, durableRevision: this.#durable, alarms: this.#room.level === "plenty" ? [] : ["NOSPACE"],
