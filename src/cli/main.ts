@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { namedInK3s } from "../server/k3s-names.ts";
 import { UsageError } from "../server/settings.ts";
 import { addKubectlCommand, kubectlArguments, runKubectl } from "./kubectl.ts";
 
@@ -9,6 +10,7 @@ export async function main(argv: readonly string[], calledAs = process.argv0): P
   const program = new Command("skiff")
     .description("Kubernetes for the edge in one executable.\n\nRun a cluster with `skiff server`, then use kubectl with the kubeconfig it writes; join other machines with `skiff agent`.")
     .showHelpAfterError("(run with --help to see what there is)")
+    .configureOutput({ outputError: (text, write) => write(withK3sName(text)) })
     .exitOverride();
   for (const add of await commandsFor(argv[0])) add(program);
   try {
@@ -40,6 +42,12 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
 /** The command that is called, or all of them where the help or a mistake wants them. */
 function commandsFor(name = ""): Promise<((program: Command) => void)[]> {
   return Promise.all((Object.hasOwn(commands, name) ? [commands[name]!] : Object.values(commands)).map((load) => load()));
+}
+
+/** commander's sentence on an unknown option or command, with what that is called here. */
+function withK3sName(text: string): string {
+  const hint = namedInK3s(/^error: unknown (?:option|command) '(?:--)?([a-z0-9-]+)/.exec(text)?.[1] ?? "");
+  return hint ? `${text.trimEnd()}: ${hint}\n` : text;
 }
 
 function describe(error: unknown): string {

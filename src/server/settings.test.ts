@@ -55,6 +55,7 @@ test("lists come from YAML lists, repeated flags and comma-separated variables",
 describe("mistakes are told in one sentence", () => {
   const cases: [string, Parameters<typeof read>[0], RegExp][] = [
     ["unknown key", { files: { "config.yaml": "nod-name: x" } }, /unknown setting "nod-name".*--help/],
+    ["K3s' key", { files: { "config.yaml": "etcd-s3-bucket: x" } }, /unknown setting "etcd-s3-bucket": what K3s calls etcd-s3-bucket is backup-s3-bucket here$/],
     ["bad YAML", { files: { "config.yaml": "a: [1" } }, /config\.yaml is not valid YAML/],
     ["not a mapping", { files: { "config.yaml": "- a" } }, /name: value/],
     ["port", { flags: { "https-listen-port": 70000 } }, /--https-listen-port must be a port number/],

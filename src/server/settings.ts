@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { load } from "js-yaml";
+import { namedInK3s } from "./k3s-names.ts";
 import type { Setting, SettingValues } from "./options.ts";
 
 /** A mistake of the user's, in one sentence that says what to do. The CLI prints it and exits with 1. */
@@ -54,7 +55,7 @@ function readConfigFile(settings: readonly Setting[], file: string, command: str
   if (typeof content !== "object" || Array.isArray(content)) throw new UsageError(`${file} must hold settings as "name: value" lines`);
   return Object.fromEntries(Object.entries(content).map(([name, value]) => {
     const setting = settings.find((s) => s.name === name);
-    if (!setting) throw new UsageError(`${file} has an unknown setting ${JSON.stringify(name)}: "skiff ${command} --help" lists them`);
+    if (!setting) throw new UsageError(`${file} has an unknown setting ${JSON.stringify(name)}: ${namedInK3s(name) ?? `"skiff ${command} --help" lists them`}`);
     return [name, coerce(setting, value, `${name} in ${file}`)];
   }));
 }

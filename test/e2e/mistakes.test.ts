@@ -134,6 +134,7 @@ describe("starting", () => {
       [["--https-listen-port", "99999"], "--https-listen-port must be a port number"],
       [["--cluster-cidr", "10.43.0.0/16"], "overlap"],
       [["--no-such-flag"], "unknown option '--no-such-flag'"],
+      [["--etcd-s3"], "unknown option '--etcd-s3': what K3s calls etcd-s3 is backup-s3-bucket here"],
       [["--config", "/no/such/file.yaml"], "the configuration file /no/such/file.yaml does not exist"],
     ] as const) {
       const { exitCode, stderr } = await start(...flags);
