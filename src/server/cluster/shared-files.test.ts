@@ -2,7 +2,7 @@ import { afterAll, beforeEach, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "../../base/clock.ts";
+import { type Clock, systemClock } from "../../base/clock.ts";
 import { writeFileAtomic } from "../../base/files.ts";
 import { EtcdClient } from "../../storage/etcd/etcd-client.ts";
 import { everything } from "../../storage/etcd/messages.ts";
@@ -21,10 +21,10 @@ beforeEach(() => etcd.wipe());
 let count = 0;
 
 /** A server's directory, and what it has made for itself by its first start. */
-function server({ token }: { token?: string } = {}) {
+function server({ token, clock = systemClock }: { token?: string; clock?: Clock } = {}) {
   const directory = join(root, String(++count)), file = (name: string): string => join(directory, name);
   mkdirSync(directory, { recursive: true });
-  const shared = new SharedFiles({ etcd: etcd.clientOptions, directory, databaseFile: file("db/state.db"), token, clock: systemClock });
+  const shared = new SharedFiles({ etcd: etcd.clientOptions, directory, databaseFile: file("db/state.db"), token, clock });
   const make = (mark: string, secret: string): void => {
     mkdirSync(file("tls"), { recursive: true });
     for (const name of ["server-ca.key", "server-ca.crt", "client-ca.key", "client-ca.crt", "front-proxy-ca.key", "front-proxy-ca.crt", "service-account.key"]) if (!existsSync(file(`tls/${name}`))) writeFileSync(file(`tls/${name}`), `${name} of ${mark}`);
@@ -109,4 +109,27 @@ test("a change on one server gets to all that run, and to one that starts later,
   await newest.start("newest");
   expect(newest.files()).toEqual(late.files());
   for (const { shared } of [first, second, late, newest]) shared.close();
+});
+
+test("what was compacted since the last change doesn't keep changes from being followed", async () => {
+  let again = 0;
+  const clock: Clock = { ...systemClock, sleep: (ms, signal) => (again++, systemClock.sleep(Math.min(ms, 10), signal)) };
+  const first = server({ token: "secret-1" }), second = server({ token: "secret-1", clock });
+  await first.start("first");
+  await second.start("second");
+  const client = new EtcdClient(etcd.clientOptions), other = { success: [{ requestPut: { key: Buffer.from("/registry/other"), value: Buffer.from("other") } }] };
+  await client.call("Txn", other, { repeatable: true });
+  const { header } = await client.call("Txn", other, { repeatable: true });
+  await client.call("Compact", { revision: header!.revision! }, { repeatable: true });
+  const stop = new AbortController(), running = [first, second].map(({ shared }) => shared.run(() => undefined, stop.signal));
+  // Time for many turns, were it asked again and again.
+  for (let n = 0; n < 200; n++) await client.call("Txn", other, { repeatable: true });
+  client.close();
+  const rotated = first.files()["token"]!.replace("secret-1", "secret-2");
+  writeFileAtomic(first.file("token"), rotated);
+  await eventually(() => expect(second.files()["token"]).toBe(rotated));
+  expect(again).toBeLessThanOrEqual(1);
+  stop.abort();
+  await Promise.all(running);
+  for (const { shared } of [first, second]) shared.close();
 });

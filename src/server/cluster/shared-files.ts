@@ -69,6 +69,8 @@ export class SharedFiles {
   readonly #client: EtcdClient;
   /** Of the key in etcd; 0 when it isn't there. */
   #modRevision = 0;
+  /** etcd's, up to which the key is known: changes are followed from here, for what was before may be compacted. */
+  #known = 0;
 
   constructor(private readonly options: SharedFilesOptions) {
     this.#client = new EtcdClient({ ...options.etcd, clock: options.clock });
@@ -114,7 +116,7 @@ export class SharedFiles {
     while (!signal.aborted) {
       try {
         await follow({
-          client: this.#client, clock: this.options.clock, from: this.#modRevision + 1, of: { key: toKey(sharedKey), rangeEnd: endOf(sharedKey) },
+          client: this.#client, clock: this.options.clock, from: this.#known + 1, of: { key: toKey(sharedKey), rangeEnd: endOf(sharedKey) },
           onEvents: (events) => void (events.at(-1)!.kv.modRevision > this.#modRevision && receive()),
         }, signal);
       } catch (error) {
@@ -134,7 +136,7 @@ export class SharedFiles {
   /** Takes what is in etcd, but what was changed here alone; false when there is nothing. */
   async #receive(): Promise<boolean> {
     const { directory, databaseFile, token, clock } = this.options;
-    const { kvs: [kv] = [] } = await this.#client.call("Range", { key: toKey(sharedKey) }, { repeatable: true });
+    const { header, kvs: [kv] = [] } = await this.#client.call("Range", { key: toKey(sharedKey) }, { repeatable: true });
     if (!kv) return false;
     const caKey = readIfExists(join(directory, caKeyName)), own = readIfExists(join(directory, "token"));
     const opened = await openFiles(kv.value!, { caKey, secret: secretOf(token ?? own) });
@@ -154,6 +156,7 @@ export class SharedFiles {
       if (theirs !== undefined && !changedHere) ensureFile(join(directory, name), theirs);
     }
     this.#modRevision = kv.modRevision;
+    this.#known = header!.revision!;
     this.#agree(opened.files);
     return true;
   }
@@ -162,7 +165,7 @@ export class SharedFiles {
     const value = await sealFiles(files, { secret: secretOf(files["token"])!, caKey: files[caKeyName]! });
     const { succeeded, header } = await this.#client.call("Txn", { compare: [{ target: compareModRevision, key: toKey(sharedKey), modRevision: this.#modRevision }], success: [{ requestPut: { key: toKey(sharedKey), value } }] }, { repeatable: true });
     if (!succeeded) return false;
-    this.#modRevision = header!.revision!;
+    this.#modRevision = this.#known = header!.revision!;
     this.#agree(files);
     return true;
   }
