@@ -34,7 +34,10 @@ export interface AdmissionDependencies {
   live(): readonly string[];
 }
 
-/** Takes in a server: its member is added as a learner, which counts in no vote until it has all data. One of its name that is there is another time's. */
+/**
+ * Takes in a server: its member is added as a learner, which counts in no vote until it has all data. One of its name or address that is there is
+ * another time's, and goes, unless its server runs.
+ */
 export function admissionHandler({ client, files, secret, live }: AdmissionDependencies): HttpHandler {
   return async (request, response) => {
     if (request.method !== "POST") throw methodNotAllowed();
@@ -43,6 +46,8 @@ export function admissionHandler({ client, files, secret, live }: AdmissionDepen
     const { name, peerUrl } = parse(await request.body());
     if (live().includes(name)) throw forbidden({ group: "", resource: "servers" }, name, "a server of this name runs: give this one another --node-name; if that one was lost just now, try again in half a minute");
     const { members: before = [] } = await client.call("MemberList", {}, { repeatable: true });
+    const there = before.find((each) => each.name !== name && each.peerUrls.includes(peerUrl) && live().includes(each.name ?? ""));
+    if (there) throw forbidden({ group: "", resource: "servers" }, name, `the server ${there.name} runs at this address, ${peerUrl}: give this one an --advertise-address of its own`);
     for (const member of before.filter((each) => each.name === name || each.peerUrls.includes(peerUrl))) {
       log.info("A member makes room for one that joins anew", { server: name, member: member.id });
       await client.call("MemberRemove", { id: member.id }, { repeatable: false });
