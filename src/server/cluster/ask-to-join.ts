@@ -8,15 +8,17 @@ import { type ServerAnswer, type ServerQuestion, serversPath } from "./admission
 
 /** For how long a cluster that can't take a server in now is asked again. */
 const patienceMs = 60_000, retryMs = 2000;
+/** What one answer may take: for the second question etcd is changed. */
+const caMs = 10_000, answerMs = 60_000;
 
-/** Asks a server to be one of its cluster. Throws a `UsageError`, with nothing changed here, when it isn't that cluster or doesn't want to. */
-export async function askToJoin({ server, token, question, clock }: { server: string; token: string; question: ServerQuestion; clock: Clock }): Promise<ServerAnswer> {
+/** Asks a server to be one of its cluster, until `signal` aborts. Throws a `UsageError`, with nothing changed here, when it isn't that cluster or doesn't want to. */
+export async function askToJoin({ server, token, question, clock }: { server: string; token: string; question: ServerQuestion; clock: Clock }, signal: AbortSignal): Promise<ServerAnswer> {
   const parsed = parseJoinToken(token);
   if (!parsed) throw new UsageError('--token is cut off or misspelt: take it from "skiff token" on a server');
-  const until = clock.monotonic() + patienceMs;
+  const until = clock.monotonic() + patienceMs, within = (ms: number): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(ms)]);
   for (;;) {
-    const ca = await caOf(server, parsed.caHash);
-    const response = await fetch(new URL(serversPath, server), { method: "POST", headers: { Authorization: `Bearer ${parsed.secret}`, "Content-Type": "application/json" }, body: JSON.stringify(question), tls: { ca } }).catch((error: unknown) => {
+    const ca = await caOf(server, parsed.caHash, within(caMs));
+    const response = await fetch(new URL(serversPath, server), { method: "POST", headers: { Authorization: `Bearer ${parsed.secret}`, "Content-Type": "application/json" }, body: JSON.stringify(question), tls: { ca }, signal: within(answerMs) }).catch((error: unknown) => {
       throw new UsageError(`${server} can't be asked (${(error as Error).message})`, { cause: error });
     });
     if (response.ok) return await response.json() as ServerAnswer;
@@ -24,15 +26,14 @@ export async function askToJoin({ server, token, question, clock }: { server: st
     const message = isObject(status) && typeof status["message"] === "string" ? status["message"] : `it answers ${response.status}`;
     if (response.status === 404) throw new UsageError(`${server} keeps its state in a way that no other server can share: start it with --cluster-init, or both with --datastore-endpoint`);
     if (response.status !== 503 || clock.monotonic() >= until) throw new UsageError(`${server} doesn't take this server in: ${message}`);
-    await clock.sleep(retryMs);
+    await clock.sleep(retryMs, signal);
   }
 }
 
-async function caOf(server: string, hash: string | undefined): Promise<string> {
-  const response = await fetch(new URL(caPath, server), { tls: { rejectUnauthorized: false } }).catch((error: unknown) => {
+async function caOf(server: string, hash: string | undefined, signal: AbortSignal): Promise<string> {
+  const ca = await fetch(new URL(caPath, server), { tls: { rejectUnauthorized: false }, signal }).then((response) => response.text()).catch((error: unknown) => {
     throw new UsageError(`${server} can't be reached (${(error as Error).message}): is it the address of a server, and does that run?`, { cause: error });
   });
-  const ca = await response.text();
   let found: string;
   try {
     found = caHash(ca);

@@ -65,7 +65,7 @@ export class OwnEtcd {
       if (!cluster.init) mustNotHoldCluster(databaseFile);
       if (cluster.reset) throw new UsageError(`there is no member to reset in ${directoryOf(dataDir)}`);
       if (cluster.server) {
-        const answer = await askToJoin({ server: cluster.server, token: this.options.token!, question: { name: this.options.nodeName, peerUrl: this.#member.peerUrl }, clock });
+        const answer = await askToJoin({ server: cluster.server, token: this.options.token!, question: { name: this.options.nodeName, peerUrl: this.#member.peerUrl }, clock }, signal);
         writeSharedFiles(directory, answer.files, clock.now());
         this.#remember(answer.endpoints);
         initialCluster = answer.initialCluster;
