@@ -5,6 +5,8 @@ import { logger } from "../../base/log.ts";
 import { gitVersion } from "../../base/version.ts";
 import { EtcdStorage } from "../../storage/etcd/etcd-storage.ts";
 import { StorageError, type Storage } from "../../storage/storage.ts";
+import { UsageError } from "../settings.ts";
+import { movedAside } from "./migrate.ts";
 import type { DatastoreOptions } from "./options.ts";
 import { openOrRecover, type Recovery, sentenceOf } from "./recovery.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -28,11 +30,12 @@ export interface Engine {
   recovery?: Recovery;
 }
 
-/** Throws a `StorageError` whose message says what to do: nothing has been changed then. */
+/** Throws a `StorageError` or `UsageError` whose message says what to do: nothing has been changed then. */
 export async function openEngine({ options: { etcd, maxBytes }, databaseFile, clock, onFatal }: EngineDependencies): Promise<Engine> {
   if (etcd) return { storage: await EtcdStorage.open({ ...etcd, clock, onFatal, beforeNew: () => mustNotHoldCluster(databaseFile) }) };
   const directory = join(dirname(databaseFile), "snapshots");
-  const isNew = !existsSync(databaseFile);
+  const isNew = !existsSync(databaseFile), moved = isNew ? movedAside(databaseFile) : undefined;
+  if (moved) throw new UsageError(`this server's cluster has been moved to etcd: start it with --datastore-endpoint, or with --server where etcd runs beside each; to begin an empty one instead, move ${moved} away first`);
   const { storage, recovery } = await openOrRecover({ path: databaseFile, maxBytes, onFatal, onRoom: tellRoom, snapshotsDirectory: directory, now: clock.now() });
   if (isNew && !recovery && existsSync(join(dirname(directory), "../kubeconfig-path"))) log.warn("An empty cluster begins, though this server has served one before: its database is gone, and no snapshot is beside it. If that isn't meant, stop Skiff before nodes drop their pods, and restore a backup", { database: databaseFile });
   if (storage.logLost) log.warn("The database was not closed and the log of its last writes is gone: those may be lost");

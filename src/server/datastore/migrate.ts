@@ -66,10 +66,19 @@ function snapshotOf(storage: Storage, clock: Clock): ReadableStream<Uint8Array> 
   return readable;
 }
 
+const asidePrefix = "moved-to-etcd-";
+
+/** Where the files of a database lie that has been moved to etcd, while they are kept. */
+export function movedAside(databaseFile: string): string | undefined {
+  const directory = dirname(databaseFile);
+  const name = existsSync(directory) ? readdirSync(directory).filter((each) => each.startsWith(asidePrefix)).toSorted().at(-1) : undefined;
+  return name && join(directory, name);
+}
+
 /** The database and its snapshots, from which a server would bring it back. */
 export function setDatabaseAside(databaseFile: string, now: number): string {
   const directory = dirname(databaseFile), name = basename(databaseFile);
-  const aside = join(directory, `moved-to-etcd-${new Date(now).toISOString().replaceAll(":", "-").replace(/\.\d+/, "")}`);
+  const aside = join(directory, `${asidePrefix}${new Date(now).toISOString().replaceAll(":", "-").replace(/\.\d+/, "")}`);
   mkdirSync(aside, { mode: 0o700 });
   // The snapshots go first: what a crash leaves in between is a database, or nothing.
   for (const file of ["snapshots", ...readdirSync(directory).filter((each) => [name, `${name}-wal`, `${name}-shm`].includes(each))]) {
