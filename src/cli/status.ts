@@ -32,11 +32,11 @@ export function addStatusCommand(program: Command): void {
 }
 
 async function waitUntilReady(look: () => Promise<Report>, ms: number): Promise<Report> {
-  const deadline = systemClock.now() + ms;
+  const deadline = systemClock.monotonic() + ms;
   let told = "";
   for (;;) {
     const report = await look();
-    if (!report.missing || systemClock.now() >= deadline) return report;
+    if (!report.missing || systemClock.monotonic() >= deadline) return report;
     if (report.missing !== told) process.stderr.write(`    waiting: ${told = report.missing}\n`);
     await systemClock.sleep(300);
   }
