@@ -22,6 +22,7 @@ function lateView(storage: MemoryStorage): Storage {
   return {
     get revision() { return shown; },
     get compactedRevision() { return storage.compactedRevision; },
+    get replaced() { return storage.replaced; },
     get: (key) => storage.get(key), list: (...of) => storage.list(...of), compact: (revision) => storage.compact(revision), purge: () => storage.purge(), status: () => storage.status(), close: async () => undefined,
     create: writing(storage.create.bind(storage)), update: writing(storage.update.bind(storage)), delete: writing(storage.delete.bind(storage)),
     watch: (prefix, from, onEvents, signal) => storage.watch(prefix, from, (events, revision) => void held.push(() => onEvents(events, revision)), signal),

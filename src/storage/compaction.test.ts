@@ -1,18 +1,25 @@
 import { expect, test } from "bun:test";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FakeClock } from "../../test/support/fake-clock.ts";
 import { planCompaction, runCompaction, type CompactionPolicy, type Mark } from "./compaction.ts";
 import { MemoryStorage } from "./memory/memory-storage.ts";
+import { SqliteStorage } from "./sqlite/sqlite-storage.ts";
 
-const policy: CompactionPolicy = { keepMs: 300, keepRevisions: 1000, intervalMs: 100, worthRevisions: 1, patienceMs: 300 };
-const marks = (...pairs: [number, number][]): Mark[] => pairs.map(([at, revision]) => ({ at, revision }));
+const policy: CompactionPolicy = { keepMs: 300, keepStates: 1000, intervalMs: 100, worthStates: 1, patienceMs: 300 };
+const marks = (...given: [at: number, revision: number, replaced?: number][]): Mark[] => given.map(([at, revision, replaced = revision]) => ({ at, revision, replaced }));
 
 test.each([
-  ["nothing is old enough", marks([0, 10], [100, 20]), 0, 2],
-  ["what was the newest revision keepMs ago", marks([0, 10], [100, 20], [300, 40], [400, 50]), 20, 3],
-  ["the count bounds it when writes are many", marks([0, 10], [100, 5000]), 4000, 2],
-  ["of both the later", marks([0, 10], [300, 500], [600, 1200]), 500, 2],
+  ["nothing is old enough", marks([-Infinity, 5], [0, 10], [100, 20]), 5, 3],
+  ["what was the newest revision keepMs ago", marks([-Infinity, 0], [0, 10], [100, 20], [300, 40], [400, 50]), 20, 3],
+  ["the count bounds it when writes are many", marks([-Infinity, 0], [0, 10], [100, 5000]), 4000, 3],
+  ["of both the later", marks([-Infinity, 0], [0, 10], [300, 500], [600, 1200]), 500, 2],
+  ["a gap in the revisions, as a crash leaves it, is no history", marks([-Infinity, 0, 0], [0, 20_010, 10], [100, 20_030, 20]), 0, 3],
+  ["revisions that no state was replaced at don't count", marks([-Infinity, 0, 0], [0, 0, 0], [100, 10_000, 500], [200, 30_000, 1500]), 10_000, 4],
 ] as const)("planCompaction: %s", (_, given, upTo, kept) => {
   const plan = planCompaction(given, policy);
-  expect(plan.upTo).toBe(upTo);
+  expect(plan.upTo.revision).toBe(upTo);
   expect(plan.marks).toHaveLength(kept);
 });
 
@@ -71,7 +78,7 @@ test("runCompaction follows the clock, writes nothing when idle, and ends with i
 });
 
 test("runCompaction gathers what is hardly worth it", async () => {
-  const { storage, compactions, write, tick, stop } = compacting({ ...policy, worthRevisions: 20 });
+  const { storage, compactions, write, tick, stop } = compacting({ ...policy, worthStates: 20 });
   for (let i = 0; i < 30; i++) {
     await write();
     await tick();
@@ -85,4 +92,32 @@ test("runCompaction gathers what is hardly worth it", async () => {
   // As soon as it is old enough, because there is much of it.
   expect(storage.compactedRevision).toBe(70);
   await stop();
+});
+
+test("crashes don't shorten history: what was written before them is told for as long as at any other time", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "skiff-compaction-")), clock = new FakeClock(), stop = new AbortController();
+  const file = (n: number): string => join(directory, `${n}.db`);
+  let storage = await SqliteStorage.open({ path: file(0) });
+  try {
+    const first = await storage.create("/registry/core/pods/default/a", new Uint8Array(1));
+    let last = first;
+    for (let crash = 1; crash <= 4; crash++) {
+      last = await storage.update("/registry/core/pods/default/a", last, new Uint8Array(crash));
+      for (const suffix of ["", "-wal"]) copyFileSync(file(crash - 1) + suffix, file(crash) + suffix);
+      await storage.close();
+      storage = await SqliteStorage.open({ path: file(crash) });
+    }
+    expect(storage.revision).toBeGreaterThan(first + 30_000);
+    expect(storage.replaced).toBe(4);
+    const running = runCompaction({ storage, clock, failed: (error) => { throw error; } }, stop.signal);
+    await clock.advance(295_000);
+    expect((await storage.list("/registry/", { revision: first })).items).toMatchObject([{ revision: first }]);
+    await clock.advance(600_000);
+    expect(storage.compactedRevision).toBe(storage.revision);
+    stop.abort();
+    await running;
+  } finally {
+    await storage.close();
+    rmSync(directory, { recursive: true });
+  }
 });

@@ -4,29 +4,43 @@ import { StorageError, type Storage } from "./storage.ts";
 export interface CompactionPolicy {
   /** History younger than this is kept, in milliseconds… */
   keepMs: number;
-  /** …but no more than so many revisions; not each of them is a write. */
-  keepRevisions: number;
+  /** …but no more of it than so many past states. */
+  keepStates: number;
   /** How often to look, in milliseconds. */
   intervalMs: number;
   /** Less than this waits until `patienceMs` have passed since the last time: each time costs an idle server's disk as much as a write of its own. */
-  worthRevisions: number;
+  worthStates: number;
   patienceMs: number;
 }
 
 /** Five minutes, as kube-apiserver keeps in etcd (--etcd-compaction-interval). With it nothing outlives ten, twice that, however little is written. */
-export const defaultCompactionPolicy: CompactionPolicy = { keepMs: 300_000, keepRevisions: 20_000, intervalMs: 30_000, worthRevisions: 200, patienceMs: 200_000 };
+export const defaultCompactionPolicy: CompactionPolicy = { keepMs: 300_000, keepStates: 20_000, intervalMs: 30_000, worthStates: 100, patienceMs: 200_000 };
 
-/** What was the newest revision at a time. */
-export interface Mark {
-  at: number;
+/** How much history there was up to a revision. */
+interface Place {
   revision: number;
+  /** As `Storage.replaced` counts. */
+  replaced: number;
 }
 
-/** Up to where history may go, and the marks still of use. `marks` are in order of time, the newest is the present. */
-export function planCompaction(marks: readonly Mark[], { keepMs, keepRevisions }: CompactionPolicy): { upTo: number; marks: Mark[] } {
+/** The newest revision at a time. */
+export interface Mark extends Place {
+  at: number;
+}
+
+/** Up to where history may go, and the marks still of use. `marks` are in order of time, the first from before all history, the newest the present. */
+export function planCompaction(marks: readonly Mark[], { keepMs, keepStates }: CompactionPolicy): { upTo: Place; marks: Mark[] } {
   const now = marks.at(-1)!;
-  const old = marks.filter(({ at }) => at <= now.at - keepMs).at(-1);
-  return { upTo: Math.max(old?.revision ?? 0, now.revision - keepRevisions), marks: marks.filter((mark) => !old || mark.at >= old.at) };
+  const old = marks.findLast(({ at }) => at <= now.at - keepMs)!;
+  const surplus = placeOf(now.replaced - keepStates, marks);
+  return { upTo: surplus && surplus.revision > old.revision ? surplus : old, marks: marks.filter(({ at }) => at >= old.at) };
+}
+
+/** Where so many states had been replaced, as if those between two marks lay evenly. Undefined when that was before all marks. */
+function placeOf(replaced: number, marks: readonly Mark[]): Place | undefined {
+  const after = marks.findIndex((mark) => mark.replaced > replaced);
+  const from = marks[after - 1], to = marks[after];
+  return from && to && { replaced, revision: from.revision + Math.floor((to.revision - from.revision) * (replaced - from.replaced) / (to.replaced - from.replaced)) };
 }
 
 /** Forgets old history until `signal` aborts. Does nothing to the disk while nothing is written. `failed` hears what went wrong; the next turn tries again. */
@@ -36,16 +50,17 @@ export async function runCompaction({ storage, clock, failed, policy = defaultCo
   failed: (error: StorageError) => void;
   policy?: CompactionPolicy;
 }, signal: AbortSignal): Promise<void> {
-  let marks: Mark[] = [{ at: clock.monotonic(), revision: storage.revision }];
-  let compactedAt = clock.monotonic();
+  const present = (): Mark => ({ at: clock.monotonic(), revision: storage.revision, replaced: storage.replaced });
+  // When what there is already was written, nobody knows.
+  let marks: Mark[] = [{ at: -Infinity, revision: storage.compactedRevision, replaced: 0 }, present()];
+  let compacted = { at: clock.monotonic(), replaced: 0 };
   while (await slept(clock, policy.intervalMs, signal)) {
-    const plan = planCompaction([...marks, { at: clock.monotonic(), revision: storage.revision }], policy);
-    marks = plan.marks;
-    const gain = plan.upTo - storage.compactedRevision;
-    if (gain <= 0 || (gain < policy.worthRevisions && clock.monotonic() - compactedAt < policy.patienceMs)) continue;
+    const now = present(), { upTo, marks: useful } = planCompaction([...marks, now], policy);
+    marks = useful;
+    if (upTo.revision <= storage.compactedRevision || (upTo.replaced - compacted.replaced < policy.worthStates && now.at - compacted.at < policy.patienceMs)) continue;
     try {
-      await storage.compact(plan.upTo);
-      compactedAt = clock.monotonic();
+      await storage.compact(upTo.revision);
+      compacted = { at: now.at, replaced: upTo.replaced };
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       if (error.code === "closed") return;

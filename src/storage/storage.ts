@@ -8,6 +8,11 @@ export interface Storage {
   readonly revision: number;
   /** The oldest revision that `watch` and `list({revision})` can still serve from, but for keys with volatile writes, which may be forgotten sooner. */
   readonly compactedRevision: number;
+  /**
+   * How many past states have become history, those that were when it was opened included: grows by one with each write that replaces or
+   * deletes a state that would otherwise be kept, and never shrinks. Where revisions leave no gaps it may count those instead.
+   */
+  readonly replaced: number;
   get(key: string): Promise<Stored | undefined>;
   /** In key order. `revision` reads the past; throws `StorageError` "compacted" when it is gone. */
   list(prefix: string, options?: { limit?: number; after?: string; revision?: number }): Promise<Listed>;

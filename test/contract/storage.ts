@@ -226,6 +226,18 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
       expect((await storage.list(pods)).items).toHaveLength(2);
     });
 
+    test("counts what has become history, whatever of it is forgotten", async () => {
+      const before = storage.replaced;
+      let last = await storage.create(pod("a"), bytes("0"));
+      for (let i = 1; i <= 5; i++) last = await storage.update(pod("a"), last, bytes(String(i)));
+      await storage.delete(pod("a"), last);
+      const { replaced } = storage;
+      expect(replaced).toBeGreaterThanOrEqual(before + 6);
+      expect(replaced).toBeLessThanOrEqual(before + storage.revision);
+      await storage.compact(storage.revision);
+      expect(storage.replaced).toBe(replaced);
+    });
+
     test("tells how it does", async () => {
       const before = await storage.status();
       await storage.create(pod("a"), new Uint8Array(randomBytes(120_000)));

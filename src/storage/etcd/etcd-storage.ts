@@ -55,6 +55,8 @@ export class EtcdStorage implements Storage {
   readonly #following: Promise<void>;
   #revision: number;
   #compacted: number;
+  /** The oldest revision when it was opened. */
+  readonly #oldest: number;
   #failure: StorageError | undefined;
   #closed: Promise<void> | undefined;
 
@@ -76,7 +78,7 @@ export class EtcdStorage implements Storage {
     this.#clock = clock;
     this.#offset = offset;
     this.#revision = revision + offset;
-    this.#compacted = compacted + offset;
+    this.#compacted = this.#oldest = compacted + offset;
     this.#following = this.#follow().catch((error: unknown) => {
       this.#failure = error instanceof StorageError ? error : new StorageError("io", String(error), { cause: error });
       this.#watchers.fail(this.#failure);
@@ -91,6 +93,10 @@ export class EtcdStorage implements Storage {
 
   get compactedRevision(): number {
     return this.#compacted;
+  }
+
+  get replaced(): number {
+    return this.#revision - this.#oldest;
   }
 
   async get(key: string): Promise<Stored | undefined> {

@@ -10,6 +10,10 @@ export class MemoryStorage implements Storage {
   revision = 0;
   compactedRevision = 0;
 
+  get replaced(): number {
+    return this.revision;
+  }
+
   async get(key: string): Promise<Stored | undefined> {
     this.#mustBeOpen();
     return this.#current.get(key);

@@ -24,6 +24,10 @@ export class SealedStorage implements Storage {
     return this.inner.compactedRevision;
   }
 
+  get replaced(): number {
+    return this.inner.replaced;
+  }
+
   async get(key: string): Promise<Stored | undefined> {
     const stored = await this.inner.get(key);
     return stored && this.#opened(stored);

@@ -91,12 +91,13 @@ function inspect(db: Database, path: string, log: LogState): FileState {
   if (version < schemaVersion) throw new StorageError("foreign", `${path} was written by a Skiff from before its first release: move it away and start empty; the file has not been changed`);
   const meta = Object.fromEntries(rows<{ name: string; value: number }>(db, "SELECT name, value FROM meta").map(({ name, value }) => [name, value]));
   const clean = meta.clean === 1, compacted = meta.compacted ?? 0;
-  checkIntegrity(db, { path, bytes: statSync(path).size, clean });
+  const values = checkIntegrity(db, { path, bytes: statSync(path).size, clean });
   const written = rows<{ revision: number | null }>(db, "SELECT max(revision) AS revision FROM log")[0]!.revision;
   const volatile = rows<{ prefix: string }>(db, "SELECT prefix FROM volatile").map(({ prefix }) => prefix);
   const given = clean ? meta.revision ?? 0 : (meta.reserved ?? 0) + (log === "whole" ? 0 : lostLogGap);
+  const keys = rows<{ keys: number }>(db, "SELECT count(*) AS keys FROM current")[0]!.keys;
   const volatileKeys = rows<{ keys: number }>(db, "SELECT count(*) AS keys FROM volatile JOIN current ON key >= prefix AND key < prefix || char(0x10FFFF)")[0]!.keys;
-  return { revision: Math.max(written ?? 0, compacted, given), compacted, volatile, volatileKeys, clean, logLost: !clean && log === "gone" };
+  return { revision: Math.max(written ?? 0, compacted, given), compacted, replaced: values - keys, volatile, volatileKeys, clean, logLost: !clean && log === "gone" };
 }
 
 type LogState = "whole" | "cut" | "gone";

@@ -44,6 +44,8 @@ export const setMeta = "UPDATE meta SET value = ?2 WHERE name = ?1 AND value <> 
 export interface FileState {
   revision: number;
   compacted: number;
+  /** Past states that the file has. */
+  replaced: number;
   /** Prefixes of keys that are written volatilely. */
   volatile: string[];
   /** How many such keys the file has. */

@@ -51,6 +51,7 @@ export class SqliteStorage implements Storage {
   #watchers = new Watchers<StorageEvent>();
   #revision: number;
   #compacted: number;
+  #replaced: number;
   /** The newest revision that the file has. */
   #durable: number;
   readonly #volatileBytes: number;
@@ -106,6 +107,7 @@ export class SqliteStorage implements Storage {
     this.#revision = state.clean ? state.revision : this.#renumber(state);
     this.#queue = new WriteQueue({ revision: this.#revision, isDue: () => this.#hasSurplus, commit: (writes, revision) => this.#commit(writes, revision), publish: (...committed) => this.#publish(...committed) });
     this.#compacted = state.compacted;
+    this.#replaced = state.replaced;
     this.#durable = state.revision;
     this.#volatileResources = new Set(state.volatile);
     this.#log.begin(state.volatile, this.#revision);
@@ -118,6 +120,10 @@ export class SqliteStorage implements Storage {
 
   get compactedRevision(): number {
     return this.#compacted;
+  }
+
+  get replaced(): number {
+    return this.#replaced;
   }
 
   async get(key: string): Promise<Stored | undefined> {
@@ -320,6 +326,7 @@ export class SqliteStorage implements Storage {
     const surplus = this.#hasSurplus ? this.#volatile.surplus() : [];
     await this.#call({ type: "commit", writes: [...surplus, ...writes], revision, compacted: this.#compacted });
     this.#volatile.filed(surplus);
+    this.#replaced += surplus.length;
   }
 
   #publish(writes: readonly Write[], revision: number): void {
@@ -327,6 +334,7 @@ export class SqliteStorage implements Storage {
     if (writes.some(({ command }) => command)) this.#durable = revision;
     for (const { command, volatile, event } of writes) {
       if (command?.type === "volatile") this.#volatileResources.add(command.prefix);
+      else if (command && event.previous) this.#replaced++;
       if (volatile) this.#volatile.set(event);
       // What follows a volatile state, the file would tell as if it followed another.
       if (volatile || this.#volatile.forget(event.key)) this.#log.push(event);
