@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { directoryStore } from "../../src/server/backup/directory-store.ts";
@@ -19,9 +19,10 @@ const inBucket = (changes: object = {}): BackupStore => s3Store({ ...s3, region:
 const named = (day: number): string => `skiff-backup-node-1-202611${String(day).padStart(2, "0")}T030000Z.tar`;
 
 /** So many megabytes, made while they are read; `breaks` after the last. */
-function megabytes(count: number, { breaks = false }: { breaks?: boolean } = {}): ReadableStream<Uint8Array> {
+function megabytes(count: number, { breaks = false, cancel = () => undefined }: { breaks?: boolean; cancel?: () => void } = {}): ReadableStream<Uint8Array> {
   let made = 0;
   return new ReadableStream({
+    cancel,
     pull(controller) {
       if (made < count) return controller.enqueue(new Uint8Array(1e6).fill(made++));
       if (breaks) controller.error(new Error("the server broke off"));
@@ -62,6 +63,12 @@ describe.each([["a directory", () => directoryStore(join(directory, "made/when/n
     expect(await sizeOf(store.open(named(1)))).toBe(2e6);
   });
 
+  test("has what it doesn't read to its end stop: a backup is made while it is read", async () => {
+    const store = open(), canceled = Promise.withResolvers<void>();
+    await expect(store.put(named(1), megabytes(Infinity, { cancel: canceled.resolve }))).rejects.toThrow("exists already");
+    await canceled.promise;
+  });
+
   test("says what isn't there, and forgets what it is told to", async () => {
     const store = open();
     await expect((async () => sizeOf(store.open(named(9))))()).rejects.toThrow(`there is no backup ${store.locate(named(9))}`);
@@ -69,6 +76,37 @@ describe.each([["a directory", () => directoryStore(join(directory, "made/when/n
     await store.remove(named(2));
     expect((await store.list()).map(({ name }) => name)).toEqual([named(1)]);
   });
+});
+
+test("a directory takes a backup in spite of what a crash left of one of that name, and of one that is being made", async () => {
+  const path = join(directory, "twice"), store = directoryStore(path), slow = Promise.withResolvers<void>(), begun = Promise.withResolvers<void>();
+  mkdirSync(path);
+  writeFileSync(join(path, `.${named(1)}.partial`), "left");
+  const first = store.put(named(1), new ReadableStream({
+    async pull(controller) {
+      begun.resolve();
+      await slow.promise;
+      controller.enqueue(Buffer.from("the first"));
+      controller.close();
+    },
+  }));
+  await begun.promise;
+  expect(await store.put(named(1), megabytes(1))).toBe(1e6);
+  slow.resolve();
+  await expect(first).rejects.toThrow("exists already");
+  expect(await sizeOf(store.open(named(1)))).toBe(1e6);
+  for (const name of readdirSync(path)) utimesSync(join(path, name), 0, 0);
+  await store.put(named(2), megabytes(1));
+  expect(readdirSync(path).sort()).toEqual([named(1), named(2)]);
+});
+
+test("a place that can be none is told of, and what was to go there stops", async () => {
+  writeFileSync(join(directory, "file"), "");
+  for (const [path, name] of [[join(directory, "file/below"), named(1)], [join(directory, "file"), named(1)], [directory, "x".repeat(300)]] as const) {
+    const canceled = Promise.withResolvers<void>();
+    await expect(directoryStore(path).put(name, megabytes(Infinity, { cancel: canceled.resolve }))).rejects.toThrow(/can't be written \(E[A-Z]+\): .*choose another place/);
+    await canceled.promise;
+  }
 });
 
 test("a directory's backups are for root alone, and a full disk leaves those that were there", async () => {
@@ -102,7 +140,9 @@ describe("what is wrong with a bucket is said in a sentence", () => {
   test("a server that says nothing", async () => {
     using silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
     const store = s3Store({ ...s3, endpoint: `127.0.0.1:${silent.port}`, region: "us-east-1", folder: "", insecure: true }, { patienceMs: 200 });
-    for (const ask of [() => store.list(), () => store.put(named(1), megabytes(20), { replace: true }), () => sizeOf(store.open(named(1)))]) await expect(ask()).rejects.toThrow(/^127\.0\.0\.1:\d+ has not answered for 0.2 seconds/);
+    const canceled = Promise.withResolvers<void>();
+    for (const ask of [() => store.list(), () => store.put(named(1), megabytes(Infinity, { cancel: canceled.resolve }), { replace: true }), () => sizeOf(store.open(named(1)))]) await expect(ask()).rejects.toThrow(/^127\.0\.0\.1:\d+ has not answered for 0.2 seconds/);
+    await canceled.promise;
   });
 
   test("a certificate of a CA that nobody knows", async () => {

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { createReadStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,12 +13,12 @@ export function directoryStore(directory: string): BackupStore {
   return {
     locate,
     async put(name, content, { replace = false } = {}) {
-      const path = locate(name), partial = join(directory, `.${name}.partial`);
+      const path = locate(name), partial = join(directory, `.${name}.${randomBytes(4).toString("hex")}.partial`);
       const refuse = (): void => {
         if (!replace && existsSync(path)) throw new UsageError(`${path} exists already: choose another name, or replace it with --force`);
       };
-      refuse();
       try {
+        refuse();
         mkdirSync(directory, { recursive: true, mode: 0o700 });
         removeAbandoned(directory);
         const bytes = await write(partial, content);
@@ -26,7 +27,8 @@ export function directoryStore(directory: string): BackupStore {
         sync(directory);
         return bytes;
       } catch (error) {
-        rmSync(partial, { force: true });
+        await content.cancel(error).catch(() => undefined);
+        if (existsSync(partial)) rmSync(partial);
         throw usable(error, path);
       }
     },
@@ -62,7 +64,7 @@ async function write(path: string, content: ReadableStream<Uint8Array>): Promise
   return bytes;
 }
 
-/** What a crash left. Another backup that is being made now is of another name only where somebody makes two at once; it is left then. */
+/** What a crash left, and not what somebody makes now. */
 function removeAbandoned(directory: string): void {
   const anHourAgo = Date.now() - 3_600_000;
   for (const name of readdirSync(directory)) {
@@ -73,8 +75,9 @@ function removeAbandoned(directory: string): void {
 const missing = (path: string): UsageError => new UsageError(`there is no backup ${path}: "skiff backup list" shows those there are`);
 
 function usable(error: unknown, path: string): unknown {
-  const { code } = error as NodeJS.ErrnoException;
+  const { code = "" } = error as NodeJS.ErrnoException;
   if (code === "ENOSPC" || code === "EDQUOT") return new UsageError(`there is no room for ${path}: make some, or keep backups elsewhere; nothing is left of this one`, { cause: error });
-  if (code === "EACCES" || code === "EROFS" || code === "EPERM") return new UsageError(`${path} can't be written (${code}): run as root, or choose another place`, { cause: error });
+  if (["EACCES", "EROFS", "EPERM"].includes(code)) return new UsageError(`${path} can't be written (${code}): run as root, or choose another place`, { cause: error });
+  if (["EEXIST", "EIO", "EISDIR", "ENAMETOOLONG", "ENOENT", "ENOTDIR"].includes(code)) return new UsageError(`${path} can't be written (${code}): choose another place`, { cause: error });
   return error;
 }

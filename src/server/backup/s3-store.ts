@@ -44,11 +44,17 @@ export function s3Store({ endpoint, bucket, region, folder, accessKey, secretKey
   return {
     locate,
     async put(name, content, { replace = false } = {}) {
-      if (!replace && await exists(name)) throw new UsageError(`${locate(name)} exists already: choose another name, or replace it with --force`);
-      // In parts, which become an object at the end and not before. As a Response: a writer would make one of what there was when it is told of an error.
-      const patience = new Patience(patienceMs);
-      const body = new Response(content.pipeThrough(patience.renewedByChunks()));
-      return await told(name, client.write(key(name), body, { partSize: partBytes, queueSize: 1, retry: 3, type: "application/octet-stream" }), patience);
+      const reader = content.getReader();
+      try {
+        if (!replace && await exists(name)) throw new UsageError(`${locate(name)} exists already: choose another name, or replace it with --force`);
+        // In parts, which become an object at the end and not before. As a Response: a writer would make one of what there was when it is told of an error.
+        const patience = new Patience(patienceMs);
+        const body = new Response(patience.renewedBy(reader));
+        return await told(name, client.write(key(name), body, { partSize: partBytes, queueSize: 1, retry: 3, type: "application/octet-stream" }), patience);
+      } catch (error) {
+        await reader.cancel(error).catch(() => undefined);
+        throw error;
+      }
     },
     async list() {
       const found: { name: string; bytes: number }[] = [];
@@ -83,6 +89,7 @@ export function s3Store({ endpoint, bucket, region, folder, accessKey, secretKey
 class Patience {
   readonly #over = Promise.withResolvers<never>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #ended = false;
 
   constructor(private readonly ms: number) {
     this.#over.promise.catch(() => undefined);
@@ -93,17 +100,22 @@ class Patience {
     return this.#over.promise;
   }
 
-  /** Hands on what it is given: as long as more is asked for, what went before has got through. */
-  renewedByChunks(): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
-    return new TransformStream({
-      transform: (chunk, controller) => {
+  /** Hands on what is read: as long as more is asked for, what went before has got through. Breaks after the end, when what is read is not all of it. */
+  renewedBy(reader: Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return new ReadableStream({
+      pull: async (controller) => {
+        const { done, value } = await reader.read();
+        if (this.#ended) throw new Error("given up");
         this.#renew();
-        controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
+        if (done) controller.close();
+        else controller.enqueue(value as Uint8Array<ArrayBuffer>);
       },
+      cancel: (reason) => reader.cancel(reason),
     });
   }
 
   end(): void {
+    this.#ended = true;
     clearTimeout(this.#timer);
   }
 

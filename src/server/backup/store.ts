@@ -10,7 +10,10 @@ export interface StoredBackup {
 export interface BackupStore {
   /** How a backup is called in messages, and on the command line. */
   locate(name: string): string;
-  /** Keeps all of `content` or, when that breaks, nothing; returns how many bytes. Throws when there is one of that name, unless it may be replaced. */
+  /**
+   * Keeps all of `content` or, when that breaks, nothing; returns how many bytes. Throws when there is one of that name, unless it may be replaced.
+   * What it doesn't read to its end it cancels: a backup takes memory, and follows the state, until one of the two.
+   */
   put(name: string, content: ReadableStream<Uint8Array>, options?: { replace?: boolean }): Promise<number>;
   /** Those with names of ours, the newest first. */
   list(): Promise<StoredBackup[]>;
