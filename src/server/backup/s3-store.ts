@@ -85,6 +85,12 @@ export function s3Store({ endpoint, bucket, region, folder, accessKey, secretKey
   };
 }
 
+/** Of a stream: Bun and Node have types for it that differ. */
+interface Reader {
+  read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+  cancel(reason: unknown): Promise<void>;
+}
+
 /** Bun's client waits for ever for a server that says nothing. Rejects `over` with itself after a time in which nothing has moved. */
 class Patience {
   readonly #over = Promise.withResolvers<never>();
@@ -101,7 +107,7 @@ class Patience {
   }
 
   /** Hands on what is read: as long as more is asked for, what went before has got through. Breaks after the end, when what is read is not all of it. */
-  renewedBy(reader: Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">): ReadableStream<Uint8Array<ArrayBuffer>> {
+  renewedBy(reader: Reader): ReadableStream<Uint8Array<ArrayBuffer>> {
     return new ReadableStream({
       pull: async (controller) => {
         const { done, value } = await reader.read();
