@@ -147,12 +147,12 @@ describe("backups by schedule", () => {
 
   test("are encrypted where there is a passphrase, and not taken in plain where it can't be read", async () => {
     const passphraseFile = join(directory, "passphrase");
-    const { clock, events } = start({ passphraseFile });
+    const { clock, events, made } = start({ passphraseFile });
     await eventually(() => expect(clock.sleeping).toBe(1));
     const unreadable = `the passphrase for backups can't be read from ${passphraseFile}`;
     expect(events).toEqual([expect.stringContaining(`Warning BackupFailed Backups can't be taken: ${unreadable}`)]);
     await pass(clock, 3 * hour + 20 * minute);
-    expect(names()).toEqual([]);
+    expect([made(), names()]).toEqual([0, []]);
     expect(events[1]).toContain(`The backup could not be taken: ${unreadable}`);
     writeFileSync(passphraseFile, "correct horse\n");
     await pass(clock, hour);

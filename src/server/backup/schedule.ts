@@ -102,7 +102,9 @@ function newAttempt({ create, clock, nodeName, passphraseFile, retention: keep, 
   const attempt: Attempt = {
     async go() {
       if (!taken) {
-        taken = await takeBackup({ backup: create(), store: first, occasion: "scheduled", nodeName, at: clock.now(), ...(passphraseFile ? { passphrase: passphraseIn(passphraseFile) } : {}) });
+        // Before there is a backup that nobody reads.
+        const passphrase = passphraseFile ? { passphrase: passphraseIn(passphraseFile) } : {};
+        taken = await takeBackup({ backup: create(), store: first, occasion: "scheduled", nodeName, at: clock.now(), ...passphrase });
         attempt.takenAt = clock.now();
       }
       await pruned(first, taken.name);
