@@ -16,20 +16,27 @@ export interface AdminRequest {
 /** Nobody listens there, or never has. */
 export class ServerAway extends UsageError {}
 
+/** For the beginning of an answer; what follows may take as long as it takes. */
+const defaultPatienceMs = 30_000;
+
 /** Asks this machine's running server, as its administrator, for one of its own paths. Throws a `UsageError` that says why it couldn't, or wouldn't. */
-export async function adminRequest({ dataDir, kubeconfig, method, path, body }: AdminRequest): Promise<Response> {
+export async function adminRequest({ dataDir, kubeconfig, method, path, body }: AdminRequest, { patienceMs = defaultPatienceMs } = {}): Promise<Response> {
   const file = kubeconfig ?? readIfExists(join(dataDir, "server/kubeconfig-path"))?.trim();
   if (!file) throw new ServerAway(`no server has run with ${dataDir}: start "skiff server" first, or name its directory with --data-dir`);
   const { server, ca, certificate, key, token } = readKubeconfig(file, "--kubeconfig");
   let response: Response;
+  const over = new AbortController(), late = setTimeout(() => over.abort(), patienceMs);
   try {
     response = await fetch(new URL(path, server), {
-      method, ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      method, signal: over.signal, ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       headers: { "Content-Type": "application/json", ...(token ? { Authorization: `Bearer ${token}` } : {}) },
       tls: { ...(ca ? { ca } : {}), ...(certificate && key ? { cert: certificate, key } : {}) },
     });
   } catch (error) {
+    if (over.signal.aborted) throw new UsageError(`the server at ${server} has not answered for ${patienceMs / 1000} seconds: its log may tell what holds it up`, { cause: error });
     throw new ServerAway(`the server does not answer at ${server} (${(error as Error).message}): it has to run for this`, { cause: error });
+  } finally {
+    clearTimeout(late);
   }
   if (response.ok) return response;
   const status: unknown = await response.json().catch(() => undefined);
