@@ -3,13 +3,18 @@ import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import type { Command } from "commander";
+import { systemClock } from "../base/clock.ts";
 import { decrypted } from "../server/backup/passphrase.ts";
 import { configuredStores } from "../server/backup/places.ts";
 import { type Restored, restoreBackup, restoreSnapshot } from "../server/backup/restore.ts";
+import { restoreIntoEtcd, type RestoredIntoEtcd } from "../server/backup/restore-etcd.ts";
+import { backUpReplaced } from "../server/backup/stopped.ts";
+import { etcdSettings } from "../server/datastore/etcd-options.ts";
 import { listSnapshots } from "../server/datastore/snapshots.ts";
 import { UsageError } from "../server/settings.ts";
 import { addBackupSettings, askPassphrase, backupSettingsOf, type BackupSettings, givenPassphrase } from "./backup-settings.ts";
 import { list, located, size } from "./backup.ts";
+import { addSettingFlags } from "./setting-options.ts";
 
 interface Flags {
   list?: boolean;
@@ -19,19 +24,20 @@ interface Flags {
 }
 
 export function addRestoreCommand(program: Command): void {
-  addBackupSettings(program.command("restore").description("Bring a cluster back from a backup, on this machine or a new one, while the server is stopped"))
+  const command = addBackupSettings(program.command("restore").description("Bring a cluster back from a backup, on this machine or a new one, while the server is stopped; with --datastore-endpoint, its state into that etcd, while all servers are"))
     .argument("[backup]", "a file, s3://BUCKET/FOLDER/NAME, a name that --list shows, or - for standard input")
     .option("--list", "list the backups there are, and the snapshots that the server keeps of its own database")
     .option("--snapshot <revision>", "go back to one of those snapshots instead; keys and settings stay as they are")
     .option("--passphrase-file <file>", "the passphrase of an encrypted backup (or in SKIFF_BACKUP_PASSPHRASE; else it is asked for)")
-    .option("--force", "replace the cluster that is there; its files are moved aside")
+    .option("--force", "replace the cluster that is there: its files are moved aside, what etcd holds of it is backed up")
     .action(async (backup: string | undefined, flags: Flags & Record<string, unknown>) => {
       const settings = backupSettingsOf(flags, { newMachine: true });
       if (flags.list) return print(await everything(settings));
       if ((backup === undefined) === (flags.snapshot === undefined)) throw new UsageError("name one backup, or a snapshot with --snapshot: \"skiff restore --list\" shows what there is");
-      if (settings.options.datastore.etcd) throw new UsageError("this server keeps its state in etcd: restore into a file, without --datastore-endpoint, then move it there with \"skiff datastore migrate\"");
+      if (backup === undefined && settings.options.datastore.etcd) throw new UsageError("this server keeps its state in etcd, and snapshots of a database are none of that: name a backup");
       print(backup === undefined ? await fromSnapshot(flags.snapshot!, settings) : await fromBackup(backup, flags, settings));
     });
+  addSettingFlags(command, etcdSettings);
 }
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -54,7 +60,9 @@ async function fromBackup(given: string, { passphraseFile, force = false }: Flag
   const { layout, options } = settings;
   const { source, name } = given === "-" ? { source: Readable.toWeb(createReadStream("", { fd: 0, autoClose: false })) as unknown as ReadableStream<Uint8Array>, name: "standard input" } : opened(given, settings);
   const plain = await decrypted(source, name, async () => givenPassphrase(passphraseFile, options.backup) ?? (given === "-" ? undefined : await askPassphrase(`Passphrase of ${name}: `)));
-  return told(await restoreBackup({ source: plain, name, layout, configFile: options.configFile, force }), settings);
+  const restore = { source: plain, name, layout, configFile: options.configFile, force }, { etcd } = options.datastore;
+  const restored = etcd ? await restoreIntoEtcd({ ...restore, etcd, clock: systemClock, keep: (writeState) => backUpReplaced(options, writeState) }) : await restoreBackup(restore);
+  return told(restored, settings);
 }
 
 function opened(given: string, settings: BackupSettings): { source: ReadableStream<Uint8Array>; name: string } {
@@ -66,14 +74,15 @@ function opened(given: string, settings: BackupSettings): { source: ReadableStre
 const started = 'Start the server ("systemctl start skiff"): agents and clients come back by themselves.';
 const aside = (replaced: string | undefined): string[] => (replaced ? [`What was there lies in ${replaced}: delete it when all is well.`] : []);
 
-function told({ created, nodeName, revision, replaced, config }: Restored, { layout }: BackupSettings): string {
+function told({ created, nodeName, revision, replaced, kept, config }: Restored & Pick<RestoredIntoEtcd, "kept">, { layout, options: { datastore: { etcd } } }: BackupSettings): string {
   const here = hostname().toLowerCase();
   return [
-    `The cluster of ${nodeName}, as it was at ${created} (revision ${revision}), is in ${layout.dataDir}.`,
+    `The cluster of ${nodeName}, as it was at ${created} (revision ${revision}), is in ${etcd ? `etcd at ${etcd.endpoints.map(({ url }) => url).join(", ")}, its keys and settings in ` : ""}${layout.dataDir}.`,
+    ...(kept === undefined ? [] : [`What etcd held, and this machine's keys, are in the backup ${kept}: delete it when all is well.`]),
     ...aside(replaced),
     ...config.placed.map((file) => `Settings restored: ${file}; see whether what it says of addresses and names (node-ip, node-name, ...) holds for this machine`),
     ...config.beside.map((file) => `This machine's own settings stay; those of the backup lie in ${file}`),
     ...(here === nodeName ? [] : [`This machine is called ${here}: if its node has that name too, the old one stays NotReady until "skiff kubectl delete node ${nodeName}".`]),
-    started,
+    etcd ? `${started} Start it with the same --datastore-endpoint and what belongs to that, and the other servers of the cluster after it.` : started,
   ].join("\n");
 }

@@ -105,6 +105,29 @@ describe("a backup that is restored", () => {
   });
 });
 
+test("of two at once into a new directory one is refused, and says why; the next is none too many", async () => {
+  const bytes = await archive(), outcomes = await Promise.allSettled([restore(bytes, { partBytes: 5000 }), restore(bytes), restore(bytes, { force: true })]);
+  expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
+  for (const { reason } of outcomes.slice(1) as PromiseRejectedResult[]) expect((reason as Error).message).toBe(`a backup is being restored into ${target.dataDir}: wait for that to end`);
+  await restore(bytes, { force: true });
+});
+
+test("whatever was given out since the last restore of the same backup, no revision comes twice", async () => {
+  const bytes = await archive(), snapshot = join(root, "50.snapshot"), chunks: Uint8Array[] = [];
+  await writeSnapshot(storage, (chunk) => void chunks.push(chunk), { by: "v1", at: 0 });
+  writeFileSync(snapshot, Buffer.concat(chunks));
+  let newest = 0;
+  const bringBack = [() => restore(bytes), () => restore(bytes, { force: true }), () => restoreSnapshot({ file: snapshot, layout: target }), () => restoreSnapshot({ file: snapshot, layout: target })];
+  for (const again of bringBack) {
+    await again();
+    const state = await SqliteStorage.open({ path: target.databaseFile });
+    expect(state.revision).toBeGreaterThan(newest);
+    await expect(state.watch("/registry/", newest, () => undefined, AbortSignal.abort())).rejects.toMatchObject({ code: "compacted" });
+    newest = await state.create("/registry/core/configmaps/ns/later", Buffer.from("x"));
+    await state.close();
+  }
+});
+
 describe("nothing is touched by", () => {
   const untouched = async (bytes: Uint8Array, message: string | RegExp, partBytes?: number): Promise<void> => {
     await expect(restore(bytes, { partBytes })).rejects.toThrow(message);

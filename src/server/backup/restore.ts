@@ -1,16 +1,17 @@
-import { createReadStream, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { createReadStream, existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { readIfExists, sync, writeFileAtomic } from "../../base/files.ts";
+import { sync } from "../../base/files.ts";
 import { SnapshotError } from "../../storage/snapshot/format.ts";
 import type { SnapshotContents } from "../../storage/snapshot/read-snapshot.ts";
+import { beyondGiven } from "../../storage/sqlite/given-revision.ts";
 import { restoreSqlite } from "../../storage/sqlite/load.ts";
-import { lockFile } from "../../storage/sqlite/open-file.ts";
 import { StorageError } from "../../storage/storage.ts";
 import type { Layout } from "../layout.ts";
 import { UsageError } from "../settings.ts";
-import { type ArchiveAbout, readArchive } from "./archive.ts";
-import type { BackedUpFile } from "./backed-up-files.ts";
-import { commit, discardUnfinished, finishSwap, syncDirectories, unfinished } from "./swap.ts";
+import type { ArchiveAbout } from "./archive.ts";
+import { type Held, keepRestoresOut, reserveDataDir } from "./data-dir-lock.ts";
+import { commit, discardUnfinished, finishSwap, unfinished } from "./swap.ts";
+import { placeConfig, type PlacedConfig, unpack } from "./unpack.ts";
 
 export interface RestoreOptions {
   /** Decrypted. */
@@ -26,44 +27,42 @@ export interface RestoreOptions {
 export interface Restored extends ArchiveAbout, SnapshotContents {
   /** Where the state of before lies. */
   replaced?: string;
-  /** Configuration files: those put in place, and those that lie beside another of that name, under this one. */
-  config: { placed: string[]; beside: string[] };
+  config: PlacedConfig;
 }
 
 /** What the old directory has that a backup, or a snapshot, does not. */
 const keptOfServer = ["static"], keptOfDatabase = ["snapshots"];
 
-const serverDirectory = ({ dataDir }: Layout): string => join(dataDir, "server");
+export const serverDirectory = ({ dataDir }: Layout): string => join(dataDir, "server");
 
 /**
- * Makes this machine's server what a backup holds. Nothing is touched before all of it has been read and found whole; from then on it goes
- * through, at the next start if need be (`finishRestore`). Throws a `UsageError` that says what to do.
+ * Makes this machine's server what a backup holds, its state in a file. Nothing is touched before all of it has been read and found whole; from then
+ * on it goes through, at the next start if need be (`finishRestore`). Throws a `UsageError` that says what to do.
  */
 export async function restoreBackup({ source, name, layout, configFile, force }: RestoreOptions): Promise<Restored> {
-  const directory = serverDirectory(layout);
-  const release = reserve(layout, force);
+  const { databaseFile } = layout, directory = serverDirectory(layout), fresh = unfinished(directory);
+  const held = reserve(layout, force);
   try {
-    discardUnfinished(directory);
-    const { about, contents, config } = await unpack(source, name, layout);
+    const { about, contents, config } = await unpack(source, name, fresh, (snapshot) => fill(join(fresh, databaseFile.slice(directory.length + 1)), snapshot, name, beyondGiven(databaseFile)));
     // First, since a server must not start with the state and without the settings it was made under.
     const placed = placeConfig(config, dirname(configFile));
     commit(directory);
-    return { ...about, ...contents, ...finishSwap(directory, keptOfServer), config: placed };
+    return { ...about, ...contents, ...swapServer(layout), config: placed };
   } catch (error) {
     discardUnfinished(directory);
     throw error;
   } finally {
-    release();
+    held.release();
   }
 }
 
 /** Makes the state what a snapshot on this disk holds; all else stays. Throws a `UsageError`. */
 export async function restoreSnapshot({ file, layout }: { file: string; layout: Layout }): Promise<SnapshotContents & { replaced?: string }> {
   const directory = dirname(layout.databaseFile);
-  const release = reserve(layout, true);
+  const held = reserve(layout, true);
   try {
     discardUnfinished(directory);
-    const contents = await fill(join(unfinished(directory), basename(layout.databaseFile)), createReadStream(file), file);
+    const contents = await fill(join(unfinished(directory), basename(layout.databaseFile)), createReadStream(file), file, beyondGiven(layout.databaseFile));
     sync(unfinished(directory));
     commit(directory);
     return { ...contents, ...finishSwap(directory, keptOfDatabase) };
@@ -71,76 +70,48 @@ export async function restoreSnapshot({ file, layout }: { file: string; layout: 
     discardUnfinished(directory);
     throw error;
   } finally {
-    release();
+    held.release();
   }
 }
 
-/** Completes a restore that a power cut, or a kill, interrupted after it had been decided. To be called before the server's directory is used. */
-export function finishRestore(layout: Layout): void {
-  finishSwap(serverDirectory(layout), keptOfServer);
+/**
+ * Completes a restore that a power cut, or a kill, interrupted after it had been decided, and keeps others out until released, or the process ends.
+ * To be called before the server's directory is used. Throws a `UsageError` while one is under way.
+ */
+export function finishRestore(layout: Layout): Held {
+  const held = keepRestoresOut(layout);
+  swap(layout);
+  return held;
+}
+
+/** Has the data directory for itself, with what was begun before finished, and refuses what must not be replaced. */
+export function reserve(layout: Layout, force: boolean): Held {
+  const held = reserveDataDir(layout);
+  try {
+    swap(layout);
+    const directory = serverDirectory(layout);
+    if (!force && existsSync(directory) && readdirSync(directory).length > 0) throw new UsageError(`${layout.dataDir} has a cluster already: name another directory with --data-dir, or replace it with --force, which moves what is there aside`);
+    discardUnfinished(directory);
+    return held;
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+}
+
+function swap(layout: Layout): void {
+  swapServer(layout);
   finishSwap(dirname(layout.databaseFile), keptOfDatabase);
 }
 
-/** Keeps servers out, and refuses what must not be replaced. */
-function reserve(layout: Layout, force: boolean): () => void {
-  finishRestore(layout);
-  let release = (): void => undefined;
+export const swapServer = (layout: Layout): ReturnType<typeof finishSwap> => finishSwap(serverDirectory(layout), keptOfServer);
+
+async function fill(database: string, snapshot: AsyncIterable<Uint8Array>, name: string, beyond: number): Promise<SnapshotContents> {
   try {
-    if (existsSync(`${layout.databaseFile}.lock`)) ({ release } = lockFile(layout.databaseFile));
-  } catch (error) {
-    throw new UsageError(`a server runs with ${layout.dataDir}: stop it first ("systemctl stop skiff")`, { cause: error });
-  }
-  if (etcdRuns(join(dirname(layout.databaseFile), "etcd/member/snap/db"))) throw new UsageError(`a server runs with ${layout.dataDir}: stop it first ("systemctl stop skiff")`);
-  const directory = serverDirectory(layout);
-  if (!force && existsSync(directory) && readdirSync(directory).length > 0) {
-    release();
-    throw new UsageError(`${layout.dataDir} has a cluster already: name another directory with --data-dir, or replace it with --force, which moves what is there aside`);
-  }
-  return release;
-}
-
-/** Whether the member of etcd beside the server has its data locked, as it does while it runs: flock(2). */
-const etcdRuns = (file: string): boolean => existsSync(file) && Bun.spawnSync(["flock", "--nonblock", file, "true"], { stdio: ["ignore", "ignore", "ignore"] }).exitCode === 1;
-
-async function unpack(source: ReadableStream<Uint8Array>, name: string, layout: Layout): Promise<{ about: ArchiveAbout; contents: SnapshotContents; config: BackedUpFile[] }> {
-  const directory = serverDirectory(layout), fresh = unfinished(directory);
-  const config: BackedUpFile[] = [];
-  let about: ArchiveAbout | undefined, contents: SnapshotContents | undefined;
-  mkdirSync(layout.dataDir, { recursive: true, mode: 0o711 });
-  mkdirSync(fresh, { mode: 0o700 });
-  await readArchive(source, name, {
-    begin: (found) => void (about = found),
-    file(file) {
-      if (file.name.startsWith("config/")) config.push(file);
-      else writeFileAtomic(join(fresh, file.name.slice("server/".length)), file.content, file.mode);
-    },
-    async state(snapshot) {
-      contents = await fill(join(fresh, layout.databaseFile.slice(directory.length + 1)), snapshot, name);
-    },
-  });
-  syncDirectories(fresh);
-  return { about: about!, contents: contents!, config };
-}
-
-async function fill(database: string, snapshot: AsyncIterable<Uint8Array>, name: string): Promise<SnapshotContents> {
-  try {
-    return await restoreSqlite(database, snapshot);
+    return await restoreSqlite(database, snapshot, { beyond });
   } catch (error) {
     if (error instanceof SnapshotError) throw new UsageError(`${name} ${error.message}`, { cause: error });
     if (error instanceof StorageError) throw new UsageError(`${name} can't be restored: ${error.message}`, { cause: error });
     throw error;
   }
-}
-
-/** This machine's own configuration is left as it is. */
-function placeConfig(files: readonly BackedUpFile[], directory: string): Restored["config"] {
-  const placed: string[] = [], beside: string[] = [];
-  for (const { name, content, mode } of files) {
-    const path = join(directory, name.slice("config/".length)), existing = readIfExists(path);
-    if (existing === Buffer.from(content).toString()) continue;
-    const to = existing === undefined ? path : `${path}.from-backup`;
-    (existing === undefined ? placed : beside).push(to);
-    writeFileAtomic(to, content, mode);
-  }
-  return { placed, beside };
 }

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { systemClock } from "../../base/clock.ts";
 import { gitVersion } from "../../base/version.ts";
 import { writeSnapshot } from "../../storage/snapshot/write-snapshot.ts";
@@ -6,14 +7,25 @@ import { openEngine } from "../datastore/engine.ts";
 import type { Layout } from "../layout.ts";
 import type { ServerOptions } from "../options.ts";
 import { UsageError } from "../settings.ts";
-import { createBackup } from "./backup.ts";
+import { createBackup, type WriteState } from "./backup.ts";
+import { directoryStore } from "./directory-store.ts";
 import { finishRestore } from "./restore.ts";
+import { passphraseIn, takeBackup } from "./take-backup.ts";
 
 /** A backup of a server that doesn't run, from its files. `close` when it has been read. Throws a `UsageError` or `StorageError`. */
 export async function backupOfStopped({ dataDir, configFile, nodeName, datastore }: ServerOptions, layout: Layout): Promise<{ archive: ReadableStream<Uint8Array>; close(): Promise<void> }> {
-  finishRestore(layout);
+  const held = finishRestore(layout);
   if (!datastore.etcd && !existsSync(layout.databaseFile)) throw new UsageError(`there is no cluster in ${dataDir}: name its directory with --data-dir`);
   const { storage } = await openEngine({ options: datastore, databaseFile: layout.databaseFile, clock: systemClock, onFatal: () => undefined });
   const { archive } = createBackup({ dataDir, configFile, nodeName, version: gitVersion, now: () => systemClock.now(), writeState: (...to) => writeSnapshot(storage, ...to) });
-  return { archive, close: () => storage.close() };
+  return { archive, close: () => storage.close().finally(() => held.release()) };
+}
+
+/** Backs up what a restore is to replace, into a directory of this machine, encrypted when the server's own backups are; resolves with where it is. */
+export async function backUpReplaced({ dataDir, configFile, nodeName, backup: { directory = join(dataDir, "backups"), passphraseFile } }: ServerOptions, writeState: WriteState): Promise<string> {
+  const store = directoryStore(directory), now = (): number => systemClock.now();
+  const { name } = await takeBackup({
+    backup: createBackup({ dataDir, configFile, nodeName, version: gitVersion, now, writeState }), store, occasion: "backup", nodeName, at: now(), ...(passphraseFile ? { passphrase: passphraseIn(passphraseFile) } : {}),
+  });
+  return store.locate(name);
 }

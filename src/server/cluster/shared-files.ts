@@ -46,6 +46,11 @@ export function sharedFilesIn(directory: string): Files {
   }));
 }
 
+/** What etcd is to hold of a server's directory when its cluster takes another's place there. */
+export async function sharedRecord(directory: string): Promise<{ key: string; value: Uint8Array }> {
+  return { key: sharedKey, value: await sealed(sharedFilesIn(directory)) };
+}
+
 /** Writes what another server has given, in place of what this one made for itself. */
 export function writeSharedFiles(directory: string, files: Files, now: number): void {
   if (existsSync(join(directory, caKeyName)) && readIfExists(join(directory, caKeyName)) !== files[caKeyName]) setAside(directory, now);
@@ -162,7 +167,7 @@ export class SharedFiles {
   }
 
   async #write(files: Files): Promise<boolean> {
-    const value = await sealFiles(files, { secret: secretOf(files["token"])!, caKey: files[caKeyName]! });
+    const value = await sealed(files);
     const { succeeded, header } = await this.#client.call("Txn", { compare: [{ target: compareModRevision, key: toKey(sharedKey), modRevision: this.#modRevision }], success: [{ requestPut: { key: toKey(sharedKey), value } }] }, { repeatable: true });
     if (!succeeded) return false;
     this.#modRevision = this.#known = header!.revision!;
@@ -186,6 +191,8 @@ export class SharedFiles {
     }));
   }
 }
+
+const sealed = (files: Files): ReturnType<typeof sealFiles> => sealFiles(files, { secret: secretOf(files["token"])!, caKey: files[caKeyName]! });
 
 const digest = (text = ""): string => createHash("sha256").update(text).digest("hex");
 

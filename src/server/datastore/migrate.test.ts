@@ -65,7 +65,7 @@ test("a cluster moves into etcd and back; no revision goes back, and who watched
 test("what was broken off begins anew, and is served by nobody before", async () => {
   const { held } = await fill(5);
   const client = new EtcdClient(etcd.clientOptions);
-  await writeClaim(client, { version: 1, revisionOffset: 0, moving: true }, await findClaim(client));
+  await writeClaim(client, { version: 1, revisionOffset: 0, moving: "migrate" }, await findClaim(client));
   await client.call("Txn", { success: [{ requestPut: { key: bytes("/registry/core/configmaps/default/half"), value: bytes("x") } }] }, { repeatable: true });
   client.close();
   expect(await EtcdStorage.open(etcd.clientOptions).catch((error: StorageError) => error.message)).toContain("a cluster is being moved to this etcd");

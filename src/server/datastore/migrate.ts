@@ -44,14 +44,19 @@ export async function migrateToEtcd({ databaseFile, etcd, clock }: MigrateDepend
 /** How long a server that runs may write nothing: its own Lease is renewed every ten seconds. */
 const quietMs = 12_000;
 
+/** Rejects with a `UsageError` when some server writes to an etcd within twelve seconds. */
+export async function mustBeQuiet(etcd: EtcdStorage, clock: Clock): Promise<void> {
+  const before = etcd.revision;
+  await clock.sleep(quietMs);
+  if (etcd.revision !== before) throw new UsageError("a server is writing to that etcd: stop all servers first");
+}
+
 /** Moves a cluster from etcd back into a file. etcd stays as it is. Throws in one sentence when there is a file, or while servers write to that etcd. */
 export async function migrateToFile({ databaseFile, etcd, clock }: MigrateDependencies): Promise<Migrated> {
   if (existsSync(databaseFile)) throw new UsageError(`${databaseFile} exists already: move it away first`);
   const source = await EtcdStorage.open({ ...etcd, clock, beforeNew: () => { throw new UsageError("there is no cluster to move: that etcd is empty"); } });
   try {
-    const before = source.revision;
-    await clock.sleep(quietMs);
-    if (source.revision !== before) throw new UsageError("a server is writing to that etcd: stop all servers first");
+    await mustBeQuiet(source, clock);
     const { revision, records } = await restoreSqlite(databaseFile, snapshotOf(source, clock));
     return { revision, records };
   } finally {

@@ -1,6 +1,6 @@
 import { StorageError } from "../storage.ts";
 import type { EtcdClient } from "./etcd-client.ts";
-import { compareModRevision, endOf, toKey } from "./messages.ts";
+import { compareModRevision, endOf, toKey, type RequestOp } from "./messages.ts";
 
 /** What Skiff keeps of its own in etcd, beside the objects. */
 export interface Claim {
@@ -8,11 +8,15 @@ export interface Claim {
   version: 1;
   /** A resourceVersion is etcd's revision and this: so that clusters that move to etcd go on counting where they were. */
   revisionOffset: number;
-  /** A cluster is being moved here: nobody may serve it yet. */
-  moving?: boolean;
+  /** A cluster is being put here, from a file or a backup: nobody may serve it yet. */
+  moving?: Moving;
 }
 
-const claimKey = "/skiff/datastore";
+export type Moving = "migrate" | "restore";
+
+/** What is Skiff's in etcd beside the objects. */
+const own = "/skiff/";
+const claimKey = `${own}datastore`;
 export const objects = "/registry/";
 
 export interface Found {
@@ -34,20 +38,30 @@ export async function findClaim(client: EtcdClient): Promise<Found> {
   return { claim: kv && parseClaim(kv.value), modRevision: kv?.modRevision ?? 0, objects: responses[1]?.responseRange?.count ?? 0, revision: header!.revision! };
 }
 
-/** Writes the claim unless it has changed meanwhile; false then. */
-export async function writeClaim(client: EtcdClient, claim: Claim, { modRevision }: Pick<Found, "modRevision">): Promise<boolean> {
-  const { succeeded } = await client.call("Txn", {
-    compare: [{ target: compareModRevision, key: toKey(claimKey), modRevision }],
-    success: [{ requestPut: { key: toKey(claimKey), value: Buffer.from(JSON.stringify(claim)) } }],
-  }, { repeatable: true });
-  return succeeded === true;
+/** Writes the claim, and `also` with it, unless it has changed meanwhile; returns its revision, or undefined then. */
+export function writeClaim(client: EtcdClient, claim: Claim, { modRevision }: Pick<Found, "modRevision">, also: readonly RequestOp[] = []): Promise<number | undefined> {
+  return whileClaimed(client, modRevision, [{ requestPut: { key: toKey(claimKey), value: Buffer.from(JSON.stringify(claim)) } }, ...also]);
 }
+
+/** Writes while the claim is the one of that revision; returns the new revision, or undefined when the claim is another. */
+export async function whileClaimed(client: EtcdClient, modRevision: number, success: readonly RequestOp[]): Promise<number | undefined> {
+  const { succeeded, header } = await client.call("Txn", { compare: [{ target: compareModRevision, key: toKey(claimKey), modRevision }], success: [...success] }, { repeatable: true });
+  return succeeded ? header!.revision! : undefined;
+}
+
+/** Deletes all that is Skiff's but the claim. */
+export const clearing: readonly RequestOp[] = [
+  { requestDeleteRange: { key: toKey(objects), rangeEnd: endOf(objects) } },
+  { requestDeleteRange: { key: toKey(own), rangeEnd: toKey(claimKey) } },
+  { requestDeleteRange: { key: toKey(`${claimKey}\0`), rangeEnd: endOf(own) } },
+];
 
 /** The claim by which this etcd is served: made when it is empty, unless `beforeNew` throws. Throws when it is somebody else's, or half filled. */
 export async function ensureClaim(client: EtcdClient, beforeNew: () => void = () => {}): Promise<Found & { claim: Claim }> {
   for (;;) {
     const found = await findClaim(client);
     const { claim } = found;
+    if (claim?.moving === "restore") throw new StorageError("io", "a backup is being restored into this etcd, or that was broken off: give the `skiff restore` again, with --force, which starts anew");
     if (claim?.moving) throw new StorageError("io", "a cluster is being moved to this etcd, or that was broken off: end it with `skiff datastore migrate`, which starts anew");
     if (claim) return { ...found, claim };
     if (found.objects > 0) throw new StorageError("io", `this etcd holds ${found.objects} keys under ${objects} that Skiff has not written, as another Kubernetes cluster's: use an empty etcd, nothing has been changed in this one`);

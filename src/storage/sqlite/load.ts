@@ -13,15 +13,15 @@ import { setMeta } from "./schema.ts";
 /**
  * Makes a database of a snapshot. Keys keep their revisions, and new ones begin far above them (see `restoredRevision`). The file appears
  * whole or not at all, also when the power goes. Rejects with "exists" when there is a database, which is left alone, with "io" while a
- * server runs on it, and with the `SnapshotError` of a snapshot that can't be believed.
+ * server runs on it, and with the `SnapshotError` of a snapshot that can't be believed. Numbering goes on above `beyond`, too.
  */
-export async function restoreSqlite(path: string, snapshot: AsyncIterable<Uint8Array>): Promise<SnapshotContents> {
+export async function restoreSqlite(path: string, snapshot: AsyncIterable<Uint8Array>, { beyond = 0 }: { beyond?: number } = {}): Promise<SnapshotContents> {
   const lock = lockFile(path);
   const unfinished = `${path}.restoring`;
   try {
     if (existsSync(path)) throw new StorageError("exists", `${path} exists already: move it away first`);
     remove(unfinished);
-    const contents = await fill(unfinished, snapshot);
+    const contents = await fill(unfinished, snapshot, beyond);
     sync(unfinished);
     // The log of a database that was here before would be taken for this one's.
     for (const stale of [`${path}-wal`, `${path}-shm`, `${path}-journal`]) rmSync(stale, { force: true });
@@ -37,7 +37,7 @@ export async function restoreSqlite(path: string, snapshot: AsyncIterable<Uint8A
   }
 }
 
-async function fill(path: string, snapshot: AsyncIterable<Uint8Array>): Promise<SnapshotContents> {
+async function fill(path: string, snapshot: AsyncIterable<Uint8Array>, beyond: number): Promise<SnapshotContents> {
   prepareFile(path);
   const db = connect(path);
   try {
@@ -60,7 +60,7 @@ async function fill(path: string, snapshot: AsyncIterable<Uint8Array>): Promise<
         point.run(key, revision);
       }
     }));
-    const revision = restoredRevision(contents.revision);
+    const revision = Math.max(restoredRevision(contents.revision), beyond);
     for (const name of ["revision", "reserved", "compacted", "forgotten"]) meta.run(name, revision);
     meta.run("clean", 1);
     return contents;
