@@ -70,3 +70,4 @@ export function invalid(card: { group: string; kind: string; invalidAs?: { group
 export const isNotFound = (error: unknown): boolean => error instanceof StatusError && error.code === 404;
 export const isConflict = (error: unknown): boolean => error instanceof StatusError && error.reason === "Conflict";
 export const isAlreadyExists = (error: unknown): boolean => error instanceof StatusError && error.reason === "AlreadyExists";
+export const isInsufficientStorage = (error: unknown): boolean => error instanceof StatusError && error.reason === "InsufficientStorage";

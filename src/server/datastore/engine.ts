@@ -9,6 +9,7 @@ import { UsageError } from "../settings.ts";
 import { movedAside } from "./migrate.ts";
 import type { DatastoreOptions } from "./options.ts";
 import { openOrRecover, type Recovery, sentenceOf } from "./recovery.ts";
+import { Shortage } from "./shortage.ts";
 import { Snapshots } from "./snapshots.ts";
 
 const log = logger("datastore");
@@ -28,22 +29,26 @@ export interface Engine {
   snapshots?: Snapshots;
   /** What was found damaged at this start, and mended. */
   recovery?: Recovery;
+  /** As far as the engine lies here. */
+  shortage: Shortage;
 }
 
 /** Throws a `StorageError` or `UsageError` whose message says what to do: nothing has been changed then. */
 export async function openEngine({ options: { etcd, maxBytes }, databaseFile, clock, onFatal }: EngineDependencies): Promise<Engine> {
-  if (etcd) return { storage: await EtcdStorage.open({ ...etcd, clock, onFatal, beforeNew: () => mustNotHoldCluster(databaseFile) }) };
+  const shortage = new Shortage();
+  shortage.onChange(logRoom);
+  if (etcd) return { shortage, storage: await EtcdStorage.open({ ...etcd, clock, onFatal, beforeNew: () => mustNotHoldCluster(databaseFile) }) };
   const directory = join(dirname(databaseFile), "snapshots");
   const isNew = !existsSync(databaseFile), moved = isNew ? movedAside(databaseFile) : undefined;
   if (moved) throw new UsageError(`this server's cluster has been moved to etcd: start it with --datastore-endpoint, or with --server where etcd runs beside each; to begin an empty one instead, move ${moved} away first`);
-  const { storage, recovery } = await openOrRecover({ path: databaseFile, maxBytes, onFatal, onRoom: tellRoom, snapshotsDirectory: directory, now: clock.now() });
+  const { storage, recovery } = await openOrRecover({ path: databaseFile, maxBytes, onFatal, onRoom: (why) => shortage.tell(why), snapshotsDirectory: directory, now: clock.now() });
   if (isNew && !recovery && existsSync(join(dirname(directory), "../kubeconfig-path"))) log.warn("An empty cluster begins, though this server has served one before: its database is gone, and no snapshot is beside it. If that isn't meant, stop Skiff before nodes drop their pods, and restore a backup", { database: databaseFile });
   if (storage.logLost) log.warn("The database was not closed and the log of its last writes is gone: those may be lost");
   if (recovery) log.error(sentenceOf(recovery), { damage: recovery.damage, passedOver: recovery.passedOver });
-  return { storage, snapshots: new Snapshots({ directory, storage, clock, by: gitVersion }), ...(recovery ? { recovery } : {}) };
+  return { storage, shortage, snapshots: new Snapshots({ directory, storage, clock, by: gitVersion }), ...(recovery ? { recovery } : {}) };
 }
 
-function tellRoom(why: string | undefined): void {
+function logRoom(why: string | undefined): void {
   if (why === undefined) log.info("There is room for the datastore again");
   else log.error(`Nothing new can be stored: ${why}`);
 }
