@@ -1,5 +1,4 @@
 import { hostname } from "node:os";
-import { join } from "node:path";
 import { schedule } from "node-cron";
 import { createAgent, NodeAddresses } from "../../agents/agent.ts";
 import { ingressController } from "../../agents/ingress/routes.ts";
@@ -41,8 +40,8 @@ import { ensureServiceCidr } from "../registry/bootstrap/service-cidr.ts";
 import { createSchedulerMetrics } from "../scheduler/scheduler-metrics.ts";
 import { createScheduler } from "../scheduler/scheduler.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
-import { removeIfExists, writeFileAtomic } from "../base/files.ts";
-import { sentenceOf } from "./datastore/recovery.ts";
+import { recordDatastore, serverReference } from "./datastore/events.ts";
+import { nowOrWithRoom } from "./datastore/with-room.ts";
 import { guardKubelet } from "./kubelet-access.ts";
 import { urlHost } from "./host.ts";
 import { apiServerIdOf, identityLease } from "./identity-lease.ts";
@@ -58,6 +57,7 @@ import { type Layout, layoutOf, prepareDataDir } from "./layout.ts";
 import { runManifests } from "./manifests/manifests.ts";
 import { labelServerNode } from "./node-role.ts";
 import { advertiseAddressOf, listenAddressOf, localAddressOf } from "./listening.ts";
+import { localAccess } from "./local-access.ts";
 import { addressIn } from "./network-options.ts";
 import type { ServerOptions } from "./options.ts";
 import { type ClusterPki, frontProxyName, type PkiOptions, signerOf } from "./pki/cluster-pki.ts";
@@ -124,7 +124,9 @@ class Server {
   readonly #schedulerMetrics = createSchedulerMetrics(this.#metrics);
   readonly #servers = new Servers();
   readonly #addresses: NodeAddresses;
+  readonly #writeLocalAccess: () => void;
   constructor(private readonly options: ServerOptions, private readonly layout: Layout, private readonly stopping: AbortSignal, private readonly fail: (what: string, error: unknown) => void) {
+    this.#writeLocalAccess = localAccess({ options, kubeconfig: () => kubeconfig({ server: this.url, ca: this.#pki.serverCa.certificate, client: this.#pki.admin }), clock: this.#clock, stopping });
     this.#addresses = new NodeAddresses({ given: options.nodeIps, clusterCidrs: options.clusterCidrs, serviceCidrs: options.serviceCidrs, clock: this.#clock, log });
   }
 
@@ -137,7 +139,7 @@ class Server {
     const reserve = new DiskReserve({ path: this.layout.reserveFile, clock: this.#clock, log });
     const parts: Component[] = [reserve.component(), this.#addresses.component(), this.#clusterStore(), this.#controlPlane(), this.#port(), this.#servers.presence(), this.#bootstrap(), this.#followAddresses(), ...this.#identity(), this.#renewal(), this.#servers.election()];
     parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#led("server-addresses", (signal) => this.#servers.keep(() => this.#publishAddresses(), signal)), this.#led("members", (signal) => this.#store.tidyMembers({ informers: this.#plane.informers, servers: this.#servers, clock: this.#clock }, signal)), this.#led("scheduler", (signal) => this.#runScheduler(signal)), this.#led("controllers", (signal) => this.#runControllers(signal)), this.#led("manifests", (signal) => this.#runManifests(signal)));
-    parts.push(this.#loop("shared-files", (signal) => this.#store.followShared(() => this.#plane.datastore.encryption.reload(), signal)), this.#led("encryption", (signal) => this.#plane.datastore.encryption.run(signal)), this.#loop("snapshots", async (signal) => this.#plane.datastore.snapshots?.run(signal)), this.#tellRecovery());
+    parts.push(this.#loop("shared-files", (signal) => this.#store.followShared(() => this.#plane.datastore.encryption.reload(), signal)), this.#led("encryption", (signal) => this.#plane.datastore.encryption.run(signal)), this.#loop("snapshots", async (signal) => this.#plane.datastore.snapshots?.run(signal)), this.#datastoreEvents());
     parts.push(this.#led("node-passwords", (signal) => ownNodePasswords({ client: this.#servers.fenced(this.#plane.clientAs(admin)), informers: this.#plane.informers }, signal)));
     if (this.options.backup.schedule) parts.push(this.#backups(this.options.backup.schedule));
     if (!this.options.disableAgent) parts.push(this.#loop("node-role", (signal) => labelServerNode({ client: this.#plane.clientAs(admin), informers: this.#plane.informers, nodeName: this.options.nodeName }, signal)), this.#agent());
@@ -195,12 +197,7 @@ class Server {
       name: "port",
       start: async () => {
         this.#front = await openPort({ hostname: listenAddressOf(options), port: options.httpsListenPort, tls: this.#tls(this.#pki.serving), handler: withJoin(this.#plane.handler, this.#joinRoutes()), limits: { connections: options.protection.maxConnections, connectionsPerAddress: options.protection.maxConnectionsPerAddress } }, "https-listen-port", options.front);
-        const text = kubeconfig({ server: this.url, ca: this.#pki.serverCa.certificate, client: this.#pki.admin });
-        writeFileAtomic(options.writeKubeconfig, text, options.writeKubeconfigMode);
-        writeFileAtomic(join(options.dataDir, "server/kubeconfig-path"), `${options.writeKubeconfig}\n`);
-        // For "skiff status", which waits for a node only where there is one.
-        if (options.disableAgent) writeFileAtomic(join(options.dataDir, "server/agent-disabled"), "");
-        else removeIfExists(join(options.dataDir, "server/agent-disabled"));
+        this.#writeLocalAccess();
       },
       stop: async () => {
         this.#tunnels?.stop();
@@ -216,8 +213,8 @@ class Server {
       name: "bootstrap",
       start: async () => {
         const client = this.#plane.clientAs(admin);
-        await afterRaces(async () => {
-          await ensureSystemNamespaces(client);
+        await afterRaces(() => ensureSystemNamespaces(client));
+        await nowOrWithRoom(() => afterRaces(async () => {
           await ensureSystemPriorityClasses(client);
           await ensureFlowControl(client);
           await ensureServiceCidr(client, options.serviceCidrs, this.#clock.now());
@@ -228,7 +225,7 @@ class Server {
           await this.#announceAddress();
           await ensureClusterDnsService(client, options.clusterDns);
           await repairIpAddresses(client);
-        });
+        }), { shortage: this.#plane.datastore.shortage, stopping: this.stopping });
         this.#plane.markReady();
         this.#bootstrapped = true;
       },
@@ -271,14 +268,12 @@ class Server {
     };
   }
 
-  /** An Event beside the log, for those who look with kubectl. */
-  #tellRecovery(): Component {
+  #datastoreEvents(): Component {
+    let end = (): void => undefined;
     return {
-      name: "recovery",
-      start: async () => {
-        const { recovery } = this.#plane.datastore;
-        if (recovery) this.#plane.recorder("datastore", admin).event({ apiVersion: "v1", kind: "Namespace", name: "kube-system", namespace: "kube-system" }, "Warning", "DatabaseRestored", sentenceOf(recovery));
-      },
+      name: "datastore-events",
+      start: async () => { end = recordDatastore({ engine: this.#plane.datastore, recorder: this.#plane.recorder("datastore", admin), about: serverReference(this.options) }); },
+      stop: async () => end(),
     };
   }
 
@@ -288,10 +283,9 @@ class Server {
   }
 
   #backups(schedule: Schedule): Component {
-    const { nodeName, disableAgent, backup } = this.options, metrics = backupMetrics(this.#metrics);
-    const about = disableAgent ? { apiVersion: "v1", kind: "Namespace", name: "kube-system", namespace: "kube-system" } : { apiVersion: "v1", kind: "Node", name: nodeName, uid: nodeName };
+    const { nodeName, backup } = this.options, metrics = backupMetrics(this.#metrics);
     return this.#led("backups", (signal) => runBackupSchedule({
-      ...backup, schedule, stores: configuredStores(backup), nodeName, create: () => this.#backup(), recorder: this.#plane.recorder("backup", admin), about, metrics, clock: this.#clock,
+      ...backup, schedule, stores: configuredStores(backup), nodeName, create: () => this.#backup(), recorder: this.#plane.recorder("backup", admin), about: serverReference(this.options), metrics, clock: this.#clock,
     }, signal));
   }
 
@@ -334,7 +328,7 @@ class Server {
     this.#pki = pki;
     await this.#front.reload(this.#tls(pki.serving));
     await this.#nodePort?.reload(this.#tls(pki.kubeletServing));
-    writeFileAtomic(this.options.writeKubeconfig, kubeconfig({ server: this.url, ca: pki.serverCa.certificate, client: pki.admin }), this.options.writeKubeconfigMode);
+    this.#writeLocalAccess();
     log.info("certificates renewed");
   }
 
