@@ -69,6 +69,7 @@ import type { AuditOptions } from "./audit-options.ts";
 import { type Datastore, openDatastore } from "./datastore/datastore.ts";
 import { registerDatastoreMetrics } from "./datastore/metrics.ts";
 import { metricsApi } from "./metrics-api/metrics-api.ts";
+import { mustBeKnown } from "./encryption/known-resources.ts";
 import type { ServerOptions } from "./options.ts";
 import { frontProxyName } from "./pki/cluster-pki.ts";
 
@@ -114,6 +115,7 @@ export async function startControlPlane({ options, databaseFile, encryptionFile,
   const log = logger("storage");
   const closing = new AbortController();
   const stopping = AbortSignal.any([serverStopping, closing.signal]);
+  mustBeKnown(options.datastore.encryption.resources, builtins);
   const datastore = await openDatastore({ options: options.datastore, databaseFile, encryptionFile, clock, onFatal }), { storage } = datastore;
   registerDatastoreMetrics(metrics, storage, clock);
   const cacher = new Cacher({ storage, onFatal });

@@ -74,7 +74,8 @@ export function newEncryptionKey(now: number): EncryptionKey {
 
 export const keyringOf = ({ enabled, keys, resources }: EncryptionConfig): KeyringState => ({ enabled, keys, prefixes: resources.map(prefixOfResource) });
 
-function prefixOfResource(name: string): string {
+/** Where its objects are stored. */
+export function prefixOfResource(name: string): string {
   const dot = name.indexOf(".");
   return `/registry/${dot < 0 ? "core" : name.slice(dot + 1)}/${dot < 0 ? name : name.slice(0, dot)}/`;
 }
