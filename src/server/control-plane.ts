@@ -67,7 +67,7 @@ import { runCompaction } from "../storage/compaction.ts";
 import { tokenAuthenticators } from "./identity.ts";
 import type { AuditOptions } from "./audit-options.ts";
 import { type Datastore, openDatastore } from "./datastore/datastore.ts";
-import { registerDatastoreMetrics } from "./datastore/metrics.ts";
+import { registerObjectMetrics } from "./datastore/object-metrics.ts";
 import { metricsApi } from "./metrics-api/metrics-api.ts";
 import { mustBeKnown } from "./encryption/known-resources.ts";
 import type { ServerOptions } from "./options.ts";
@@ -116,8 +116,7 @@ export async function startControlPlane({ options, databaseFile, encryptionFile,
   const closing = new AbortController();
   const stopping = AbortSignal.any([serverStopping, closing.signal]);
   mustBeKnown(options.datastore.encryption.resources, builtins);
-  const datastore = await openDatastore({ options: options.datastore, databaseFile, encryptionFile, clock, onFatal }), { storage } = datastore;
-  registerDatastoreMetrics(metrics, storage, clock);
+  const datastore = await openDatastore({ options: options.datastore, databaseFile, encryptionFile, clock, metrics, onFatal }), { storage } = datastore;
   const cacher = new Cacher({ storage, onFatal });
   await cacher.start();
   const compaction = runCompaction({ storage, clock, failed: (error) => log.warn("history could not be compacted", { error }) }, stopping);
@@ -162,6 +161,7 @@ export async function startControlPlane({ options, databaseFile, encryptionFile,
     hooks: { ...builtinHooks({ cacher, allocators: { serviceCidrs: options.serviceCidrs, nodePorts: options.nodePortRange, reserved: options.clusterDns } }), ...definitionHooks },
     reviews: { ...accessReviews({ authorizer }), ...identityReviews({ rbac, tokens: tokenKinds, audiences }) },
   });
+  registerObjectMetrics(metrics, { cards: () => registry.cards, count: (prefix) => cacher.count(prefix) });
   const clientAs = (user: UserInfo): Client => createLocalClient({ registry, authorizer, user });
 
   const openApi = createOpenApi({ cards: () => registry.cards, version: skiffVersion, descriptions: await loadEmbeddedDescriptions(), custom: customSchemas });

@@ -3,6 +3,9 @@ import { afterAll, beforeAll, describe } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "../../src/base/clock.ts";
+import { createMetrics } from "../../src/base/metrics.ts";
+import { MeasuredStorage } from "../../src/server/datastore/measured-storage.ts";
 import { MemoryStorage } from "../../src/storage/memory/memory-storage.ts";
 import { SqliteStorage } from "../../src/storage/sqlite/sqlite-storage.ts";
 import { Keyring } from "../../src/storage/sealed/keyring.ts";
@@ -30,6 +33,11 @@ storageContract("SqliteStorage on disk", async () => {
 
 storageContract("MemoryStorage", async () => {
   const storage = new MemoryStorage();
+  return { storage, dispose: () => storage.close() };
+}, { durable: false });
+
+storageContract("measured, in memory", async () => {
+  const storage = new MeasuredStorage(new MemoryStorage(), { metrics: createMetrics(), clock: systemClock });
   return { storage, dispose: () => storage.close() };
 }, { durable: false });
 
