@@ -1,7 +1,5 @@
 import { expect, test } from "bun:test";
 import { semanticEqual } from "./equality.ts";
-import { generateName } from "./names.ts";
-import { controllerOf, isControlledBy, newControllerRef } from "./owner-references.ts";
 import { typeOf } from "./schema/schema.ts";
 
 const cases: [name: string, a: unknown, b: unknown, plain: boolean, typed: boolean][] = [
@@ -24,20 +22,3 @@ for (const [name, a, b, plain, typed] of cases) {
     expect([semanticEqual(a, b, pod), semanticEqual(b, a, pod)]).toEqual([typed, typed]);
   });
 }
-
-test("owner references", () => {
-  const owner = { metadata: { name: "rs", uid: "1" } };
-  const reference = newControllerRef(owner, { group: "apps", version: "v1", kind: "ReplicaSet" });
-  expect(reference).toEqual({ apiVersion: "apps/v1", kind: "ReplicaSet", name: "rs", uid: "1", controller: true, blockOwnerDeletion: true });
-  const pod = { metadata: { ownerReferences: [{ ...reference, uid: "2", controller: false }, reference] } };
-  expect(controllerOf(pod)).toEqual(reference);
-  expect(isControlledBy(pod, owner)).toBe(true);
-  expect(isControlledBy(pod, { metadata: { uid: "2" } })).toBe(false);
-  expect(isControlledBy({ metadata: {} }, { metadata: {} })).toBe(false);
-});
-
-test("generated names fit a label and differ", () => {
-  expect(generateName("web-")).toMatch(/^web-[bcdfghjklmnpqrstvwxz2456789]{5}$/);
-  expect(generateName("x".repeat(80))).toHaveLength(63);
-  expect(new Set(Array.from({ length: 100 }, () => generateName("a-"))).size).toBeGreaterThan(95);
-});
