@@ -4,7 +4,7 @@ import { backupPath } from "../server/backup/handler.ts";
 import { encrypted } from "../server/backup/passphrase.ts";
 import { configuredStores, placeOf } from "../server/backup/places.ts";
 import { backupOfStopped } from "../server/backup/stopped.ts";
-import { backupName, type BackupStore, type StoredBackup } from "../server/backup/store.ts";
+import { backupName, type BackupStore, NameTakenError, type StoredBackup } from "../server/backup/store.ts";
 import { prune } from "../server/backup/take-backup.ts";
 import { UsageError } from "../server/settings.ts";
 import { adminRequest, ServerAway } from "./admin-request.ts";
@@ -58,22 +58,41 @@ async function run({ output, passphraseFile, encrypt, force = false, kubeconfig 
   const { options } = settings;
   if (output === "-" && process.stdout.isTTY) throw new UsageError("a backup holds all keys of the cluster and is not for a terminal: write it into a file with --output FILE, or into a pipe");
   const passphrase = encrypt ? await newPassphrase() : givenPassphrase(passphraseFile, options.backup);
-  const { archive, close } = await archiveOf(settings, kubeconfig);
-  try {
-    const content = passphrase === undefined ? archive : await encrypted(archive, passphrase);
-    if (output === "-") return await toStandardOutput(content);
-    const ownName = backupName({ occasion: "backup", nodeName: options.nodeName, at: systemClock.now(), encrypted: passphrase !== undefined });
-    const places = output === undefined ? configuredStores(options.backup).map((store) => ({ store, name: undefined })) : [placeOf(output, options.backup)];
-    const [{ store: first, name = ownName }, ...others] = places as [{ store: BackupStore; name?: string }, ...{ store: BackupStore }[]];
-    const bytes = await first.put(name, content, { replace: force });
-    print(`${first.locate(name)}  ${size(bytes)}`);
-    for (const { store } of others) {
-      await store.put(name, first.open(name), { replace: force });
-      print(`${store.locate(name)}  ${size(bytes)}`);
+  /** Of a new backup. */
+  const write = async <T>(into: (content: ReadableStream<Uint8Array>) => Promise<T>): Promise<T> => {
+    const { archive, close } = await archiveOf(settings, kubeconfig);
+    try {
+      return await into(passphrase === undefined ? archive : await encrypted(archive, passphrase));
+    } finally {
+      await close();
     }
-    if (passphrase === undefined) process.stderr.write("It holds all keys of the cluster and is not encrypted (see --encrypt): whoever can read it can administer the cluster.\n");
-  } finally {
-    await close();
+  };
+  if (output === "-") return write(toStandardOutput);
+  const { store: first, name: given } = output === undefined ? { store: configuredStores(options.backup)[0], name: undefined } : placeOf(output, options.backup);
+  const others = output === undefined ? configuredStores(options.backup).slice(1) : [];
+  const ownName = (): string => backupName({ occasion: "backup", nodeName: options.nodeName, at: systemClock.now(), encrypted: passphrase !== undefined });
+  const { name, bytes } = given === undefined ? await oneEachSecond(async () => putAs(ownName())) : await putAs(given);
+  print(`${first.locate(name)}  ${size(bytes)}`);
+  for (const { put, locate } of others) {
+    await put(name, first.open(name), { replace: force });
+    print(`${locate(name)}  ${size(bytes)}`);
+  }
+  if (passphrase === undefined) process.stderr.write("It holds all keys of the cluster and is not encrypted (see --encrypt): whoever can read it can administer the cluster.\n");
+
+  async function putAs(name: string): Promise<{ name: string; bytes: number }> {
+    return { name, bytes: await write((content) => first.put(name, content, { replace: force })) };
+  }
+}
+
+/** Our own names tell the second: of backups that are taken in the same one, all but one are taken again. */
+async function oneEachSecond<T>(take: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await take();
+    } catch (error) {
+      if (!(error instanceof NameTakenError) || tries === 10) throw error;
+      await systemClock.sleep(1000);
+    }
   }
 }
 

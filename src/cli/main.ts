@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { namedInK3s } from "../server/k3s-names.ts";
 import { UsageError } from "../server/settings.ts";
 import { addKubectlCommand, kubectlArguments, runKubectl } from "./kubectl.ts";
+import { separateFlags } from "./setting-options.ts";
 
 /** Runs one command line. Resolves with the exit code; mistakes are one sentence on stderr. */
 export async function main(argv: readonly string[], calledAs = process.argv0): Promise<number> {
@@ -14,7 +15,7 @@ export async function main(argv: readonly string[], calledAs = process.argv0): P
     .exitOverride();
   for (const add of await commandsFor(argv[0])) add(program);
   try {
-    await program.parseAsync([...argv], { from: "user" });
+    await program.parseAsync(separateFlags(program, argv), { from: "user" });
     return 0;
   } catch (error) {
     // Help and version are not failures, and commander has printed its own messages.

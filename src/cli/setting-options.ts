@@ -23,9 +23,19 @@ export function addSettingFlags(command: Command, settings: readonly Setting[]):
   for (const setting of settings) command.addOption(optionOf(setting));
 }
 
+const yesOrNo = "[true|false]";
+
+/** For commands that take arguments: what follows a flag that may say true or false is its value in that case alone. commander would take any word for it. */
+export function separateFlags(program: Command, argv: readonly string[]): string[] {
+  const all = (command: Command): readonly Option[] => [...(command.registeredArguments.length + command.commands.length > 0 ? command.options : []), ...command.commands.flatMap(all)];
+  const flags = new Set(all(program).filter(({ flags }) => flags.endsWith(yesOrNo)).map(({ long }) => long));
+  const end = argv.indexOf("--");
+  return argv.map((word, at) => (flags.has(word) && (end < 0 || at < end) && !/^(true|false|1|0)$/.test(argv[at + 1] ?? "") ? `${word}=true` : word));
+}
+
 function optionOf(setting: Setting): Option {
   const value = setting.placeholder ?? (setting.type === "number" ? "number" : "value");
-  const flag = setting.type === "boolean" ? `--${setting.name} [true|false]` : `--${setting.name} <${value}>`;
+  const flag = setting.type === "boolean" ? `--${setting.name} ${yesOrNo}` : `--${setting.name} <${value}>`;
   const shown = setting.defaultText ?? (setting.default === undefined || setting.default === false ? undefined : String(setting.default));
   const option = new Option(flag, setting.description + (shown ? ` (default: ${shown})` : "") + (setting.type === "list" ? " (may be repeated)" : "")).helpGroup(`${setting.group}:`);
   return option.argParser((text: string, previous: unknown) => {

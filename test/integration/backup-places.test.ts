@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { directoryStore } from "../../src/server/backup/directory-store.ts";
 import { s3Store } from "../../src/server/backup/s3-store.ts";
 import type { BackupStore } from "../../src/server/backup/store.ts";
+import { eventually } from "../support/eventually.ts";
 import { startS3Server, type S3Server } from "../support/s3-server.ts";
 
 let s3: S3Server;
@@ -107,6 +108,18 @@ test("a place that can be none is told of, and what was to go there stops", asyn
     await expect(directoryStore(path).put(name, megabytes(Infinity, { cancel: canceled.resolve }))).rejects.toThrow(/can't be written \(E[A-Z]+\): .*choose another place/);
     await canceled.promise;
   }
+});
+
+test("a directory that hangs is given up, and nothing more is begun there until it goes on", async () => {
+  const path = join(directory, "hanging"), store = directoryStore(path, { patienceMs: 100 }), silent = `${path} has not answered for 0.1 seconds`;
+  mkdirSync(path);
+  const canceled = Promise.withResolvers<void>();
+  const never = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => undefined), cancel: () => canceled.resolve() });
+  await expect(store.put(named(2), never)).rejects.toThrow(silent);
+  await canceled.promise;
+  await eventually(() => store.put(named(3), megabytes(1)));
+  expect((await store.list()).map(({ name }) => name)).toEqual([named(3)]);
+  expect(readdirSync(path)).toEqual([named(3)]);
 });
 
 test("a directory's backups are for root alone, and a full disk leaves those that were there", async () => {

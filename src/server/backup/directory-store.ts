@@ -1,51 +1,81 @@
 import { randomBytes } from "node:crypto";
-import { createReadStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { createReadStream, type Stats } from "node:fs";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { sync } from "../../base/files.ts";
 import { UsageError } from "../settings.ts";
-import { type BackupStore, listed, timeOfName } from "./store.ts";
+import { defaultPatienceMs, Patience } from "./patience.ts";
+import { type BackupStore, listed, NameTakenError, timeOfName } from "./store.ts";
 
-/** Backups in a directory, which is made when the first is put there. They are for root alone: whoever has one is the cluster. */
-export function directoryStore(directory: string): BackupStore {
+/**
+ * Backups in a directory, which is made when the first is put there. They are for root alone: whoever has one is the cluster. Another disk, or
+ * another machine's, may be behind it: nothing here holds up the process, and what hangs is given up after `patienceMs`.
+ */
+export function directoryStore(directory: string, { patienceMs = defaultPatienceMs } = {}): BackupStore {
   const locate = (name: string): string => join(directory, name);
+  const patient = patientWith(directory, patienceMs);
   return {
     locate,
     async put(name, content, { replace = false } = {}) {
-      const path = locate(name), partial = join(directory, `.${name}.${randomBytes(4).toString("hex")}.partial`);
-      const refuse = (): void => {
-        if (!replace && existsSync(path)) throw new UsageError(`${path} exists already: choose another name, or replace it with --force`);
+      const path = locate(name), partial = join(directory, `.${name}.${randomBytes(4).toString("hex")}.partial`), reader = content.getReader();
+      const refuse = async (): Promise<void> => {
+        if (!replace && await exists(path)) throw new NameTakenError(path);
       };
       try {
-        refuse();
-        mkdirSync(directory, { recursive: true, mode: 0o700 });
-        removeAbandoned(directory);
-        const bytes = await write(partial, content);
-        refuse();
-        renameSync(partial, path);
-        sync(directory);
-        return bytes;
+        return await patient(async (patience) => {
+          await refuse();
+          await mkdir(directory, { recursive: true, mode: 0o700 });
+          await removeAbandoned(directory);
+          try {
+            const bytes = await write(partial, patience.renewedBy(reader));
+            await refuse();
+            await rename(partial, path);
+            await synced(directory);
+            return bytes;
+          } catch (error) {
+            await rm(partial, { force: true });
+            throw error;
+          }
+        });
       } catch (error) {
-        await content.cancel(error).catch(() => undefined);
-        if (existsSync(partial)) rmSync(partial);
+        await reader.cancel(error).catch(() => undefined);
         throw usable(error, path);
       }
     },
-    async list() {
-      if (!existsSync(directory)) return [];
-      return listed(readdirSync(directory).filter((name) => timeOfName(name) !== undefined).map((name) => ({ name, bytes: statSync(locate(name)).size })));
-    },
+    list: () => patient(async () => {
+      if (!(await exists(directory))) return [];
+      const names = (await readdir(directory)).filter((name) => timeOfName(name) !== undefined);
+      // Somebody else may be deleting them.
+      const found = await Promise.all(names.map(async (name) => ({ name, bytes: (await statIfExists(locate(name)))?.size })));
+      return listed(found.flatMap(({ name, bytes }) => (bytes === undefined ? [] : [{ name, bytes }])));
+    }),
     open(name) {
-      const path = locate(name);
-      if (!statSync(path, { throwIfNoEntry: false })?.isFile()) throw missing(path);
-      return Readable.toWeb(createReadStream(path, { highWaterMark: 256 * 1024 })) as unknown as ReadableStream<Uint8Array>;
+      return new Response(contentOf(locate(name))).body!;
     },
-    async remove(name) {
-      if (!existsSync(locate(name))) throw missing(locate(name));
-      rmSync(locate(name));
-      sync(directory);
-    },
+    remove: (name) => patient(async () => {
+      if (!(await exists(locate(name)))) throw missing(locate(name));
+      await rm(locate(name));
+      await synced(directory);
+    }),
+  };
+}
+
+/** Gives up what shows no progress. While it hangs nothing else is begun there: each would keep a thread. */
+function patientWith(directory: string, patienceMs: number) {
+  let hanging = 0;
+  const silent = (): UsageError => new UsageError(`${directory} has not answered for ${patienceMs / 1000} seconds: see whether the disk, or the machine behind it, is well`);
+  return async <T>(act: (patience: Patience) => Promise<T>): Promise<T> => {
+    if (hanging > 0) throw silent();
+    const patience = new Patience(patienceMs), acting = act(patience);
+    try {
+      return await Promise.race([acting, patience.over]);
+    } catch (error) {
+      if (error !== patience) throw error;
+      hanging++;
+      acting.catch(() => undefined).finally(() => hanging--);
+      throw silent();
+    } finally {
+      patience.end();
+    }
   };
 }
 
@@ -64,11 +94,38 @@ async function write(path: string, content: ReadableStream<Uint8Array>): Promise
   return bytes;
 }
 
+async function* contentOf(path: string): AsyncGenerator<Uint8Array> {
+  if (!(await statIfExists(path))?.isFile()) throw missing(path);
+  yield* createReadStream(path, { highWaterMark: 256 * 1024 }) as AsyncIterable<Uint8Array>;
+}
+
+const exists = async (path: string): Promise<boolean> => (await statIfExists(path)) !== undefined;
+
+async function statIfExists(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code!)) return undefined;
+    throw error;
+  }
+}
+
+/** Makes durable which names a directory has. */
+async function synced(directory: string): Promise<void> {
+  const file = await open(directory, "r");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
 /** What a crash left, and not what somebody makes now. */
-function removeAbandoned(directory: string): void {
+async function removeAbandoned(directory: string): Promise<void> {
   const anHourAgo = Date.now() - 3_600_000;
-  for (const name of readdirSync(directory)) {
-    if (/^\..+\.partial$/.test(name) && statSync(join(directory, name)).mtimeMs < anHourAgo) rmSync(join(directory, name));
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name);
+    if (/^\..+\.partial$/.test(name) && ((await statIfExists(path))?.mtimeMs ?? Infinity) < anHourAgo) await rm(path, { force: true });
   }
 }
 

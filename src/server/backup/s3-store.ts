@@ -1,6 +1,7 @@
 import { S3Client, type S3ListObjectsResponse } from "bun";
 import { UsageError } from "../settings.ts";
-import { type BackupStore, listed } from "./store.ts";
+import { defaultPatienceMs, Patience } from "./patience.ts";
+import { type BackupStore, listed, NameTakenError } from "./store.ts";
 
 export interface S3Options {
   /** Such as `s3.example.com:9000`, or with a scheme; Amazon's when it is left out. */
@@ -18,9 +19,6 @@ export interface S3Options {
 /** What is sent as one request; two of them are in memory at a time. */
 const partBytes = 8 * 1024 * 1024;
 
-/** Without a sign of life. A part of an upload must get through in it, on a thin link too. */
-const defaultPatienceMs = 180_000;
-
 /** Backups in a bucket. */
 export function s3Store({ endpoint, bucket, region, folder, accessKey, secretKey, insecure }: S3Options, { patienceMs = defaultPatienceMs } = {}): BackupStore {
   const client = new S3Client({
@@ -30,6 +28,7 @@ export function s3Store({ endpoint, bucket, region, folder, accessKey, secretKey
   const key = (name: string): string => (folder ? `${folder}/${name}` : name);
   const locate = (name: string): string => `s3://${bucket}/${key(name)}`;
   const where = endpoint ?? "Amazon S3";
+  // Bun's client waits for ever for a server that says nothing.
   const told = async <T>(name: string, doing: Promise<T>, patience = new Patience(patienceMs)): Promise<T> => {
     try {
       return await Promise.race([doing, patience.over]);
@@ -46,7 +45,7 @@ export function s3Store({ endpoint, bucket, region, folder, accessKey, secretKey
     async put(name, content, { replace = false } = {}) {
       const reader = content.getReader();
       try {
-        if (!replace && await exists(name)) throw new UsageError(`${locate(name)} exists already: choose another name, or replace it with --force`);
+        if (!replace && await exists(name)) throw new NameTakenError(locate(name));
         // In parts, which become an object at the end and not before. As a Response: a writer would make one of what there was when it is told of an error.
         const patience = new Patience(patienceMs);
         const body = new Response(patience.renewedBy(reader));
@@ -83,52 +82,6 @@ export function s3Store({ endpoint, bucket, region, folder, accessKey, secretKey
       await told(name, client.delete(key(name)));
     },
   };
-}
-
-/** Of a stream: Bun and Node have types for it that differ. */
-interface Reader {
-  read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
-  cancel(reason: unknown): Promise<void>;
-}
-
-/** Bun's client waits for ever for a server that says nothing. Rejects `over` with itself after a time in which nothing has moved. */
-class Patience {
-  readonly #over = Promise.withResolvers<never>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #ended = false;
-
-  constructor(private readonly ms: number) {
-    this.#over.promise.catch(() => undefined);
-    this.#renew();
-  }
-
-  get over(): Promise<never> {
-    return this.#over.promise;
-  }
-
-  /** Hands on what is read: as long as more is asked for, what went before has got through. Breaks after the end, when what is read is not all of it. */
-  renewedBy(reader: Reader): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return new ReadableStream({
-      pull: async (controller) => {
-        const { done, value } = await reader.read();
-        if (this.#ended) throw new Error("given up");
-        this.#renew();
-        if (done) controller.close();
-        else controller.enqueue(value as Uint8Array<ArrayBuffer>);
-      },
-      cancel: (reason) => reader.cancel(reason),
-    });
-  }
-
-  end(): void {
-    this.#ended = true;
-    clearTimeout(this.#timer);
-  }
-
-  #renew(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#over.reject(this), this.ms);
-  }
 }
 
 /** Bun's words for an error that is none of S3's. */

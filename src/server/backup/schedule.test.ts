@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "../../../test/support/eventually.ts";
@@ -12,15 +12,16 @@ import { directoryStore } from "./directory-store.ts";
 import { backupMetrics, runBackupSchedule } from "./schedule.ts";
 import type { BackupStore } from "./store.ts";
 
-let directory: string;
-let stop: AbortController;
+let root: string, directory: string, stop: AbortController;
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "skiff-schedule-"));
+  root = mkdtempSync(join(tmpdir(), "skiff-schedule-"));
+  directory = join(root, "first");
+  mkdirSync(directory);
   stop = new AbortController();
 });
 afterEach(() => {
   stop.abort();
-  rmSync(directory, { recursive: true, force: true });
+  rmSync(root, { recursive: true, force: true });
 });
 
 const minute = 60_000, hour = 60 * minute;
@@ -33,10 +34,32 @@ function start({ clock = new FakeClock(), stores = [directoryStore(directory)], 
     schedule: parseSchedule("TZ=UTC 0 3 * * *"), retention, stores, nodeName: "node-1", create, metrics: backupMetrics(metrics), clock, ...(passphraseFile ? { passphraseFile } : {}),
     recorder: { event: (_, type, reason, message) => void events.push(`${type} ${reason} ${message}`) }, about: { kind: "Node", name: "node-1" },
   }, stop.signal);
-  return { clock, events, done, metric: (name: string) => Number(new RegExp(`^${name} (.*)$`, "m").exec(metrics.render())?.[1]), made: () => made };
+  return { clock, events, done, metric: (name: string, { place = directory, more = "" } = {}) => Number(new RegExp(`^${name}\\{place="${place}"${more}\\} (.*)$`, "m").exec(metrics.render())?.[1]), made: () => made };
 }
 
-const names = (): string[] => readdirSync(directory).sort();
+const names = (of = directory): string[] => readdirSync(of).sort();
+const contents = (of: string): string[] => names(of).map((name) => readFileSync(join(of, name), "utf8"));
+
+/** A place that can be away, and begins so. */
+function mayBeAway(path: string) {
+  const real = directoryStore(path), place = { path, away: true, store: {} as BackupStore };
+  place.store = {
+    ...real,
+    async put(name, content, options) {
+      if (!place.away) return real.put(name, content, options);
+      await content.cancel();
+      throw new UsageError(`${path} is away`);
+    },
+  };
+  return place;
+}
+
+/** Another one, for copies. */
+function secondPlace(): ReturnType<typeof mayBeAway> {
+  mkdirSync(join(root, "second"));
+  return mayBeAway(join(root, "second"));
+}
+
 /** Time passes in steps, and the disk is waited for in between. */
 async function pass(clock: FakeClock, ms: number): Promise<void> {
   for (let left = ms; left > 0; left -= 10 * minute) {
@@ -97,52 +120,75 @@ describe("backups by schedule", () => {
     await pass(clock, 24 * hour);
     expect(attempts).toBeGreaterThan(10);
     expect(attempts).toBeLessThan(30);
-    expect(events[0]).toBe("Warning BackupFailed The backup could not be taken: there is no room");
+    expect(events[0]).toBe(`Warning BackupFailed The backup into ${directory} failed: there is no room`);
     expect(names()).toEqual(["skiff-scheduled-node-1-20251231T030000Z.tar"]);
-    expect(metric('skiff_backups_total\\{result="failure"\\}')).toBe(attempts);
+    expect(metric("skiff_backups_total", { more: ',result="failure"' })).toBe(attempts);
     full = false;
     await pass(clock, hour);
     expect(names()).toHaveLength(2);
-    expect(metric('skiff_backups_total\\{result="success"\\}')).toBe(1);
+    expect(metric("skiff_backups_total", { more: ',result="success"' })).toBe(1);
   });
 
   test("are copied to the second place when that comes back, without another being taken", async () => {
-    const other = mkdtempSync(join(tmpdir(), "skiff-schedule-other-"));
-    try {
-      const real = directoryStore(other);
-      let away = true;
-      const second: BackupStore = { ...real, put: (...of) => (away ? Promise.reject(new UsageError("the bucket is away")) : real.put(...of)) };
-      const { clock, events, made } = start({ stores: [directoryStore(directory), second] });
-      await eventually(() => expect(clock.sleeping).toBe(1));
-      await pass(clock, 8 * hour);
-      expect([made(), names().length, readdirSync(other).length]).toEqual([1, 1, 0]);
-      expect(events[0]).toContain("the bucket is away");
-      away = false;
-      await pass(clock, hour);
-      expect([made(), readdirSync(other)]).toEqual([1, names()]);
-    } finally {
-      rmSync(other, { recursive: true });
-    }
+    const second = secondPlace(), { clock, events, made } = start({ stores: [directoryStore(directory), second.store] });
+    await eventually(() => expect(clock.sleeping).toBe(1));
+    await pass(clock, 8 * hour);
+    expect([made(), names().length, names(second.path).length]).toEqual([1, 1, 0]);
+    expect(events[0]).toBe(`Warning BackupFailed The backup into ${second.path} failed: ${second.path} is away`);
+    second.away = false;
+    await pass(clock, hour);
+    expect([made(), names(second.path)]).toEqual([1, names()]);
   });
 
   test("go on in the first place while the second is away for days, which has the newest in the end", async () => {
-    const other = mkdtempSync(join(tmpdir(), "skiff-schedule-other-"));
-    try {
-      const real = directoryStore(other);
-      let away = true;
-      const second: BackupStore = { ...real, put: (...of) => (away ? Promise.reject(new UsageError("the bucket is away")) : real.put(...of)) };
-      const { clock, made, metric } = start({ stores: [directoryStore(directory), second], retention: 2 });
-      await eventually(() => expect(clock.sleeping).toBe(1));
-      await pass(clock, 4 * 24 * hour);
-      expect([made(), names().length, readdirSync(other)]).toEqual([4, 2, []]);
-      expect(names().map((name) => readFileSync(join(directory, name), "utf8"))).toEqual(["backup 3", "backup 4"]);
-      away = false;
-      await pass(clock, hour);
-      expect([made(), readdirSync(other)]).toEqual([4, names().slice(1)]);
-      expect(metric('skiff_backups_total\\{result="success"\\}')).toBe(1);
-    } finally {
-      rmSync(other, { recursive: true });
-    }
+    const second = secondPlace(), { clock, made, metric } = start({ stores: [directoryStore(directory), second.store], retention: 2 });
+    await eventually(() => expect(clock.sleeping).toBe(1));
+    await pass(clock, 4 * 24 * hour);
+    expect([made(), names(second.path), contents(directory)]).toEqual([4, [], ["backup 3", "backup 4"]]);
+    second.away = false;
+    await pass(clock, hour);
+    expect([made(), names(second.path)]).toEqual([4, names().slice(1)]);
+    const total = (place: string): number => metric("skiff_backups_total", { place, more: ',result="success"' });
+    expect([total(directory), total(second.path)]).toEqual([4, 1]);
+  });
+
+  test("go into the second place while the first is away or full, which is told of; back again, that has its own", async () => {
+    const first = mayBeAway(directory), second = secondPlace();
+    second.away = false;
+    const { clock, events, metric } = start({ stores: [first.store, second.store], retention: 2 });
+    await eventually(() => expect(clock.sleeping).toBe(1));
+    await pass(clock, 3 * 24 * hour);
+    expect(names()).toEqual([]);
+    expect(names(second.path).map((name) => name.slice(0, -12))).toEqual(["skiff-scheduled-node-1-20260102", "skiff-scheduled-node-1-20260103"]);
+    expect(new Set(events)).toEqual(new Set([`Warning BackupFailed The backup into ${directory} failed: ${directory} is away`]));
+    const total = (place: string, result: string): number => metric("skiff_backups_total", { place, more: `,result="${result}"` });
+    expect([total(second.path, "success"), total(directory, "failure")]).toEqual([3, events.length]);
+    expect(metric("skiff_backup_last_success_timestamp_seconds")).toBeNaN();
+    first.away = false;
+    await pass(clock, 2 * hour);
+    expect(names()).toHaveLength(1);
+    expect(names(second.path)).toHaveLength(2);
+    await pass(clock, 24 * hour);
+    expect([names().at(-1), contents(directory).at(-1)]).toEqual([names(second.path).at(-1), contents(second.path).at(-1)]);
+  });
+
+  test("are taken anew for a place when what another has can't be read", async () => {
+    const unreadable: BackupStore = { ...directoryStore(directory), open: () => new ReadableStream({ pull: () => Promise.reject(new UsageError("bad blocks")) }) };
+    const second = secondPlace();
+    second.away = false;
+    const { clock, events, made } = start({ stores: [unreadable, second.store] });
+    await eventually(() => expect(clock.sleeping).toBe(1));
+    await pass(clock, 5 * hour);
+    expect([made(), contents(directory), contents(second.path), events]).toEqual([2, ["backup 1"], ["backup 2"], [`Warning BackupFailed The backup into ${second.path} failed: bad blocks`]]);
+  });
+
+  test("are there though old ones can't be deleted, which is told of", async () => {
+    const store: BackupStore = { ...directoryStore(directory), remove: () => Promise.reject(new UsageError("it may only be written to")) };
+    const { clock, events, made } = start({ stores: [store], retention: 1 });
+    await eventually(() => expect(clock.sleeping).toBe(1));
+    await pass(clock, 3 * 24 * hour);
+    expect([made(), names().length]).toEqual([3, 3]);
+    expect(new Set(events)).toEqual(new Set([`Warning BackupsNotDeleted Old backups in ${directory} could not be deleted: it may only be written to`]));
   });
 
   test("are encrypted where there is a passphrase, and not taken in plain where it can't be read", async () => {
@@ -153,7 +199,7 @@ describe("backups by schedule", () => {
     expect(events).toEqual([expect.stringContaining(`Warning BackupFailed Backups can't be taken: ${unreadable}`)]);
     await pass(clock, 3 * hour + 20 * minute);
     expect([made(), names()]).toEqual([0, []]);
-    expect(events[1]).toContain(`The backup could not be taken: ${unreadable}`);
+    expect(events[1]).toContain(`The backup into ${directory} failed: ${unreadable}`);
     writeFileSync(passphraseFile, "correct horse\n");
     await pass(clock, hour);
     const [, backup] = names();

@@ -34,47 +34,101 @@ export interface ScheduleDependencies {
   clock: Clock;
 }
 
+/** One of the places where backups go, and how it stands with it. */
+interface Place {
+  store: BackupStore;
+  /** In messages and metrics. */
+  name: string;
+  /** From when on the next one is due by the schedule. */
+  since: number;
+  /** The newest one there that can be read, as far as is known. */
+  newest?: string;
+  /** Since one succeeded. */
+  failures: number;
+  /** By the monotonic clock. */
+  notBefore: number;
+}
+
 /**
- * Takes backups by schedule until `signal` aborts. One that falls into a time when the server was off is taken after its start, several of them
- * once; one that fails is tried again, ever more seldom. While one place is away, the first goes on getting its backups, and what is newest is copied in the end.
+ * Takes backups by schedule until `signal` aborts, for each place on its own. One that falls into a time when the server was off, or the place away,
+ * is taken after it, several of them once; one that fails is tried again, ever more seldom. A place gets a copy of what one before it has that is
+ * not due again yet.
  */
 export async function runBackupSchedule(dependencies: ScheduleDependencies, signal: AbortSignal): Promise<void> {
-  const { schedule, clock, recorder, about, stores: [first] } = dependencies;
-  const zone = zoneOf(schedule.zone ?? "Local"), measured = dependencies.metrics;
+  const { schedule, clock, stores } = dependencies;
+  const zone = zoneOf(schedule.zone ?? "Local");
   const sleep = (ms: number): Promise<boolean> => clock.sleep(ms, signal).then(() => true, () => false);
-  const found = await first.list().then((backups) => newestScheduled(backups, dependencies.nodeName), (error: unknown) => log.warn("Backups there are could not be listed", { error }));
-  if (found) measured.found(found.at);
-  tellUnreadable(dependencies);
-  let since = found?.at ?? clock.now();
-  let attempt = newAttempt(dependencies);
-  if (!(await sleep(afterStartMs))) return;
-  for (let failures = 0; !signal.aborted;) {
+  const places = await Promise.all(stores.map((store) => placeOf(store, dependencies)));
+  const untilDue = (place: Place): number => {
     // A backup from the future was taken by a clock that was wrong.
-    since = Math.min(since, clock.now());
-    const due = nextTime(schedule, since, zone) ?? Infinity;
-    if (due > clock.now()) {
-      if (!(await sleep(Math.min(due - clock.now(), lookMs)))) return;
-      continue;
-    }
-    try {
-      const { name, bytes, state: { revision } } = await attempt.go();
-      since = clock.now();
-      failures = 0;
-      measured.taken(since, bytes);
-      attempt = newAttempt(dependencies);
-      log.info("A backup was taken by schedule", { name, bytes, revision });
-    } catch (error) {
+    place.since = Math.min(place.since, clock.now());
+    return (nextTime(schedule, place.since, zone) ?? Infinity) - clock.now();
+  };
+  const wait = (place: Place): number => Math.max(untilDue(place), place.notBefore - clock.monotonic(), 0);
+  tellUnreadable(dependencies);
+  if (!(await sleep(afterStartMs))) return;
+  while (!signal.aborted) {
+    for (const [index, place] of places.entries()) {
       if (signal.aborted) return;
-      const reason = error instanceof UsageError ? error.message : String((error as Error).message ?? error);
-      measured.failed();
-      recorder.event(about, "Warning", "BackupFailed", `The backup could not be taken: ${reason}`);
-      log.error("A backup by schedule failed; it is tried again", { reason });
-      if (!(await sleep(Math.min(firstRetryMs * 2 ** failures++, longestRetryMs)))) return;
-      // A bucket that is away for days keeps no newer backup from the disk here.
-      if (attempt.takenAt !== undefined && (nextTime(schedule, attempt.takenAt, zone) ?? Infinity) <= clock.now()) attempt = newAttempt(dependencies);
+      if (wait(place) === 0) await attempt(place, places.slice(0, index).find((each) => each.newest !== undefined && untilDue(each) > 0), dependencies, signal);
     }
+    const ms = Math.min(lookMs, ...places.map(wait));
+    if (ms > 0 && !(await sleep(ms))) return;
   }
 }
+
+async function placeOf(store: BackupStore, { nodeName, metrics, clock }: ScheduleDependencies): Promise<Place> {
+  const name = store.locate("");
+  const found = await store.list().then((backups) => newestScheduled(backups, nodeName), (error: unknown) => log.warn("Backups there are could not be listed", { place: name, error }));
+  if (found) metrics.found(name, found.at);
+  return { store, name, since: found?.at ?? clock.now(), ...(found ? { newest: found.name } : {}), failures: 0, notBefore: 0 };
+}
+
+/** Takes a backup into a place, or copies the one that `other` has, and then rids the place of what is beyond the retention. */
+async function attempt(place: Place, other: Place | undefined, dependencies: ScheduleDependencies, signal: AbortSignal): Promise<void> {
+  const { clock, recorder, about, metrics, nodeName, retention: keep } = dependencies;
+  try {
+    const { name, bytes } = other ? await copy(other, place) : await take(place, dependencies);
+    Object.assign(place, { since: clock.now(), newest: name, failures: 0 });
+    metrics.taken(place.name, place.since, bytes);
+    log.info("A backup was taken by schedule", { place: place.name, name, bytes });
+  } catch (error) {
+    if (signal.aborted) return;
+    const reason = reasonOf(error);
+    place.notBefore = clock.monotonic() + Math.min(firstRetryMs * 2 ** place.failures++, longestRetryMs);
+    metrics.failed(place.name);
+    recorder.event(about, "Warning", "BackupFailed", `The backup into ${place.name} failed: ${reason}`);
+    log.error("A backup by schedule failed; it is tried again", { place: place.name, reason });
+    return;
+  }
+  await prune(place.store, { occasion: "scheduled", nodeName, keep, made: place.newest! }).catch((error: unknown) => {
+    const reason = reasonOf(error);
+    recorder.event(about, "Warning", "BackupsNotDeleted", `Old backups in ${place.name} could not be deleted: ${reason}`);
+    log.error("Old backups could not be deleted", { place: place.name, reason });
+  });
+}
+
+async function take({ store }: Place, { create, nodeName, clock, passphraseFile }: ScheduleDependencies): Promise<Pick<TakenBackup, "name" | "bytes">> {
+  // Read first: a backup that nobody reads stays in memory.
+  const passphrase = passphraseFile ? passphraseIn(passphraseFile) : undefined;
+  return takeBackup({ backup: create(), store, occasion: "scheduled", nodeName, at: clock.now(), ...(passphrase === undefined ? {} : { passphrase }) });
+}
+
+async function copy(from: Place, to: Place): Promise<Pick<TakenBackup, "name" | "bytes">> {
+  const name = from.newest!;
+  async function* content(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* from.store.open(name) as unknown as AsyncIterable<Uint8Array>;
+    } catch (error) {
+      // The next attempt takes one of its own.
+      delete from.newest;
+      throw error;
+    }
+  }
+  return { name, bytes: await to.store.put(name, new Response(content()).body!, { replace: true }) };
+}
+
+const reasonOf = (error: unknown): string => (error instanceof UsageError ? error.message : String((error as Error).message ?? error));
 
 /** Now, and not in the night, when the first backup fails for it. */
 function tellUnreadable({ passphraseFile, recorder, about }: ScheduleDependencies): void {
@@ -87,48 +141,18 @@ function tellUnreadable({ passphraseFile, recorder, about }: ScheduleDependencie
   }
 }
 
-interface Attempt {
-  /** Called again after a failure, it goes on where that came. */
-  go(): Promise<TakenBackup>;
-  /** When the first place had it. */
-  takenAt?: number;
-}
-
-/** A backup and its copies. Each place is rid of what is beyond the retention once it has the new one. */
-function newAttempt({ create, clock, nodeName, passphraseFile, retention: keep, stores }: ScheduleDependencies): Attempt {
-  const [first, ...others] = stores, left = [...others];
-  let taken: TakenBackup | undefined;
-  const pruned = (store: BackupStore, made: string): Promise<unknown> => prune(store, { occasion: "scheduled", nodeName, keep, made });
-  const attempt: Attempt = {
-    async go() {
-      if (!taken) {
-        // Before there is a backup that nobody reads.
-        const passphrase = passphraseFile ? { passphrase: passphraseIn(passphraseFile) } : {};
-        taken = await takeBackup({ backup: create(), store: first, occasion: "scheduled", nodeName, at: clock.now(), ...passphrase });
-        attempt.takenAt = clock.now();
-      }
-      await pruned(first, taken.name);
-      for (; left.length > 0; left.shift()) {
-        await left[0]!.put(taken.name, first.open(taken.name), { replace: true });
-        await pruned(left[0]!, taken.name);
-      }
-      return taken;
-    },
-  };
-  return attempt;
-}
-
 export function backupMetrics(metrics: MetricsRegistry) {
-  const success = metrics.gauge({ name: "skiff_backup_last_success_timestamp_seconds", help: "When the newest backup was taken by schedule, in seconds since the epoch." });
-  const size = metrics.gauge({ name: "skiff_backup_last_size_bytes", help: "Size of the newest backup taken by schedule." });
-  const total = metrics.counter({ name: "skiff_backups_total", help: "Backups taken by schedule, and attempts that failed.", labels: ["result"] });
+  const labels = ["place"];
+  const success = metrics.gauge({ name: "skiff_backup_last_success_timestamp_seconds", help: "When the newest backup in a place was taken by schedule, in seconds since the epoch.", labels });
+  const size = metrics.gauge({ name: "skiff_backup_last_size_bytes", help: "Size of the newest backup taken by schedule.", labels });
+  const total = metrics.counter({ name: "skiff_backups_total", help: "Backups taken by schedule, and attempts that failed.", labels: [...labels, "result"] });
   return {
-    found: (at: number) => success.set(at / 1000),
-    taken(at: number, bytes: number) {
-      success.set(at / 1000);
-      size.set(bytes);
-      total.inc(["success"]);
+    found: (place: string, at: number) => success.set(at / 1000, [place]),
+    taken(place: string, at: number, bytes: number) {
+      success.set(at / 1000, [place]);
+      size.set(bytes, [place]);
+      total.inc([place, "success"]);
     },
-    failed: () => total.inc(["failure"]),
+    failed: (place: string) => total.inc([place, "failure"]),
   };
 }

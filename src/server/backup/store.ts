@@ -1,9 +1,18 @@
+import { UsageError } from "../settings.ts";
+
 /** A backup where it is kept. */
 export interface StoredBackup {
   name: string;
   bytes: number;
   /** When it was taken: milliseconds since the epoch, by a clock that may have been wrong. */
   at: number;
+}
+
+/** There is a backup of that name. */
+export class NameTakenError extends UsageError {
+  constructor(location: string) {
+    super(`${location} exists already: choose another name, or replace it with --force`);
+  }
 }
 
 /** Where backups are kept: a directory, or a folder of a bucket. Errors are `UsageError`s that say what to do. */
