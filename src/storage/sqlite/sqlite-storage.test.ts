@@ -375,6 +375,19 @@ test("volatile states beyond what memory is for are made durable, the oldest fir
   expect(sizes((await (await open()).list("/registry/core/pods/")).items)).toEqual(expected);
 });
 
+test("what was made durable for want of memory and is deleted leaves the file and memory, too, but for as much as memory is for", async () => {
+  const storage = await SqliteStorage.open({ path, volatileBytes: 50_000 });
+  opened.push(storage);
+  const made = await Promise.all(Array.from({ length: 1000 }, async (_, i) => [key(i), await storage.create(key(i), value(500), { volatile: true })] as const));
+  for (const [name, revision] of made) await storage.delete(name, revision, { volatile: true });
+  const crashed = join(directory, "crashed.db");
+  for (const suffix of ["", "-wal"]) copyFileSync(path + suffix, crashed + suffix);
+  const again = await SqliteStorage.open({ path: crashed });
+  expect((await again.list("/registry/core/pods/")).items.length).toBeLessThanOrEqual(100);
+  await again.close();
+  expect((await storage.list("/registry/core/pods/")).items).toEqual([]);
+});
+
 test("a clean stop keeps the newest volatile keys, a bounded number", async () => {
   const storage = await open();
   for (let i = 0; i < 1500; i++) await storage.create(key(i), value(), { volatile: true });

@@ -8,6 +8,8 @@ export interface VolatileState {
   value: Uint8Array | undefined;
   /** Whether the file has the key at all, in some older state. */
   filed: boolean;
+  /** Of the value, or of the one that the file has for nothing since the key is gone. */
+  bytes: number;
 }
 
 /** So many are made durable at once, when memory is too small for all. */
@@ -30,13 +32,13 @@ export class VolatileStates {
     const filed = before ? before.filed : previous !== undefined;
     this.forget(key);
     if (type === "delete" && !filed) return;
-    this.#states.set(key, { revision, value: type === "put" ? value : undefined, filed });
-    if (type === "put") this.#bytes += value.byteLength;
+    this.#states.set(key, { revision, value: type === "put" ? value : undefined, filed, bytes: value.byteLength });
+    this.#bytes += value.byteLength;
   }
 
   /** The file has a newer state, or knows that the key is gone. False when it always had. */
   forget(key: string): boolean {
-    this.#bytes -= this.#states.get(key)?.value?.byteLength ?? 0;
+    this.#bytes -= this.#states.get(key)?.bytes ?? 0;
     return this.#states.delete(key);
   }
 
@@ -47,7 +49,7 @@ export class VolatileStates {
     }
   }
 
-  /** Of all values. */
+  /** Of all values, and of those that the file has for nothing. */
   get bytes(): number {
     return this.#bytes;
   }
