@@ -125,6 +125,18 @@ describe("on one member", () => {
     await Promise.all([a.close(), b.close()]);
   });
 
+  test("history that another server has just compacted is not told as if what was changed had been made", async () => {
+    const [a, b] = await Promise.all([EtcdStorage.open(etcd.clientOptions), EtcdStorage.open(etcd.clientOptions)]);
+    const first = await a.create(pod("a"), bytes("1")), second = await a.update(pod("a"), first, bytes("2"));
+    await a.update(pod("a"), second, bytes("3"));
+    await a.compact(second);
+    const seen: StorageEvent[] = [];
+    expect(await codeOf(b.watch("/registry/", first, (events) => { seen.push(...events); }, new AbortController().signal))).toBe("compacted");
+    expect(seen).toEqual([]);
+    expect(b.compactedRevision).toBe(second);
+    await Promise.all([a.close(), b.close()]);
+  });
+
   test("a write whose answer got lost has happened once, and is told so", async () => {
     let deaf = false;
     const sockets = new Set<net.Socket>();

@@ -349,10 +349,11 @@ export class EtcdStorage implements Storage {
     const revision = kv.modRevision + this.#offset;
     const before = prevKv && { previous: prevKv.value ?? nothing, previousRevision: prevKv.modRevision + this.#offset };
     const writing = this.#writing.get(key);
+    // etcd leaves out what was there before when that has been compacted.
+    if (!before && kv.createRevision !== kv.modRevision) throw new CompactedError(kv.modRevision);
     if (type === 1) {
-      if (!before) throw new CompactedError(kv.modRevision);
-      if (writing && !writing.value && writing.expected === before.previousRevision) writing.shownAt = revision;
-      return { type: "delete", key, revision, value: before.previous, ...before };
+      if (writing && !writing.value && writing.expected === before!.previousRevision) writing.shownAt = revision;
+      return { type: "delete", key, revision, value: before!.previous, ...before };
     }
     const value = kv.value ?? nothing;
     const own = writing?.value && writing.expected === (before?.previousRevision ?? 0) && Buffer.compare(writing.value, value) === 0;

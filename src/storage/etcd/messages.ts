@@ -13,6 +13,8 @@ export interface ResponseHeader {
 export interface KeyValue {
   key: Uint8Array;
   value?: Uint8Array;
+  /** Of the write that made it; none of a deletion. */
+  createRevision?: number;
   modRevision: number;
 }
 
