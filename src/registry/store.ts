@@ -84,7 +84,7 @@ async function translated<R>(card: AnyResource, key: ObjectKey, result: Promise<
   }
 }
 
-export const tooOldToWatch = "The resourceVersion for the provided watch is too old.";
+const tooOldToWatch = "The resourceVersion for the provided watch is too old.";
 export const tooOldToList = "The resourceVersion for the provided list is too old.";
 
 /** A StorageError as clients know it from Kubernetes; anything else passes through. */

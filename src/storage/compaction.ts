@@ -14,7 +14,7 @@ export interface CompactionPolicy {
 }
 
 /** Five minutes, as kube-apiserver keeps in etcd (--etcd-compaction-interval). With it nothing outlives ten, twice that, however little is written. */
-export const defaultCompactionPolicy: CompactionPolicy = { keepMs: 300_000, keepStates: 20_000, intervalMs: 30_000, worthStates: 100, patienceMs: 200_000 };
+const defaultCompactionPolicy: CompactionPolicy = { keepMs: 300_000, keepStates: 20_000, intervalMs: 30_000, worthStates: 100, patienceMs: 200_000 };
 
 /** How much history there was up to a revision. */
 interface Place {

@@ -2,7 +2,7 @@ import { crc32 } from "node:zlib";
 import { StorageError } from "../storage.ts";
 
 /** How a value lies in the file. */
-export const packings = { plain: 0, zstd: 1 } as const;
+const packings = { plain: 0, zstd: 1 } as const;
 
 /** Less isn't worth the time. */
 const worthBytes = 512;

@@ -2,7 +2,7 @@ import type { Stored, StorageEvent } from "../storage.ts";
 import type { WriteCommand } from "./protocol.ts";
 
 /** The newest state of a key, as the file has it not. */
-export interface VolatileState {
+interface VolatileState {
   revision: number;
   /** Undefined when the key is gone. */
   value: Uint8Array | undefined;
