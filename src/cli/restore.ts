@@ -9,6 +9,7 @@ import { configuredStores } from "../server/backup/places.ts";
 import { type Restored, restoreBackup, restoreSnapshot } from "../server/backup/restore.ts";
 import { restoreIntoEtcd, type RestoredIntoEtcd } from "../server/backup/restore-etcd.ts";
 import { backUpReplaced } from "../server/backup/stopped.ts";
+import { replacedBefore } from "../server/backup/swap.ts";
 import { etcdSettings } from "../server/datastore/etcd-options.ts";
 import { listSnapshots } from "../server/datastore/snapshots.ts";
 import { UsageError } from "../server/settings.ts";
@@ -72,7 +73,11 @@ function opened(given: string, settings: BackupSettings): { source: ReadableStre
 }
 
 const started = 'Start the server ("systemctl start skiff"): agents and clients come back by themselves.';
-const aside = (replaced: string | undefined): string[] => (replaced ? [`What was there lies in ${replaced}: delete it when all is well.`] : []);
+function aside(replaced: string | undefined): string[] {
+  if (!replaced) return [];
+  const before = replacedBefore(replaced);
+  return [`What was there lies in ${replaced}: delete it when all is well.`, ...(before.length > 0 ? [`What earlier restores have replaced is there too: ${before.join(", ")}.`] : [])];
+}
 
 function told({ created, nodeName, revision, replaced, kept, config }: Restored & Pick<RestoredIntoEtcd, "kept">, { layout, options: { datastore: { etcd } } }: BackupSettings): string {
   const here = hostname().toLowerCase();

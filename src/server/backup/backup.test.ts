@@ -9,6 +9,7 @@ import { layoutOf, type Layout } from "../layout.ts";
 import { type Backup, createBackup } from "./backup.ts";
 import { decrypted, encrypted } from "./passphrase.ts";
 import { finishRestore, restoreBackup, restoreSnapshot } from "./restore.ts";
+import { replacedBefore } from "./swap.ts";
 
 let root: string, original: Layout, target: Layout, storage: MemoryStorage;
 beforeEach(async () => {
@@ -92,8 +93,10 @@ describe("a backup that is restored", () => {
     await restore(bytes, { force: true, layout: original });
     expect(text("old/server/static/skiff-linux-arm64")).toBe("large");
     expect(text("old/server.replaced-1/db/state.db")).toBe("not this one");
-    await restore(bytes, { force: true, layout: original });
+    const { replaced } = await restore(bytes, { force: true, layout: original });
     expect(existsSync(join(root, "old/server.replaced-2/token"))).toBe(true);
+    mkdirSync(join(root, "old/server.replaced-by-hand"));
+    expect(replacedBefore(replaced!)).toEqual([join(root, "old/server.replaced-1")]);
   });
 
   test("does not replace what a server has in use", async () => {

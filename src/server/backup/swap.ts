@@ -1,11 +1,12 @@
 import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { sync } from "../../base/files.ts";
 
 /**
  * Replaces a directory as a whole, so that a power cut at any point leaves the old one or the new one. The new one is made at `unfinished`;
  * `commit` is the moment from which it counts, and `finishSwap` does the rest, again after a power cut, before anybody uses the directory.
- * What was there is never deleted: it lies beside, as `<directory>.replaced-1` and so on.
+ * What was there lies beside, as `<directory>.replaced-1` and so on. It is never deleted: of several restores the first may be the one that
+ * put the good cluster aside, and only who gave them knows.
  */
 export const unfinished = (directory: string): string => `${directory}.restoring`;
 const finished = (directory: string): string => `${directory}.restored`;
@@ -32,6 +33,12 @@ export function finishSwap(directory: string, carry: readonly string[]): { repla
   renameSync(fresh, directory);
   sync(dirname(directory));
   return replaced ? { replaced } : {};
+}
+
+/** What restores before the one that left `replaced` have put aside, and nobody has deleted. */
+export function replacedBefore(replaced: string): string[] {
+  const others = new RegExp(`^${RegExp.escape(basename(replaced).replace(/\d+$/, ""))}\\d+$`);
+  return readdirSync(dirname(replaced)).filter((name) => others.test(name) && name !== basename(replaced)).sort().map((name) => join(dirname(replaced), name));
 }
 
 function freeName(base: string): string {

@@ -7,6 +7,7 @@ import { FakeClock } from "../../../test/support/fake-clock.ts";
 import { SqliteStorage } from "../../storage/sqlite/sqlite-storage.ts";
 import { StorageError, type StorageErrorCode } from "../../storage/storage.ts";
 import { openOrRecover, sentenceOf } from "./recovery.ts";
+import { recoveriesOf } from "./set-aside.ts";
 import { listSnapshots, Snapshots } from "./snapshots.ts";
 
 const cleanUps: (() => unknown)[] = [];
@@ -209,9 +210,30 @@ describe("a damaged database", () => {
     expect(first.setAside).toBeUndefined();
     expect(sentenceOf(first)).toEndWith("that is lost");
     mkdirSync(join(at.directory, "damaged-before"));
+    writeFileSync(join(at.directory, "damaged-before/state.db"), "damaged");
     expect(await recovery()).toMatchObject({ setAside: join(at.directory, "damaged-before") });
   }, 30_000);
 });
+
+test("damaged again and again, it gives no revision twice; what is moved aside says what was done, and the newest two stay", async () => {
+  const at = place();
+  let newest = await database(at, { clean: true });
+  const times = [now, now + 60_000, now + 120_000, 0, now + 180_000], made: string[] = [];
+  for (const time of times) {
+    // The page that everything else is found by.
+    overwrite(at.path, 0, new Uint8Array(4096));
+    const { storage, recovery } = await openOrRecover({ path: at.path, snapshotsDirectory: at.snapshotsDirectory, now: time });
+    expect(storage.revision).toBeGreaterThan(newest);
+    newest = await storage.create(key(1000), bytes("new"));
+    await storage.close();
+    made.push(recovery!.setAside!);
+    const kept = readdirSync(at.directory).filter((name) => name.startsWith("damaged-")).map((name) => join(at.directory, name));
+    expect(kept).toContain(recovery!.setAside!);
+    expect(kept).toHaveLength(Math.min(made.length, 2));
+    expect(recoveriesOf(at.path).map(({ directory }) => directory).sort()).toEqual(kept.sort());
+    expect(recoveriesOf(at.path).find(({ directory }) => directory === recovery!.setAside)!.note).toMatchObject({ damage: recovery!.damage, recovered: time, snapshot: { revision: recovery!.snapshot.revision, at: now } });
+  }
+}, 30_000);
 
 test("a database of another program or a newer Skiff is left alone, snapshots or not", async () => {
   const at = place();

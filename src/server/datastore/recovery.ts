@@ -1,9 +1,14 @@
-import { createReadStream, existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { createReadStream, existsSync, statSync } from "node:fs";
+import { logger } from "../../base/log.ts";
+import { restoredRevision } from "../../storage/snapshot/restored-revision.ts";
+import { beyondGiven } from "../../storage/sqlite/given-revision.ts";
 import { restoreSqlite } from "../../storage/sqlite/load.ts";
 import { SqliteStorage, type SqliteOptions } from "../../storage/sqlite/sqlite-storage.ts";
 import { StorageError } from "../../storage/storage.ts";
+import { moveAside, pruneSetAside, recoveriesOf, writeNote } from "./set-aside.ts";
 import { listSnapshots, newestGoodSnapshot } from "./snapshots.ts";
+
+const log = logger("datastore");
 
 /** What was done about a damaged database. */
 export interface Recovery {
@@ -27,7 +32,8 @@ export interface Recovered {
 
 /**
  * Opens the database. One that is damaged, or gone though there are snapshots of it, is moved aside, never overwritten, and the newest good
- * snapshot takes its place. Throws what opening throws when there is none: nothing has been touched then.
+ * snapshot takes its place; what is moved aside says so (`recoveriesOf`), and the newest two such directories stay. Throws what opening throws when
+ * there is none: nothing has been touched then.
  */
 export async function openOrRecover(options: SqliteOptions & { snapshotsDirectory: string; now: number }): Promise<Recovered> {
   const { path, snapshotsDirectory, now } = options;
@@ -45,10 +51,15 @@ export async function openOrRecover(options: SqliteOptions & { snapshotsDirector
   }
   const { good, problems } = await newestGoodSnapshot(snapshotsDirectory);
   if (!good) throw problems.length === 0 ? damage : new StorageError("corrupt", `${damage.message}; its snapshots can't be used either: ${problems.join("; ")}`, { cause: damage });
-  const setAside = moveAside(path, now);
-  await restoreSqlite(path, createReadStream(good.file));
   const { file, revision, at } = good;
-  return { storage: await SqliteStorage.open(options), recovery: { damage: damage.message, ...(setAside ? { setAside } : {}), snapshot: { file, revision, at }, passedOver: problems } };
+  // Whatever is known to have been given out, by the damaged one or after an earlier recovery from the same snapshot.
+  const beyond = Math.max(restoredRevision(revision), beyondGiven(path), ...recoveriesOf(path).map(({ note }) => restoredRevision(note.goesOnFrom)));
+  const aside = moveAside(path, { now, snapshot: revision });
+  writeNote(aside.directory, { damage: damage.message, recovered: now, snapshot: { revision, at }, goesOnFrom: beyond });
+  await restoreSqlite(path, createReadStream(file), { beyond });
+  const storage = await SqliteStorage.open(options);
+  for (const directory of pruneSetAside(path, aside.directory)) log.warn("The files of an earlier damage have been deleted: the newest two are kept", { directory });
+  return { storage, recovery: { damage: damage.message, ...(aside.files ? { setAside: aside.directory } : {}), snapshot: { file, revision, at }, passedOver: problems } };
 }
 
 const hasContent = (path: string): boolean => existsSync(path) && statSync(path).size > 0;
@@ -57,20 +68,4 @@ const hasContent = (path: string): boolean => existsSync(path) && statSync(path)
 function leftOf(path: string, snapshotsDirectory: string): string | undefined {
   if (listSnapshots(snapshotsDirectory).length > 0) return "are snapshots of it";
   return hasContent(`${path}-wal`) ? `is its log ${path}-wal: restore a backup, or move the log away too to begin anew; nothing has been changed` : undefined;
-}
-
-/** Moves the database and what belongs to it into a directory of its own beside it. The file itself goes first: without it, what a crash leaves is no database. */
-function moveAside(path: string, now: number): string | undefined {
-  const directory = dirname(path), name = basename(path), there = existsSync(directory) ? readdirSync(directory) : [];
-  const files = there.filter((file) => [name, `${name}-wal`, `${name}-shm`, `${name}-journal`].includes(file));
-  if (files.length === 0) {
-    const earlier = there.filter((file) => file.startsWith("damaged-")).toSorted().at(-1);
-    return earlier && join(directory, earlier);
-  }
-  const aside = join(directory, `damaged-${new Date(now).toISOString().replaceAll(":", "-").replace(/\.\d+/, "")}`);
-  let numbered = aside;
-  for (let n = 2; existsSync(numbered); n++) numbered = `${aside}-${n}`;
-  mkdirSync(numbered, { mode: 0o700 });
-  for (const file of files.toSorted((a, b) => a.length - b.length)) renameSync(join(directory, file), join(numbered, file));
-  return numbered;
 }
