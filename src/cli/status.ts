@@ -5,9 +5,11 @@ import { openMembership } from "../../agents/join/membership.ts";
 import { systemClock } from "../base/clock.ts";
 import { readIfExists } from "../base/files.ts";
 import { UsageError } from "../server/settings.ts";
+import { layoutOf } from "../server/layout.ts";
 import { roleLabel } from "../server/node-role.ts";
 import { dataDirOption } from "./data-dir.ts";
 import { datastoreLine } from "./datastore-line.ts";
+import { recoveryLine } from "./recovery-line.ts";
 
 interface Connection { server: string; ca: string; cert: string; key: string }
 
@@ -53,7 +55,8 @@ async function inspect({ kubeconfig, dataDir }: { kubeconfig?: string; dataDir: 
     if (!ready.ok) return { missing: `the API server is not ready yet: ${(await ready.text()).split("\n").filter((line) => line.startsWith("[-]")).join(", ") || ready.status}`, lines: [] };
     const { items } = (await get(connection, "/api/v1/nodes")) as { items: Parameters<typeof nodeLine>[0][] };
     const datastore = datastoreLine(await (await fetchFrom(connection, "/metrics")).text());
-    const lines = [`API server   ${connection.server}  ${version.gitVersion}`, ...(datastore === undefined ? [] : [datastore]), ...items.map(nodeLine)];
+    const recovery = kubeconfig === undefined ? recoveryLine(layoutOf(dataDir).databaseFile) : undefined;
+    const lines = [`API server   ${connection.server}  ${version.gitVersion}`, ...[datastore, recovery].filter((line) => line !== undefined), ...items.map(nodeLine)];
     const agentless = readIfExists(`${dataDir}/server/agent-disabled`) !== undefined;
     const own = items.filter(isServers);
     if (!own.length && !agentless) return { missing: "the node has not registered yet", lines };
