@@ -10,7 +10,7 @@ const targets: Record<string, string> = {
   "skiff-linux-x64-musl": "bun-linux-x64-musl", "skiff-linux-arm64-musl": "bun-linux-arm64-musl",
 };
 /** Worker files are bundles of their own. */
-const entrypoints = ["src/main.ts", "src/storage/sqlite/writer-worker.ts"];
+const entrypoints = ["src/main.ts", "src/storage/sqlite/writer-worker.ts", "src/storage/sqlite/checkpoint-worker.ts"];
 
 const names = process.argv.slice(2).map((argument) => (argument === "--host" ? hostTarget : argument));
 const unknown = names.find((name) => !targets[name]);

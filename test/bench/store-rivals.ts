@@ -1,8 +1,10 @@
 import { mkdtempSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { Checkpointer } from "../../src/storage/sqlite/checkpointer.ts";
 import { prepareFile } from "../../src/storage/sqlite/open-file.ts";
+import type { WriterRequest, WriterTells } from "../../src/storage/sqlite/protocol.ts";
 import { SqliteStorage } from "../../src/storage/sqlite/sqlite-storage.ts";
-import { Writer } from "../../src/storage/sqlite/writer.ts";
+import { Thread } from "../../src/storage/sqlite/thread.ts";
 import { EtcdStorage } from "../../src/storage/etcd/etcd-storage.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { TestEtcd } from "../support/etcd.ts";
@@ -41,17 +43,21 @@ async function openSkiff(directory: string): Promise<Engine> {
 async function openSingle(directory: string): Promise<Rival> {
   const path = newFile(directory);
   prepareFile(path);
-  const writer = new Writer((error) => { throw error; });
-  const { thread } = await writer.call({ type: "open", path });
+  const onFatal = (error: Error): never => { throw error; };
+  const writer = new Thread<WriterRequest, WriterTells>("writer-worker.ts", onFatal);
+  const checkpointer = new Checkpointer({ path, onFatal, finish: () => writer.call({ type: "checkpoint" }) });
+  const { thread } = await writer.call({ type: "open", path, occupancy: checkpointer.occupancy.memory });
   let revision = 0;
   return {
     async write(key, value) {
       const mine = ++revision;
-      await writer.call({ type: "commit", writes: [{ type: "put", key, value, revision: mine }], revision: mine, compacted: 0 });
+      const { logged } = await writer.call({ type: "commit", writes: [{ type: "put", key, value, revision: mine }], revision: mine, compacted: 0 });
+      checkpointer.follow(logged!);
       return mine;
     },
-    writtenBytes: () => pagesWrittenBy(thread!),
+    writtenBytes: () => pagesWrittenBy(thread!) + (checkpointer.thread === undefined ? 0 : pagesWrittenBy(checkpointer.thread)),
     async close() {
+      await checkpointer.hold(() => checkpointer.close());
       await writer.call({ type: "finish", revision });
       await writer.call({ type: "close" });
       writer.stop();

@@ -1,5 +1,5 @@
+import type { Logged } from "./log-to-file.ts";
 import type { RoomLeft } from "./room.ts";
-import type { StorageErrorCode } from "../storage.ts";
 
 /** One write, decided by the main thread; whether the file has the key is the file's to know. */
 export type WriteCommand = Command & { revision: number };
@@ -12,12 +12,14 @@ export type Command =
 
 /** Requests to the writer thread, answered one by one in order. */
 export type WriterRequest =
-  /** No revision up to `revision` is given again. */
-  | { type: "open"; path: string; maxBytes?: number; revision?: number }
+  /** No revision up to `revision` is given again. `occupancy`: see `Occupancy`. */
+  | { type: "open"; path: string; occupancy: SharedArrayBuffer; maxBytes?: number; revision?: number }
   /** One transaction: all or nothing. `revision`: the newest one given, here or to a volatile update; the file promises that it is not given again. History up to `compacted` may be forgotten on the way. */
   | { type: "commit"; writes: WriteCommand[]; revision: number; compacted: number }
   /** History up to `revision` is to be forgotten: does so for a few milliseconds, or says that the commits to come will do it. */
   | { type: "compact"; revision: number }
+  /** Takes the log into the file, while all others wait. */
+  | { type: "checkpoint" }
   /** How much room there is. */
   | { type: "look" }
   /** Forgets history up to `revision`, writes the file anew, without what was deleted from it, and empties its log. */
@@ -27,4 +29,26 @@ export type WriterRequest =
   /** To be called when no other connection is open: the last one takes the log away. */
   | { type: "close" };
 
-export type WriterReply = { ok: true; /** open: which of this process' threads it is. */ thread?: string; /** compact: nothing is left that is worth another call. */ done?: boolean; room?: RoomLeft } | { ok: false; code: StorageErrorCode; message: string; /** Answers no request: the thread is of no more use. */ fatal?: true };
+export interface WriterTells {
+  /** open: which of this process' threads it is. */
+  thread?: string;
+  /** compact: nothing is left that is worth another call. */
+  done?: boolean;
+  room?: RoomLeft;
+  /** commit, compact. */
+  logged?: Logged;
+}
+
+/** Requests to the thread that takes the log into the file beside the writer. */
+export type CheckpointRequest =
+  | { type: "open"; path: string; occupancy: SharedArrayBuffer }
+  /** `occupancy` has begun when this is posted, and ends with it. Tells how far it came. */
+  | { type: "checkpoint" }
+  | { type: "close" };
+
+export interface CheckpointTells {
+  /** open: which of this process' threads it is. */
+  thread?: string;
+  /** checkpoint. */
+  logged?: Logged;
+}

@@ -16,9 +16,9 @@ INSERT INTO meta VALUES ('revision', 0), ('reserved', 0), ('compacted', 0), ('fo
 /** A small write changes a few rows: the smaller the pages around them, the less there is to write, to the log and from there into the file. */
 export const pageBytes = 1024;
 
-/** Pages in the log that are taken into the file together. More are less to write, fewer a shorter pause for the writes that come meanwhile. */
+/** A log of so many pages is taken into the file. More are less to write, as many are the same page again; fewer are less to read at the next start, and less room. */
 export const checkpointPages = 2_000;
-/** What the log grows to: those pages, each behind a header. */
+/** Those pages, each behind a header: what the log grows to, and beyond only while many write. */
 export const logBytes = checkpointPages * (pageBytes + 24);
 
 /** "Skif", in the file's header: tells our file from any other SQLite database. */

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { StorageError, type Stored } from "../storage.ts";
 import { SqliteStorage } from "./sqlite-storage.ts";
-import { Writer } from "./writer.ts";
+import type { WriterRequest, WriterTells } from "./protocol.ts";
+import { Thread } from "./thread.ts";
 
 const key = (name: string | number): string => `/registry/core/pods/default/${name}`;
 /** Always the same of a size, and not to be packed. */
@@ -399,7 +400,7 @@ test("a clean stop keeps the newest volatile keys, a bounded number", async () =
 test("a death of the writer thread is told to everyone who waits", async () => {
   const told = Promise.withResolvers<StorageError>();
   const broken = URL.createObjectURL(new Blob(["onmessage = () => { throw new Error('broken') }"]));
-  const writer = new Writer(told.resolve, broken);
+  const writer = new Thread<WriterRequest, WriterTells>(broken, told.resolve);
   const waiting = writer.call({ type: "commit", writes: [], revision: 0, compacted: 0 });
   expect(await failure(waiting)).toMatchObject({ code: "io", message: expect.stringMatching(/broken[^]*nothing can be written until the server is restarted/) });
   expect((await told.promise).code).toBe("io");

@@ -1,17 +1,18 @@
 import { StorageError, type Listed, type Storage, type StorageStatus, type Stored, type StorageEvent, type WriteOptions } from "../storage.ts";
 import { Watchers, type Deliver } from "../watchers.ts";
+import { Checkpointer } from "./checkpointer.ts";
 import { toStorageError } from "./errors.ts";
 import { bytesWrittenBy, sizeOf } from "./file-figures.ts";
 import { lockFile, prepareFile } from "./open-file.ts";
-import type { Command, WriteCommand, WriterReply, WriterRequest } from "./protocol.ts";
+import type { Command, WriteCommand, WriterRequest, WriterTells } from "./protocol.ts";
 import { Reader } from "./reader.ts";
 import type { RoomLeft } from "./room.ts";
 import type { FileState } from "./schema.ts";
+import { Thread } from "./thread.ts";
 import { View } from "./view.ts";
 import { resourceOf, VolatileLog } from "./volatile-log.ts";
 import { VolatileStates } from "./volatile-states.ts";
 import { mustBeAt, settled, WriteQueue, type Write } from "./write-queue.ts";
-import { Writer } from "./writer.ts";
 
 /** Between two slices of compaction. */
 const longestRestMs = 100;
@@ -28,8 +29,17 @@ export interface SqliteOptions {
   volatileBytes?: number;
   /** Room has become short, with what to do about it, or (undefined) is there again. */
   onRoom?: (why: string | undefined) => void;
-  /** The writer thread died: nothing can be written any more, and the server had better stop. */
+  /** A thread died, or the file can't be relied on: nothing can be written any more, and the server had better stop. */
   onFatal?: (error: StorageError) => void;
+}
+
+type WriterThread = Thread<WriterRequest, WriterTells>;
+
+interface Parts {
+  reader: Reader;
+  writer: WriterThread;
+  checkpointer: Checkpointer;
+  release(): void;
 }
 
 interface State {
@@ -46,7 +56,8 @@ export class SqliteStorage implements Storage {
   readonly #maxBytes: number | undefined;
   #reader: Reader;
   readonly #writerThread: string | undefined;
-  #writer: Writer;
+  #writer: WriterThread;
+  readonly #checkpointer: Checkpointer;
   #release: () => void;
   #watchers = new Watchers<StorageEvent>();
   #revision: number;
@@ -76,14 +87,16 @@ export class SqliteStorage implements Storage {
     const { path, maxBytes } = options;
     const lock = lockFile(path);
     let storage: SqliteStorage | undefined;
-    const writer = new Writer((error) => {
+    const onThreadFailure = (error: StorageError): void => {
       if (storage) storage.#fail(error);
       else options.onFatal?.(error);
-    });
+    };
+    const writer: WriterThread = new Thread("writer-worker.ts", onThreadFailure);
+    const checkpointer = new Checkpointer({ path, finish: () => writer.call({ type: "checkpoint" }), onFatal: onThreadFailure });
     try {
       const state = prepareFile(path);
-      const opened = await writer.call({ type: "open", path, revision: state.revision + state.volatileKeys, ...(maxBytes === undefined ? {} : { maxBytes }) });
-      return (storage = new SqliteStorage(options, new Reader(path), writer, opened, () => lock.release(), state));
+      const opened = await writer.call({ type: "open", path, occupancy: checkpointer.occupancy.memory, revision: state.revision + state.volatileKeys, ...(maxBytes === undefined ? {} : { maxBytes }) });
+      return (storage = new SqliteStorage(options, { reader: new Reader(path), writer, checkpointer, release: () => lock.release() }, opened, state));
     } catch (error) {
       writer.stop();
       lock.release();
@@ -91,7 +104,7 @@ export class SqliteStorage implements Storage {
     }
   }
 
-  private constructor({ path, maxBytes, volatileBytes = defaultVolatileBytes, onRoom, onFatal }: SqliteOptions, reader: Reader, writer: Writer, { thread, room }: WriterReply & { ok: true }, release: () => void, state: FileState) {
+  private constructor({ path, maxBytes, volatileBytes = defaultVolatileBytes, onRoom, onFatal }: SqliteOptions, { reader, writer, checkpointer, release }: Parts, { thread, room }: WriterTells, state: FileState) {
     this.#path = path;
     this.#maxBytes = maxBytes;
     this.#volatileBytes = volatileBytes;
@@ -103,6 +116,7 @@ export class SqliteStorage implements Storage {
     this.#room = room!;
     this.#reader = reader;
     this.#writer = writer;
+    this.#checkpointer = checkpointer;
     this.#release = release;
     this.#revision = state.clean ? state.revision : this.#renumber(state);
     this.#queue = new WriteQueue({ revision: this.#revision, isDue: () => this.#hasSurplus, commit: (writes, revision) => this.#commit(writes, revision), publish: (...committed) => this.#publish(...committed) });
@@ -184,13 +198,14 @@ export class SqliteStorage implements Storage {
   async purge(): Promise<void> {
     await this.compact(this.#revision);
     this.#mustBeOpen();
-    await this.#writer.call({ type: "purge", revision: this.#compacted });
+    await this.#checkpointer.hold(() => this.#writer.call({ type: "purge", revision: this.#compacted }));
   }
 
   async status(): Promise<StorageStatus> {
     this.#mustBeOpen();
     const { version, freeBytes, sizeBytes } = this.#read(() => ({ ...this.#reader.figures(), sizeBytes: sizeOf(this.#path) + sizeOf(`${this.#path}-wal`) }));
-    const writtenBytes = this.#writerThread === undefined ? undefined : bytesWrittenBy(this.#writerThread);
+    const threads = [this.#writerThread, this.#checkpointer.thread].filter((thread) => thread !== undefined);
+    const writtenBytes = threads.map(bytesWrittenBy).reduce((sum, bytes) => sum === undefined || bytes === undefined ? undefined : sum + bytes, 0);
     return {
       engine: "sqlite", version, sizeBytes, sizeInUseBytes: sizeBytes - freeBytes, durableRevision: this.#durable, alarms: this.#room.level === "plenty" ? [] : ["NOSPACE"],
       ...(this.#maxBytes === undefined ? {} : { maxBytes: this.#maxBytes }), ...(writtenBytes === undefined ? {} : { writtenBytes }),
@@ -206,16 +221,22 @@ export class SqliteStorage implements Storage {
     await Promise.allSettled([this.#compacting]);
     this.#watchers.fail(new StorageError("closed", "the storage has been closed"));
     try {
-      // While a connection is open, none takes the log of a failed writer away: whoever begins anew needs it.
-      if (this.#failure) return;
-      await this.#writer.call({ type: "commit", writes: this.#volatile.commands(), revision: this.#queue.assigned, compacted: this.#compacted });
-      await this.#writer.call({ type: "finish", revision: this.#queue.assigned });
-      this.#reader.close();
-      await this.#writer.call({ type: "close" });
+      await this.#checkpointer.hold(() => this.#closeFile());
     } finally {
+      this.#checkpointer.stop();
       this.#writer.stop();
       this.#release();
     }
+  }
+
+  /** While a connection is open, none takes the log of a failed writer away: whoever begins anew needs it. */
+  async #closeFile(): Promise<void> {
+    if (this.#failure) return;
+    await this.#writer.call({ type: "commit", writes: this.#volatile.commands(), revision: this.#queue.assigned, compacted: this.#compacted });
+    await this.#checkpointer.close();
+    await this.#writer.call({ type: "finish", revision: this.#queue.assigned });
+    this.#reader.close();
+    await this.#writer.call({ type: "close" });
   }
 
   /**
@@ -291,10 +312,11 @@ export class SqliteStorage implements Storage {
     return (this.#looking ??= this.#call({ type: "look" }).then(() => {}).finally(() => (this.#looking = undefined)));
   }
 
-  async #call(request: WriterRequest): Promise<WriterReply & { ok: true }> {
+  async #call(request: WriterRequest): Promise<WriterTells> {
     try {
       const reply = await this.#writer.call(request);
       if (reply.room) this.#setRoom(reply.room);
+      if (reply.logged) this.#checkpointer.follow(reply.logged);
       return reply;
     } catch (error) {
       // The disk was fuller than was known.
@@ -351,8 +373,10 @@ export class SqliteStorage implements Storage {
         target = this.#compacted;
         const began = performance.now();
         done = (await this.#call({ type: "compact", revision: target })).done === true;
-        // As long as it has held up the writers, it leaves the disk to them.
-        if (!done && this.#room.level === "plenty") await new Promise((resolve) => setTimeout(resolve, Math.min(performance.now() - began, longestRestMs)));
+        if (done || this.#room.level !== "plenty") continue;
+        // As long as it has held up the writers, it leaves the disk to them; and a log that is being taken into the file it doesn't make longer.
+        await new Promise((resolve) => setTimeout(resolve, Math.min(performance.now() - began, longestRestMs)));
+        await this.#checkpointer.settled();
       }
     } finally {
       this.#compacting = undefined;

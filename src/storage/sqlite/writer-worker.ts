@@ -1,18 +1,21 @@
-/** The writer thread: the only connection that changes the file. Commits, fsyncs and checkpoints block here and not in the server. */
-import { type Database, SQLiteError, type Statement } from "bun:sqlite";
+/** The writer thread: the only one that changes what the database holds. Commits and their fsyncs block here and not in the server. */
+import type { Database, Statement } from "bun:sqlite";
 import { connect } from "./connection.ts";
 import { codeOf, describe } from "./errors.ts";
 import { ownThread } from "./file-figures.ts";
+import { emptyLog as emptyLogOf, lastWords, type Logged, tellLogged, UnsyncedFile } from "./log-to-file.ts";
+import { Occupancy } from "./occupancy.ts";
 import { pack } from "./packing.ts";
-import type { WriteCommand, WriterReply, WriterRequest } from "./protocol.ts";
-import { Room, type RoomLeft } from "./room.ts";
-import { checkpointPages, pageBytes, revisionBlock, setMeta } from "./schema.ts";
+import type { WriteCommand, WriterRequest, WriterTells } from "./protocol.ts";
+import { Room } from "./room.ts";
+import { pageBytes, revisionBlock, setMeta } from "./schema.ts";
 import { SetAside } from "./set-aside.ts";
+import type { Reply } from "./thread.ts";
 
 declare const self: Worker;
 
 /** How long one slice of compaction may hold up the writes behind it, and how many rows it looks at between looks at the clock. */
-const sliceMs = 5;
+const sliceMs = 3;
 const sliceRows = 32;
 /** Less to forget is left to the commits that come: each then does some of it, which costs the disk no commit of its own. */
 const worthRows = 250;
@@ -23,11 +26,14 @@ const vacuumPages = 128;
 const shortLogPages = 100;
 /** A log that could not be emptied until then, as somebody reads all the time, is waited for. */
 const longLogPages = 16_000;
+/** How long it may take the other thread to end a checkpoint, when nothing works before. */
+const occupiedMs = 5000;
 
 let path = "";
 let db: Database;
 let room: Room;
 let setAside: SetAside;
+let occupancy: Occupancy;
 let statements: ReturnType<typeof prepare>;
 /** What the file has been told: no revision up to `reserved` is given again; history up to `compacted` may be missing. */
 let reserved = 0, compacted = 0;
@@ -49,14 +55,16 @@ function prepare(database: Database) {
     meta: sql(setMeta),
     metaOf: sql("SELECT value FROM meta WHERE name = ?1"),
     pages: sql("SELECT (SELECT freelist_count FROM pragma_freelist_count) AS free, (SELECT page_count FROM pragma_page_count) AS total"),
-    logged: sql("PRAGMA wal_checkpoint(NOOP)"),
+    logged: sql(tellLogged),
   };
 }
 
+const logged = (): Logged => statements.logged.get() as Logged;
 const pages = (): { free: number; total: number } => statements.pages.get() as { free: number; total: number };
 
 function open(request: WriterRequest & { type: "open" }): void {
   path = request.path;
+  occupancy = new Occupancy(request.occupancy);
   db = connect(path);
   // Checkpoints are made below, when nobody waits for an answer.
   db.exec("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 8388608");
@@ -193,61 +201,48 @@ function close(): void {
   setAside.close();
 }
 
-/** When the log is long, and before it takes room that is short. */
+/** Of a log that is full of pages which nobody could take into the file, as somebody reads all the time, all is waited for. */
 function checkpoint(): void {
-  const { log } = statements.logged.get() as { log: number };
-  if (log >= (room.isShort ? shortLogPages : checkpointPages)) emptyLog(log < longLogPages ? "PASSIVE" : "RESTART");
+  emptyLog(logged().log < longLogPages ? "PASSIVE" : "RESTART");
 }
 
-/**
- * The file could not be synced with what a checkpoint has put there. The kernel may have dropped those pages and call the next sync a
- * success, and SQLite, which doesn't put them there again while this process lives, would then give up the log that has them.
- */
-class UnsyncedFile extends Error {}
-
-/** Takes the log into the file, so that the next commit begins it anew. False when it could not be: it is tried again, and nobody is hurt. Throws `UnsyncedFile`. */
+/** While the other thread is at it, this one leaves the file alone, or waits when it must: see `UnsyncedFile`. False when the log could not be emptied. */
 function emptyLog(how: "PASSIVE" | "RESTART" | "TRUNCATE"): boolean {
-  try {
-    using statement = db.prepare(`PRAGMA wal_checkpoint(${how})`);
-    const { busy, log, checkpointed } = statement.get() as { busy: number; log: number; checkpointed: number };
-    return busy === 0 && log === checkpointed;
-  } catch (error) {
-    if (error instanceof SQLiteError && error.code === "SQLITE_IOERR_FSYNC") throw new UnsyncedFile(`the disk could not be made to keep ${path} (${error.message})`, { cause: error });
-    return false;
-  }
+  return occupancy.wait(how === "PASSIVE" ? 0 : occupiedMs) && emptyLogOf(db, path, how);
 }
 
 /** What has been committed is so, whether or not the disk still answers. */
-function lookAround(): { room?: RoomLeft } {
+function lookAround(): WriterTells {
   try {
-    return { room: room.look(pages()) };
+    return { room: room.look(pages()), logged: logged() };
   } catch {
     return {};
   }
 }
 
-function answer(request: WriterRequest): WriterReply {
+function answer(request: WriterRequest): WriterTells {
   switch (request.type) {
-    case "open": open(request); return { ok: true, thread: ownThread(), room: room.look(pages()) };
-    case "commit": commit(request); return { ok: true, ...lookAround() };
-    case "compact": return { ok: true, done: compact(request.revision), ...lookAround() };
-    case "look": return { ok: true, room: room.look(pages()) };
-    case "purge": purge(request.revision); return { ok: true };
-    case "finish": finish(request.revision); return { ok: true };
-    case "close": close(); return { ok: true };
+    case "open": open(request); return { thread: ownThread(), room: room.look(pages()) };
+    case "commit": commit(request); return lookAround();
+    case "compact": return { done: compact(request.revision), ...lookAround() };
+    case "checkpoint": checkpoint(); return {};
+    case "look": return { room: room.look(pages()) };
+    case "purge": purge(request.revision); return {};
+    case "finish": finish(request.revision); return {};
+    case "close": close(); return {};
   }
 }
 
-/** Answers nothing more, and with that ends the server: the next one begins with the log, and puts all of it into the file again. */
-function giveUp({ message }: UnsyncedFile): void {
+/** Answers nothing more. */
+function giveUp(error: UnsyncedFile): void {
   self.onmessage = null;
-  self.postMessage({ ok: false, code: "io", message: `${message}: the server has to start again, from the database's log`, fatal: true } satisfies WriterReply);
+  self.postMessage(lastWords(error));
 }
 
 self.onmessage = ({ data }: MessageEvent<WriterRequest>) => {
-  let reply: WriterReply;
+  let reply: Reply<WriterTells>;
   try {
-    reply = answer(data);
+    reply = { ok: true, ...answer(data) };
   } catch (error) {
     if (error instanceof UnsyncedFile) return giveUp(error);
     const code = codeOf(error);
@@ -256,7 +251,8 @@ self.onmessage = ({ data }: MessageEvent<WriterRequest>) => {
   self.postMessage(reply);
   if (data.type !== "commit" && data.type !== "compact") return;
   try {
-    checkpoint();
+    // Where room is short, the log takes none of it.
+    if (room.isShort && logged().log >= shortLogPages) checkpoint();
     setAside.follow(pages());
   } catch (error) {
     if (error instanceof UnsyncedFile) return giveUp(error);
