@@ -7,7 +7,7 @@ import { StorageError } from "../storage/storage.ts";
 import { decodeContinue, encodeContinue } from "./continue-token.ts";
 import { freshEnough, parseRevision, validateListOptions } from "./list-options.ts";
 import { parseSelection, type Selection } from "./selection.ts";
-import { prefixOf, storageKey, tooOldToList } from "./store.ts";
+import { prefixOf, storageKey, tooOldToList, translate } from "./store.ts";
 import { servedEntries, servedEntry } from "./stored-form.ts";
 
 /** GET of one object; a resourceVersion asks for a state at least that new. */
@@ -87,7 +87,7 @@ async function readPast<T extends KubeObject>(cacher: Cacher, { card, prefix, se
   let position = after;
   for (;;) {
     const page = await cacher.snapshot(prefix, revision, { after: position, ...(limit ? { limit } : {}) }).catch((error: unknown) => {
-      throw error instanceof StorageError && error.code === "compacted" ? tooOld() : error;
+      throw error instanceof StorageError && error.code === "compacted" ? tooOld() : translate(error, card, "");
     });
     for (const [index, entry] of (await servedEntries(card, page.items)).entries()) {
       if (selection.matches(entry.object)) items.push(entry.object);

@@ -4,7 +4,7 @@ import { thaw } from "../apimachinery/meta.ts";
 import { configmaps, namespaces, services } from "../apis/builtins.ts";
 import type { ConfigMap, Service, ServiceSpec } from "../apis/generated/core/v1.ts";
 import { MemoryStorage } from "../storage/memory/memory-storage.ts";
-import type { Storage } from "../storage/storage.ts";
+import { StorageError, type Storage } from "../storage/storage.ts";
 import { startRegistry, type RegistryFixture } from "./testing/fixture.ts";
 
 /**
@@ -34,6 +34,7 @@ function lateView(storage: MemoryStorage): Storage {
 }
 
 let storage: MemoryStorage, one: RegistryFixture, other: RegistryFixture;
+const unavailable = new StorageError("unavailable", "etcd doesn't serve");
 const key = { namespace: "default", name: "a" };
 const map = (value: string): ConfigMap => ({ metadata: { ...key }, data: { value } });
 
@@ -92,6 +93,17 @@ describe("what one server has just written", () => {
     expect(seen).toEqual(["ADDED 1", "MODIFIED 2"]);
   });
 
+  test("is not known while the storage doesn't serve: a past that is asked for from there is refused as what is asked for now", async () => {
+    const past = (await one.client.create(configmaps, map("1"))).metadata.resourceVersion!;
+    await one.client.update(configmaps, map("2"));
+    const late = await startRegistry({ storage: lateView(storage) });
+    const list = () => late.client.list(configmaps, { namespace: "default", resourceVersion: past, resourceVersionMatch: "Exact" });
+    expect((await list()).items.map(({ data }) => data)).toContainEqual({ value: "1" });
+    late.storage.list = async () => { throw unavailable; };
+    expect((await refused(list())).code).toBe(503);
+    await late[Symbol.asyncDispose]();
+  });
+
   test("is what the next needs: a namespace made by one is written to through another", async () => {
     await one.client.create(namespaces, { metadata: { name: "fresh" }, spec: {} });
     const made = await other.client.create(configmaps, { metadata: { namespace: "fresh", name: "a" } });
@@ -115,6 +127,11 @@ describe("what several servers hand out", () => {
     const [a, b] = await Promise.all([one, other].map(({ client }, i) => client.create(services, service(`s${i}`, { type: "NodePort" }))));
     expect([nodePortOf(a!), nodePortOf(b!)].sort()).toEqual([30000, 30001]);
     expect((await refused(other.client.create(services, service("c", { type: "NodePort" })))).message).toContain("range is full");
+  });
+
+  test("while the storage doesn't serve, that is told as it is of every write", async () => {
+    one.storage.create = async () => { throw unavailable; };
+    expect((await refused(one.client.create(services, service("a", { clusterIP: "10.43.0.99" })))).code).toBe(503);
   });
 
   test("nothing stays claimed when services are stored", async () => {

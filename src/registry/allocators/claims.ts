@@ -2,8 +2,10 @@ import { randomUUID } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Cacher } from "../../storage/cacher/cacher.ts";
 import { StorageError } from "../../storage/storage.ts";
+import { prefixOf, translate } from "../store.ts";
 
-const prefix = "/registry/skiff.io/claims/";
+const claims = { group: "skiff.io", resource: "claims" };
+const prefix = prefixOf(claims);
 /** A claim that has stood this long was left by a server that died. */
 const staleMs = 60_000;
 
@@ -17,7 +19,7 @@ export class Claims {
   readonly #met = new Map<string, { revision: number; at: number }>();
   constructor(private readonly cacher: Cacher, private readonly clock: Clock) {}
 
-  /** Undefined when another server is taking `name` just now; else what lets go of it. */
+  /** Undefined when another server is taking `name` just now; else what lets go of it. Throws a `StatusError` when the storage fails. */
   async take(name: string): Promise<(() => void) | undefined> {
     const key = prefix + name;
     for (;;) {
@@ -26,7 +28,7 @@ export class Claims {
         this.#met.delete(name);
         return () => this.#drop(key, revision);
       } catch (error) {
-        if (!(error instanceof StorageError) || error.code !== "exists") throw error;
+        if (!(error instanceof StorageError) || error.code !== "exists") throw translate(error, claims, name);
         if (!this.#wasLeft(key, name)) return undefined;
       }
     }
