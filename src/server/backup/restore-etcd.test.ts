@@ -3,9 +3,11 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { TestEtcd } from "../../../test/support/etcd.ts";
+import { startRelay } from "../../../test/support/tcp-relay.ts";
 import { systemClock, type Clock } from "../../base/clock.ts";
 import { lock } from "../../base/flock.ts";
 import { EtcdClient } from "../../storage/etcd/etcd-client.ts";
+import { parseEndpoints } from "../../storage/etcd/endpoints.ts";
 import { EtcdStorage } from "../../storage/etcd/etcd-storage.ts";
 import { toKey } from "../../storage/etcd/messages.ts";
 import { MemoryStorage } from "../../storage/memory/memory-storage.ts";
@@ -134,6 +136,24 @@ test("nothing is touched by a damaged backup, while a server writes, when what i
   await client.call("Txn", { success: [{ requestPut: { key: toKey("/registry/pods/default/theirs"), value: bytes("x") } }] }, { repeatable: true });
   client.close();
   expect(await refusal(restore(backup, { force: true }))).toContain("this etcd holds 1 keys under /registry/ that Skiff has not written");
+}, 20_000);
+
+test.each(["silent", "cut off"])("a server that was %s meanwhile, and so not seen, ends: its revisions count from elsewhere", async (how) => {
+  await restore(await backupOf("a", 5));
+  const relay = await startRelay(() => etcd.clientOptions.endpoints[0]!.port), ended = Promise.withResolvers<Error>();
+  const server = await EtcdStorage.open({ endpoints: parseEndpoints(`http://127.0.0.1:${relay.port}`), clock: systemClock, onFatal: ended.resolve });
+  if (how === "cut off") {
+    relay.freeze();
+    relay.cut();
+  }
+  await restore(await backupOf("b", 5), { force: true });
+  relay.thaw();
+  relay.cut();
+  expect((await ended.promise).message).toContain("another cluster, or another state of this one, has been put into etcd");
+  expect(await refusal(server.create(keyOf("stale"), bytes("x")))).toContain("has been put into etcd");
+  expect((await held()).keys).toHaveLength(5);
+  await server.close();
+  await relay.close();
 }, 20_000);
 
 test("broken off at any point, it lets no server start, and can be given again", async () => {

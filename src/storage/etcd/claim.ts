@@ -16,7 +16,7 @@ export type Moving = "migrate" | "restore";
 
 /** What is Skiff's in etcd beside the objects. */
 const own = "/skiff/";
-const claimKey = `${own}datastore`;
+export const claimKey = `${own}datastore`;
 export const objects = "/registry/";
 
 export interface Found {

@@ -2,7 +2,7 @@ import { systemClock, type Clock } from "../../base/clock.ts";
 import type { GrpcTls } from "../../base/grpc/connect.ts";
 import { StorageError, type Listed, type Storage, type StorageEvent, type StorageStatus, type Stored } from "../storage.ts";
 import { Watchers, type Deliver } from "../watchers.ts";
-import { ensureClaim, objects } from "./claim.ts";
+import { claimKey, ensureClaim, findClaim, objects } from "./claim.ts";
 import type { Endpoint } from "./endpoints.ts";
 import { EtcdClient } from "./etcd-client.ts";
 import { CompactedError, follow } from "./follow.ts";
@@ -40,6 +40,8 @@ export class EtcdStorage implements Storage {
   readonly #client: EtcdClient;
   readonly #clock: Clock;
   readonly #offset: number;
+  /** etcd's revision of the claim. */
+  readonly #claimed: number;
   readonly #watchers = new Watchers<StorageEvent>();
   readonly #turns = new Turns(mostWrites);
   /** What local writers are writing now, by key. */
@@ -65,17 +67,18 @@ export class EtcdStorage implements Storage {
     const client = new EtcdClient({ endpoints, clock, ...(tls ? { tls } : {}) });
     try {
       await client.meet();
-      const { claim: { revisionOffset }, revision } = await ensureClaim(client, beforeNew);
-      return new EtcdStorage({ client, clock, offset: revisionOffset, revision, compacted: await oldestRevision(client), onFatal });
+      const { claim: { revisionOffset }, modRevision, revision } = await ensureClaim(client, beforeNew);
+      return new EtcdStorage({ client, clock, claimed: modRevision, offset: revisionOffset, revision, compacted: await oldestRevision(client), onFatal });
     } catch (error) {
       client.close();
       throw error;
     }
   }
 
-  private constructor({ client, clock, offset, revision, compacted, onFatal }: { client: EtcdClient; clock: Clock; offset: number; revision: number; compacted: number; onFatal: EtcdOptions["onFatal"] }) {
+  private constructor({ client, clock, claimed, offset, revision, compacted, onFatal }: { client: EtcdClient; clock: Clock; claimed: number; offset: number; revision: number; compacted: number; onFatal: EtcdOptions["onFatal"] }) {
     this.#client = client;
     this.#clock = clock;
+    this.#claimed = claimed;
     this.#offset = offset;
     this.#revision = revision + offset;
     this.#compacted = this.#oldest = compacted + offset;
@@ -296,6 +299,7 @@ export class EtcdStorage implements Storage {
   }
 
   #apply(batch: readonly WatchEvent[]): void {
+    if (batch.some(({ kv }) => fromKey(kv.key) === claimKey)) throw replaced();
     const events = batch.flatMap((event) => this.#event(event) ?? []);
     this.#revision = batch.at(-1)!.kv.modRevision + this.#offset;
     if (events.length > 0) this.#watchers.publish(events, this.#revision);
@@ -305,9 +309,10 @@ export class EtcdStorage implements Storage {
 
   /** We were away for longer than history is kept: watchers have to look anew. */
   async #skipTo(oldest: number): Promise<void> {
-    const { header } = await this.#client.call("Range", { key: toKey(objects), countOnly: true }, { repeatable: true });
+    const { modRevision, revision } = await findClaim(this.#client);
+    if (modRevision !== this.#claimed) throw replaced();
     this.#compacted = Math.max(this.#compacted, oldest + this.#offset);
-    this.#revision = header!.revision! + this.#offset;
+    this.#revision = revision + this.#offset;
     this.#watchers.fail(new StorageError("compacted", `etcd has compacted what was written while it could not be followed; the oldest available is ${this.#compacted}`));
     this.#shown();
   }
@@ -370,6 +375,9 @@ interface Writing {
   /** The revision at which the watch has shown just this. */
   shownAt?: number;
 }
+
+/** Revisions count from elsewhere now, and nothing that this process knows holds. */
+const replaced = (): StorageError => new StorageError("io", "another cluster, or another state of this one, has been put into etcd: start the server again once that has ended");
 
 const nothing = new Uint8Array();
 const keyAfter = (key: string): Uint8Array => toKey(`${key}\0`);
