@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { TestDisk } from "../../../test/support/fuse/disk.ts";
 import { StorageError } from "../storage.ts";
@@ -89,6 +90,29 @@ test("a disk that another program fills to the last byte: deletes work, also aft
   expect(await outcome(storage.create(key("new"), value(5000)))).toBe("full");
   for (const [i, name] of names.entries()) await storage.delete(name, revisions[i]!);
   expect((await storedNames()).filter((name) => !name.startsWith("more"))).toEqual([]);
+}, 60_000);
+
+test("writes, reads and compaction go on while the disk takes its time over what the log has for the file, and the log is emptied then", async () => {
+  const revisions: number[] = [];
+  const write = (round: number): Promise<unknown> => Promise.all(Array.from({ length: 100 }, async (_, i) => {
+    revisions[i] = await (round === 0 ? storage.create(key(i), value(5000)) : storage.update(key(i), revisions[i]!, value(5000)));
+  }));
+  await write(0);
+  await disk.setFaults({ stalledFsync: "state.db" });
+  const logBytes = (): number => statSync(`${path}-wal`).size;
+  // Twice what a log has before it is taken into the file.
+  for (let round = 1; logBytes() < 5 << 20; round++) await write(round);
+  const compacted = storage.compact(storage.revision);
+  expect((await storage.get(key(7)))!.revision).toBe(revisions[7]!);
+  await write(1);
+  await disk.setFaults({});
+  await compacted;
+  const grown = logBytes();
+  for (let round = 0; round < 10; round++) await write(1);
+  expect(logBytes()).toBe(grown);
+  await storage.close();
+  storage = await SqliteStorage.open({ path });
+  expect((await storage.list(key(""))).items.map(({ revision }) => revision).sort((a, b) => a - b)).toEqual(revisions.toSorted((a, b) => a - b));
 }, 60_000);
 
 test("a file that can't be synced after a checkpoint ends the storage: what the kernel forgets is in the log, for whoever opens it next", async () => {

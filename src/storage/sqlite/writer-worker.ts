@@ -253,7 +253,8 @@ self.onmessage = ({ data }: MessageEvent<WriterRequest>) => {
   try {
     // Where room is short, the log takes none of it.
     if (room.isShort && logged().log >= shortLogPages) checkpoint();
-    setAside.follow(pages());
+    // Some file systems let nobody change a file that is being synced.
+    if (occupancy.wait(0)) setAside.follow(pages());
   } catch (error) {
     if (error instanceof UnsyncedFile) return giveUp(error);
     // A disk that fails, say: the next commit tells.

@@ -8,6 +8,8 @@ import { Volume } from "./volume.ts";
 export interface Faults {
   /** How long an fsync takes; they happen one after another, as on one device. */
   fsyncMs?: number;
+  /** Fsyncs of the file of this name end when faults are set anew. */
+  stalledFsync?: string;
   /** How long each write takes that reaches the disk's driver, as when the kernel may keep no more dirty pages. */
   writeMs?: number;
   /** In bytes, of all files. */
@@ -49,11 +51,14 @@ export class Device {
   /** The power is off: nothing is done any more. */
   #off = false;
   #turn: Promise<void> = Promise.resolve();
+  #changed = Promise.withResolvers<void>();
   readonly #names = new Map<number, string>();
   readonly #counters = new Map<string, FileCounters>();
 
   setFaults(faults: Faults): void {
     this.#faults = faults;
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
     this.volume.capacity = faults.capacity ?? Infinity;
   }
 
@@ -85,7 +90,7 @@ export class Device {
   /** The reply to a request, if it wants one. */
   async answer(request: Request): Promise<Uint8Array | undefined> {
     try {
-      await this.#delay(request.operation);
+      await this.#delay(request);
       if (changing.has(request.operation)) this.#burn();
       if (this.#off && request.operation !== Operation.init) throw new FileSystemError("EIO");
       this.#fail(request);
@@ -97,8 +102,9 @@ export class Device {
     }
   }
 
-  #delay(operation: number): Promise<void> | undefined {
-    const { fsyncMs = 0, writeMs = 0 } = this.#faults;
+  #delay({ operation, node }: Request): Promise<void> | undefined {
+    const { fsyncMs = 0, writeMs = 0, stalledFsync } = this.#faults;
+    if (operation === Operation.fsync && stalledFsync !== undefined && this.#names.get(node) === stalledFsync) return this.#changed.promise;
     const ms = isSync(operation) ? fsyncMs : operation === Operation.write ? writeMs : 0;
     return ms > 0 ? (this.#turn = this.#turn.then(() => Bun.sleep(ms))) : undefined;
   }
