@@ -92,6 +92,28 @@ test("a disk that another program fills to the last byte: deletes work, also aft
   expect((await storedNames()).filter((name) => !name.startsWith("more"))).toEqual([]);
 }, 60_000);
 
+test("renewals don't wait for a commit, however many there are, once it has been seen how many", async () => {
+  const leases = await Promise.all(Array.from({ length: 200 }, async (_, i) => ({ key: `${lease}-${i}`, revision: await storage.create(`${lease}-${i}`, value(100)) })));
+  let renewed = 0;
+  for (let round = 0; renewed < leases.length; round++) {
+    expect(round).toBeLessThan(10);
+    await disk.setFaults({ stalledFsync: "state.db-wal" });
+    const writing = storage.create(key(round), value(100)), turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    await turn();
+    renewed = 0;
+    const renewing = leases.map(async (each) => {
+      each.revision = await storage.update(each.key, each.revision, value(100), { volatile: true });
+      renewed++;
+    });
+    await turn();
+    expect(renewed).toBeGreaterThan(0);
+    const inTime = renewed;
+    await disk.setFaults({});
+    await Promise.all([writing, ...renewing]);
+    renewed = inTime;
+  }
+}, 30_000);
+
 test("writes, reads and compaction go on while the disk takes its time over what the log has for the file, and the log is emptied then", async () => {
   const revisions: number[] = [];
   const write = (round: number): Promise<unknown> => Promise.all(Array.from({ length: 100 }, async (_, i) => {

@@ -4,8 +4,8 @@ import { revisionBlock } from "./schema.ts";
 
 /** Writes in one transaction at most; more wait for the next, so that no commit takes long. */
 const batchWrites = 512;
-/** Revisions left free in front of a commit, for volatile writes that need not wait for it. */
-const gapRevisions = 16;
+/** Revisions left free in front of a commit, for volatile writes that need not wait for it: at least, and as long as they are all used, twice as many as the last time. */
+const fewestFree = 16, mostFree = 1024;
 
 /** A write that has been decided and waits for the disk, or for its turn. */
 export interface Write {
@@ -44,6 +44,7 @@ export class WriteQueue {
   #promised: number;
   /** Free revisions in front of the commit under way. */
   #gap: { next: number; last: number } | undefined;
+  #gapSize = fewestFree;
 
   constructor(private readonly dependencies: WriteQueueDependencies) {
     this.#assigned = this.#promised = dependencies.revision;
@@ -66,7 +67,7 @@ export class WriteQueue {
         this.dependencies.publish([{ command, volatile, event: { ...event, revision: free }, gap: 0, resolve, reject }], free);
         return resolve(free);
       }
-      const gap = this.#waiting.length === 0 && (command || this.#gap) ? gapRevisions : 0;
+      const gap = this.#waiting.length === 0 && (command || this.#gap) ? this.#gapSize : 0;
       const write: Write = { command, volatile, event: { ...event, revision: this.#assigned += gap + 1 }, gap, resolve, reject };
       this.#inFlight.set(event.key, write);
       this.#waiting.push(write);
@@ -82,6 +83,14 @@ export class WriteQueue {
   #takeFromGap(): number | undefined {
     const gap = this.#gap;
     return gap && gap.next <= gap.last && gap.next <= this.#promised ? gap.next++ : undefined;
+  }
+
+  #leaveGap(): void {
+    if (!this.#gap) return;
+    const left = this.#gap.last + 1 - this.#gap.next;
+    if (left <= 0) this.#gapSize = Math.min(this.#gapSize * 2, mostFree);
+    else if (left > this.#gapSize / 2) this.#gapSize = Math.max(this.#gapSize / 2, fewestFree);
+    this.#gap = undefined;
   }
 
   async #drain(): Promise<void> {
@@ -105,7 +114,7 @@ export class WriteQueue {
     } catch (error) {
       this.#failed(batch, last, error);
     } finally {
-      this.#gap = undefined;
+      this.#leaveGap();
     }
   }
 
