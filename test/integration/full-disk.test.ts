@@ -67,6 +67,12 @@ function fillFromOutside(): () => void {
   return () => rmSync(path);
 }
 
+/** What the server has told of its datastore by Events. */
+async function told(): Promise<string[]> {
+  const { body } = await api.request("GET", "/api/v1/namespaces/kube-system/events");
+  return (JSON.parse(body.toString()) as { items: { reason: string; source: { component: string } }[] }).items.filter(({ source }) => source.component === "datastore").map(({ reason }) => reason);
+}
+
 const expectThere = async (names: readonly string[]): Promise<void> => {
   for (const name of names) expect({ name, ...await ask("GET", name) }).toEqual({ name, status: 200 });
 };
@@ -77,6 +83,7 @@ describe("a disk that", () => {
     expect(names.length).toBeGreaterThan(5);
     expect(refusal).toMatchObject({ status: 507, reason: "InsufficientStorage", message: expect.stringContaining("full") });
     await expectThere(names);
+    await eventually(async () => expect(await told()).toContain("DatabaseFull"));
     for (const name of names.splice(0, 4)) expect(await ask("DELETE", name)).toEqual({ status: 200 });
     await server.kill();
     await start();
@@ -97,9 +104,33 @@ describe("a disk that", () => {
     await start();
     await expectThere([...before, ...names]);
     for (const name of before.splice(0, 5)) expect(await ask("DELETE", name)).toEqual({ status: 200 });
+    await eventually(async () => expect(await told()).toEqual(["DatabaseFull"]));
     makeRoom();
     await eventually(async () => expect(await create("after", 20_000)).toEqual({ status: 201 }), { timeout: 60_000, interval: 200 });
+    await eventually(async () => expect(await told()).toEqual(["DatabaseFull", "DatabaseHasRoom"]));
     await expectThere([...before, ...names, "after"]);
+  });
+
+  test("is full doesn't keep the server from starting at another port, which the cluster is told of when there is room", async () => {
+    const makeRoom = fillFromOutside();
+    const { names } = await fill("map", 20_000);
+    await server.kill();
+    api.close();
+    const moved = new CrashServer({ command: fromSource, dataDir: `${disk.path}/data` });
+    try {
+      const credentials = await moved.start();
+      api = await ApiConnection.open(credentials);
+      await expectThere(names);
+      expect((await create("more", 20_000)).status).toBe(507);
+      makeRoom();
+      await eventually(async () => expect(await create("more", 20_000)).toEqual({ status: 201 }), { timeout: 60_000, interval: 200 });
+      await eventually(async () => {
+        const { body } = await api.request("GET", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes");
+        expect((JSON.parse(body.toString()) as { ports: unknown }).ports).toMatchObject([{ port: credentials.port }]);
+      });
+    } finally {
+      await moved.dispose();
+    }
   });
 
   test("is full takes no new key for Secrets, says so, and does when there is room", async () => {
