@@ -1,11 +1,25 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { Option } from "commander";
 import { load } from "js-yaml";
 import { readIfExists } from "../base/files.ts";
+import { UsageError } from "../server/settings.ts";
 
 const configDirectory = "/etc/skiff";
 
 /** `--data-dir` of commands that look at what runs on this machine: by default where Skiff was told to keep its data when it was installed. */
 export const dataDirOption = (): Option => new Option("--data-dir <dir>", "where Skiff keeps its data on this machine").env("SKIFF_DATA_DIR").default(configuredDataDir(configDirectory));
+
+/** What commands look for is for root alone. Throws a `UsageError` where this user can't see it: it would be told not to be there. */
+export function mustBeReadable(dataDir: string): void {
+  for (const directory of ["server", "agent/join"]) {
+    try {
+      readdirSync(join(dataDir, directory));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EACCES") throw new UsageError(`${dataDir} can be read by root alone: run this as root, such as with sudo`, { cause: error });
+    }
+  }
+}
 
 /** As settings are read: what the service has in its environment, then `config.yaml`. What can't be read there is for Skiff itself to tell. */
 export function configuredDataDir(directory: string): string {

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { namedInK3s } from "../server/k3s-names.ts";
 import { UsageError } from "../server/settings.ts";
+import { mustBeReadable } from "./data-dir.ts";
 import { addKubectlCommand, kubectlArguments, runKubectl } from "./kubectl.ts";
 import { separateFlags } from "./setting-options.ts";
 
@@ -13,6 +14,10 @@ export async function main(argv: readonly string[], calledAs = process.argv0): P
     .showHelpAfterError("(run with --help to see what there is)")
     .configureOutput({ outputError: (text, write) => write(withK3sName(text)) })
     .exitOverride();
+  program.hook("preAction", (_, command) => {
+    const { dataDir, kubeconfig } = command.optsWithGlobals<{ dataDir?: string; kubeconfig?: string }>();
+    if (dataDir !== undefined && kubeconfig === undefined) mustBeReadable(dataDir);
+  });
   for (const add of await commandsFor(argv[0])) add(program);
   try {
     await program.parseAsync(separateFlags(program, argv), { from: "user" });
@@ -54,6 +59,8 @@ function withK3sName(text: string): string {
 function describe(error: unknown): string {
   if (error instanceof UsageError) return error.message;
   if (!(error instanceof Error)) return String(error);
-  if ((error as NodeJS.ErrnoException).code === "ENOSPC") return `the disk is full (${(error as NodeJS.ErrnoException).path ?? "while starting"}): make room where --data-dir and --write-kubeconfig are, and start again`;
+  const { code = "", path } = error as NodeJS.ErrnoException;
+  if (["EACCES", "EPERM"].includes(code) && path !== undefined && process.getuid!() !== 0) return `${path} is closed to this user (${code}): run this as root, such as with sudo`;
+  if (code === "ENOSPC") return `the disk is full (${path ?? "while starting"}): make room where --data-dir and --write-kubeconfig are, and start again`;
   return error.cause instanceof Error && !error.message.includes(error.cause.message) ? `${error.message}: ${error.cause.message}` : error.message;
 }

@@ -163,6 +163,11 @@ test("two instances run side by side, each with pods of its own", async () => {
 });
 
 describe("the other subcommands", () => {
+  test.each(["status", "token", "token list", "backup", "backup list", "restore --list", "secrets-encrypt status", "datastore migrate --datastore-endpoint http://127.0.0.1:1"])("say that they are for root: %s", async (command) => {
+    const { exitCode, stdout, stderr } = await outcomeOf(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", skiffExecutable(), ...command.split(" "), "--data-dir", skiff.layout.dataDir]);
+    expect([exitCode, stdout, stderr]).toEqual([1, "", `skiff: ${skiff.layout.dataDir} can be read by root alone: run this as root, such as with sudo\n`]);
+  });
+
   test("status, token, version, help", async () => {
     expect((await skiff.command("status", "--data-dir", skiff.layout.dataDir)).stdout).toMatch(/API server .* v1\.36\S*\nDatastore +sqlite .* written in \S+.*\nNode +node-1 +Ready +containerd/);
     expect((await skiff.command("token", "--data-dir", skiff.layout.dataDir)).stdout).toMatch(/^K10[0-9a-f]{64}::server:\S+\n$/);
