@@ -164,10 +164,11 @@ export function located(given: string, { options }: BackupSettings): { store: Ba
 }
 
 export async function list(stores: readonly BackupStore[]): Promise<string> {
-  const rows = (await Promise.all(stores.map(async (store) => (await store.list()).map((backup) => rowOf(store, backup))))).flat();
+  const rows = (await Promise.all(stores.map(async (store) => (await store.list()).map((backup) => `${row(backup)}  ${store.locate(backup.name)}`)))).flat();
   return ["TAKEN                 SIZE       BACKUP", ...rows].join("\n");
 }
 
-const rowOf = (store: BackupStore, { name, bytes, at }: StoredBackup): string => `${new Date(at).toISOString().replace(/\.\d+/, "")}  ${size(bytes).padEnd(9)}  ${store.locate(name)}`;
+/** The first columns of a list of what can be restored: TAKEN and SIZE. */
+export const row = ({ at, bytes }: Pick<StoredBackup, "at" | "bytes">): string => `${new Date(at).toISOString().replace(/\.\d+/, "")}  ${size(bytes).padEnd(9)}`;
 
-export const size = (bytes: number): string => (bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+const size = (bytes: number): string => (bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);

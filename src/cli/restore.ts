@@ -14,7 +14,7 @@ import { etcdSettings } from "../server/datastore/etcd-options.ts";
 import { listSnapshots } from "../server/datastore/snapshots.ts";
 import { UsageError } from "../server/settings.ts";
 import { addBackupSettings, askPassphrase, backupSettingsOf, type BackupSettings, givenPassphrase } from "./backup-settings.ts";
-import { list, located, size } from "./backup.ts";
+import { list, located, row } from "./backup.ts";
 import { addSettingFlags } from "./setting-options.ts";
 
 interface Flags {
@@ -46,8 +46,8 @@ const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const snapshotsOf = ({ layout }: BackupSettings): ReturnType<typeof listSnapshots> => listSnapshots(join(dirname(layout.databaseFile), "snapshots"));
 
 async function everything(settings: BackupSettings): Promise<string> {
-  const snapshots = snapshotsOf(settings).map(({ revision, bytes, file }) => `${String(revision).padEnd(20)}  ${size(bytes).padEnd(9)}  ${file}`);
-  return [await list(configuredStores(settings.options.backup)), "", "REVISION              SIZE       SNAPSHOT", ...snapshots].join("\n");
+  const snapshots = snapshotsOf(settings).map(({ revision, bytes, at, file }) => `${row({ at, bytes })}  ${String(revision).padEnd(16)}  ${file}`);
+  return [await list(configuredStores(settings.options.backup)), "", "TAKEN                 SIZE       REVISION          SNAPSHOT", ...snapshots].join("\n");
 }
 
 async function fromSnapshot(revision: string, settings: BackupSettings): Promise<string> {

@@ -37,6 +37,18 @@ test("a damaged database is replaced by its snapshot, and who looks is told of i
   expect(readFileSync(join(aside!.replace(/"$/, ""), "state.db")).equals(damaged)).toBe(true);
 }, 90_000);
 
+test("a snapshot that is listed can be gone back to", async () => {
+  await kubectl("create", "configmap", "unwanted", "--from-literal=a=b");
+  await skiff.stop();
+  const own = ["--data-dir", layout.dataDir, "--config", join(skiff.directory, "config.yaml")];
+  const { stdout } = await skiff.command("restore", "--list", ...own);
+  const [, revision] = /SNAPSHOT\n\d{4}-\d\d-\d\dT\S+Z +\S+ kB +(\d+) +\//.exec(stdout) ?? [];
+  expect(await skiff.command("restore", "--snapshot", revision ?? stdout, ...own)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(`is back (revision ${revision})`) });
+  await skiff.start({ node: false });
+  const names = await kubectl("get", "configmaps", "-o", "name");
+  expect([names.includes("configmap/kept"), names.includes("configmap/unwanted")]).toEqual([true, false]);
+}, 60_000);
+
 test("without a snapshot the server refuses, says what to do, and touches nothing", async () => {
   await skiff.stop();
   rmSync(snapshots, { recursive: true });

@@ -31,6 +31,8 @@ export interface SnapshotFile {
   /** The state is that of this revision. */
   revision: number;
   bytes: number;
+  /** When it was made: milliseconds since the epoch, by a clock that may have been wrong. */
+  at: number;
 }
 
 /** Whole ones and damaged ones, the newest first. */
@@ -39,7 +41,9 @@ export function listSnapshots(directory: string): SnapshotFile[] {
   return readdirSync(directory).flatMap((name) => {
     const revision = Number(/^(\d+)\.snapshot$/.exec(name)?.[1]);
     const file = join(directory, name);
-    return Number.isSafeInteger(revision) ? [{ file, revision, bytes: statSync(file).size }] : [];
+    if (!Number.isSafeInteger(revision)) return [];
+    const { size, mtimeMs } = statSync(file);
+    return [{ file, revision, bytes: size, at: mtimeMs }];
   }).toSorted((a, b) => b.revision - a.revision);
 }
 
