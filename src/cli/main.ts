@@ -59,8 +59,11 @@ function withK3sName(text: string): string {
 function describe(error: unknown): string {
   if (error instanceof UsageError) return error.message;
   if (!(error instanceof Error)) return String(error);
+  // A whole sentence too; what lies behind it is for logs.
+  if (error.name === "StorageError") return error.message;
   const { code = "", path } = error as NodeJS.ErrnoException;
   if (["EACCES", "EPERM"].includes(code) && path !== undefined && process.getuid!() !== 0) return `${path} is closed to this user (${code}): run this as root, such as with sudo`;
-  if (code === "ENOSPC") return `the disk is full (${path ?? "while starting"}): make room where --data-dir and --write-kubeconfig are, and start again`;
+  if (code === "EROFS" && path !== undefined) return `${path} can't be written: its file system is read-only, which is what becomes of a card or disk that fails ("dmesg" tells)`;
+  if (code === "ENOSPC") return `the disk is full${path === undefined ? "" : ` (${path})`}: make room where --data-dir and --write-kubeconfig are, and try again`;
   return error.cause instanceof Error && !error.message.includes(error.cause.message) ? `${error.message}: ${error.cause.message}` : error.message;
 }
