@@ -57,10 +57,10 @@ async function inspect({ kubeconfig, dataDir }: { kubeconfig?: string; dataDir: 
     const datastore = datastoreLine(await (await fetchFrom(connection, "/metrics")).text());
     const recovery = kubeconfig === undefined ? recoveryLine(layoutOf(dataDir).databaseFile) : undefined;
     const lines = [`API server   ${connection.server}  ${version.gitVersion}`, ...[datastore, recovery].filter((line) => line !== undefined), ...items.map(nodeLine)];
-    const agentless = readIfExists(`${dataDir}/server/agent-disabled`) !== undefined;
-    const own = items.filter(isServers);
-    if (!own.length && !agentless) return { missing: "the node has not registered yet", lines };
-    // Machines elsewhere may be off without anything being wrong here.
+    // Machines elsewhere, other servers too, may be off without anything being wrong here.
+    const name = kubeconfig === undefined ? readIfExists(`${dataDir}/server/node-name`)?.trim() : undefined;
+    const own = items.filter((node) => (name === undefined ? isServers(node) : node.metadata.name === name));
+    if (!own.length && name !== "") return { missing: "the node has not registered yet", lines };
     const unready = own.find((node) => !isReady(node));
     return { missing: unready ? notReady(unready) : "", lines };
   } catch (error) {

@@ -17,7 +17,7 @@ afterEach(() => disk.dispose());
 
 const at = (name: string): string => join(disk.path, name);
 const access = (file = "kubeconfig", { mode = 0o600, disableAgent = true } = {}) =>
-  localAccess({ options: { dataDir: disk.path, disableAgent, writeKubeconfig: at(file), writeKubeconfigMode: mode }, kubeconfig: () => text, clock, stopping: stop.signal });
+  localAccess({ options: { dataDir: disk.path, disableAgent, nodeName: "edge", writeKubeconfig: at(file), writeKubeconfigMode: mode }, kubeconfig: () => text, clock, stopping: stop.signal });
 
 /** Returns how to undo it. */
 function fill(): () => void {
@@ -31,7 +31,7 @@ function fill(): () => void {
 
 test("a start writes nothing that is there already, and what has changed", () => {
   access()();
-  const files = ["kubeconfig", "server/kubeconfig-path", "server/agent-disabled"];
+  const files = ["kubeconfig", "server/kubeconfig-path", "server/node-name"];
   const written = () => files.map((name) => statSync(at(name)).ino);
   const before = written();
   access()();
@@ -42,7 +42,7 @@ test("a start writes nothing that is there already, and what has changed", () =>
   text = "as it has become";
   access("kubeconfig", { disableAgent: false })();
   expect(readFileSync(at("kubeconfig"), "utf8")).toBe(text);
-  expect(existsSync(at("server/agent-disabled"))).toBe(false);
+  expect(readFileSync(at("server/node-name"), "utf8")).toBe("edge\n");
 });
 
 test("a full disk is no hindrance: a file's own room is used, and what needs more is written later", async () => {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
-import { ensureFile, ensureFileSomehow, isDiskFull, removeIfExists } from "../base/files.ts";
+import { ensureFile, ensureFileSomehow, isDiskFull } from "../base/files.ts";
 import { logger } from "../base/log.ts";
 import type { ServerOptions } from "./options.ts";
 
@@ -8,7 +8,7 @@ const log = logger("server");
 const retryMs = 10 * 60_000;
 
 export interface LocalAccessDependencies {
-  options: Pick<ServerOptions, "dataDir" | "disableAgent" | "writeKubeconfig" | "writeKubeconfigMode">;
+  options: Pick<ServerOptions, "dataDir" | "disableAgent" | "nodeName" | "writeKubeconfig" | "writeKubeconfigMode">;
   /** The administrator's, as it is now. */
   kubeconfig(): string;
   clock: Clock;
@@ -19,16 +19,14 @@ export interface LocalAccessDependencies {
  * What kubectl and Skiff's own commands on this machine find the server by: returns what writes it, as far as it is not there already. A full
  * disk is no reason not to serve: it is logged, and tried again until `stopping` aborts. Throws what is wrong otherwise.
  */
-export function localAccess({ options: { dataDir, disableAgent, writeKubeconfig, writeKubeconfigMode }, kubeconfig, clock, stopping }: LocalAccessDependencies): () => void {
+export function localAccess({ options: { dataDir, disableAgent, nodeName, writeKubeconfig, writeKubeconfigMode }, kubeconfig, clock, stopping }: LocalAccessDependencies): () => void {
   let waiting = false;
   const write = (): void => {
     try {
+      // For "skiff status", which waits for this machine's own node, and for none where there is none.
+      ensureFile(join(dataDir, "server/node-name"), disableAgent ? "" : `${nodeName}\n`);
       ensureFileSomehow(writeKubeconfig, kubeconfig(), writeKubeconfigMode);
       ensureFile(join(dataDir, "server/kubeconfig-path"), `${writeKubeconfig}\n`);
-      // For "skiff status", which waits for a node only where there is one.
-      const agentDisabled = join(dataDir, "server/agent-disabled");
-      if (disableAgent) ensureFile(agentDisabled, "");
-      else removeIfExists(agentDisabled);
     } catch (error) {
       if (!isDiskFull(error)) throw error;
       if (!waiting) log.warn("The disk is full: kubectl on this machine may not find the server until there is room for its kubeconfig", { kubeconfig: writeKubeconfig, error });

@@ -10,7 +10,7 @@ export interface BackedUpFile {
 }
 
 /** Below `server/`: what a snapshot holds, executables of other machines, and what each start writes anew. */
-const leftOut = /^(db(\..*)?|static|kubeconfig-path|agent-disabled)$/;
+const leftOut = /^(db(\..*)?|static|kubeconfig-path|node-name)$/;
 /** Where all files are settings of Skiff's own, or named by them. */
 const ownConfigDirectory = "skiff";
 /** Keys, settings and manifests are text; something larger lies there by mistake. */
