@@ -5,6 +5,9 @@
 #   from a release:    curl -sfL <release URL>/install.sh | INSTALL_SKIFF_RELEASE_URL=<release URL> sh -
 #   as an agent, with all that is needed from its server:
 #     curl -sfk https://<server>:6443/v1-skiff/install.sh | SKIFF_URL=https://<server>:6443 SKIFF_TOKEN=<token> sh -
+#   as one more server of the cluster: the same with "sh -s - server"
+#
+# Arguments are command and flags of the service, as INSTALL_SKIFF_EXEC is: sh -s - server --cluster-init
 #
 # Variables, all optional:
 #   INSTALL_SKIFF_EXEC         command and flags of the service: "server --node-name edge-1"; default "server", or "agent" when SKIFF_URL is set
@@ -18,7 +21,7 @@
 #   INSTALL_SKIFF_SKIP_DEPS=true      install no packages
 #   INSTALL_SKIFF_SKIP_ENABLE=true    do not start Skiff at boot, nor now
 #   INSTALL_SKIFF_SKIP_START=true     do not start Skiff now
-#   SKIFF_URL, SKIFF_TOKEN     join this server as an agent
+#   SKIFF_URL, SKIFF_TOKEN     join this server as an agent, or as a server where the command is "server"
 #   SKIFF_*                    settings of Skiff itself, kept in /etc/skiff/skiff.env
 set -eu
 
@@ -31,8 +34,10 @@ SYSTEMD_DIR=${INSTALL_SKIFF_SYSTEMD_DIR:-/etc/systemd/system}
 CONFIG_DIR=${INSTALL_SKIFF_CONFIG_DIR:-/etc/skiff}
 PACKAGES="containerd runc nftables iproute2 containernetworking-plugins mount"
 
+[ $# = 0 ] || INSTALL_SKIFF_EXEC="${INSTALL_SKIFF_EXEC:+$INSTALL_SKIFF_EXEC }$*"
+
 # Variables given to an earlier run stay: an agent that is upgraded doesn't become a server.
-for variable in SKIFF_URL SKIFF_TOKEN; do
+for variable in SKIFF_URL SKIFF_SERVER SKIFF_TOKEN; do
   eval "[ -n \"\${$variable:-}\" ]" || eval "$variable=\$(sed -n 's/^$variable=//p' '$CONFIG_DIR/skiff.env' 2>/dev/null || true)"
 done
 
@@ -105,18 +110,20 @@ test_veth() {
 
 # Servers do, by nginx, unless that is switched off.
 serves_ingresses() {
-  case "${INSTALL_SKIFF_EXEC:-}" in
-    agent*) return 1 ;;
-    server*) ;;
-    *) [ -z "${SKIFF_URL:-}" ] && ! grep -qs '^SKIFF_URL=' "$CONFIG_DIR/skiff.env" || return 1 ;;
-  esac
-  case "${INSTALL_SKIFF_EXEC:-} ${SKIFF_DISABLE:-}" in *ingress*) return 1 ;; esac
+  [ "$ROLE" = server ] || return 1
+  case "$EXEC ${SKIFF_DISABLE:-}" in *ingress*) return 1 ;; esac
+}
+
+# Servers that are several do: a member of one cluster beside each.
+runs_etcd() {
+  [ "$ROLE" = server ] && { is_given SKIFF_CLUSTER_INIT cluster-init || is_given SKIFF_SERVER server; }
 }
 
 install_packages() {
   is_true "${INSTALL_SKIFF_SKIP_DEPS:-}" && return
   missing=
   ! serves_ingresses || PACKAGES="$PACKAGES nginx"
+  ! runs_etcd || PACKAGES="$PACKAGES etcd-server"
   for package in $PACKAGES; do
     package_present "$package" || missing="$missing $package"
   done
@@ -124,9 +131,9 @@ install_packages() {
   have apt-get || fail "please install these first:$missing"
   step "Installing$missing"
   apt_install "$missing"
-  # Debian starts services of their own, which nobody here uses; an nginx would have the ports of Ingresses.
-  for service in containerd nginx; do
-    case "$missing " in *" $service "*) keep_off "$service" ;; esac
+  # Debian starts services of their own, which nobody here uses; an nginx would have the ports of Ingresses, an etcd those of ours.
+  for service in containerd nginx etcd; do
+    case "$missing " in *" $service "*|*" $service-server "*) keep_off "$service" ;; esac
   done
 }
 
@@ -147,6 +154,7 @@ package_present() {
     iproute2) have ip ;;
     containernetworking-plugins) [ -x /usr/lib/cni/ptp ] || [ -x /opt/cni/bin/ptp ] || [ -x /usr/libexec/cni/ptp ] ;;
     mount) have mount ;;
+    etcd-server) have etcd ;;
     *) have "$1" ;;
   esac
 }
@@ -201,8 +209,9 @@ download_binary() {
   if [ -n "$base" ]; then
     base=${base%/}${INSTALL_SKIFF_VERSION:+/$INSTALL_SKIFF_VERSION}
   else
-    [ -n "${SKIFF_URL:-}" ] || fail "set INSTALL_SKIFF_RELEASE_URL to where the releases are, or run install.sh from a clone"
-    server=${SKIFF_URL%%,*}
+    server=${SKIFF_URL:-${SKIFF_SERVER:-}}
+    [ -n "$server" ] || fail "set INSTALL_SKIFF_RELEASE_URL to where the releases are, or run install.sh from a clone"
+    server=${server%%,*}
     server=${server%/}
     trust_server "$server"
     base=$server/v1-skiff/binaries
@@ -277,7 +286,9 @@ choose_command() {
   esac
   ROLE=${EXEC%% *}
   case "$ROLE" in
-    server) ;;
+    server)
+      # Kept under the name of the server's own setting: a later run must not take this machine for an agent.
+      ! env | grep -q '^SKIFF_URL=.' || export SKIFF_SERVER="${SKIFF_URL%%,*}" ;;
     agent)
       is_given SKIFF_URL server && { is_given SKIFF_TOKEN token || is_given SKIFF_TOKEN_FILE token-file; } || fail "an agent needs SKIFF_URL and SKIFF_TOKEN: the token is printed by \"skiff token\" on the server" ;;
     *) fail "INSTALL_SKIFF_EXEC must begin with server or agent, not $ROLE" ;;
@@ -308,7 +319,7 @@ write_config() {
   [ -f "$CONFIG_DIR/config.yaml" ] || printf '# Settings of Skiff, one "name: value" a line; "skiff server --help" lists them.\n' >"$CONFIG_DIR/config.yaml"
   chmod 600 "$CONFIG_DIR/config.yaml"
   # Variables given to an earlier run stay, unless they are given anew.
-  { env | grep '^SKIFF_' || true; [ ! -f "$CONFIG_DIR/skiff.env" ] || cat "$CONFIG_DIR/skiff.env"; } | awk -F= '!seen[$1]++' | sort | replace "$CONFIG_DIR/skiff.env" 600
+  { env | grep '^SKIFF_' || true; [ ! -f "$CONFIG_DIR/skiff.env" ] || cat "$CONFIG_DIR/skiff.env"; } | awk -F= -v role="$ROLE" '!seen[$1]++ && !(role == "server" && $1 == "SKIFF_URL")' | sort | replace "$CONFIG_DIR/skiff.env" 600
 }
 
 data_dir() {
@@ -459,7 +470,8 @@ stop_service
 for group in $(cgroups); do
   [ ! -f "$group/cgroup.procs" ] || xargs -r kill -KILL <"$group/cgroup.procs" 2>/dev/null
 done
-end_processes $(pids_with "$RUN_DIR/containerd.sock") $(pids_with "$DATA_DIR/agent/containerd/config.toml")
+# A server that was killed leaves its etcd behind.
+end_processes $(pids_with "$RUN_DIR/containerd.sock") $(pids_with "$DATA_DIR/agent/containerd/config.toml") $(pids_with "--data-dir=$DATA_DIR/server/db/etcd")
 
 # Mounts below our directories, deepest first. What is mounted twice is listed twice.
 awk '{ print $2 }' /proc/self/mounts | grep -E "^($RUN_DIR|$DATA_DIR|$KUBELET_DIR)/" | sort -r | while read -r mount; do umount "$mount" 2>/dev/null || umount -l "$mount"; done
@@ -596,11 +608,11 @@ finish() {
 }
 
 check_machine
+choose_command
 install_packages
 check_kernel_network
 get_binary
 install_binary
-choose_command
 write_config
 DATA_DIR=$(data_dir)
 INSTANCE=$(instance_name)

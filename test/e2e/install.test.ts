@@ -116,11 +116,11 @@ test("uninstalling leaves nothing", async () => {
   expect((await outcomeOf(network.inside(["ip", "-o", "link"]))).stdout.split("\n").filter((line) => /veth|skiff/.test(line.split(":")[1] ?? ""))).toEqual([]);
 });
 
-describe("an agent, with all that it needs from its server", () => {
+describe("an agent, or one more server, with all that it needs from the first", () => {
   let cluster: TestCluster;
   let machine: TestNode;
   beforeAll(async () => {
-    cluster = await startCluster();
+    cluster = await startCluster({ server: { flags: ["--cluster-init"] } });
     machine = await cluster.fabric.node("gate");
   });
   afterAll(() => cluster.dispose());
@@ -129,13 +129,14 @@ describe("an agent, with all that it needs from its server", () => {
   const token = (): string => readFileSync(join(cluster.server.node.layout.dataDir, "server/token"), "utf8").trim();
   const on = (name: string): string => join(machine.disk, name);
   /** As the README says it, with directories of the machine's own. */
-  const installAgent = (env: Record<string, string> = {}): Promise<Outcome> => machine.exec(["sh", "-c", `curl -sfk ${url()}/v1-skiff/install.sh | sh -`], {
+  const installOn = ({ node, role = "" }: { node: TestNode; role?: string }, env: Record<string, string> = {}): Promise<Outcome> => node.exec(["sh", "-c", `curl -sfk ${url()}/v1-skiff/install.sh | sh -s - ${role}`], {
     timeoutMs: 100_000,
     env: {
-      SKIFF_URL: url(), SKIFF_TOKEN: token(), INSTALL_SKIFF_BIN_DIR: on("bin"), INSTALL_SKIFF_CONFIG_DIR: on("config"), INSTALL_SKIFF_SYSTEMD_DIR: on("systemd"),
-      SKIFF_DATA_DIR: machine.layout.dataDir, SKIFF_POD_LOG_DIR: on("pod-logs"), ...env,
+      SKIFF_URL: url(), SKIFF_TOKEN: token(), INSTALL_SKIFF_BIN_DIR: join(node.disk, "bin"), INSTALL_SKIFF_CONFIG_DIR: join(node.disk, "config"), INSTALL_SKIFF_SYSTEMD_DIR: join(node.disk, "systemd"),
+      SKIFF_DATA_DIR: node.layout.dataDir, SKIFF_POD_LOG_DIR: join(node.disk, "pod-logs"), ...env,
     },
   });
+  const installAgent = (env: Record<string, string> = {}): Promise<Outcome> => installOn({ node: machine }, env);
 
   test("takes nothing from a server whose CA the token does not name", async () => {
     const { exitCode, stderr } = await installAgent({ SKIFF_TOKEN: token().replace(/^K10.{64}/, `K10${"ab".repeat(32)}`) });
@@ -191,6 +192,23 @@ describe("an agent, with all that it needs from its server", () => {
     expect(await machine.run(["nft", "list", "tables"])).toBe("");
     expect(await machine.run(["sh", "-c", "ip -o link | grep -c 'veth\\|skiff' || true"])).toBe("0\n");
     expect(await machine.run(["ip", "route", "show", "root", "10.42.0.0/16"])).toBe("");
+  });
+
+  test("one more server comes by the same line, and stays one when the script runs without the variables; its etcd ends with it though it was killed", async () => {
+    const node = await cluster.fabric.node("second"), there = (name: string): string => join(node.disk, name);
+    const { exitCode, stdout, stderr } = await installOn({ node, role: "server" });
+    expect({ exitCode, stderr: exitCode === 0 ? "" : stderr + stdout }).toEqual({ exitCode: 0, stderr: "" });
+    expect(stdout).toContain("Skiff is ready");
+    expect(await cluster.kubectl("get", "node", "second", "--no-headers")).toMatch(/^second +Ready +control-plane /);
+    expect((await installOn({ node }, { SKIFF_URL: "", SKIFF_TOKEN: "" })).stdout).toContain("nothing has changed");
+
+    const etcd = (await node.run(["cat", join(node.layout.dataDir, "server/db/etcd.pid")])).trim();
+    for (const pid of ["supervise.pid", "skiff.pid"]) await node.run(["kill", "-9", (await node.run(["cat", join(node.layout.runDir, pid)])).trim()]);
+    expect(await node.run(["cat", `/proc/${etcd}/comm`])).toBe("etcd\n");
+    expect(await node.run(["sh", there("bin/skiff-uninstall.sh")])).toBe("Skiff has been removed.\n");
+    // Gone, or dead where nobody buries it.
+    expect((await node.exec(["cat", `/proc/${etcd}/cmdline`])).stdout).toBe("");
+    for (const path of [there("bin/skiff"), there("config"), node.layout.dataDir]) expect([path, existsSync(path)]).toEqual([path, false]);
   });
 });
 
