@@ -92,9 +92,9 @@ missing_controller() {
 kernel_has() {
   module=$1 description=$2
   shift 2
-  "$@" 2>/dev/null && return
+  "$@" >/dev/null 2>&1 && return
   have modprobe && modprobe "$module" 2>/dev/null || true
-  "$@" 2>/dev/null || fail "this kernel lacks $description: use your distribution's standard kernel, or load the module $module"
+  "$@" >/dev/null 2>&1 || fail "this kernel lacks $description: use your distribution's standard kernel, or load the module $module"
 }
 
 check_kernel_network() {

@@ -126,7 +126,7 @@ describe("starting", () => {
     chmodSync(file("sealed"), 0o555);
     const unprivileged = await outcomeOf(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", skiffExecutable(), "server", "--disable-agent", "--node-ip", "127.0.0.1", "--data-dir", file("sealed/data")], { timeoutMs: 20_000 });
     expect(unprivileged.exitCode).toBe(1);
-    expect(unprivileged.stderr).toContain("can't be written (EACCES)");
+    expect(unprivileged.stderr).toContain("can be read by root alone: run this as root");
   });
 
   test("with settings that make no sense", async () => {
@@ -169,6 +169,10 @@ describe("the other subcommands", () => {
   });
 
   test("status, token, version, help", async () => {
+    // Of another server, which is off.
+    await kubectl.apply({ apiVersion: "v1", kind: "Node", metadata: { name: "elsewhere", labels: { "node-role.kubernetes.io/control-plane": "" } } });
+    expect(await skiff.command("status", "--data-dir", skiff.layout.dataDir)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("Node         elsewhere  NotReady") });
+    await kubectl("delete", "node", "elsewhere");
     expect((await skiff.command("status", "--data-dir", skiff.layout.dataDir)).stdout).toMatch(/API server .* v1\.36\S*\nDatastore +sqlite .* written in \S+.*\nNode +node-1 +Ready +containerd/);
     expect((await skiff.command("token", "--data-dir", skiff.layout.dataDir)).stdout).toMatch(/^K10[0-9a-f]{64}::server:\S+\n$/);
     expect((await skiff.command("version")).stdout).toMatch(/^skiff \d+\.\d+\.\d+.*\nKubernetes API v1\.36/);
