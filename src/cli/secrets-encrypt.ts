@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { systemClock } from "../base/clock.ts";
-import type { EncryptionAction, EncryptionStatus } from "../server/encryption/encryption.ts";
-import { encryptionPath } from "../server/encryption/handler.ts";
+import type { EncryptionAction } from "../server/encryption/config.ts";
+import { encryptionPath, type ToldStatus } from "../server/encryption/handler.ts";
 import { UsageError } from "../server/settings.ts";
 import { adminRequest } from "./admin-request.ts";
 import { dataDirOption } from "./data-dir.ts";
@@ -26,26 +26,27 @@ export function addSecretsEncryptCommand(program: Command): void {
   changing("rotate-keys", "Encrypt all Secrets with a new key, and forget the old one");
 }
 
-const ask = async (where: Where, action?: EncryptionAction): Promise<EncryptionStatus> =>
-  (await (await adminRequest({ ...where, path: encryptionPath, ...(action ? { method: "POST", body: { action } } : { method: "GET" }) })).json()) as EncryptionStatus;
+const ask = async (where: Where, action?: EncryptionAction): Promise<ToldStatus> =>
+  (await (await adminRequest({ ...where, path: encryptionPath, ...(action ? { method: "POST", body: { action } } : { method: "GET" }) })).json()) as ToldStatus;
 
-async function change(where: Where, action: EncryptionAction, timeout: string): Promise<EncryptionStatus> {
+async function change(where: Where, action: EncryptionAction, timeout: string): Promise<ToldStatus> {
   const seconds = Number(timeout);
   if (!(seconds >= 0)) throw new UsageError(`--timeout must be a number of seconds, not ${JSON.stringify(timeout)}`);
   const deadline = systemClock.monotonic() + seconds * 1000;
   let status = await ask(where, action);
-  while (status.stage !== "finished" && systemClock.monotonic() < deadline) {
+  while ((status.stage !== "finished" || status.behind.length > 0) && systemClock.monotonic() < deadline) {
     await systemClock.sleep(200);
     status = await ask(where);
   }
   return status;
 }
 
-function print({ enabled, resources, keys, stage }: EncryptionStatus): void {
+function print({ enabled, resources, keys, stage, behind }: ToldStatus): void {
   const lines = [
     `Encryption   ${enabled ? `enabled (${resources.join(", ")})` : "disabled"}`,
     `On disk      ${stage === "finished" ? "up to date" : "being brought up to date"}`,
     ...keys.map(({ name, created, active }) => `Key          ${name}  AES-256-GCM  ${active ? "encrypts" : "decrypts"}  made ${created}`),
+    ...(behind.length > 0 ? [`Unaware      ${behind.join(", ")}: what these servers would still write by older keys is refused`] : []),
   ];
   process.stdout.write(lines.map((line) => `${line}\n`).join(""));
 }

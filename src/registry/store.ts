@@ -97,7 +97,7 @@ export function translate(error: unknown, of: { group: string; resource: string 
     case "compacted": return expired(tooOldToWatch);
     case "closed": return serviceUnavailable("the server is shutting down");
     case "full": return insufficientStorage(error.message);
-    case "unavailable": return serviceUnavailable(error.message);
+    case "unavailable": case "outdated": return serviceUnavailable(error.message);
     case "tooLarge": return requestEntityTooLarge(error.message);
     case "corrupt": case "foreign": case "newer": case "io": return internalError(error);
   }

@@ -77,6 +77,8 @@ export interface ControlPlaneOptions {
   options: ServerOptions;
   databaseFile: string;
   encryptionFile: string;
+  /** PEM of the server CA's key. */
+  clusterKey: string;
   /** PKCS#8 PEM of the key that signs service-account tokens. */
   serviceAccountKey: string;
   nodes: NodeConnector;
@@ -111,12 +113,12 @@ export interface ControlPlane {
   close(): Promise<void>;
 }
 
-export async function startControlPlane({ options, databaseFile, encryptionFile, serviceAccountKey, nodes: nodeConnector, frontProxyClient, metrics, clock, stopping: serverStopping, onFatal }: ControlPlaneOptions): Promise<ControlPlane> {
+export async function startControlPlane({ options, databaseFile, encryptionFile, clusterKey, serviceAccountKey, nodes: nodeConnector, frontProxyClient, metrics, clock, stopping: serverStopping, onFatal }: ControlPlaneOptions): Promise<ControlPlane> {
   const log = logger("storage");
   const closing = new AbortController();
   const stopping = AbortSignal.any([serverStopping, closing.signal]);
   mustBeKnown(options.datastore.encryption.resources, builtins);
-  const datastore = await openDatastore({ options: options.datastore, databaseFile, encryptionFile, clock, metrics, onFatal }), { storage } = datastore;
+  const datastore = await openDatastore({ options: options.datastore, databaseFile, encryptionFile, clusterKey, clock, metrics, onFatal }), { storage } = datastore;
   const cacher = new Cacher({ storage, onFatal });
   await cacher.start();
   const compaction = runCompaction({ storage, clock, failed: (error) => log.warn("history could not be compacted", { error }) }, stopping);

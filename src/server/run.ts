@@ -139,7 +139,7 @@ class Server {
     const reserve = new DiskReserve({ path: this.layout.reserveFile, clock: this.#clock, log });
     const parts: Component[] = [reserve.component(), this.#addresses.component(), this.#clusterStore(), this.#controlPlane(), this.#port(), this.#servers.presence(), this.#bootstrap(), this.#followAddresses(), ...this.#identity(), this.#renewal(), this.#servers.election()];
     parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#led("server-addresses", (signal) => this.#servers.keep(() => this.#publishAddresses(), signal)), this.#led("members", (signal) => this.#store.tidyMembers({ informers: this.#plane.informers, servers: this.#servers, clock: this.#clock }, signal)), this.#led("scheduler", (signal) => this.#runScheduler(signal)), this.#led("controllers", (signal) => this.#runControllers(signal)), this.#led("manifests", (signal) => this.#runManifests(signal)));
-    parts.push(this.#loop("shared-files", (signal) => this.#store.followShared(() => this.#plane.datastore.encryption.reload(), signal)), this.#led("encryption", (signal) => this.#plane.datastore.encryption.run(signal)), this.#loop("snapshots", async (signal) => this.#plane.datastore.snapshots?.run(signal)), this.#datastoreEvents());
+    parts.push(this.#loop("shared-files", (signal) => this.#store.followShared(signal)), this.#led("encryption", (signal) => this.#plane.datastore.encryption.run(signal)), this.#loop("snapshots", async (signal) => this.#plane.datastore.snapshots?.run(signal)), this.#datastoreEvents());
     parts.push(this.#led("node-passwords", (signal) => ownNodePasswords({ client: this.#servers.fenced(this.#plane.clientAs(admin)), informers: this.#plane.informers }, signal)));
     if (this.options.backup.schedule) parts.push(this.#backups(this.options.backup.schedule));
     if (!this.options.disableAgent) parts.push(this.#loop("node-role", (signal) => labelServerNode({ client: this.#plane.clientAs(admin), informers: this.#plane.informers, nodeName: this.options.nodeName }, signal)), this.#agent());
@@ -173,13 +173,13 @@ class Server {
       name: "control-plane",
       start: async () => {
         this.#plane = await startControlPlane({
-          options: this.#store.with(options), databaseFile: layout.databaseFile, encryptionFile: layout.encryptionFile, serviceAccountKey: this.#pki.serviceAccountKey, frontProxyClient: () => this.#pki.frontProxyClient, metrics: this.#metrics, clock: this.#clock, stopping: this.stopping,
+          options: this.#store.with(options), databaseFile: layout.databaseFile, encryptionFile: layout.encryptionFile, clusterKey: this.#pki.serverCa.key, serviceAccountKey: this.#pki.serviceAccountKey, frontProxyClient: () => this.#pki.frontProxyClient, metrics: this.#metrics, clock: this.#clock, stopping: this.stopping,
           nodes: { connect: (name) => (name === options.nodeName && !options.disableAgent ? this.#kubelet : this.#tunnels?.connect(name)), network: (name) => this.#tunnels?.network(name) },
           onFatal: (error) => this.fail("the database can't be used any more", error),
         });
         this.#kubeletPorts = kubeletPorts({ nodes: this.#plane.informers.informer(nodes).lister, serverCa: this.#pki.serverCa.certificate, client: () => this.#pki.kubeletClient });
         const { handler, clientAs, informers, recorder, datastore } = this.#plane;
-        if (datastore.storage.latest) this.#servers.join({ dataDir: options.dataDir, nodeName: options.nodeName, client: clientAs(admin), informers, metrics: this.#metrics, clock: this.#clock, fail: this.fail });
+        if (datastore.storage.latest) this.#servers.join({ dataDir: options.dataDir, nodeName: options.nodeName, client: clientAs(admin), informers, metrics: this.#metrics, clock: this.#clock, encryption: datastore.encryption.configs, fail: this.fail });
         const onConnected = createReachability({ nodes: informers.informer(nodes).lister, recorder: recorder("node-tunnel", admin), clock: this.#clock });
         const heartbeats = createHeartbeats({ clientAs: (name) => clientAs(nodeUser(name)), nodes: informers.informer(nodes).lister, leases: informers.informer(leases).lister, clock: this.#clock });
         this.#tunnels = new NodeTunnels({ api: handler, clock: this.#clock, onHeartbeat: heartbeats, onConnected, otherwise: (name) => this.#kubeletPorts?.connect(name) });
@@ -264,7 +264,7 @@ class Server {
       client: clientAs(admin), nodes: informers.informer(nodes).lister, secrets: informers.informer(secrets).lister, joinSecrets: () => joinSecrets(options.dataDir),
       serverCa: this.#pki.serverCa, clientCa: this.#pki.clientCa, ready: () => this.#bootstrapped, reservedNames: () => [...this.#pkiOptions().servingNames, ...this.#servers.names],
       cluster: { clusterCidrs, serviceCidrs, clusterDns, clusterDomain }, servers: () => serverUrls(informers.informer(endpointslices).lister), now: () => Math.max(this.#clock.now(), builtAt),
-      routes: { ...this.#store.routes(options, this.#servers), [connectPath]: this.#tunnels!.handler, [encryptionPath]: guardAdmin(encryptionHandler(this.#plane.datastore.encryption, () => this.#servers.mustBeAlone("the keys can't be changed")), this.#plane), [backupPath]: guardAdmin(backupHandler(() => this.#backup()), this.#plane), ...downloads({ directory: this.layout.staticDir, executable: ownExecutable() }) },
+      routes: { ...this.#store.routes(options, this.#servers), [connectPath]: this.#tunnels!.handler, [encryptionPath]: guardAdmin(encryptionHandler(this.#plane.datastore.encryption, () => this.#servers.behindInKeys), this.#plane), [backupPath]: guardAdmin(backupHandler(() => this.#backup()), this.#plane), ...downloads({ directory: this.layout.staticDir, executable: ownExecutable() }) },
     };
   }
 

@@ -54,6 +54,8 @@ export interface WriteOptions {
    * volatile write durable; etcd's makes all.
    */
   volatile?: boolean;
+  /** Of engines that several servers write to: which state of what they all must know this write follows. Throws "outdated", with nothing written, when there is a newer one. */
+  fence?: number;
 }
 
 export interface StorageStatus {
@@ -102,11 +104,12 @@ export interface StorageEvent {
   previousRevision?: number;
 }
 
-export type StorageErrorCode = "exists" | "notFound" | "conflict" | "compacted" | "full" | "closed" | "corrupt" | "foreign" | "newer" | "io" | "unavailable" | "tooLarge";
+export type StorageErrorCode = "exists" | "notFound" | "conflict" | "compacted" | "full" | "closed" | "corrupt" | "foreign" | "newer" | "io" | "unavailable" | "tooLarge" | "outdated";
 
 /**
  * "corrupt": the data is damaged. "foreign": it is another program's. "newer": a newer version's. "io": what failed, and whether a
  * write has happened, is not known. "unavailable": nothing has happened, and the same may work later. "tooLarge": the engine takes no such value.
+ * "outdated": see `WriteOptions.fence`.
  */
 export class StorageError extends Error {
   override readonly name = "StorageError";

@@ -48,12 +48,6 @@ test("a server with a wrong token, or none, is told so in a sentence, and change
   }
 });
 
-test("keys can't be changed while both run", async () => {
-  const { exitCode, stderr } = await servers.run("secrets-encrypt", "enable", "--data-dir", servers.dataDir(0));
-  expect(exitCode).toBe(1);
-  expect(stderr).toContain("the keys can't be changed while 2 servers of this cluster run (server-0, server-1)");
-});
-
 test("the leader is killed: within 20 s the other runs the controllers, and nothing is done twice", async () => {
   const leader = await servers.leader(0), other = 1 - leader;
   await servers.kubectl(other).apply(deployment("before", 3));

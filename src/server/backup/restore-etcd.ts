@@ -10,7 +10,7 @@ import { SnapshotError } from "../../storage/snapshot/format.ts";
 import { readSnapshot, type SnapshotContents } from "../../storage/snapshot/read-snapshot.ts";
 import { writeSnapshot } from "../../storage/snapshot/write-snapshot.ts";
 import { beyondGiven } from "../../storage/sqlite/given-revision.ts";
-import { sharedRecord } from "../cluster/shared-files.ts";
+import { sharedRecords } from "../cluster/shared-files.ts";
 import type { EtcdOptions } from "../datastore/etcd-options.ts";
 import { mustBeQuiet } from "../datastore/migrate.ts";
 import { UsageError } from "../settings.ts";
@@ -46,7 +46,7 @@ export async function restoreIntoEtcd({ source, name, layout, configFile, force,
     const kept = occupied ? await keepWhatIsThere(etcd, clock, keep) : undefined;
     let placed: Restored["config"];
     await loadEtcd({
-      ...etcd, clock, moving: "restore", replace: force, beyond: beyondGiven(layout.databaseFile), also: [await sharedRecord(fresh)],
+      ...etcd, clock, moving: "restore", replace: force, beyond: beyondGiven(layout.databaseFile), also: await sharedRecords(fresh),
       beforeEnd() {
         rmSync(stateFile);
         placed = placeConfig(config, dirname(configFile));

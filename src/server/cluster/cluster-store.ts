@@ -15,7 +15,7 @@ import { prepareCredentials } from "./credentials.ts";
 import { removeGoneMembers } from "./gone-members.ts";
 import { keepsOwnEtcd, OwnEtcd } from "./own-etcd.ts";
 import type { Servers } from "./servers.ts";
-import { encryptionFileName, SharedFiles, sharedFilesIn } from "./shared-files.ts";
+import { SharedFiles, sharedFilesIn } from "./shared-files.ts";
 
 export interface ClusterStoreDependencies {
   options: ServerOptions;
@@ -48,7 +48,7 @@ export class ClusterStore {
       this.#client = new EtcdClient({ ...this.#etcd, clock });
     }
     if (this.#etcd) this.#shared = new SharedFiles({ etcd: this.#etcd, directory: `${dataDir}/server`, databaseFile, token, clock });
-    return prepareCredentials({ options, layout, pki, shared: this.#shared });
+    return prepareCredentials({ options, pki, shared: this.#shared });
   }
 
   /** Renews certificates that end soon, or lack a name; etcd reads its own at each handshake. */
@@ -69,9 +69,9 @@ export class ClusterStore {
     return { [serversPath]: admissionHandler({ client, files: () => sharedFilesIn(`${dataDir}/server`), secret: () => parseJoinToken(readIfExists(tokenFile(dataDir)) ?? "")!.secret, live: () => servers.names }) };
   }
 
-  /** Keeps what servers share the same on all, until `signal` aborts; `onKeys` hears of other keys that encrypt the database. */
-  async followShared(onKeys: () => void, signal: AbortSignal): Promise<void> {
-    await this.#shared?.run((names) => void (names.includes(encryptionFileName) && onKeys()), signal);
+  /** Keeps what servers share the same on all, until `signal` aborts. */
+  async followShared(signal: AbortSignal): Promise<void> {
+    await this.#shared?.run(signal);
   }
 
   /** The leader's part: see `removeGoneMembers`. */

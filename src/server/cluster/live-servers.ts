@@ -11,7 +11,7 @@ import type { Informer } from "../../client/informer.ts";
 
 const log = logger("servers");
 const namespace = "kube-system";
-const serverLabel = "skiff.io/server", addressAnnotation = "skiff.io/address", portAnnotation = "skiff.io/port";
+const serverLabel = "skiff.io/server", addressAnnotation = "skiff.io/address", portAnnotation = "skiff.io/port", encryptionAnnotation = "skiff.io/encryption-revision";
 /** A server that hasn't renewed for so long is gone. */
 const renewMs = 6_000, deadAfterMs = 20_000, retryMs = 2_000, goodbyeMs = 3_000;
 
@@ -21,6 +21,8 @@ export interface LiveServer {
   /** Where nodes and pods reach it; undefined while it has no address. */
   address: string | undefined;
   port: number;
+  /** Which state of the keys that encrypt it follows; see `ConfigStore`. */
+  encryption: number;
 }
 
 export interface LiveServersDependencies {
@@ -30,6 +32,8 @@ export interface LiveServersDependencies {
   client: Client;
   leases: Informer<Lease>;
   clock: Clock;
+  /** This server's; `announce` is to be called when it has changed. */
+  encryption(): number;
 }
 
 /**
@@ -48,13 +52,13 @@ export class LiveServers {
   /** By name; with this one. */
   get all(): LiveServer[] {
     const others = [...this.#seen.values()].map(({ lease }) => serverOf(lease)).filter(({ name }) => name !== this.dependencies.name);
-    return [...others, ...(this.#place ? [{ name: this.dependencies.name, ...this.#place }] : [])].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    return [...others, ...(this.#place ? [{ name: this.dependencies.name, ...this.#place, encryption: this.dependencies.encryption() }] : [])].toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Tells where this server is, at start and when that has changed. */
-  async announce(place: { address: string | undefined; port: number }): Promise<void> {
+  /** Tells where this server is, at start and when that has changed, or else that something of it has. */
+  async announce(place: { address: string | undefined; port: number } | undefined = this.#place): Promise<void> {
     this.#place = place;
-    await this.#renew();
+    if (place) await this.#renew();
   }
 
   /** Follows the others, and says that this one lives, until it stops. To be started before the first `announce`. */
@@ -129,7 +133,7 @@ export class LiveServers {
   async #renew(): Promise<void> {
     const { client, name, identity, clock } = this.dependencies;
     const { address, port } = this.#place!;
-    const labels = { [serverLabel]: name }, annotations = { ...(address ? { [addressAnnotation]: address } : {}), [portAnnotation]: String(port) };
+    const labels = { [serverLabel]: name }, annotations = { ...(address ? { [addressAnnotation]: address } : {}), [portAnnotation]: String(port), [encryptionAnnotation]: String(this.dependencies.encryption()) };
     const spec = { holderIdentity: identity, leaseDurationSeconds: deadAfterMs / 1000, renewTime: canonicalMicroTime(new Date(clock.now()).toISOString()) };
     const found = await client.get(leases, { namespace, name: leaseOf(name) }).catch((error: unknown) => {
       if (!isNotFound(error)) throw error;
@@ -152,4 +156,4 @@ export class LiveServers {
 
 const leaseOf = (name: string): string => `skiff-server-${name}`;
 
-const serverOf = ({ metadata: { labels, annotations } }: Frozen<Lease>): LiveServer => ({ name: labels![serverLabel]!, address: annotations?.[addressAnnotation], port: Number(annotations?.[portAnnotation]) });
+const serverOf = ({ metadata: { labels, annotations } }: Frozen<Lease>): LiveServer => ({ name: labels![serverLabel]!, address: annotations?.[addressAnnotation], port: Number(annotations?.[portAnnotation]), encryption: Number(annotations?.[encryptionAnnotation] ?? 0) });

@@ -38,6 +38,18 @@ export async function openFiles(bytes: Uint8Array, { secret, caKey }: Keyholder)
   return { files: JSON.parse(content.toString()) as Files, by: caKey && open(ofServers(caKey, salt), sealed.byServers) ? "caKey" : "secret" };
 }
 
+/** For the cluster's servers alone. */
+export function sealForServers(content: Uint8Array, caKey: string): Uint8Array {
+  const salt = randomBytes(16);
+  return Buffer.from(JSON.stringify({ version: 1, salt: salt.toString("base64"), content: close(ofServers(caKey, salt), content) }));
+}
+
+/** Undefined when it is another cluster's, or was written by a newer Skiff. */
+export function openForServers(bytes: Uint8Array, caKey: string): Uint8Array | undefined {
+  const { version, salt, content } = JSON.parse(Buffer.from(bytes).toString()) as { version: number; salt: string; content: Box };
+  return version === 1 ? open(ofServers(caKey, Buffer.from(salt, "base64")), content) : undefined;
+}
+
 const ofToken = (secret: string, salt: Uint8Array): Promise<Buffer> => derive(secret, salt, 32, { N: workFactor, r: 8, p: 1, maxmem: 256 * workFactor * 8 });
 const ofServers = (caKey: string, salt: Uint8Array): Buffer => Buffer.from(hkdfSync("sha256", caKey.trim(), salt, "skiff servers", 32));
 

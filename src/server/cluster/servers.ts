@@ -1,4 +1,3 @@
-import { badRequest } from "../../apimachinery/status.ts";
 import { leases } from "../../apis/coordination/lease.ts";
 import { background } from "../../base/background.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -7,6 +6,7 @@ import { logger } from "../../base/log.ts";
 import type { MetricsRegistry } from "../../base/metrics.ts";
 import type { Client } from "../../client/client.ts";
 import type { InformerFactory } from "../../client/informer.ts";
+import type { ConfigStore } from "../encryption/config.ts";
 import { fencedClient } from "../leader/fenced-client.ts";
 import { Leader } from "../leader/leader.ts";
 import { LiveServers } from "./live-servers.ts";
@@ -22,6 +22,7 @@ export interface ServersDependencies {
   informers: InformerFactory;
   metrics: MetricsRegistry;
   clock: Clock;
+  encryption: Pick<ConfigStore, "revision" | "onChange">;
   /** This process has to end. */
   fail(what: string, error: unknown): void;
 }
@@ -32,9 +33,10 @@ export class Servers {
   #live: LiveServers | undefined;
 
   /** To be called before all else, where others may use the store too. */
-  join({ dataDir, nodeName, client, informers, metrics, clock, fail }: ServersDependencies): void {
+  join({ dataDir, nodeName, client, informers, metrics, clock, encryption, fail }: ServersDependencies): void {
     const about = { identity: `${nodeName}_${serverId(dataDir)}`, client, leases: informers.informer(leases), clock };
-    this.#live = new LiveServers({ name: nodeName, ...about });
+    const live = this.#live = new LiveServers({ name: nodeName, ...about, encryption: () => encryption.revision ?? 0 });
+    encryption.onChange(() => void live.announce().catch((error: unknown) => log.warn("That this server follows new keys could not be told yet", { error })));
     const leader = this.#leader = new Leader({ name: leaseName, ...about, onStuck: (error) => fail("This server is the leader no longer", error) });
     metrics.callback({ name: "leader_election_master_status", help: "Gauge of if the reporting system is master of the relevant lease, 0 indicates backup, 1 indicates master. 'name' is the string used to identify the lease.", type: "gauge", labels: ["name"], read: () => [[[leaseName], leader.leading ? 1 : 0] as const] });
   }
@@ -87,9 +89,9 @@ export class Servers {
     return (this.#live?.all ?? []).map(({ name }) => name);
   }
 
-  /** Throws a BadRequest while other servers live. */
-  mustBeAlone(what: string): void {
-    const all = this.#live?.all ?? [];
-    if (all.length > 1) throw badRequest(`${what} while ${all.length} servers of this cluster run (${all.map(({ name }) => name).join(", ")}): stop all but one, and start them again after it`);
+  /** Of those that live and haven't told yet that they follow the newest keys. */
+  get behindInKeys(): string[] {
+    const all = this.#live?.all ?? [], newest = Math.max(...all.map(({ encryption }) => encryption));
+    return all.filter(({ encryption }) => encryption < newest).map(({ name }) => name);
   }
 }

@@ -5,9 +5,12 @@ import { join } from "node:path";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { writeFileAtomic } from "../../base/files.ts";
 import { EtcdClient } from "../../storage/etcd/etcd-client.ts";
-import { everything } from "../../storage/etcd/messages.ts";
+import { EtcdStorage } from "../../storage/etcd/etcd-storage.ts";
+import { fenceName } from "../../storage/etcd/fence.ts";
+import { everything, toKey } from "../../storage/etcd/messages.ts";
 import { TestEtcd } from "../../../test/support/etcd.ts";
 import { eventually } from "../../../test/support/eventually.ts";
+import { openForServers } from "./sealed-files.ts";
 import { SharedFiles } from "./shared-files.ts";
 
 const etcd = await TestEtcd.start();
@@ -57,6 +60,30 @@ test("the first server's keys become all others'; in etcd they can't be read", a
   for (const { shared } of [first, second]) shared.close();
 });
 
+test("keys that encrypt what the first server brings along are there as soon as others can join", async () => {
+  const first = server({ token: "secret-1" }), second = server({ token: "secret-1" });
+  writeFileAtomic(first.file("cred/encryption-config.json"), "own keys");
+  await first.start("first");
+  await second.start("second");
+  // Each has them in a file once etcd is open.
+  expect(second.files()["cred/encryption-config.json"]).toBeUndefined();
+  const heard: (string | undefined)[] = [];
+  const storage = await EtcdStorage.open({ ...etcd.clientOptions, onFence: (value) => heard.push(value && Buffer.from(openForServers(value, "server-ca.key of first")!).toString()) });
+  expect(heard).toEqual(["own keys"]);
+  await storage.close();
+
+  // They have been changed since; a file from before counts for nothing, were all else to be written anew.
+  const client = new EtcdClient(etcd.clientOptions);
+  await client.call("Txn", { success: [{ requestPut: { key: toKey(fenceName), value: Buffer.from("newer") } }, { requestDeleteRange: { key: toKey("/skiff/bootstrap") } }] }, { repeatable: true });
+  const again = server({ token: "secret-1" });
+  writeFileAtomic(again.file("cred/encryption-config.json"), "own keys");
+  await again.start("first");
+  const { kvs } = await client.call("Range", { key: toKey(fenceName) }, { repeatable: true });
+  expect(Buffer.from(kvs![0]!.value!).toString()).toBe("newer");
+  client.close();
+  for (const { shared } of [first, second, again]) shared.close();
+});
+
 test("of servers that start at once one wins, and the others take what it has", async () => {
   const servers = ["a", "b", "c"].map((mark) => ({ mark, ...server({ token: "secret-1" }) }));
   await Promise.all(servers.map(({ start, mark }) => start(mark)));
@@ -89,14 +116,11 @@ test("a server with a cluster of its own doesn't lose it", async () => {
 test("a change on one server gets to all that run, and to one that starts later, whatever token it had", async () => {
   const first = server({ token: "secret-1" }), second = server({ token: "secret-1" }), late = server({ token: "secret-1" });
   for (const { start } of [first, second, late]) await start("first");
-  const stop = new AbortController(), told: string[] = [];
-  const running = [first, second].map(({ shared }) => shared.run((names) => told.push(...names), stop.signal));
+  const stop = new AbortController();
+  const running = [first, second].map(({ shared }) => shared.run(stop.signal));
   const rotated = first.files()["token"]!.replace("secret-1", "secret-2");
   writeFileAtomic(first.file("token"), rotated);
   await eventually(() => expect(second.files()["token"]).toBe(rotated));
-  writeFileAtomic(second.file("cred/encryption-config.json"), "new keys");
-  await eventually(() => expect(first.files()["cred/encryption-config.json"]).toBe("new keys"));
-  await eventually(() => expect(told).toEqual(["token", "cred/encryption-config.json"]));
   stop.abort();
   await Promise.all(running);
 
@@ -121,7 +145,7 @@ test("what was compacted since the last change doesn't keep changes from being f
   await client.call("Txn", other, { repeatable: true });
   const { header } = await client.call("Txn", other, { repeatable: true });
   await client.call("Compact", { revision: header!.revision! }, { repeatable: true });
-  const stop = new AbortController(), running = [first, second].map(({ shared }) => shared.run(() => undefined, stop.signal));
+  const stop = new AbortController(), running = [first, second].map(({ shared }) => shared.run(stop.signal));
   // Time for many turns, were it asked again and again.
   for (let n = 0; n < 200; n++) await client.call("Txn", other, { repeatable: true });
   client.close();

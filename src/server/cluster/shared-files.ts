@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, renameSync, watch, type FSWatcher } from "node:fs";
+import { existsSync, renameSync, watch, type FSWatcher } from "node:fs";
 import { join } from "node:path";
 import { ensureFile, readIfExists } from "../../base/files.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -8,9 +8,11 @@ import { logger } from "../../base/log.ts";
 import { ensureClaim, findClaim } from "../../storage/etcd/claim.ts";
 import { EtcdClient } from "../../storage/etcd/etcd-client.ts";
 import { CompactedError, follow } from "../../storage/etcd/follow.ts";
+import { fenceName } from "../../storage/etcd/fence.ts";
 import { compareModRevision, endOf, toKey } from "../../storage/etcd/messages.ts";
 import { mustNotHoldCluster } from "../datastore/engine.ts";
 import type { EtcdOptions } from "../datastore/etcd-options.ts";
+import { sealConfig } from "../encryption/shared-config.ts";
 import { UsageError } from "../settings.ts";
 import { etcdCaNames } from "./etcd-pki.ts";
 import { openFiles, sealFiles, type Files } from "./sealed-files.ts";
@@ -18,14 +20,12 @@ import { openFiles, sealFiles, type Files } from "./sealed-files.ts";
 const log = logger("servers");
 const sharedKey = "/skiff/bootstrap";
 
-export const encryptionFileName = "cred/encryption-config.json";
+const encryptionFileName = "cred/encryption-config.json";
 const caKeyName = "tls/server-ca.key";
 /** What makes servers one cluster, below the server's directory. Keys come before their certificates, as in cluster-pki.ts. */
-const sharedNames = [...["server-ca", "client-ca", "front-proxy-ca", ...etcdCaNames].flatMap((name) => [`tls/${name}.key`, `tls/${name}.crt`]), "tls/service-account.key", encryptionFileName, "token"];
+const sharedNames = [...["server-ca", "client-ca", "front-proxy-ca", ...etcdCaNames].flatMap((name) => [`tls/${name}.key`, `tls/${name}.crt`]), "tls/service-account.key", "token"];
 /** Of each shared file as it was when this server and the cluster last agreed: tells who has changed it since. */
 const agreedName = "cred/shared-files.json";
-/** While keys that are new get to the other servers. */
-const spreadMs = 3000;
 
 export interface SharedFilesOptions {
   etcd: EtcdOptions;
@@ -46,9 +46,15 @@ export function sharedFilesIn(directory: string): Files {
   }));
 }
 
-/** What etcd is to hold of a server's directory when its cluster takes another's place there. */
-export async function sharedRecord(directory: string): Promise<{ key: string; value: Uint8Array }> {
-  return { key: sharedKey, value: await sealed(sharedFilesIn(directory)) };
+export interface SharedRecord {
+  key: string;
+  value: Uint8Array;
+}
+
+/** What etcd is to hold of a server's directory when its cluster begins there, or takes another's place. */
+export async function sharedRecords(directory: string, files = sharedFilesIn(directory)): Promise<SharedRecord[]> {
+  const encryption = readIfExists(join(directory, encryptionFileName)), value = await sealFiles(files, { secret: secretOf(files["token"])!, caKey: files[caKeyName]! });
+  return [{ key: sharedKey, value }, ...(encryption === undefined ? [] : [{ key: fenceName, value: sealConfig(encryption, files[caKeyName]!) }])];
 }
 
 /** Writes what another server has given, in place of what this one made for itself. */
@@ -68,7 +74,8 @@ function setAside(directory: string, now: number): void {
 
 /**
  * CA, keys and the token of a cluster of several servers: in etcd under one key, encrypted so that the token opens it, and on each server's
- * disk. Who comes first writes them; others take them. Changes on one server, and `skiff token rotate` there, get to all.
+ * disk. Who comes first writes them, with the keys that encrypt what it brings along (see `SharedConfig`); others take them. Changes on one
+ * server, and `skiff token rotate` there, get to all.
  */
 export class SharedFiles {
   readonly #client: EtcdClient;
@@ -92,32 +99,25 @@ export class SharedFiles {
 
   /** Once this server has all files: writes those that are new or were changed here, unless another was first; then takes the other's and returns true. */
   async publish(): Promise<boolean> {
-    const { databaseFile, clock } = this.options;
+    const { databaseFile } = this.options;
     await ensureClaim(this.#client, () => mustNotHoldCluster(databaseFile));
     for (let taken = false; ; taken = true) {
-      const files = sharedFilesIn(this.options.directory), agreed = this.#agreed(), first = this.#modRevision === 0;
-      if (!first && sharedNames.every((name) => digest(files[name]) === agreed[name])) return taken;
-      if (await this.#write(files)) {
-        if (!first && digest(files[encryptionFileName]) !== agreed[encryptionFileName]) await clock.sleep(spreadMs);
-        return taken;
-      }
+      const files = sharedFilesIn(this.options.directory), agreed = this.#agreed();
+      if (this.#modRevision > 0 && sharedNames.every((name) => digest(files[name]) === agreed[name])) return taken;
+      if (await this.#write(files)) return taken;
       await this.#receive();
     }
   }
 
-  /** Follows changes here and elsewhere until `signal` aborts. `changed` hears which files others have changed. */
-  async run(changed: (names: readonly string[]) => void, signal: AbortSignal): Promise<void> {
+  /** Follows changes here and elsewhere until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
     /** One after the other: each looks at what the one before has left. */
     let turn = Promise.resolve();
     const inTurn = (act: () => Promise<unknown>, failed: string): Promise<void> => (turn = turn.then(async () => {
-      if (signal.aborted) return;
-      const before = sharedFilesIn(this.options.directory);
-      await act();
-      const after = sharedFilesIn(this.options.directory), names = sharedNames.filter((name) => before[name] !== after[name]);
-      if (names.length > 0) changed(names);
+      if (!signal.aborted) await act();
     }).catch((error: unknown) => log.error(failed, { error })));
     const receive = (): Promise<void> => inTurn(() => this.#receive(), "What another server has changed could not be taken over");
-    const watchers = this.#watch(() => void inTurn(() => this.publish(), "A change of keys or the token could not be told to other servers"));
+    const watcher = this.#watch(() => void inTurn(() => this.publish(), "A change of keys or the token could not be told to other servers"));
     while (!signal.aborted) {
       try {
         await follow({
@@ -130,7 +130,7 @@ export class SharedFiles {
         await receive();
       }
     }
-    for (const watcher of watchers) watcher.close();
+    watcher.close();
     await turn;
   }
 
@@ -167,12 +167,22 @@ export class SharedFiles {
   }
 
   async #write(files: Files): Promise<boolean> {
-    const value = await sealed(files);
-    const { succeeded, header } = await this.#client.call("Txn", { compare: [{ target: compareModRevision, key: toKey(sharedKey), modRevision: this.#modRevision }], success: [{ requestPut: { key: toKey(sharedKey), value } }] }, { repeatable: true });
-    if (!succeeded) return false;
-    this.#modRevision = this.#known = header!.revision!;
+    const [own, ...others] = await sharedRecords(this.options.directory, files);
+    // What is beside it already is newer than what lies here.
+    const revision = (this.#modRevision === 0 ? await this.#put([own!, ...others]) : undefined) ?? await this.#put([own!]);
+    if (revision === undefined) return false;
+    this.#modRevision = this.#known = revision;
     this.#agree(files);
     return true;
+  }
+
+  /** At the revision returned, unless our record has changed, or others are there; undefined then. */
+  async #put(records: readonly SharedRecord[]): Promise<number | undefined> {
+    const { succeeded, header } = await this.#client.call("Txn", {
+      compare: records.map(({ key }) => ({ target: compareModRevision, key: toKey(key), modRevision: key === sharedKey ? this.#modRevision : 0 })),
+      success: records.map(({ key, value }) => ({ requestPut: { key: toKey(key), value } })),
+    }, { repeatable: true });
+    return succeeded ? header!.revision! : undefined;
   }
 
   #agreed(): Record<string, string> {
@@ -183,16 +193,12 @@ export class SharedFiles {
     ensureFile(join(this.options.directory, agreedName), JSON.stringify(Object.fromEntries(sharedNames.map((name) => [name, digest(files[name])]))));
   }
 
-  #watch(changed: () => void): FSWatcher[] {
-    const { directory } = this.options;
-    mkdirSync(join(directory, "cred"), { recursive: true, mode: 0o700 });
-    return ["", "cred/"].map((under) => watch(join(directory, under), (_, name) => {
-      if (sharedNames.includes(`${under}${name}`)) changed();
-    }));
+  #watch(changed: () => void): FSWatcher {
+    return watch(this.options.directory, (_, name) => {
+      if (sharedNames.includes(String(name))) changed();
+    });
   }
 }
-
-const sealed = (files: Files): ReturnType<typeof sealFiles> => sealFiles(files, { secret: secretOf(files["token"])!, caKey: files[caKeyName]! });
 
 const digest = (text = ""): string => createHash("sha256").update(text).digest("hex");
 

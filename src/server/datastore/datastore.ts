@@ -1,16 +1,18 @@
 import type { MetricsRegistry } from "../../base/metrics.ts";
-import { Keyring } from "../../storage/sealed/keyring.ts";
 import { SealedStorage } from "../../storage/sealed/sealed-storage.ts";
 import { writeSnapshot } from "../../storage/snapshot/write-snapshot.ts";
 import type { WriteState } from "../backup/backup.ts";
 import { Encryption } from "../encryption/encryption.ts";
-import { encryptionAtStart, keyringOf } from "../encryption/key-file.ts";
+import { KeyFile } from "../encryption/key-file.ts";
+import { SharedConfig } from "../encryption/shared-config.ts";
 import { type Engine, type EngineDependencies, openEngine } from "./engine.ts";
 import { MeasuredStorage } from "./measured-storage.ts";
 import { registerDatastoreMetrics } from "./metrics.ts";
 
-export interface DatastoreDependencies extends EngineDependencies {
+export interface DatastoreDependencies extends Omit<EngineDependencies, "onFence"> {
   encryptionFile: string;
+  /** PEM of the server CA's key: what servers share of encryption is encrypted with it. */
+  clusterKey: string;
   metrics: MetricsRegistry;
 }
 
@@ -21,11 +23,16 @@ export interface Datastore extends Engine {
 }
 
 /** Throws a `StorageError` or `UsageError` whose message says what to do: nothing has been changed then. */
-export async function openDatastore({ encryptionFile, metrics, ...dependencies }: DatastoreDependencies): Promise<Datastore> {
-  const { clock } = dependencies;
-  const config = encryptionAtStart(encryptionFile, dependencies.options.encryption, clock.now());
-  const engine = await openEngine(dependencies);
-  const sealed = new SealedStorage(engine.storage, new Keyring(keyringOf(config)));
+export async function openDatastore({ encryptionFile: file, clusterKey, metrics, ...dependencies }: DatastoreDependencies): Promise<Datastore> {
+  const { clock, options: { etcd, encryption } } = dependencies;
+  const configs = etcd ? new SharedConfig({ file, clusterKey }) : new KeyFile(file, encryption, clock.now());
+  const shared = configs instanceof SharedConfig ? configs : undefined;
+  const engine = await openEngine({ ...dependencies, ...(shared ? { onFence: shared.onFence } : {}) });
+  await shared?.begin(engine.fence!, encryption, clock.now()).catch(async (error: unknown) => {
+    await engine.storage.close();
+    throw error;
+  });
+  const sealed = new SealedStorage(engine.storage, configs.keyring, shared && (() => shared.learn()));
   registerDatastoreMetrics(metrics, engine.storage, clock);
   const purge = async (): Promise<void> => {
     await engine.storage.purge();
@@ -33,6 +40,6 @@ export async function openDatastore({ encryptionFile, metrics, ...dependencies }
   };
   return {
     ...engine, storage: new MeasuredStorage(sealed, { metrics, clock }), writeState: (...to) => writeSnapshot(engine.storage, ...to),
-    encryption: new Encryption({ file: encryptionFile, config, storage: sealed, clock, purge }),
+    encryption: new Encryption({ configs, storage: sealed, clock, purge }),
   };
 }

@@ -4,6 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import { logger } from "../../base/log.ts";
 import { gitVersion } from "../../base/version.ts";
 import { EtcdStorage } from "../../storage/etcd/etcd-storage.ts";
+import type { Fence, OnFence } from "../../storage/etcd/fence.ts";
 import { StorageError, type Storage } from "../../storage/storage.ts";
 import { UsageError } from "../settings.ts";
 import { movedAside } from "./migrate.ts";
@@ -20,11 +21,15 @@ export interface EngineDependencies {
   clock: Clock;
   /** Hears that nothing can be written any more. */
   onFatal: (error: StorageError) => void;
+  /** Of engines that other servers write to as well. */
+  onFence?: OnFence;
 }
 
 /** What keeps the cluster's state, and looks after that by itself. */
 export interface Engine {
   storage: Storage;
+  /** Of engines that other servers write to as well. */
+  fence?: Fence;
   /** Of engines whose data lies here alone. */
   snapshots?: Snapshots;
   /** What was found damaged at this start, and mended. */
@@ -34,10 +39,13 @@ export interface Engine {
 }
 
 /** Throws a `StorageError` or `UsageError` whose message says what to do: nothing has been changed then. */
-export async function openEngine({ options: { etcd, maxBytes }, databaseFile, clock, onFatal }: EngineDependencies): Promise<Engine> {
+export async function openEngine({ options: { etcd, maxBytes }, databaseFile, clock, onFatal, onFence }: EngineDependencies): Promise<Engine> {
   const shortage = new Shortage();
   shortage.onChange(logRoom);
-  if (etcd) return { shortage, storage: await EtcdStorage.open({ ...etcd, clock, onFatal, beforeNew: () => mustNotHoldCluster(databaseFile) }) };
+  if (etcd) {
+    const storage = await EtcdStorage.open({ ...etcd, clock, onFatal, ...(onFence ? { onFence } : {}), beforeNew: () => mustNotHoldCluster(databaseFile) });
+    return { shortage, storage, fence: storage.fence };
+  }
   const directory = join(dirname(databaseFile), "snapshots");
   const isNew = !existsSync(databaseFile), moved = isNew ? movedAside(databaseFile) : undefined;
   if (moved) throw new UsageError(`this server's cluster has been moved to etcd: start it with --datastore-endpoint, or with --server where etcd runs beside each; to begin an empty one instead, move ${moved} away first`);

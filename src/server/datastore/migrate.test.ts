@@ -55,7 +55,7 @@ test("a cluster moves into etcd and back; no revision goes back, and who watched
   const inEtcd = await contents(storage);
   await storage.close();
 
-  await migrateToFile(dependencies());
+  await migrateToFile({ ...dependencies(), onFence: () => undefined });
   const back = await SqliteStorage.open({ path: databaseFile });
   expect(await contents(back)).toEqual(inEtcd);
   expect(await back.create(keyOf(9999), bytes("new"))).toBeGreaterThan(later);
@@ -79,9 +79,9 @@ const refusal = (promise: Promise<unknown>): Promise<string> => promise.then(() 
 
 test("nothing is moved over a cluster, away from a server that runs, or from nowhere; nothing is changed then", async () => {
   expect(await refusal(migrateToEtcd(dependencies()))).toContain("there is no cluster to move");
-  expect(await refusal(migrateToFile(dependencies()))).toContain("that etcd is empty");
+  expect(await refusal(migrateToFile({ ...dependencies(), onFence: () => undefined }))).toContain("that etcd is empty");
   await fill(3);
-  expect(await refusal(migrateToFile(dependencies()))).toContain("exists already");
+  expect(await refusal(migrateToFile({ ...dependencies(), onFence: () => undefined }))).toContain("exists already");
 
   const running = await SqliteStorage.open({ path: databaseFile });
   expect(await refusal(migrateToEtcd(dependencies()))).toContain("is in use by another server: stop it first");
@@ -95,7 +95,7 @@ test("nothing is moved over a cluster, away from a server that runs, or from now
 
   rmSync(databaseFile);
   const writing = setInterval(() => void inEtcd.create(keyOf(Math.floor(performance.now())), bytes("x")).catch(() => {}), 50);
-  expect(await refusal(migrateToFile(dependencies()))).toContain("a server is writing to that etcd: stop all servers first");
+  expect(await refusal(migrateToFile({ ...dependencies(), onFence: () => undefined }))).toContain("a server is writing to that etcd: stop all servers first");
   clearInterval(writing);
   expect(existsSync(databaseFile)).toBe(false);
   await inEtcd.close();

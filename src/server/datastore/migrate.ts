@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import { gitVersion } from "../../base/version.ts";
 import { EtcdStorage } from "../../storage/etcd/etcd-storage.ts";
+import type { OnFence } from "../../storage/etcd/fence.ts";
 import { loadEtcd } from "../../storage/etcd/load.ts";
 import { writeSnapshot } from "../../storage/snapshot/write-snapshot.ts";
 import { restoreSqlite } from "../../storage/sqlite/load.ts";
@@ -51,10 +52,10 @@ export async function mustBeQuiet(etcd: EtcdStorage, clock: Clock): Promise<void
   if (etcd.revision !== before) throw new UsageError("a server is writing to that etcd: stop all servers first");
 }
 
-/** Moves a cluster from etcd back into a file. etcd stays as it is. Throws in one sentence when there is a file, or while servers write to that etcd. */
-export async function migrateToFile({ databaseFile, etcd, clock }: MigrateDependencies): Promise<Migrated> {
+/** Moves a cluster from etcd back into a file, with the keys that encrypt it, which `onFence` takes. etcd stays as it is. Throws in one sentence when there is a file, or while servers write to that etcd. */
+export async function migrateToFile({ databaseFile, etcd, clock, onFence }: MigrateDependencies & { onFence: OnFence }): Promise<Migrated> {
   if (existsSync(databaseFile)) throw new UsageError(`${databaseFile} exists already: move it away first`);
-  const source = await EtcdStorage.open({ ...etcd, clock, beforeNew: () => { throw new UsageError("there is no cluster to move: that etcd is empty"); } });
+  const source = await EtcdStorage.open({ ...etcd, clock, onFence, beforeNew: () => { throw new UsageError("there is no cluster to move: that etcd is empty"); } });
   try {
     await mustBeQuiet(source, clock);
     const { revision, records } = await restoreSqlite(databaseFile, snapshotOf(source, clock));

@@ -1,5 +1,5 @@
 import type { Setting, SettingValues } from "../options.ts";
-import type { EncryptionOptions } from "../encryption/key-file.ts";
+import type { EncryptionOptions } from "../encryption/config.ts";
 import { parseGoDuration } from "../../base/go-duration.ts";
 import { UsageError } from "../settings.ts";
 import { etcdSettings, parseEtcdOptions, type EtcdOptions } from "./etcd-options.ts";

@@ -1,13 +1,9 @@
-import { badRequest } from "../../apimachinery/status.ts";
 import type { Clock } from "../../base/clock.ts";
 import { logger } from "../../base/log.ts";
 import type { SealedStorage } from "../../storage/sealed/sealed-storage.ts";
-import { type EncryptionConfig, keyringOf, newEncryptionKey, readEncryptionConfig, writeEncryptionConfig } from "./key-file.ts";
+import { type ConfigStore, type EncryptionAction, type EncryptionConfig, planAction } from "./config.ts";
 
 const log = logger("encryption");
-
-export const encryptionActions = ["enable", "disable", "rotate-keys"] as const;
-export type EncryptionAction = (typeof encryptionActions)[number];
 
 export interface EncryptionStatus {
   enabled: boolean;
@@ -18,24 +14,23 @@ export interface EncryptionStatus {
 }
 
 export interface EncryptionDependencies {
-  file: string;
-  config: EncryptionConfig;
-  storage: SealedStorage;
+  configs: ConfigStore;
+  storage: Pick<SealedStorage, "rewrite">;
   /** Takes what was overwritten out of all files of the database's: before it, old values can be read there, and old keys are needed. */
   purge(): Promise<void>;
   clock: Clock;
 }
 
 /**
- * Encryption at rest, changed while serving. Each change is first made durable in the key file, then holds for all new writes; what lies on
- * disk is brought up to date by `run`, which goes on after a restart with what was interrupted. Keys that nothing needs any more are dropped then.
+ * Encryption at rest, changed while serving. Each change is first made durable, then holds for all new writes; what lies on disk is brought
+ * up to date by `run`, which goes on with what was interrupted, here after a restart or on another server. Keys that nothing needs any more
+ * are dropped then.
  */
 export class Encryption {
-  #config: EncryptionConfig;
   #wake = (): void => undefined;
 
   constructor(private readonly dependencies: EncryptionDependencies) {
-    this.#config = dependencies.config;
+    dependencies.configs.onChange(() => this.#wake());
   }
 
   get status(): EncryptionStatus {
@@ -43,24 +38,20 @@ export class Encryption {
     return { enabled, resources, keys: keys.map(({ name, created }, index) => ({ name, created, active: enabled && index === 0 })), stage: pending ? "rewriting" : "finished" };
   }
 
-  /** Returns when new writes are as wanted. Throws a BadRequest for what makes no sense now. */
-  change(action: EncryptionAction): EncryptionStatus {
-    const { enabled, keys } = this.#config, now = this.dependencies.clock.now();
-    if (action === "rotate-keys" && !enabled) throw badRequest("there is no key to rotate while encryption is disabled: run \"skiff secrets-encrypt enable\" first");
-    if (action === "enable" && !enabled) this.#set({ enabled: true, pending: true, keys: keys.length > 0 ? keys : [newEncryptionKey(now)] });
-    if (action === "disable" && enabled) this.#set({ enabled: false, pending: true });
-    if (action === "rotate-keys") this.#set({ pending: true, keys: [newEncryptionKey(now), ...keys] });
-    return this.status;
+  /** Where it is kept. */
+  get configs(): ConfigStore {
+    return this.dependencies.configs;
   }
 
-  /** Takes what another server has changed in the key file. */
-  reload(): void {
-    this.#config = readEncryptionConfig(this.dependencies.file);
-    this.dependencies.storage.keyring.state = keyringOf(this.#config);
-    this.#wake();
+  /** Resolves when new writes are as wanted. Throws a BadRequest for what makes no sense now. */
+  async change(action: EncryptionAction): Promise<EncryptionStatus> {
+    for (;;) {
+      const before = this.#config, config = planAction(before, action, this.dependencies.clock.now());
+      if (config === before || await this.dependencies.configs.replace(before, config)) return this.status;
+    }
   }
 
-  /** Brings what lies on disk up to date, now and after each change, until `signal` aborts. */
+  /** Brings what lies on disk up to date, now and after each change, until `signal` aborts. Of several servers one does. */
   async run(signal: AbortSignal): Promise<void> {
     let failures = 0;
     const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
@@ -82,7 +73,7 @@ export class Encryption {
   }
 
   async #bringUpToDate(signal: AbortSignal): Promise<void> {
-    const { storage, purge } = this.dependencies, { keys, enabled } = this.#config;
+    const { configs, storage, purge } = this.dependencies, before = this.#config, { keys, enabled } = before;
     let rewritten = 0;
     // Writes that were on their way when the keys changed may land behind a look; none is left once a look after a purge finds nothing.
     for (let found = 1, first = true; found > 0 || first; first = false) {
@@ -90,18 +81,13 @@ export class Encryption {
       if (signal.aborted) return;
       if (found > 0 || first) await purge();
       // Changed again: begin anew with that.
-      if (this.#config.keys !== keys || this.#config.enabled !== enabled) return;
+      if (this.#config !== before) return;
     }
-    this.#set({ pending: false, keys: keys.slice(0, 1) });
-    log.info("What lies on disk is as it should be", { enabled, key: keys[0]?.name, rewritten });
+    if (await configs.replace(before, { ...before, pending: false, keys: keys.slice(0, 1) })) log.info("What lies on disk is as it should be", { enabled, key: keys[0]?.name, rewritten });
   }
 
-  #set(change: Partial<EncryptionConfig>): void {
-    const config = { ...this.#config, ...change };
-    writeEncryptionConfig(this.dependencies.file, config);
-    this.#config = config;
-    this.dependencies.storage.keyring.state = keyringOf(config);
-    this.#wake();
+  get #config(): EncryptionConfig {
+    return this.dependencies.configs.current;
   }
 }
 

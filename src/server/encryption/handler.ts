@@ -1,19 +1,23 @@
 import { isObject } from "../../apimachinery/own.ts";
 import { badRequest, methodNotAllowed } from "../../apimachinery/status.ts";
 import type { HttpHandler } from "../../base/http.ts";
-import { type Encryption, type EncryptionAction, encryptionActions } from "./encryption.ts";
+import { type EncryptionAction, encryptionActions } from "./config.ts";
+import type { Encryption, EncryptionStatus } from "./encryption.ts";
 
 export const encryptionPath = "/v1-skiff/encryption";
 
-/** GET tells an `EncryptionStatus`; POST `{"action": "enable"|"disable"|"rotate-keys"}` changes it, and tells it. To be guarded. `mayChange` throws when keys must stay as they are. */
-export function encryptionHandler(encryption: Encryption, mayChange: () => void): HttpHandler {
+export interface ToldStatus extends EncryptionStatus {
+  /** Servers that haven't told yet that they follow the newest keys. */
+  behind: string[];
+}
+
+/** GET tells a `ToldStatus`; POST `{"action": "enable"|"disable"|"rotate-keys"}` changes it, and tells it. To be guarded. */
+export function encryptionHandler(encryption: Encryption, behind: () => string[]): HttpHandler {
   return async (request, response) => {
-    const answer = (status: unknown): void => response.send(200, { "Content-Type": "application/json" }, JSON.stringify(status));
+    const answer = (status: EncryptionStatus): void => response.send(200, { "Content-Type": "application/json" }, JSON.stringify({ ...status, behind: behind() } satisfies ToldStatus));
     if (request.method === "GET") return answer(encryption.status);
     if (request.method !== "POST") throw methodNotAllowed();
-    const action = actionOf(await request.body());
-    mayChange();
-    answer(encryption.change(action));
+    answer(await encryption.change(actionOf(await request.body())));
   };
 }
 

@@ -1,7 +1,7 @@
 import type { AnyResource } from "../../apimachinery/resource.ts";
 import { prefixOf } from "../../registry/store.ts";
 import { UsageError } from "../settings.ts";
-import { prefixOfResource } from "./key-file.ts";
+import { prefixOfResource } from "./config.ts";
 
 /** Throws a `UsageError` for a resource of a group of Kubernetes' own that isn't stored under that name: its objects would go on lying in plain. */
 export function mustBeKnown(resources: readonly string[], kinds: readonly AnyResource[]): void {

@@ -1,10 +1,11 @@
 import { systemClock, type Clock } from "../../base/clock.ts";
 import type { GrpcTls } from "../../base/grpc/connect.ts";
-import { StorageError, type Listed, type Storage, type StorageEvent, type StorageStatus, type Stored } from "../storage.ts";
+import { StorageError, type Listed, type Storage, type StorageEvent, type StorageStatus, type Stored, type WriteOptions } from "../storage.ts";
 import { Watchers, type Deliver } from "../watchers.ts";
 import { claimKey, ensureClaim, findClaim, objects } from "./claim.ts";
 import type { Endpoint } from "./endpoints.ts";
 import { EtcdClient } from "./etcd-client.ts";
+import { Fence, type OnFence } from "./fence.ts";
 import { CompactedError, follow } from "./follow.ts";
 import { oldestRevision } from "./oldest-revision.ts";
 import { compareModRevision, endOf, fromKey, toKey, type KeyValue, type RequestOp, type TxnRequest, type TxnResponse, type WatchEvent } from "./messages.ts";
@@ -19,6 +20,7 @@ export interface EtcdOptions {
   onFatal?: (error: StorageError) => void;
   /** Called before an empty etcd is taken into use; what it throws keeps it as it is. */
   beforeNew?: () => void;
+  onFence?: OnFence;
   clock?: Clock;
 }
 
@@ -37,6 +39,7 @@ const showWithinMs = 20_000;
  * others' writes. All writes are durable, volatile ones too: other servers must see them, and etcd has a disk of its own.
  */
 export class EtcdStorage implements Storage {
+  readonly fence: Fence;
   readonly #client: EtcdClient;
   readonly #clock: Clock;
   readonly #offset: number;
@@ -63,21 +66,24 @@ export class EtcdStorage implements Storage {
   #closed: Promise<void> | undefined;
 
   /** Throws in one sentence, "io", when etcd can't be reached, doesn't trust us, or holds something else. */
-  static async open({ endpoints, tls, onFatal, beforeNew, clock = systemClock }: EtcdOptions): Promise<EtcdStorage> {
+  static async open({ endpoints, tls, onFatal, beforeNew, onFence = () => undefined, clock = systemClock }: EtcdOptions): Promise<EtcdStorage> {
     const client = new EtcdClient({ endpoints, clock, ...(tls ? { tls } : {}) });
     try {
       await client.meet();
       const { claim: { revisionOffset }, modRevision, revision } = await ensureClaim(client, beforeNew);
-      return new EtcdStorage({ client, clock, claimed: modRevision, offset: revisionOffset, revision, compacted: await oldestRevision(client), onFatal });
+      const fence = new Fence(client, onFence);
+      await fence.load();
+      return new EtcdStorage({ client, clock, fence, claimed: modRevision, offset: revisionOffset, revision, compacted: await oldestRevision(client), onFatal });
     } catch (error) {
       client.close();
       throw error;
     }
   }
 
-  private constructor({ client, clock, claimed, offset, revision, compacted, onFatal }: { client: EtcdClient; clock: Clock; claimed: number; offset: number; revision: number; compacted: number; onFatal: EtcdOptions["onFatal"] }) {
+  private constructor({ client, clock, fence, claimed, offset, revision, compacted, onFatal }: { client: EtcdClient; clock: Clock; fence: Fence; claimed: number; offset: number; revision: number; compacted: number; onFatal: EtcdOptions["onFatal"] }) {
     this.#client = client;
     this.#clock = clock;
+    this.fence = fence;
     this.#claimed = claimed;
     this.#offset = offset;
     this.#revision = revision + offset;
@@ -125,12 +131,12 @@ export class EtcdStorage implements Storage {
     }
   }
 
-  create(key: string, value: Uint8Array): Promise<number> {
-    return this.#write(key, 0, { requestPut: { key: toKey(key), value } }, value);
+  create(key: string, value: Uint8Array, { fence }: WriteOptions = {}): Promise<number> {
+    return this.#write(key, 0, { requestPut: { key: toKey(key), value } }, { value, fence });
   }
 
-  update(key: string, expectedRevision: number, value: Uint8Array): Promise<number> {
-    return this.#write(key, expectedRevision, { requestPut: { key: toKey(key), value } }, value);
+  update(key: string, expectedRevision: number, value: Uint8Array, { fence }: WriteOptions = {}): Promise<number> {
+    return this.#write(key, expectedRevision, { requestPut: { key: toKey(key), value } }, { value, fence });
   }
 
   delete(key: string, expectedRevision: number): Promise<number> {
@@ -211,16 +217,16 @@ export class EtcdStorage implements Storage {
   }
 
   /** One operation, if the key is at `expected` (0: not there). Writes to a key happen in the order they came in. */
-  async #write(key: string, expected: number, operation: RequestOp, value?: Uint8Array): Promise<number> {
+  async #write(key: string, expected: number, operation: RequestOp, { value, fence }: { value?: Uint8Array; fence?: number | undefined } = {}): Promise<number> {
     this.#mustBeOpen();
     return this.#turns.take(key, async () => {
       const writing: Writing = { expected, value };
       this.#writing.set(key, writing);
       try {
         const { answer: { header, succeeded, responses }, lost } = await this.#insist({
-          compare: [{ target: compareModRevision, key: toKey(key), modRevision: Math.max(expected - this.#offset, 0) }],
+          compare: [{ target: compareModRevision, key: toKey(key), modRevision: Math.max(expected - this.#offset, 0) }, ...(fence === undefined ? [] : [this.fence.at(fence)])],
           success: [operation],
-          failure: [{ requestRange: { key: toKey(key), keysOnly: true } }],
+          failure: [{ requestRange: { key: toKey(key), keysOnly: true } }, ...(fence === undefined ? [] : [this.fence.look])],
         });
         const revision = header!.revision! + this.#offset;
         // What refuses a write is shown too before its writer looks again.
@@ -228,7 +234,8 @@ export class EtcdStorage implements Storage {
         if (succeeded) return revision;
         // What was lost was the answer, not the write. (Another server's write of the very same bytes is as good.)
         if (lost && writing.shownAt !== undefined) return writing.shownAt;
-        const there = responses?.[0]?.responseRange?.kvs?.[0];
+        const [there, newest] = (responses ?? []).map(({ responseRange }) => responseRange?.kvs?.[0]);
+        if (fence !== undefined && (newest?.modRevision ?? 0) !== fence) throw new StorageError("outdated", "the keys that encrypt have just been changed by another server: try again");
         if (expected === 0) throw new StorageError("exists", `${key} exists already`);
         if (!there) throw new StorageError("notFound", `${key} does not exist`);
         throw new StorageError("conflict", `${key} is at revision ${there.modRevision + this.#offset}, not ${expected}`);
@@ -300,7 +307,7 @@ export class EtcdStorage implements Storage {
 
   #apply(batch: readonly WatchEvent[]): void {
     if (batch.some(({ kv }) => fromKey(kv.key) === claimKey)) throw replaced();
-    const events = batch.flatMap((event) => this.#event(event) ?? []);
+    const events = this.#events(batch);
     this.#revision = batch.at(-1)!.kv.modRevision + this.#offset;
     if (events.length > 0) this.#watchers.publish(events, this.#revision);
     else this.#watchers.progress(this.#revision);
@@ -311,6 +318,7 @@ export class EtcdStorage implements Storage {
   async #skipTo(oldest: number): Promise<void> {
     const { modRevision, revision } = await findClaim(this.#client);
     if (modRevision !== this.#claimed) throw replaced();
+    await this.fence.load();
     this.#compacted = Math.max(this.#compacted, oldest + this.#offset);
     this.#revision = revision + this.#offset;
     this.#watchers.fail(new StorageError("compacted", `etcd has compacted what was written while it could not be followed; the oldest available is ${this.#compacted}`));
@@ -326,7 +334,7 @@ export class EtcdStorage implements Storage {
         onEvents: (batch) => {
           if (met.signal.aborted) return;
           const reached = batch.at(-1)!.kv.modRevision + this.#offset;
-          onEvents(batch.flatMap((event) => this.#event(event, prefix) ?? []), reached);
+          onEvents(this.#events(batch, prefix), reached);
           if (reached < this.#revision) return;
           // Nothing is awaited between the last of history and joining the live watchers, so nothing can be missed.
           met.abort();
@@ -348,7 +356,14 @@ export class EtcdStorage implements Storage {
   }
 
   /** What concerns objects under `prefix`. */
-  #event({ type, kv, prevKv }: WatchEvent, prefix: string = objects): StorageEvent | undefined {
+  #events(batch: readonly WatchEvent[], prefix: string = objects): StorageEvent[] {
+    return batch.flatMap((event) => {
+      this.fence.see(event);
+      return this.#event(event, prefix) ?? [];
+    });
+  }
+
+  #event({ type, kv, prevKv }: WatchEvent, prefix: string): StorageEvent | undefined {
     const key = fromKey(kv.key);
     if (!key.startsWith(objects) || !key.startsWith(prefix)) return undefined;
     const revision = kv.modRevision + this.#offset;

@@ -8,6 +8,10 @@ export interface KeyringState {
   keys: readonly SealingKey[];
   /** Keys of storage that start so, such as `/registry/core/secrets/`. */
   prefixes: readonly string[];
+  /** Keys that have been dropped: what is on its way here from before may be sealed with them. */
+  dropped?: readonly SealingKey[];
+  /** Where several servers write: what all writes tell (`WriteOptions.fence`), so that none is sealed by an older state. */
+  fence?: number;
 }
 
 export class Keyring {
@@ -32,7 +36,7 @@ export class Keyring {
   open(key: string, value: Uint8Array): Uint8Array {
     const name = sealedBy(value);
     if (name === undefined) return value;
-    const opening = this.state.keys.find((each) => each.name === name);
+    const opening = this.state.keys.find((each) => each.name === name) ?? this.state.dropped?.find((each) => each.name === name);
     if (!opening) throw new StorageError("corrupt", `${key} is encrypted with the key ${name}, which this server does not have: restore its key file from a backup; nothing has been changed`);
     return unseal(value, opening, key);
   }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { bytes, collect, refusal, text } from "../../../test/contract/storage.ts";
 import { MemoryStorage } from "../memory/memory-storage.ts";
+import { type Storage, StorageError, type WriteOptions } from "../storage.ts";
 import { type SealingKey, seal, sealedBy, unseal } from "./envelope.ts";
 import { Keyring } from "./keyring.ts";
 import { SealedStorage } from "./sealed-storage.ts";
@@ -84,6 +85,35 @@ describe("storage with encryption at rest", () => {
     const writes = revisions.slice(0, 20).map((revision, n) => (n % 2 ? storage.update(secret(`s${n}`), revision, bytes("new")) : storage.delete(secret(`s${n}`), revision)));
     await Promise.all([storage.rewrite(never), ...writes]);
     expect((await storage.list(prefix)).items.map(({ value }) => text(value)).toSorted()).toEqual([...Array(10).fill("new"), ...Array(20).fill("old")]);
+  });
+
+  test("where several write, each write is made anew by the newest keyring, and a read asks for the key it lacks", async () => {
+    const inner = new MemoryStorage(), keyring = new Keyring({ enabled: true, keys: [first], prefixes: [prefix], fence: 1 });
+    // Knows of another server's newer keyring, and refuses what follows none or an older one.
+    let newest = 1, tellsWhy = true;
+    const learn = (): void => void (keyring.state = { ...keyring.state, keys: newest === 1 ? [first] : [second, first], fence: newest });
+    const mustBeNewest = ({ fence }: WriteOptions = {}): void => {
+      if (fence === newest) return;
+      if (tellsWhy) learn();
+      throw new StorageError("outdated", "newer keys");
+    };
+    const { create, update }: Storage = inner, shared: Pick<Storage, "create" | "update"> = {
+      create: async (key, value, options) => (mustBeNewest(options), create.call(inner, key, value)),
+      update: async (key, revision, value, options) => (mustBeNewest(options), update.call(inner, key, revision, value)),
+    };
+    Object.assign(inner, shared);
+    const storage = new SealedStorage(inner, keyring, async () => learn());
+    const revision = await storage.create(secret("a"), bytes("1"));
+    newest = 2;
+    await storage.update(secret("a"), revision, bytes("2"), { volatile: true });
+    expect(await sealers(inner)).toEqual(["second"]);
+    newest = 3;
+    tellsWhy = false;
+    expect(await refusal(storage.create(secret("b"), bytes("1")))).toBe("outdated");
+    keyring.state = { ...keyring.state, keys: [first] };
+    expect(text((await storage.get(secret("a")))!.value)).toBe("2");
+    keyring.state = { ...keyring.state, keys: [first], dropped: [second] };
+    expect((await storage.list(prefix)).items.map(({ value }) => text(value))).toEqual(["2"]);
   });
 
   test("stops when told to, and goes on later", async () => {

@@ -5,6 +5,9 @@ import type { Keyring } from "./keyring.ts";
 /**
  * Encryption at rest: what the keyring concerns is sealed on its way into another Storage and opened on its way out. Promises what that
  * Storage promises. Reads throw "corrupt" for what can't be opened.
+ *
+ * Several servers may write to the Storage, and change the keyring. Each write tells the state of the keyring that it follows, and is made
+ * anew by the newer one when the Storage knows of that; a read that meets a key which isn't here yet asks for it by `learn`.
  */
 export class SealedStorage implements Storage {
   /** What local writers passed in, by what was stored for it: they are handed the very same back. */
@@ -12,7 +15,7 @@ export class SealedStorage implements Storage {
 
   readonly latest?: () => Promise<number>;
 
-  constructor(private readonly inner: Storage, readonly keyring: Keyring) {
+  constructor(private readonly inner: Storage, readonly keyring: Keyring, private readonly learn?: () => Promise<void>) {
     if (inner.latest) this.latest = () => inner.latest!();
   }
 
@@ -28,22 +31,26 @@ export class SealedStorage implements Storage {
     return this.inner.replaced;
   }
 
-  async get(key: string): Promise<Stored | undefined> {
-    const stored = await this.inner.get(key);
-    return stored && this.#opened(stored);
+  get(key: string): Promise<Stored | undefined> {
+    return this.#reading(async () => {
+      const stored = await this.inner.get(key);
+      return stored && this.#opened(stored);
+    });
   }
 
-  async list(...of: Parameters<Storage["list"]>): ReturnType<Storage["list"]> {
-    const listed = await this.inner.list(...of);
-    return { ...listed, items: listed.items.map((item) => this.#opened(item)) };
+  list(...of: Parameters<Storage["list"]>): ReturnType<Storage["list"]> {
+    return this.#reading(async () => {
+      const listed = await this.inner.list(...of);
+      return { ...listed, items: listed.items.map((item) => this.#opened(item)) };
+    });
   }
 
   create(key: string, value: Uint8Array, options?: WriteOptions): Promise<number> {
-    return this.inner.create(key, this.#sealed(key, value), options);
+    return this.#writing(options, (fenced) => this.inner.create(key, this.#sealed(key, value), fenced));
   }
 
   update(key: string, expectedRevision: number, value: Uint8Array, options?: WriteOptions): Promise<number> {
-    return this.inner.update(key, expectedRevision, this.#sealed(key, value), options);
+    return this.#writing(options, (fenced) => this.inner.update(key, expectedRevision, this.#sealed(key, value), fenced));
   }
 
   delete(key: string, expectedRevision: number, options?: WriteOptions): Promise<number> {
@@ -91,10 +98,36 @@ export class SealedStorage implements Storage {
 
   async #rewriteOne({ key, value, revision }: Stored): Promise<void> {
     try {
-      await this.update(key, revision, this.keyring.open(key, value));
+      await this.update(key, revision, await this.#reading(async () => this.keyring.open(key, value)));
     } catch (error) {
       // Written or deleted meanwhile: whoever did that has brought it up to date.
       if (!(error instanceof StorageError && (error.code === "conflict" || error.code === "notFound"))) throw error;
+    }
+  }
+
+  #reading<T>(read: () => Promise<T>): Promise<T> {
+    const { learn } = this;
+    if (!learn) return read();
+    return read().catch(async (error: unknown) => {
+      if (!(error instanceof StorageError && error.code === "corrupt")) throw error;
+      await learn();
+      return read();
+    });
+  }
+
+  #writing(options: WriteOptions | undefined, write: (options: WriteOptions | undefined) => Promise<number>): Promise<number> {
+    return this.keyring.state.fence === undefined ? write(options) : this.#fenced((fence) => write({ ...options, fence }));
+  }
+
+  async #fenced(write: (fence: number) => Promise<number>): Promise<number> {
+    for (;;) {
+      const fence = this.keyring.state.fence!;
+      try {
+        return await write(fence);
+      } catch (error) {
+        // Whoever refuses the write as outdated has told the keyring why.
+        if (!(error instanceof StorageError && error.code === "outdated") || this.keyring.state.fence === fence) throw error;
+      }
     }
   }
 
