@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { load } from "js-yaml";
 import { restoredRevision } from "../../src/storage/snapshot/restored-revision.ts";
 import { eventually } from "../support/eventually.ts";
@@ -120,6 +120,12 @@ describe("a cluster on another machine", () => {
   test("is told in one sentence to be none where standard output has no room for it", async () => {
     const { exitCode, stderr } = await outcomeOf(original.network.inside(["sh", "-c", '"$0" backup --output - "$@" > /dev/full', skiffExecutable(), ...place(original)]));
     expect([exitCode, stderr]).toEqual([1, "skiff: there is no room for the backup where standard output goes, so what is there is none\n"]);
+  });
+
+  test("is one of several that are taken at the same moment, each a file of its own", async () => {
+    const taken = await Promise.all([1, 2, 3].map(() => succeeded(original.command("backup", ...place(original)))));
+    const files = taken.map((printed) => printed.split("  ")[0]!);
+    expect(readdirSync(join(original.layout.dataDir, "backups")).sort()).toEqual(files.map((path) => basename(path)).sort());
   });
 
   test("is refused without its passphrase, and then nothing is there", async () => {

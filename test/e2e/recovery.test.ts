@@ -34,6 +34,8 @@ test("a damaged database is replaced by its snapshot, and who looks is told of i
   const told = /replaced by its snapshot of \S+ \(resourceVersion \d+\): what was written after that is lost\. The damaged files are kept in (\S+)/;
   await eventually(async () => expect(await kubectl("get", "events", "-n", "kube-system", "--field-selector=reason=DatabaseRestored")).toMatch(told), { timeout: 20_000 });
   const [, aside] = told.exec(skiff.log())!;
+  const status = async (): Promise<string> => (await skiff.command("status", "--data-dir", layout.dataDir)).stdout;
+  expect(await status()).toMatch(/^Recovery {5}the database was damaged, and has been replaced at \S+Z by its state of \S+Z \(resourceVersion \d+\); this is told until (\S+) is deleted$/m);
   expect(readFileSync(join(aside!.replace(/"$/, ""), "state.db")).equals(damaged)).toBe(true);
 }, 90_000);
 
