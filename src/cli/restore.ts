@@ -85,8 +85,8 @@ function told({ created, nodeName, revision, replaced, kept, config }: Restored 
     `The cluster of ${nodeName}, as it was at ${created} (revision ${revision}), is in ${etcd ? `etcd at ${etcd.endpoints.map(({ url }) => url).join(", ")}, its keys and settings in ` : ""}${layout.dataDir}.`,
     ...(kept === undefined ? [] : [`What etcd held, and this machine's keys, are in the backup ${kept}: delete it when all is well.`]),
     ...aside(replaced),
-    ...config.placed.map((file) => `Settings restored: ${file}; see whether what it says of addresses and names (node-ip, node-name, ...) holds for this machine`),
-    ...config.beside.map((file) => `This machine's own settings stay; those of the backup lie in ${file}`),
+    ...(config.placed.length > 0 ? [`Settings restored: ${config.placed.join(", ")}; see whether what they say of addresses and names (node-ip, node-name, ...) holds for this machine.`] : []),
+    ...(config.beside.length > 0 ? [`This machine's own settings stay; those of the backup lie in ${config.beside.join(", ")}.`] : []),
     ...(here === nodeName ? [] : [`This machine is called ${here}: if its node has that name too, the old one stays NotReady until "skiff kubectl delete node ${nodeName}".`]),
     etcd ? `${started} Start it with the same --datastore-endpoint and what belongs to that, and the other servers of the cluster after it.` : started,
   ].join("\n");

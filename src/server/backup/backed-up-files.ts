@@ -13,6 +13,8 @@ export interface BackedUpFile {
 const leftOut = /^(db(\..*)?|static|kubeconfig-path|node-name)$/;
 /** Where all files are settings of Skiff's own, or named by them. */
 const ownConfigDirectory = "skiff";
+/** What the installer writes there for its machine. */
+const installed = "supervise.sh";
 /** Keys, settings and manifests are text; something larger lies there by mistake. */
 const largestBytes = 4 * 1024 * 1024;
 
@@ -27,7 +29,7 @@ export function backedUpFiles({ dataDir, configFile }: { dataDir: string; config
   return [
     ...namesIn(server).filter((name) => !leftOut.test(name.split("/", 1)[0]!)).flatMap((name) => read(server, name, "server")),
     // The administrator's kubeconfig is written at each start, for that machine.
-    ...names.filter((name) => join(config, name) !== kubeconfig).flatMap((name) => read(config, name, "config")),
+    ...names.filter((name) => name !== installed && join(config, name) !== kubeconfig).flatMap((name) => read(config, name, "config")),
   ];
 }
 

@@ -74,6 +74,14 @@ describe("a backup that is restored", () => {
     await state.close();
   });
 
+  test("takes the place of a configuration in which nothing is said", async () => {
+    mkdirSync(join(root, "new-config"));
+    write("new-config/config.yaml", "# Settings of Skiff\n\n", 0o600);
+    const { config } = await restore(await archive());
+    expect(config.beside).toEqual([]);
+    expect(text("new-config/config.yaml")).toBe("cluster-domain: home.example\n");
+  });
+
   test("leaves a cluster and a configuration alone that are there", async () => {
     mkdirSync(join(root, "new/server"), { recursive: true });
     mkdirSync(join(root, "new-config"));

@@ -38,15 +38,19 @@ export interface PlacedConfig {
   beside: string[];
 }
 
-/** This machine's own configuration is left as it is. */
+/** This machine's own configuration is left as it is; files that say nothing, such as those of a fresh installation, are no configuration. */
 export function placeConfig(files: readonly BackedUpFile[], directory: string): PlacedConfig {
   const placed: string[] = [], beside: string[] = [];
   for (const { name, content, mode } of files) {
     const path = join(directory, name.slice("config/".length)), existing = readIfExists(path);
-    if (existing === Buffer.from(content).toString()) continue;
-    const to = existing === undefined ? path : `${path}.from-backup`;
-    (existing === undefined ? placed : beside).push(to);
+    const text = Buffer.from(content).toString(), free = existing === undefined || saysNothing(existing);
+    if (existing === text || (existing !== undefined && saysNothing(text))) continue;
+    const to = free ? path : `${path}.from-backup`;
+    (free ? placed : beside).push(to);
     writeFileAtomic(to, content, mode);
   }
   return { placed, beside };
 }
+
+/** Nothing but comments. */
+const saysNothing = (text: string): boolean => text.split("\n").every((line) => /^\s*(#|$)/.test(line));
