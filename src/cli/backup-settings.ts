@@ -46,8 +46,8 @@ export function givenPassphrase(file: string | undefined, { passphraseFile }: Ba
 export async function askPassphrase(question: string): Promise<string | undefined> {
   const { stdin, stderr } = process;
   if (!stdin.isTTY) return undefined;
-  stderr.write(question);
   stdin.setRawMode(true);
+  stderr.write(question);
   const line = Promise.withResolvers<string>();
   let typed: string[] = [];
   const read = (chunk: Buffer): void => {
