@@ -74,13 +74,20 @@ export class Checkpointer {
   }
 
   async #pass(): Promise<Logged> {
-    const { path, onFatal } = this.dependencies, { occupancy } = this;
     // Made when there is a first log to take: a quiet cluster may never need it.
-    if (!this.#thread) {
-      this.#thread = new Thread("checkpoint-worker.ts", onFatal);
-      this.thread = (await this.#thread.call({ type: "open", path, occupancy: occupancy.memory })).thread;
+    const thread = this.#thread ??= await this.#open();
+    this.occupancy.begin();
+    return (await thread.call({ type: "checkpoint" })).logged!;
+  }
+
+  async #open(): Promise<Thread<CheckpointRequest, CheckpointTells>> {
+    const { path, onFatal } = this.dependencies, thread = new Thread<CheckpointRequest, CheckpointTells>("checkpoint-worker.ts", onFatal);
+    try {
+      this.thread = (await thread.call({ type: "open", path, occupancy: this.occupancy.memory })).thread;
+      return thread;
+    } catch (error) {
+      thread.stop();
+      throw error;
     }
-    occupancy.begin();
-    return (await this.#thread.call({ type: "checkpoint" })).logged!;
   }
 }
