@@ -175,6 +175,19 @@ test("broken off at any point, it lets no server start, and can be given again",
   expect((await held()).keys).toHaveLength(700);
 }, 20_000);
 
+test("when etcd fails amid it, that is told, and where what was there is", async () => {
+  const layout = newLayout();
+  await restore(await backupOf("a", 5), { layout });
+  const before = await held(), tooLarge = layoutOf(join(root, "original-large")), storage = new MemoryStorage();
+  serverFiles(tooLarge, "b");
+  await storage.create(keyOf("large"), new Uint8Array(2_000_000));
+  const backup = await archiveOf(tooLarge, (...to) => writeSnapshot(storage, ...to));
+  expect(await refusal(restore(backup, { layout, force: true }))).toMatch(/^the object is too large for etcd.*; until this command has been given again, with --force, etcd may hold no whole cluster; what it held before is in the backup \S+kept\.tar$/);
+  expect(await refusal(held())).toContain("give the `skiff restore` again, with --force");
+  await restore(readFileSync(join(root, "kept.tar")), { layout, force: true });
+  expect((await held()).keys).toEqual(before.keys);
+}, 20_000);
+
 test("of two into one etcd one ends whole, and the other says that it did not", async () => {
   const layouts = [newLayout(), newLayout()], backups = [await backupOf("a", 900), await backupOf("b", 900)];
   const outcomes = await Promise.all(backups.map((backup, n) => refusal(restore(backup, { layout: layouts[n]! }))));

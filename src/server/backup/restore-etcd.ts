@@ -10,6 +10,7 @@ import { SnapshotError } from "../../storage/snapshot/format.ts";
 import { readSnapshot, type SnapshotContents } from "../../storage/snapshot/read-snapshot.ts";
 import { writeSnapshot } from "../../storage/snapshot/write-snapshot.ts";
 import { beyondGiven } from "../../storage/sqlite/given-revision.ts";
+import { StorageError } from "../../storage/storage.ts";
 import { sharedRecords } from "../cluster/shared-files.ts";
 import type { EtcdOptions } from "../datastore/etcd-options.ts";
 import { mustBeQuiet } from "../datastore/migrate.ts";
@@ -52,7 +53,9 @@ export async function restoreIntoEtcd({ source, name, layout, configFile, force,
         placed = placeConfig(config, dirname(configFile));
         commit(directory);
       },
-    }, contentOf(stateFile));
+    }, contentOf(stateFile)).catch((error: unknown) => {
+      throw brokenOff(error, kept);
+    });
     return { ...about, ...contents, ...swapServer(layout), config: placed!, ...(kept === undefined ? {} : { kept }) };
   } catch (error) {
     discardUnfinished(directory);
@@ -60,6 +63,12 @@ export async function restoreIntoEtcd({ source, name, layout, configFile, force,
   } finally {
     held.release();
   }
+}
+
+function brokenOff(error: unknown, kept: string | undefined): unknown {
+  // Somebody else is at it, or has been.
+  if (!(error instanceof StorageError) || error.code === "exists") return error;
+  return new UsageError(`${error.message}; until this command has been given again, with --force, etcd may hold no whole cluster${kept === undefined ? "" : `; what it held before is in the backup ${kept}`}`, { cause: error });
 }
 
 /** Of Skiff's, and whole. */
