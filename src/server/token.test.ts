@@ -25,6 +25,7 @@ test("a given one is taken, whole or its secret, and may be given again", () => 
   expect(token).toEndWith("::server:a-long-secret");
   for (const given of ["a-long-secret", token]) expect(ensureToken({ dataDir, serverCa, given })).toBe(token);
   expect(() => ensureToken({ dataDir, serverCa, given: "another-secret" })).toThrow(/--token is not the token of this cluster.*leave the flag out/);
+  expect(ensureToken({ dataDir, serverCa, given: "another-secret", shared: true })).toBe(token);
 });
 
 test.each([["short", /at least 8 visible/], ["with a space", /visible ASCII/], ["with:a:colon", /without a colon/], ["abcdef.0123456789abcdef", /must not look like a bootstrap token/]])("%j is refused", (given, problem) => {

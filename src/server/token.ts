@@ -1,21 +1,28 @@
 import { join } from "node:path";
 import { readIfExists, writeFileAtomic } from "../base/files.ts";
 import { bootstrapTokenParts, parseJoinToken } from "../base/join/join-token.ts";
+import { logger } from "../base/log.ts";
 import { caHash } from "./pki/cluster-pki.ts";
 import { UsageError } from "./settings.ts";
+
+const log = logger("server");
 
 export const tokenFile = (dataDir: string): string => join(dataDir, "server/token");
 const agentTokenFile = (dataDir: string): string => join(dataDir, "server/agent-token");
 
 /**
  * The join token, `K10<SHA-256 of the server CA>::server:<secret>`: whoever holds it can check that it talks to this cluster before it shows
- * the secret. Made at first start; kept in `<data-dir>/server/token`. A `--token` given later must be the same secret.
+ * the secret. Made at first start; kept in `<data-dir>/server/token`. A `--token` given later must be the same secret, unless the token is
+ * `shared` with other servers, where it may have been changed since: then it is of no use any more, and no reason to stay away.
  */
-export function ensureToken({ dataDir, serverCa, given }: { dataDir: string; serverCa: string; given?: string }): string {
+export function ensureToken({ dataDir, serverCa, given, shared = false }: { dataDir: string; serverCa: string; given?: string; shared?: boolean }): string {
   const file = tokenFile(dataDir);
   const existing = readIfExists(file)?.trim();
   const secret = given === undefined ? undefined : checkedSecret(given, "--token");
-  if (existing && secret !== undefined && secretOf(existing) !== secret) throw new UsageError(`--token is not the token of this cluster (${file}), which "skiff token rotate" may have changed: leave the flag out, or give it that one`);
+  if (existing && secret !== undefined && secretOf(existing) !== secret) {
+    if (!shared) throw new UsageError(`--token is not the token of this cluster (${file}), which "skiff token rotate" may have changed: leave the flag out, or give it that one`);
+    log.warn("--token is not the cluster's token any more, and counts for nothing: leave it out of the settings", { token: file });
+  }
   if (existing) return existing;
   return writeToken(file, tokenOf({ serverCa, user: "server", secret: secret ?? randomSecret() }));
 }

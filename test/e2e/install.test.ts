@@ -201,6 +201,14 @@ describe("an agent, or one more server, with all that it needs from the first", 
     expect(stdout).toContain("Skiff is ready");
     expect(await cluster.kubectl("get", "node", "second", "--no-headers")).toMatch(/^second +Ready +control-plane /);
     expect((await installOn({ node }, { SKIFF_URL: "", SKIFF_TOKEN: "" })).stdout).toContain("nothing has changed");
+    // The token that it came by, which it is started with, is no longer the cluster's.
+    const second = (...args: string[]): Promise<string> => node.run([there("bin/skiff"), ...args, "--data-dir", node.layout.dataDir]);
+    const rotated = await cluster.server.node.run([skiffExecutable(), "token", "rotate", "--data-dir", cluster.server.node.layout.dataDir]);
+    await eventually(async () => expect(await second("token")).toBe(rotated), { timeout: 20_000 });
+    const before = (await node.run(["cat", join(node.layout.runDir, "skiff.pid")])).trim();
+    await node.run(["kill", "-9", before]);
+    await eventually(async () => expect((await node.run(["cat", join(node.layout.runDir, "skiff.pid")])).trim()).not.toBe(before), { timeout: 20_000 });
+    expect(await second("status", "--wait", "60")).toMatch(/Node +second +Ready/);
 
     const etcd = (await node.run(["cat", join(node.layout.dataDir, "server/db/etcd.pid")])).trim();
     for (const pid of ["supervise.pid", "skiff.pid"]) await node.run(["kill", "-9", (await node.run(["cat", join(node.layout.runDir, pid)])).trim()]);

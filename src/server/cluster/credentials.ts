@@ -9,7 +9,7 @@ export async function prepareCredentials({ options, pki: pkiOptions, shared }: {
   await shared?.take();
   for (;;) {
     const pki = await ensurePki(pkiOptions), serverCa = pki.serverCa.certificate;
-    ensureToken({ dataDir, serverCa, ...(token ? { given: token } : {}) });
+    ensureToken({ dataDir, serverCa, ...(token ? { given: token } : {}), shared: shared !== undefined });
     keepAgentToken({ dataDir, serverCa, ...(agentToken ? { given: agentToken } : {}) });
     // Another server was the first, or has changed something: again, with that.
     if (!(await shared?.publish())) return pki;
