@@ -12,7 +12,7 @@ const file = (name: string, text: string): string => {
   return join(directory, name);
 };
 const ca = await createCa("etcd", new Date(Date.now() + 86_400_000));
-const crt = file("ca.crt", ca.certificate), key = file("ca.key", ca.key), text = file("text", "nothing of the kind");
+const crt = file("ca.crt", ca.certificate), key = file("ca.key", ca.key), otherKey = file("other.key", (await createCa("another", new Date())).key), text = file("text", "nothing of the kind");
 
 test("members are named by their addresses, with certificates or without", () => {
   expect(parseEtcdOptions({})).toBeUndefined();
@@ -37,4 +37,5 @@ test.each<[values: Record<string, string>, says: string]>([
   [{ ...https, "datastore-cafile": join(directory, "none") }, "none can't be read (ENOENT)"],
   [{ ...https, "datastore-cafile": text }, "text holds no certificate in PEM"],
   [{ ...https, "datastore-certfile": crt, "datastore-keyfile": text }, "text holds no private key in PEM"],
+  [{ ...https, "datastore-certfile": crt, "datastore-keyfile": otherKey }, `--datastore-keyfile: ${otherKey} is not the key of --datastore-certfile ${crt}`],
 ])("%j is refused", (values, says) => expect(() => parseEtcdOptions(values)).toThrow(says));

@@ -33,7 +33,9 @@ export function parseEtcdOptions(values: SettingValues): EtcdOptions | undefined
     return { endpoints };
   }
   if (!files.cert !== !files.key) throw new UsageError("--datastore-certfile and --datastore-keyfile go together: give both or none");
-  return { endpoints, tls: { ...pem("ca", files.ca, (text) => new X509Certificate(text)), ...pem("cert", files.cert, (text) => new X509Certificate(text)), ...pem("key", files.key, (text) => createPrivateKey(text)) } };
+  const tls = { ...pem("ca", files.ca, (text) => new X509Certificate(text)), ...pem("cert", files.cert, (text) => new X509Certificate(text)), ...pem("key", files.key, (text) => createPrivateKey(text)) };
+  if (tls.cert && tls.key && !new X509Certificate(tls.cert).checkPrivateKey(createPrivateKey(tls.key))) throw new UsageError(`--datastore-keyfile: ${files.key} is not the key of --datastore-certfile ${files.cert}`);
+  return { endpoints, tls };
 }
 
 function endpointsOf(text: string): Endpoint[] {
