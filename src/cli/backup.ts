@@ -163,9 +163,12 @@ export function located(given: string, { options }: BackupSettings): { store: Ba
   return { store, name };
 }
 
+/** A place that is away hides none of the others, where the backup may be that is needed now. Rejects when all are. */
 export async function list(stores: readonly BackupStore[]): Promise<string> {
-  const rows = (await Promise.all(stores.map(async (store) => (await store.list()).map((backup) => `${row(backup)}  ${store.locate(backup.name)}`)))).flat();
-  return ["TAKEN                 SIZE       BACKUP", ...rows].join("\n");
+  const listed = await Promise.allSettled(stores.map((store) => store.list())), failed = listed.flatMap((each) => (each.status === "rejected" ? [each.reason as Error] : []));
+  if (failed.length === stores.length) throw failed[0]!;
+  const rows = listed.flatMap((each, at) => (each.status === "fulfilled" ? each.value.map((backup) => `${row(backup)}  ${stores[at]!.locate(backup.name)}`) : []));
+  return ["TAKEN                 SIZE       BACKUP", ...rows, ...failed.map(({ message }) => `There may be more: ${message}`)].join("\n");
 }
 
 /** The first columns of a list of what can be restored: TAKEN and SIZE. */
