@@ -21,18 +21,19 @@ afterAll(async () => {
 const word = "correct-horse-battery-staple", encoded = Buffer.from(word).toString("base64");
 const many = 400;
 
-const encrypt = async (i: number, ...args: string[]): Promise<string> => {
-  const { exitCode, stdout, stderr } = await servers.run("secrets-encrypt", ...args, "--data-dir", servers.dataDir(i));
+const encryptIn = (cluster: TestServers) => async (i: number, ...args: string[]): Promise<string> => {
+  const { exitCode, stdout, stderr } = await cluster.run("secrets-encrypt", ...args, "--data-dir", cluster.dataDir(i));
   if (exitCode !== 0) throw new Error(stderr);
   return stdout;
 };
+const encrypt = encryptIn(servers);
 const keysIn = (status: string): string[] => [...status.matchAll(/aes-\S+/g)].map(([name]) => name);
-const keyFile = (i: number): string => join(servers.dataDir(i), "server/cred/encryption-config.json");
+const keyFile = (i: number, cluster = servers): string => join(cluster.dataDir(i), "server/cred/encryption-config.json");
 
-const createSecret = (i: number, name: string): Promise<string> => servers.kubectl(i)("create", "secret", "generic", name, `--from-literal=word=${word}`);
+const createSecret = (i: number, name: string, cluster = servers): Promise<string> => cluster.kubectl(i)("create", "secret", "generic", name, `--from-literal=word=${word}`);
 /** The names of the test's Secrets, whose content server `i` tells as it was. */
-async function secretsOf(i: number): Promise<string[]> {
-  const found = await servers.kubectl(i).items("secrets", "-n", "default");
+async function secretsOf(i: number, cluster = servers): Promise<string[]> {
+  const found = await cluster.kubectl(i).items("secrets", "-n", "default");
   return found.filter(({ data }) => data?.word === encoded).map(({ metadata }) => metadata.name as string);
 }
 
@@ -113,5 +114,29 @@ test("disabled from the other server; a server that joins with the flag enables 
   for (const i of [0, 1, 2]) {
     expect(await secretsOf(i)).toHaveLength(many + 5);
     expect(await servers.configMaps(i)).toContain("hidden");
+  }
+});
+
+test("with an etcd beside each server, one that joins has the keys, and while one is off its disk is not called up to date", async () => {
+  await using own = await TestServers.create({ ownNetwork: true });
+  const ask = encryptIn(own), inPlainOn = (): number[] => [0, 1, 2].filter((i) => readFileSync(join(own.dataDir(i), "server/db/etcd/member/snap/db")).includes(encoded));
+  await own.start(0, "--cluster-init");
+  await createSecret(0, "a", own);
+  await own.start(1, ...own.joining());
+  await own.start(2, ...own.joining());
+  expect(await ask(1, "enable")).toContain("Encryption   enabled (secrets)\nOn disk      up to date");
+  expect(inPlainOn()).toEqual([]);
+  await own.killMachine(2);
+  const amid = await ask(0, "rotate-keys", "--timeout", "3");
+  expect(amid).toContain("On disk      being brought up to date");
+  expect(keysIn(amid)).toHaveLength(2);
+  await createSecret(1, "b", own);
+  await own.start(2);
+  await createSecret(2, "c", own);
+  await eventually(async () => expect(await ask(2, "status")).toContain("On disk      up to date"), { timeout: 90_000, interval: 500 });
+  expect(inPlainOn()).toEqual([]);
+  for (const i of [0, 1, 2]) {
+    expect(await secretsOf(i, own)).toEqual(["a", "b", "c"]);
+    expect(readFileSync(keyFile(i, own), "utf8")).toBe(readFileSync(keyFile(0, own), "utf8"));
   }
 });

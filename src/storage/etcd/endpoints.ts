@@ -19,7 +19,8 @@ export function parseEndpoints(text: string): Endpoint[] {
 /** What goes into logs. */
 const withoutCredentials = (url: string): string => url.replace(/\/\/[^/]*@/, "//…@");
 
-function parseEndpoint(url: string): Endpoint {
+/** One of them. */
+export function parseEndpoint(url: string): Endpoint {
   const parsed = /^https?:\/\//.test(url) ? URL.parse(url) : null;
   if (!parsed || !["", "/"].includes(parsed.pathname) || parsed.search || parsed.hash || parsed.username) throw new TypeError(`${JSON.stringify(withoutCredentials(url))} is not an address such as https://10.0.0.5:2379`);
   const tls = parsed.protocol === "https:";

@@ -4,7 +4,7 @@ import type { GrpcTls } from "../../base/grpc/connect.ts";
 import { GrpcError } from "../../base/grpc/error.ts";
 import { logger } from "../../base/log.ts";
 import { StorageError } from "../storage.ts";
-import type { Endpoint } from "./endpoints.ts";
+import { type Endpoint, parseEndpoint } from "./endpoints.ts";
 import { passes, toStorageError, untouched, whyNot } from "./errors.ts";
 import { codec, methods, type Calls, type ResponseHeader, type StatusResponse } from "./messages.ts";
 
@@ -31,6 +31,7 @@ export class EtcdClient {
   readonly #channels: readonly GrpcChannel[];
   readonly #endpoints: readonly Endpoint[];
   readonly #clock: Clock;
+  readonly #tls: GrpcTls | undefined;
   #current = 0;
   /** Whether a call has been answered since a member was left. */
   #served = true;
@@ -39,7 +40,8 @@ export class EtcdClient {
   constructor({ endpoints, tls, clock }: EtcdClientOptions) {
     this.#endpoints = endpoints;
     this.#clock = clock;
-    this.#channels = endpoints.map(({ host, port, tls: encrypted, url }) => new GrpcChannel({ host, port, ...(encrypted ? { tls: tls ?? {} } : {}) }, url, { keepaliveMs }));
+    this.#tls = tls;
+    this.#channels = endpoints.map((endpoint) => this.#open(endpoint));
   }
 
   get endpoint(): Endpoint {
@@ -95,14 +97,39 @@ export class EtcdClient {
     }
   }
 
-  /** One call on each member, one after the other, however long each takes. Throws a `StorageError` when one of them fails. */
-  async callEach<M extends keyof Calls>(method: M, request: Calls[M][0]): Promise<void> {
-    const { path, request: requestType } = methods[method];
-    for (const channel of this.#channels) {
-      await channel.unary(path, codec.encode(requestType, request as Record<string, unknown>)).catch((error: unknown) => {
-        throw toStorageError(error, { repeatable: true });
-      });
+  /**
+   * After `first`, defragments each member's database, one after the other, however long each takes; also of those that are no endpoint here, as
+   * when they joined later. Throws a `StorageError` when one of them fails, and "unavailable", before anything is done, when one can't be reached.
+   */
+  async defragmentAll(first: () => Promise<void>): Promise<void> {
+    const opened: GrpcChannel[] = [];
+    try {
+      const members = await this.#memberChannels(opened);
+      await first();
+      for (const channel of members) {
+        await channel.unary(methods.Defragment.path, new Uint8Array()).catch((error: unknown) => {
+          throw toStorageError(error, { repeatable: true });
+        });
+      }
+    } finally {
+      for (const channel of opened) channel.close();
     }
+  }
+
+  /** One for each member; those that are made for it are added to `opened`. */
+  async #memberChannels(opened: GrpcChannel[]): Promise<GrpcChannel[]> {
+    const { members = [] } = await this.call("MemberList", {}, { repeatable: true });
+    const memberAt = async (channel: GrpcChannel): Promise<string | undefined> => (await this.#statusOf(channel).catch(() => undefined))?.header?.memberId;
+    const found = new Map(await Promise.all(this.#channels.map(async (channel) => [await memberAt(channel), channel] as const)));
+    for (const { id, name, clientUrls = [] } of members) {
+      for (const url of clientUrls.filter((each) => /^https?:/.test(each) && !found.has(id))) {
+        const channel = this.#open(parseEndpoint(url));
+        opened.push(channel);
+        if (await memberAt(channel) === id) found.set(id, channel);
+      }
+      if (!found.has(id)) throw new StorageError("unavailable", `the member ${name || id} of etcd can't be reached${clientUrls.length > 0 ? ` at ${clientUrls.join(", ")}` : ""}`);
+    }
+    return members.map(({ id }) => found.get(id)!);
   }
 
   /** Where calls go. */
@@ -127,6 +154,10 @@ export class EtcdClient {
   #summary(sentences: readonly string[]): string {
     const alike = new Set(sentences.map((sentence, i) => sentence.replaceAll(this.#endpoints[i]!.url, "").replaceAll(this.#endpoints[i]!.host, "")));
     return alike.size === 1 && sentences.length > 1 ? `${sentences[0]}; so it is with all of them` : sentences.join("; ");
+  }
+
+  #open({ host, port, tls, url }: Endpoint): GrpcChannel {
+    return new GrpcChannel({ host, port, ...(tls ? { tls: this.#tls ?? {} } : {}) }, url, { keepaliveMs });
   }
 
   async #statusOf(channel: GrpcChannel): Promise<StatusResponse> {

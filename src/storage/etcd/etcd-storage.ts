@@ -161,8 +161,7 @@ export class EtcdStorage implements Storage {
 
   /** Members' raft logs are beyond reach: they drop what is old by themselves, as they are written on (--snapshot-count). */
   async purge(): Promise<void> {
-    await this.#compact(this.#revision, { physical: true });
-    await this.#client.callEach("Defragment", {});
+    await this.#client.defragmentAll(() => this.#compact(this.#revision, { physical: true }));
   }
 
   async status(): Promise<StorageStatus> {

@@ -7,6 +7,7 @@ export const codec = new ProtoCodec(descriptors as Record<string, unknown> as Re
 
 export interface ResponseHeader {
   clusterId?: string;
+  memberId?: string;
   revision?: number;
 }
 
