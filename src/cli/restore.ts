@@ -47,7 +47,7 @@ const snapshotsOf = ({ layout }: BackupSettings): ReturnType<typeof listSnapshot
 
 async function everything(settings: BackupSettings): Promise<string> {
   const snapshots = snapshotsOf(settings).map(({ revision, bytes, at, file }) => `${row({ at, bytes })}  ${String(revision).padEnd(16)}  ${file}`);
-  return [await list(configuredStores(settings.options.backup)), "", "TAKEN                 SIZE       REVISION          SNAPSHOT", ...snapshots].join("\n");
+  return [await list(configuredStores(settings.options.backup)).catch(({ message }: Error) => message), "", "TAKEN                 SIZE       REVISION          SNAPSHOT", ...snapshots].join("\n");
 }
 
 async function fromSnapshot(revision: string, settings: BackupSettings): Promise<string> {
