@@ -102,6 +102,15 @@ test.each([["no token", undefined, "is in that etcd already: to join it give its
   for (const { shared } of [first, second]) shared.close();
 });
 
+test("what another program keeps in that etcd is told of, and left alone", async () => {
+  const client = new EtcdClient(etcd.clientOptions), first = server({ token: "secret-1" });
+  await client.call("Txn", { success: [{ requestPut: { key: Buffer.from("/registry/pods/default/web"), value: Buffer.from("k8s") } }] }, { repeatable: true });
+  client.close();
+  await expect(first.start("first")).rejects.toThrow("holds 1 keys under /registry/ that Skiff has not written");
+  expect([readdirSync(first.directory), await contentOfEtcd()]).toEqual([[], "k8s"]);
+  first.shared.close();
+});
+
 test("a server with a cluster of its own doesn't lose it", async () => {
   const first = server({ token: "secret-1" }), second = server({ token: "secret-1" });
   second.make("second", "secret-1");

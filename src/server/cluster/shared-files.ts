@@ -5,7 +5,7 @@ import { ensureFile, readIfExists } from "../../base/files.ts";
 import type { Clock } from "../../base/clock.ts";
 import { parseJoinToken } from "../../base/join/join-token.ts";
 import { logger } from "../../base/log.ts";
-import { ensureClaim, findClaim } from "../../storage/etcd/claim.ts";
+import { ensureClaim, findClaim, mustBeOurs } from "../../storage/etcd/claim.ts";
 import { EtcdClient } from "../../storage/etcd/etcd-client.ts";
 import { CompactedError, follow } from "../../storage/etcd/follow.ts";
 import { fenceName } from "../../storage/etcd/fence.ts";
@@ -88,13 +88,14 @@ export class SharedFiles {
     this.#client = new EtcdClient({ ...options.etcd, clock: options.clock });
   }
 
-  /** Before this server makes anything of its own: takes what is there. Throws a `UsageError` with nothing changed when the token doesn't open it. */
+  /** Before this server makes anything of its own: takes what is there. Throws a `UsageError` or `StorageError` with nothing changed when the token doesn't open it, or it is another's. */
   async take(): Promise<void> {
     const { directory } = this.options;
     await this.#client.meet();
     if (await this.#receive()) return;
-    const { objects } = await findClaim(this.#client);
-    if (objects > 0 && !existsSync(join(directory, caKeyName))) throw new UsageError("that etcd holds a cluster whose keys are with the server that it was moved from: start that server first");
+    const found = await findClaim(this.#client);
+    mustBeOurs(found);
+    if (found.objects > 0 && !existsSync(join(directory, caKeyName))) throw new UsageError("that etcd holds a cluster whose keys are with the server that it was moved from: start that server first");
   }
 
   /** Once this server has all files: writes those that are new or were changed here, unless another was first; then takes the other's and returns true. */

@@ -60,15 +60,19 @@ export const clearing: readonly RequestOp[] = [
 export async function ensureClaim(client: EtcdClient, beforeNew: () => void = () => {}): Promise<Found & { claim: Claim }> {
   for (;;) {
     const found = await findClaim(client);
-    const { claim } = found;
-    if (claim?.moving === "restore") throw new StorageError("io", "a backup is being restored into this etcd, or that was broken off: give the `skiff restore` again, with --force, which starts anew");
-    if (claim?.moving) throw new StorageError("io", "a cluster is being moved to this etcd, or that was broken off: end it with `skiff datastore migrate`, which starts anew");
-    if (claim) return { ...found, claim };
-    if (found.objects > 0) throw new StorageError("io", `this etcd holds ${found.objects} keys under ${objects} that Skiff has not written, as another Kubernetes cluster's: use an empty etcd, nothing has been changed in this one`);
+    mustBeOurs(found);
+    if (found.claim) return { ...found, claim: found.claim };
     beforeNew();
     // Of servers that start together one makes it, and all look again.
     await writeClaim(client, { version: 1, revisionOffset: 0 }, found);
   }
+}
+
+/** Throws when it is somebody else's, or half filled. */
+export function mustBeOurs({ claim, objects: keys }: Found): void {
+  if (claim?.moving === "restore") throw new StorageError("io", "a backup is being restored into this etcd, or that was broken off: give the `skiff restore` again, with --force, which starts anew");
+  if (claim?.moving) throw new StorageError("io", "a cluster is being moved to this etcd, or that was broken off: end it with `skiff datastore migrate`, which starts anew");
+  if (!claim && keys > 0) throw new StorageError("io", `this etcd holds ${keys} keys under ${objects} that Skiff has not written, as another Kubernetes cluster's: use an empty etcd, nothing has been changed in this one`);
 }
 
 function parseClaim(value: Uint8Array | undefined): Claim {
