@@ -90,9 +90,12 @@ const log = logger("server");
 export async function runServer(options: ServerOptions): Promise<void> {
   const layout = layoutOf(options.dataDir);
   trustEndpointCa(options.backup.s3.endpointCa, layout);
-  finishRestore(layout);
+  const held = finishRestore(layout);
   prepareDataDir(layout);
-  if (options.cluster.reset) return resetCluster(options, layout);
+  if (options.cluster.reset) {
+    held.release();
+    return resetCluster(options, layout);
+  }
   await runProcess("server", ({ stopping, fail }) => {
     const server = new Server(options, layout, stopping, fail);
     return {

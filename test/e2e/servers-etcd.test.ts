@@ -74,6 +74,7 @@ test("a server that is gone, and whose Node is deleted, counts no longer: one of
 test("most servers are lost: the one that is left goes on alone after --cluster-reset, with all that it had", async () => {
   const had = await servers.configMaps(0);
   await servers.killMachine(1);
+  expect(await servers.outcome(0, "--cluster-reset")).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("stop it first") });
   await servers.signal(0, "SIGTERM");
   const { exitCode, stdout, stderr } = await servers.outcome(0, "--cluster-reset");
   expect({ exitCode, said: stdout + stderr }).toEqual({ exitCode: 0, said: expect.stringContaining("This server's member is the only one now") });

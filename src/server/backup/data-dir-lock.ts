@@ -22,16 +22,20 @@ export function keepRestoresOut({ dataDir }: Layout): Held {
   return held;
 }
 
-/** Has a data directory for a restore alone. Throws a `UsageError` while a server runs with it, or another restore. */
+/** Has a data directory alone. Throws a `UsageError` while a server runs with it, or a restore. */
+export function takeDataDir({ dataDir }: Pick<Layout, "dataDir">): Held {
+  const held = lock(dataDir, "exclusive");
+  if (held) return held;
+  const others = lock(dataDir, "shared");
+  others?.release();
+  throw new UsageError(others ? running(dataDir) : restoring(dataDir));
+}
+
+/** Has a data directory for a restore alone, and all that may use it without being a server. Throws a `UsageError`. */
 export function reserveDataDir(layout: Layout): Held {
   const { dataDir, databaseFile } = layout;
   mkdirSync(dataDir, { recursive: true, mode: 0o711 });
-  const held = lock(dataDir, "exclusive");
-  if (!held) {
-    const others = lock(dataDir, "shared");
-    others?.release();
-    throw new UsageError(others ? running(dataDir) : restoring(dataDir));
-  }
+  const held = takeDataDir(layout);
   try {
     if (etcdRuns(join(dirname(databaseFile), "etcd/member/snap/db"))) throw new UsageError("the member of etcd beside the server runs");
     // Of what uses the database without being a server, such as its move into etcd.
