@@ -41,7 +41,7 @@ export function ensureFile(path: string, content: string, mode?: number): void {
  * As `ensureFile`, for what is made anew at each start: where the disk is full, the file's own room serves. A power cut amid that leaves
  * it damaged, and a file that has too little room is left as it is.
  */
-export function ensureFileSomehow(path: string, content: string, mode?: number): void {
+export function ensureFileOnFullDisk(path: string, content: string, mode?: number): void {
   try {
     ensureFile(path, content, mode);
   } catch (error) {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
-import { ensureFile, ensureFileSomehow, isDiskFull } from "../base/files.ts";
+import { ensureFile, ensureFileOnFullDisk, isDiskFull } from "../base/files.ts";
 import { logger } from "../base/log.ts";
 import type { ServerOptions } from "./options.ts";
 
@@ -25,7 +25,7 @@ export function localAccess({ options: { dataDir, disableAgent, nodeName, writeK
     try {
       // For "skiff status", which waits for this machine's own node, and for none where there is none.
       ensureFile(join(dataDir, "server/node-name"), disableAgent ? "" : `${nodeName}\n`);
-      ensureFileSomehow(writeKubeconfig, kubeconfig(), writeKubeconfigMode);
+      ensureFileOnFullDisk(writeKubeconfig, kubeconfig(), writeKubeconfigMode);
       ensureFile(join(dataDir, "server/kubeconfig-path"), `${writeKubeconfig}\n`);
     } catch (error) {
       if (!isDiskFull(error)) throw error;
