@@ -41,11 +41,12 @@ async function change(where: Where, action: EncryptionAction, timeout: string): 
   return status;
 }
 
-function print({ enabled, resources, keys, stage, behind }: ToldStatus): void {
+function print({ enabled, resources, keys, stage, behind, problem }: ToldStatus): void {
   const lines = [
     `Encryption   ${enabled ? `enabled (${resources.join(", ")})` : "disabled"}`,
     `On disk      ${stage === "finished" ? "up to date" : "being brought up to date"}`,
     ...keys.map(({ name, created, active }) => `Key          ${name}  AES-256-GCM  ${active ? "encrypts" : "decrypts"}  made ${created}`),
+    ...(stage !== "finished" && problem ? [`Problem      ${problem}; it is tried again`] : []),
     ...(behind.length > 0 ? [`Unaware      ${behind.join(", ")}: what these servers would still write by older keys is refused`] : []),
   ];
   process.stdout.write(lines.map((line) => `${line}\n`).join(""));

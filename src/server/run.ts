@@ -182,7 +182,7 @@ class Server {
         });
         this.#kubeletPorts = kubeletPorts({ nodes: this.#plane.informers.informer(nodes).lister, serverCa: this.#pki.serverCa.certificate, client: () => this.#pki.kubeletClient });
         const { handler, clientAs, informers, recorder, datastore } = this.#plane;
-        if (datastore.storage.latest) this.#servers.join({ dataDir: options.dataDir, nodeName: options.nodeName, client: clientAs(admin), informers, metrics: this.#metrics, clock: this.#clock, encryption: datastore.encryption.configs, fail: this.fail });
+        if (datastore.storage.latest) this.#servers.join({ dataDir: options.dataDir, nodeName: options.nodeName, client: clientAs(admin), informers, metrics: this.#metrics, clock: this.#clock, encryption: datastore.encryption, fail: this.fail });
         const onConnected = createReachability({ nodes: informers.informer(nodes).lister, recorder: recorder("node-tunnel", admin), clock: this.#clock });
         const heartbeats = createHeartbeats({ clientAs: (name) => clientAs(nodeUser(name)), nodes: informers.informer(nodes).lister, leases: informers.informer(leases).lister, clock: this.#clock });
         this.#tunnels = new NodeTunnels({ api: handler, clock: this.#clock, onHeartbeat: heartbeats, onConnected, otherwise: (name) => this.#kubeletPorts?.connect(name) });
@@ -267,7 +267,7 @@ class Server {
       client: clientAs(admin), nodes: informers.informer(nodes).lister, secrets: informers.informer(secrets).lister, joinSecrets: () => joinSecrets(options.dataDir),
       serverCa: this.#pki.serverCa, clientCa: this.#pki.clientCa, ready: () => this.#bootstrapped, reservedNames: () => [...this.#pkiOptions().servingNames, ...this.#servers.names],
       cluster: { clusterCidrs, serviceCidrs, clusterDns, clusterDomain }, servers: () => serverUrls(informers.informer(endpointslices).lister), now: () => Math.max(this.#clock.now(), builtAt),
-      routes: { ...this.#store.routes(options, this.#servers), [connectPath]: this.#tunnels!.handler, [encryptionPath]: guardAdmin(encryptionHandler(this.#plane.datastore.encryption, () => this.#servers.behindInKeys), this.#plane), [backupPath]: guardAdmin(backupHandler(() => this.#backup()), this.#plane), ...downloads({ directory: this.layout.staticDir, executable: ownExecutable() }) },
+      routes: { ...this.#store.routes(options, this.#servers), [connectPath]: this.#tunnels!.handler, [encryptionPath]: guardAdmin(encryptionHandler(this.#plane.datastore.encryption, () => this.#servers.encryption), this.#plane), [backupPath]: guardAdmin(backupHandler(() => this.#backup()), this.#plane), ...downloads({ directory: this.layout.staticDir, executable: ownExecutable() }) },
     };
   }
 

@@ -130,6 +130,7 @@ test("with an etcd beside each server, one that joins has the keys, and while on
   const amid = await ask(0, "rotate-keys", "--timeout", "3");
   expect(amid).toContain("On disk      being brought up to date");
   expect(keysIn(amid)).toHaveLength(2);
+  for (const i of [0, 1]) await eventually(async () => expect(await ask(i, "status")).toContain("Problem      the member server-2 of etcd can't be reached at https://"), { timeout: 30_000, interval: 500 });
   await createSecret(1, "b", own);
   await own.start(2);
   await createSecret(2, "c", own);

@@ -9,7 +9,7 @@ test("servers come, move, go and die, and the leader tells each time", async () 
   const clock = new FakeClock();
   await using f = await startRegistry({ clock });
   const start = async (name: string, address: string) => {
-    const servers = new LiveServers({ name, identity: `${name}_1`, client: f.client, leases: f.informers.informer(leases), clock, encryption: () => 0 }), component = servers.component();
+    const servers = new LiveServers({ name, identity: `${name}_1`, client: f.client, leases: f.informers.informer(leases), clock, encryption: () => ({ revision: 0, problem: undefined }) }), component = servers.component();
     await component.start(new AbortController().signal);
     await servers.announce({ address, port: 6443 });
     return { servers, component };
@@ -42,7 +42,7 @@ test("servers come, move, go and die, and the leader tells each time", async () 
   await now(["192.0.2.1", "192.0.2.22"]);
 
   // Tells once that it lives, and never goes.
-  const mute = new LiveServers({ name: "d", identity: "d_1", client: f.client, leases: f.informers.informer(leases), clock, encryption: () => 0 });
+  const mute = new LiveServers({ name: "d", identity: "d_1", client: f.client, leases: f.informers.informer(leases), clock, encryption: () => ({ revision: 0, problem: undefined }) });
   await mute.announce({ address: "192.0.2.4", port: 6443 });
   await now(["192.0.2.1", "192.0.2.22", "192.0.2.4"]);
   await pass(18_000);

@@ -11,7 +11,7 @@ import type { Informer } from "../../client/informer.ts";
 
 const log = logger("servers");
 const namespace = "kube-system";
-const serverLabel = "skiff.io/server", addressAnnotation = "skiff.io/address", portAnnotation = "skiff.io/port", encryptionAnnotation = "skiff.io/encryption-revision";
+const serverLabel = "skiff.io/server", addressAnnotation = "skiff.io/address", portAnnotation = "skiff.io/port", encryptionAnnotation = "skiff.io/encryption-revision", problemAnnotation = "skiff.io/encryption-problem";
 /** A server that hasn't renewed for so long is gone. */
 const renewMs = 6_000, deadAfterMs = 20_000, retryMs = 2_000, goodbyeMs = 3_000;
 
@@ -21,8 +21,14 @@ export interface LiveServer {
   /** Where nodes and pods reach it; undefined while it has no address. */
   address: string | undefined;
   port: number;
+  encryption: EncryptionTold;
+}
+
+export interface EncryptionTold {
   /** Which state of the keys that encrypt it follows; see `ConfigStore`. */
-  encryption: number;
+  revision: number;
+  /** Why it can't bring up to date what lies on disk. */
+  problem: string | undefined;
 }
 
 export interface LiveServersDependencies {
@@ -32,8 +38,8 @@ export interface LiveServersDependencies {
   client: Client;
   leases: Informer<Lease>;
   clock: Clock;
-  /** This server's; `announce` is to be called when it has changed. */
-  encryption(): number;
+  /** This server's; `announce` is to be called when the revision has changed. */
+  encryption(): EncryptionTold;
 }
 
 /**
@@ -132,15 +138,15 @@ export class LiveServers {
 
   async #renew(): Promise<void> {
     const { client, name, identity, clock } = this.dependencies;
-    const { address, port } = this.#place!;
-    const labels = { [serverLabel]: name }, annotations = { ...(address ? { [addressAnnotation]: address } : {}), [portAnnotation]: String(port), [encryptionAnnotation]: String(this.dependencies.encryption()) };
+    const { address, port } = this.#place!, { revision, problem } = this.dependencies.encryption();
+    const annotations = { ...(address ? { [addressAnnotation]: address } : {}), [portAnnotation]: String(port), [encryptionAnnotation]: String(revision), ...(problem ? { [problemAnnotation]: problem } : {}) };
     const spec = { holderIdentity: identity, leaseDurationSeconds: deadAfterMs / 1000, renewTime: canonicalMicroTime(new Date(clock.now()).toISOString()) };
     const found = await client.get(leases, { namespace, name: leaseOf(name) }).catch((error: unknown) => {
       if (!isNotFound(error)) throw error;
       return undefined;
     });
     if (found && found.spec.holderIdentity !== identity) log.warn("Another server of this cluster was, or is, called the same: each needs a --node-name of its own", { name });
-    const lease = { metadata: { ...found?.metadata, namespace, name: leaseOf(name), labels, annotations }, spec } as Lease;
+    const lease = { metadata: { ...found?.metadata, namespace, name: leaseOf(name), labels: { [serverLabel]: name }, annotations }, spec } as Lease;
     await (found ? client.update(leases, lease) : client.create(leases, lease)).catch((error: unknown) => {
       // The leader took this server for dead just now: told again with the next renewal.
       if (!isConflict(error) && !isAlreadyExists(error) && !isNotFound(error)) throw error;
@@ -156,4 +162,7 @@ export class LiveServers {
 
 const leaseOf = (name: string): string => `skiff-server-${name}`;
 
-const serverOf = ({ metadata: { labels, annotations } }: Frozen<Lease>): LiveServer => ({ name: labels![serverLabel]!, address: annotations?.[addressAnnotation], port: Number(annotations?.[portAnnotation]), encryption: Number(annotations?.[encryptionAnnotation] ?? 0) });
+const serverOf = ({ metadata: { labels, annotations } }: Frozen<Lease>): LiveServer => ({
+  name: labels![serverLabel]!, address: annotations?.[addressAnnotation], port: Number(annotations?.[portAnnotation]),
+  encryption: { revision: Number(annotations?.[encryptionAnnotation] ?? 0), problem: annotations?.[problemAnnotation] },
+});

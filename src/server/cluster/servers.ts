@@ -6,7 +6,7 @@ import { logger } from "../../base/log.ts";
 import type { MetricsRegistry } from "../../base/metrics.ts";
 import type { Client } from "../../client/client.ts";
 import type { InformerFactory } from "../../client/informer.ts";
-import type { ConfigStore } from "../encryption/config.ts";
+import type { Encryption } from "../encryption/encryption.ts";
 import { fencedClient } from "../leader/fenced-client.ts";
 import { Leader } from "../leader/leader.ts";
 import { LiveServers } from "./live-servers.ts";
@@ -22,7 +22,7 @@ export interface ServersDependencies {
   informers: InformerFactory;
   metrics: MetricsRegistry;
   clock: Clock;
-  encryption: Pick<ConfigStore, "revision" | "onChange">;
+  encryption: Pick<Encryption, "configs" | "problem">;
   /** This process has to end. */
   fail(what: string, error: unknown): void;
 }
@@ -35,8 +35,8 @@ export class Servers {
   /** To be called before all else, where others may use the store too. */
   join({ dataDir, nodeName, client, informers, metrics, clock, encryption, fail }: ServersDependencies): void {
     const about = { identity: `${nodeName}_${serverId(dataDir)}`, client, leases: informers.informer(leases), clock };
-    const live = this.#live = new LiveServers({ name: nodeName, ...about, encryption: () => encryption.revision ?? 0 });
-    encryption.onChange(() => void live.announce().catch((error: unknown) => log.warn("That this server follows new keys could not be told yet", { error })));
+    const live = this.#live = new LiveServers({ name: nodeName, ...about, encryption: () => ({ revision: encryption.configs.revision ?? 0, problem: encryption.problem }) });
+    encryption.configs.onChange(() => void live.announce().catch((error: unknown) => log.warn("That this server follows new keys could not be told yet", { error })));
     const leader = this.#leader = new Leader({ name: leaseName, ...about, onStuck: (error) => fail("This server is the leader no longer", error) });
     metrics.callback({ name: "leader_election_master_status", help: "Gauge of if the reporting system is master of the relevant lease, 0 indicates backup, 1 indicates master. 'name' is the string used to identify the lease.", type: "gauge", labels: ["name"], read: () => [[[leaseName], leader.leading ? 1 : 0] as const] });
   }
@@ -89,9 +89,10 @@ export class Servers {
     return (this.#live?.all ?? []).map(({ name }) => name);
   }
 
-  /** Of those that live and haven't told yet that they follow the newest keys. */
-  get behindInKeys(): string[] {
-    const all = this.#live?.all ?? [], newest = Math.max(...all.map(({ encryption }) => encryption));
-    return all.filter(({ encryption }) => encryption < newest).map(({ name }) => name);
+  /** What those that live tell of the keys that encrypt: which ones don't follow the newest yet, and what is in the way of the one that rewrites. */
+  get encryption(): { behind: string[]; problem?: string } {
+    const all = this.#live?.all ?? [], newest = Math.max(...all.map(({ encryption }) => encryption.revision));
+    const problem = all.find(({ encryption }) => encryption.problem)?.encryption.problem;
+    return { behind: all.filter(({ encryption }) => encryption.revision < newest).map(({ name }) => name), ...(problem ? { problem } : {}) };
   }
 }

@@ -84,8 +84,9 @@ class Server {
       },
     }), this.configs.keyring);
     this.configs.dieBefore = () => this.#stop.signal.aborted;
-    this.encryption = new Encryption({ configs: this.configs, storage: this.storage, clock: new FakeClock(), purge: async () => {
+    this.encryption = new Encryption({ configs: this.configs, storage: this.storage, clock: this.clock, purge: async () => {
       if (this.dieAtPurge) die();
+      if (this.obstacle) throw new Error(this.obstacle);
       cluster.purged.push((await cluster.sealers()).join());
     } });
   }
@@ -93,6 +94,8 @@ class Server {
   /** What it may write again before it dies of it. */
   mayRewrite = Infinity;
   dieAtPurge = false;
+  obstacle: string | undefined;
+  readonly clock = new FakeClock();
 
   /** As the leader. */
   lead(): this {
@@ -230,6 +233,21 @@ test("changed again amid rewriting, it begins anew, and drops no key that is nee
   await leader.done();
   await mustBeReadable(other);
   expect(await cluster.sealers()).toEqual([cluster.config.keys[0]!.name]);
+  await leader.stop();
+});
+
+test("what is in the way is told until it is gone, and no key is dropped before", async () => {
+  const cluster = await filled(), leader = cluster.server().lead();
+  await leader.encryption.change("enable");
+  await leader.done();
+  leader.obstacle = "a member is away";
+  await leader.encryption.change("rotate-keys");
+  await leader.clock.advance(100_000);
+  expect([leader.encryption.problem, leader.encryption.status.stage, cluster.config.keys.length]).toEqual(["a member is away", "rewriting", 2]);
+  leader.obstacle = undefined;
+  await leader.clock.advance(60_000);
+  await leader.done();
+  expect([leader.encryption.problem, cluster.config.keys.length]).toEqual([undefined, 1]);
   await leader.stop();
 });
 

@@ -28,6 +28,7 @@ export interface EncryptionDependencies {
  */
 export class Encryption {
   #wake = (): void => undefined;
+  #problem: string | undefined;
 
   constructor(private readonly dependencies: EncryptionDependencies) {
     dependencies.configs.onChange(() => this.#wake());
@@ -41,6 +42,11 @@ export class Encryption {
   /** Where it is kept. */
   get configs(): ConfigStore {
     return this.dependencies.configs;
+  }
+
+  /** Why this server can't bring up to date what lies on disk, as long as it can't. */
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   /** Resolves when new writes are as wanted. Throws a BadRequest for what makes no sense now. */
@@ -58,6 +64,7 @@ export class Encryption {
     while (!signal.aborted) {
       const changed = new Promise<void>((resolve) => (this.#wake = resolve));
       if (!this.#config.pending) {
+        this.#problem = undefined;
         await Promise.race([changed, stopped]);
         continue;
       }
@@ -65,11 +72,13 @@ export class Encryption {
         await this.#bringUpToDate(signal);
         failures = 0;
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted) break;
+        this.#problem = (error as Error).message;
         log.warn("What is encrypted on disk could not be brought up to date; it is tried again", { error });
         await this.dependencies.clock.sleep(Math.min(retryMs * 2 ** failures++, longestRetryMs), signal).catch(() => undefined);
       }
     }
+    this.#problem = undefined;
   }
 
   async #bringUpToDate(signal: AbortSignal): Promise<void> {

@@ -9,12 +9,14 @@ export const encryptionPath = "/v1-skiff/encryption";
 export interface ToldStatus extends EncryptionStatus {
   /** Servers that haven't told yet that they follow the newest keys. */
   behind: string[];
+  /** Why what lies on disk can't be brought up to date now. */
+  problem?: string | undefined;
 }
 
 /** GET tells a `ToldStatus`; POST `{"action": "enable"|"disable"|"rotate-keys"}` changes it, and tells it. To be guarded. */
-export function encryptionHandler(encryption: Encryption, behind: () => string[]): HttpHandler {
+export function encryptionHandler(encryption: Encryption, others: () => Pick<ToldStatus, "behind" | "problem">): HttpHandler {
   return async (request, response) => {
-    const answer = (status: EncryptionStatus): void => response.send(200, { "Content-Type": "application/json" }, JSON.stringify({ ...status, behind: behind() } satisfies ToldStatus));
+    const answer = (status: EncryptionStatus): void => response.send(200, { "Content-Type": "application/json" }, JSON.stringify({ problem: encryption.problem, ...others(), ...status } satisfies ToldStatus));
     if (request.method === "GET") return answer(encryption.status);
     if (request.method !== "POST") throw methodNotAllowed();
     answer(await encryption.change(actionOf(await request.body())));
