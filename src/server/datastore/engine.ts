@@ -12,6 +12,7 @@ import type { DatastoreOptions } from "./options.ts";
 import { openOrRecover, type Recovery, sentenceOf } from "./recovery.ts";
 import { Shortage } from "./shortage.ts";
 import { Snapshots } from "./snapshots.ts";
+import { tellingRoom } from "./telling-room.ts";
 
 const log = logger("datastore");
 
@@ -34,7 +35,7 @@ export interface Engine {
   snapshots?: Snapshots;
   /** What was found damaged at this start, and mended. */
   recovery?: Recovery;
-  /** As far as the engine lies here. */
+  /** Of an engine elsewhere as far as its answers tell. */
   shortage: Shortage;
 }
 
@@ -44,7 +45,7 @@ export async function openEngine({ options: { etcd, maxBytes }, databaseFile, cl
   shortage.onChange(logRoom);
   if (etcd) {
     const storage = await EtcdStorage.open({ ...etcd, clock, onFatal, ...(onFence ? { onFence } : {}), beforeNew: () => mustNotHoldCluster(databaseFile) });
-    return { shortage, storage, fence: storage.fence };
+    return { shortage, storage: tellingRoom(storage, shortage), fence: storage.fence };
   }
   const directory = join(dirname(databaseFile), "snapshots");
   const isNew = !existsSync(databaseFile), moved = isNew ? movedAside(databaseFile) : undefined;
