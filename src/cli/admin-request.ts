@@ -19,6 +19,9 @@ export class ServerAway extends UsageError {}
 /** For the beginning of an answer; what follows may take as long as it takes. */
 const defaultPatienceMs = 30_000;
 
+/** Why there was no answer, where Bun's own words are a question. */
+export const whyUnanswered = (error: unknown): string => ((error as NodeJS.ErrnoException).code === "ECONNREFUSED" ? "nothing listens there" : (error as Error).message);
+
 /** Asks this machine's running server, as its administrator, for one of its own paths. Throws a `UsageError` that says why it couldn't, or wouldn't. */
 export async function adminRequest({ dataDir, kubeconfig, method, path, body }: AdminRequest, { patienceMs = defaultPatienceMs } = {}): Promise<Response> {
   const file = kubeconfig ?? readIfExists(join(dataDir, "server/kubeconfig-path"))?.trim();
@@ -34,7 +37,7 @@ export async function adminRequest({ dataDir, kubeconfig, method, path, body }: 
     });
   } catch (error) {
     if (over.signal.aborted) throw new UsageError(`the server at ${server} has not answered for ${patienceMs / 1000} seconds: its log may tell what holds it up`, { cause: error });
-    throw new ServerAway(`the server does not answer at ${server} (${(error as Error).message}): it has to run for this`, { cause: error });
+    throw new ServerAway(`the server does not answer at ${server} (${whyUnanswered(error)}): it has to run for this`, { cause: error });
   } finally {
     clearTimeout(late);
   }

@@ -7,6 +7,7 @@ import { readIfExists } from "../base/files.ts";
 import { UsageError } from "../server/settings.ts";
 import { layoutOf } from "../server/layout.ts";
 import { roleLabel } from "../server/node-role.ts";
+import { whyUnanswered } from "./admin-request.ts";
 import { dataDirOption } from "./data-dir.ts";
 import { datastoreLine } from "./datastore-line.ts";
 import { recoveryLine } from "./recovery-line.ts";
@@ -64,7 +65,7 @@ async function inspect({ kubeconfig, dataDir }: { kubeconfig?: string; dataDir: 
     const unready = own.find((node) => !isReady(node));
     return { missing: unready ? notReady(unready) : "", lines };
   } catch (error) {
-    return { missing: `the API server does not answer at ${connection.server} (${(error as Error).message})`, lines: [] };
+    return { missing: `the API server does not answer at ${connection.server} (${whyUnanswered(error)})`, lines: [] };
   }
 }
 
@@ -82,7 +83,7 @@ async function inspectAgent(directory: string): Promise<Report> {
       const node = (await response.json()) as NodeView;
       return { missing: isReady(node) ? "" : notReady(node), lines: [`Server       ${server}`, nodeLine(node)] };
     } catch (error) {
-      problem ||= `the server does not answer at ${server} (${(error as Error).message})`;
+      problem ||= `the server does not answer at ${server} (${whyUnanswered(error)})`;
     }
   }
   return { missing: problem, lines: [] };
