@@ -1,11 +1,9 @@
-import { join } from "node:path";
 import type { Command } from "commander";
-import { readIfExists } from "../base/files.ts";
 import { systemClock } from "../base/clock.ts";
 import { etcdSettings } from "../server/datastore/etcd-options.ts";
 import { migrateToEtcd, migrateToFile } from "../server/datastore/migrate.ts";
-import { SharedConfig } from "../server/encryption/shared-config.ts";
-import { type Layout, layoutOf } from "../server/layout.ts";
+import { keysInto } from "../server/encryption/shared-config.ts";
+import { layoutOf } from "../server/layout.ts";
 import { serverSettings } from "../server/options.ts";
 import { parseServerOptions } from "../server/parse-options.ts";
 import { defaultConfigFile, readSettings, UsageError } from "../server/settings.ts";
@@ -28,13 +26,10 @@ export function addDatastoreCommand(program: Command): void {
     const layout = layoutOf(options.dataDir), { databaseFile } = layout, dependencies = { databaseFile, etcd, clock: systemClock };
     const print = (text: string): void => void process.stdout.write(`${text}\n`);
     if (flags["toFile"]) {
-      const { revision } = await migrateToFile({ ...dependencies, onFence: new SharedConfig({ file: layout.encryptionFile, clusterKey: clusterKeyOf(layout) }).onFence });
+      const { revision } = await migrateToFile({ ...dependencies, onFence: keysInto(layout) });
       return print(`The cluster, as of revision ${revision}, is in ${databaseFile}. Start the server without --datastore-endpoint. What etcd holds is not used any more: delete it when all is well.`);
     }
     const { revision, setAside } = await migrateToEtcd(dependencies);
     print(`The cluster, as of revision ${revision}, is in etcd. Start the server with --datastore-endpoint and what belongs to it. Its file lies in ${setAside} now: delete that when all is well.`);
   });
 }
-
-/** Nothing is encrypted with that of a machine that has been no server. */
-const clusterKeyOf = ({ tlsDir }: Layout): string => readIfExists(join(tlsDir, "server-ca.key")) ?? "";

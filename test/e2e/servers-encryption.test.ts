@@ -117,14 +117,21 @@ test("disabled from the other server; a server that joins with the flag enables 
   }
 });
 
-test("with an etcd beside each server, one that joins has the keys, and while one is off its disk is not called up to date", async () => {
+test("a server that encrypts brings its keys along when others join, with an etcd beside each; while one is off its disk is not called up to date", async () => {
   await using own = await TestServers.create({ ownNetwork: true });
   const ask = encryptIn(own), inPlainOn = (): number[] => [0, 1, 2].filter((i) => readFileSync(join(own.dataDir(i), "server/db/etcd/member/snap/db")).includes(encoded));
-  await own.start(0, "--cluster-init");
+  await own.start(0);
   await createSecret(0, "a", own);
+  const enabled = await ask(0, "enable");
+  await own.signal(0, "SIGTERM");
+  await own.start(0, "--cluster-init");
   await own.start(1, ...own.joining());
   await own.start(2, ...own.joining());
-  expect(await ask(1, "enable")).toContain("Encryption   enabled (secrets)\nOn disk      up to date");
+  expect(await secretsOf(2, own)).toEqual(["a"]);
+  expect(await ask(1, "status")).toBe(enabled);
+  expect(await ask(1, "disable")).toContain("Encryption   disabled\nOn disk      up to date");
+  await createSecret(2, "plain", own);
+  expect(await ask(2, "enable")).toContain("Encryption   enabled (secrets)\nOn disk      up to date");
   expect(inPlainOn()).toEqual([]);
   await own.killMachine(2);
   const amid = await ask(0, "rotate-keys", "--timeout", "3");
@@ -137,7 +144,7 @@ test("with an etcd beside each server, one that joins has the keys, and while on
   await eventually(async () => expect(await ask(2, "status")).toContain("On disk      up to date"), { timeout: 90_000, interval: 500 });
   expect(inPlainOn()).toEqual([]);
   for (const i of [0, 1, 2]) {
-    expect(await secretsOf(i, own)).toEqual(["a", "b", "c"]);
+    expect(await secretsOf(i, own)).toEqual(["a", "b", "c", "plain"]);
     expect(readFileSync(keyFile(i, own), "utf8")).toBe(readFileSync(keyFile(0, own), "utf8"));
   }
 });

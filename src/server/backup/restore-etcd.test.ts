@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { TestEtcd } from "../../../test/support/etcd.ts";
 import { startRelay } from "../../../test/support/tcp-relay.ts";
 import { systemClock, type Clock } from "../../base/clock.ts";
+import { writeFileAtomic } from "../../base/files.ts";
 import { lock } from "../../base/flock.ts";
 import { EtcdClient } from "../../storage/etcd/etcd-client.ts";
 import { parseEndpoints } from "../../storage/etcd/endpoints.ts";
@@ -15,6 +16,8 @@ import { writeSnapshot } from "../../storage/snapshot/write-snapshot.ts";
 import { SqliteStorage } from "../../storage/sqlite/sqlite-storage.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { SharedFiles } from "../cluster/shared-files.ts";
+import { type EncryptionConfig, formatConfig, noEncryption, planAction } from "../encryption/config.ts";
+import { sealConfig, SharedConfig } from "../encryption/shared-config.ts";
 import { layoutOf, type Layout } from "../layout.ts";
 import { createBackup, type WriteState } from "./backup.ts";
 import { restoreIntoEtcd } from "./restore-etcd.ts";
@@ -47,9 +50,10 @@ const archiveOf = async (layout: Layout, writeState: WriteState): Promise<Uint8A
   new Uint8Array(await new Response(createBackup({ dataDir: layout.dataDir, configFile: join(root, "config/config.yaml"), nodeName: "node-1", version: "v1", now: () => 1_700_000_000_000, writeState }).archive).arrayBuffer());
 
 /** A backup of a cluster with so many keys. */
-async function backupOf(mark: string, keys: number): Promise<Uint8Array> {
+async function backupOf(mark: string, keys: number, encryption?: string): Promise<Uint8Array> {
   const layout = layoutOf(join(root, `original-${mark}`)), storage = new MemoryStorage();
   serverFiles(layout, mark);
+  if (encryption !== undefined) writeFileAtomic(layout.encryptionFile, encryption);
   for (let n = 0; n < keys; n++) await storage.create(keyOf(String(n)), bytes(mark));
   return archiveOf(layout, (...to) => writeSnapshot(storage, ...to));
 }
@@ -112,6 +116,30 @@ test("a cluster that is there is left alone, or backed up and replaced; revision
   expect(again.keys).toEqual(before.keys);
   expect(again.revision).toBeGreaterThan(after.revision);
   expect(readFileSync(join(layout.tlsDir, "server-ca.key"), "utf8")).toBe("server-ca.key of a");
+}, 20_000);
+
+test("keys that encrypt come along for all servers; the backup of what is replaced has those that other servers took while this one was off", async () => {
+  const first = planAction(noEncryption, "enable", 0), second = planAction(first, "rotate-keys", 0), layout = newLayout();
+  await restore(await backupOf("a", 3, formatConfig(first)), { layout });
+  const shared = async (mark: string): Promise<EncryptionConfig> => {
+    const configs = new SharedConfig({ file: join(root, "elsewhere"), clusterKey: `server-ca.key of ${mark}` });
+    const storage = await EtcdStorage.open({ ...etcd.clientOptions, onFence: configs.onFence });
+    await storage.close();
+    return configs.current;
+  };
+  expect(await shared("a")).toEqual(first);
+  let at = 0;
+  const other = await EtcdStorage.open({ ...etcd.clientOptions, onFence: (_, revision) => (at = revision) });
+  await other.fence.move(sealConfig(formatConfig(second), "server-ca.key of a"), at);
+  await other.close();
+  const { kept } = await restore(await backupOf("b", 3), { layout, force: true });
+  expect(await shared("b")).toBe(noEncryption);
+  expect(existsSync(layout.encryptionFile)).toBe(false);
+  await restore(readFileSync(kept!), { layout, force: true });
+  expect(await shared("a")).toEqual(second);
+  expect(readFileSync(layout.encryptionFile, "utf8")).toBe(formatConfig(second));
+  // Another machine has none of that cluster's keys, and needs none.
+  await restore(await backupOf("b", 3), { force: true });
 }, 20_000);
 
 test("nothing is touched by a damaged backup, while a server writes, when what is there can't be backed up, or for another Kubernetes' sake", async () => {

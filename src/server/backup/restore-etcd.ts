@@ -5,6 +5,7 @@ import type { Clock } from "../../base/clock.ts";
 import { findClaim } from "../../storage/etcd/claim.ts";
 import { EtcdClient } from "../../storage/etcd/etcd-client.ts";
 import { EtcdStorage } from "../../storage/etcd/etcd-storage.ts";
+import type { OnFence } from "../../storage/etcd/fence.ts";
 import { loadEtcd } from "../../storage/etcd/load.ts";
 import { SnapshotError } from "../../storage/snapshot/format.ts";
 import { readSnapshot, type SnapshotContents } from "../../storage/snapshot/read-snapshot.ts";
@@ -14,6 +15,7 @@ import { StorageError } from "../../storage/storage.ts";
 import { sharedRecords } from "../cluster/shared-files.ts";
 import type { EtcdOptions } from "../datastore/etcd-options.ts";
 import { mustBeQuiet } from "../datastore/migrate.ts";
+import { keysInto } from "../encryption/shared-config.ts";
 import { UsageError } from "../settings.ts";
 import type { WriteState } from "./backup.ts";
 import { reserve, type Restored, type RestoreOptions, serverDirectory, swapServer } from "./restore.ts";
@@ -44,7 +46,7 @@ export async function restoreIntoEtcd({ source, name, layout, configFile, force,
     const occupied = await holdsCluster(etcd, clock);
     if (occupied && !force) throw new UsageError("that etcd holds a cluster already: replace it with --force, which backs it up first, or name an empty one; nothing has been changed");
     const { about, contents, config } = await unpack(source, name, fresh, (snapshot) => writeChecked(stateFile, snapshot, name));
-    const kept = occupied ? await keepWhatIsThere(etcd, clock, keep) : undefined;
+    const kept = occupied ? await keepWhatIsThere({ etcd, clock, layout, keep }) : undefined;
     let placed: Restored["config"];
     await loadEtcd({
       ...etcd, clock, moving: "restore", replace: force, beyond: beyondGiven(layout.databaseFile), also: await sharedRecords(fresh),
@@ -83,8 +85,16 @@ async function holdsCluster(etcd: EtcdOptions, clock: Clock): Promise<boolean> {
   }
 }
 
-async function keepWhatIsThere(etcd: EtcdOptions, clock: Clock, keep: RestoreIntoEtcdOptions["keep"]): Promise<string> {
-  const storage = await EtcdStorage.open({ ...etcd, clock });
+async function keepWhatIsThere({ etcd, clock, layout, keep }: Pick<RestoreIntoEtcdOptions, "etcd" | "clock" | "layout" | "keep">): Promise<string> {
+  const take = keysInto(layout);
+  const onFence: OnFence = (...newest) => {
+    try {
+      take(...newest);
+    } catch {
+      // This machine has been no server of that cluster: all that its servers have in files is theirs alone, the keys too.
+    }
+  };
+  const storage = await EtcdStorage.open({ ...etcd, clock, onFence });
   try {
     await mustBeQuiet(storage, clock);
     return await keep((...to) => writeSnapshot(storage, ...to));

@@ -7,6 +7,7 @@ import { EtcdStorage } from "../../storage/etcd/etcd-storage.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { openEngine } from "../datastore/engine.ts";
 import type { DatastoreOptions } from "../datastore/options.ts";
+import { keysInto } from "../encryption/shared-config.ts";
 import type { Layout } from "../layout.ts";
 import type { ServerOptions } from "../options.ts";
 import { UsageError } from "../settings.ts";
@@ -23,9 +24,9 @@ export async function backupOfStopped({ dataDir, configFile, nodeName, datastore
   return { archive, close: () => storage.close().finally(() => held.release()) };
 }
 
-async function stateOf(options: DatastoreOptions, { dataDir, databaseFile }: Layout): Promise<Storage> {
-  const clock = systemClock;
-  if (options.etcd) return EtcdStorage.open({ ...options.etcd, clock, beforeNew: () => { throw new UsageError("there is no cluster to back up: that etcd is empty"); } });
+async function stateOf(options: DatastoreOptions, layout: Layout): Promise<Storage> {
+  const clock = systemClock, { dataDir, databaseFile } = layout;
+  if (options.etcd) return EtcdStorage.open({ ...options.etcd, clock, onFence: keysInto(layout), beforeNew: () => { throw new UsageError("there is no cluster to back up: that etcd is empty"); } });
   if (existsSync(databaseFile)) return (await openEngine({ options, databaseFile, clock, onFatal: () => undefined })).storage;
   if (existsSync(join(dirname(databaseFile), "etcd/member"))) throw new UsageError("this server's state is in etcd, which runs beside it: start the server first, or take the backup on another server of the cluster");
   throw new UsageError(`there is no cluster in ${dataDir}: name its directory with --data-dir`);

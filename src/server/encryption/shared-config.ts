@@ -1,10 +1,12 @@
-import { ensureFile } from "../../base/files.ts";
+import { join } from "node:path";
+import { ensureFile, readIfExists } from "../../base/files.ts";
 import { logger } from "../../base/log.ts";
 import type { Fence, OnFence } from "../../storage/etcd/fence.ts";
 import type { SealingKey } from "../../storage/sealed/envelope.ts";
 import { Keyring } from "../../storage/sealed/keyring.ts";
 import { StorageError } from "../../storage/storage.ts";
 import { openForServers, sealForServers } from "../cluster/sealed-files.ts";
+import type { Layout } from "../layout.ts";
 import { type ConfigStore, type EncryptionConfig, type EncryptionOptions, formatConfig, keyringOf, noEncryption, parseConfig, planStart } from "./config.ts";
 import { readKeyFile } from "./key-file.ts";
 
@@ -98,6 +100,12 @@ export class SharedConfig implements ConfigStore {
     }
   }
 }
+
+/**
+ * For who reads what is in etcd while no server runs here: this machine's copy of the keys is the newest then. Throws, in the storage that hears
+ * it, for those of servers with another CA than this machine's.
+ */
+export const keysInto = ({ encryptionFile, tlsDir }: Layout): OnFence => new SharedConfig({ file: encryptionFile, clusterKey: readIfExists(join(tlsDir, "server-ca.key")) ?? "" }).onFence;
 
 /** What the fence holds. */
 export const sealConfig = (text: string, clusterKey: string): Uint8Array => sealForServers(Buffer.from(text), clusterKey);
