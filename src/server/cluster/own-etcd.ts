@@ -7,6 +7,7 @@ import { logger } from "../../base/log.ts";
 import { parseEndpoints } from "../../storage/etcd/endpoints.ts";
 import { EtcdClient } from "../../storage/etcd/etcd-client.ts";
 import { toKey } from "../../storage/etcd/messages.ts";
+import { reclaimRoom } from "../../storage/etcd/reclaim-room.ts";
 import { StorageError } from "../../storage/storage.ts";
 import type { EtcdOptions } from "../datastore/etcd-options.ts";
 import { mustNotHoldCluster } from "../datastore/engine.ts";
@@ -77,6 +78,7 @@ export class OwnEtcd {
     const client = new EtcdClient({ endpoints: this.#endpoints(), tls, clock });
     try {
       await this.#untilVoting(client, signal);
+      await this.#reclaimRoom(tls);
       if (existsSync(databaseFile)) await this.#bringState(tls);
       this.#remember((await client.call("MemberList", {}, { repeatable: true })).members!.flatMap(({ clientUrls = [], name }) => (name === this.options.nodeName ? [] : clientUrls)));
     } catch (error) {
@@ -86,6 +88,18 @@ export class OwnEtcd {
       client.close();
     }
     return { endpoints: this.#endpoints(), tls };
+  }
+
+  /** A database that is full stays so until somebody sees to it. */
+  async #reclaimRoom(tls: GrpcTls): Promise<void> {
+    const client = new EtcdClient({ endpoints: parseEndpoints(this.#member.clientUrl), tls, clock: this.options.clock });
+    try {
+      if (await reclaimRoom(client)) log.warn("etcd's database was full: what it doesn't use any more has been given back, and it takes writes again as far as there is room");
+    } catch (error) {
+      log.warn("etcd's database is full, and could not be given room", { error });
+    } finally {
+      client.close();
+    }
   }
 
   /** From the file that the state was in, by one server alone or restored from a backup. What is broken off begins anew with the next start. */

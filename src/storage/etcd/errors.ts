@@ -9,7 +9,7 @@ export function toStorageError(error: unknown, { repeatable }: { repeatable: boo
   const { code, message } = error;
   if (code === GrpcCode.OutOfRange && message.includes("compacted")) return new StorageError("compacted", message, { cause: error });
   if (message.includes("database space exceeded")) {
-    return new StorageError("full", "etcd's database has grown to its --quota-backend-bytes: defragment it (etcdctl defrag) or raise the quota, then end the alarm (etcdctl alarm disarm)", { cause: error });
+    return new StorageError("full", "etcd's database has grown to its quota: delete what isn't needed, or raise the quota; then, where etcd runs beside the servers (its quota is --datastore-max-size), start them anew, elsewhere defragment it (etcdctl defrag) and end the alarm (etcdctl alarm disarm)", { cause: error });
   }
   if (message === "etcdserver: request is too large" || message.includes("received message larger than max")) {
     return new StorageError("tooLarge", "the object is too large for etcd, which takes 1.5 MiB (--max-request-bytes)", { cause: error });

@@ -16,7 +16,7 @@ export interface EtcdClientOptions {
 }
 
 /** What one call may take on one member. etcd gives a write up after seven seconds (five, and two elections), when another leader has long been elected. */
-const callTimeoutMs = { Range: 8000, Txn: 3000, Compact: 8000, Status: 3000, Defragment: 60_000, MemberList: 3000, MemberAdd: 8000, MemberPromote: 8000, MemberRemove: 8000 } as const satisfies Record<keyof Calls, number>;
+const callTimeoutMs = { Range: 8000, Txn: 3000, Compact: 8000, Status: 3000, Alarm: 8000, Defragment: 60_000, MemberList: 3000, MemberAdd: 8000, MemberPromote: 8000, MemberRemove: 8000 } as const satisfies Record<keyof Calls, number>;
 /** For how long a call goes from member to member. */
 const defaultPatienceMs = 10_000;
 /** A silent connection is asked for a sign of life; etcd takes offence below five seconds (--grpc-keepalive-min-time). */
@@ -166,6 +166,8 @@ export class EtcdClient {
 
   #mustBeOfCluster(header: ResponseHeader | undefined): void {
     const cluster = header?.clusterId;
+    // Some answers don't tell.
+    if (cluster === undefined) return;
     this.#cluster ??= cluster;
     if (cluster !== this.#cluster) throw new StorageError("io", "the endpoints of --datastore-endpoint belong to different etcd clusters: name the members of one");
   }

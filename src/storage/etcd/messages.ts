@@ -98,6 +98,20 @@ export interface StatusResponse {
   errors?: string[];
 }
 
+/** Something that keeps a member from taking writes, and the others with it. */
+export interface AlarmMember {
+  memberId: string;
+  alarm: typeof noSpaceAlarm | typeof corruptAlarm;
+}
+
+export const noSpaceAlarm = 1, corruptAlarm = 2;
+
+export interface AlarmRequest extends Partial<AlarmMember> {
+  action: typeof getAlarms | typeof deactivateAlarm;
+}
+
+export const getAlarms = 0, deactivateAlarm = 2;
+
 /** One of the cluster's etcd processes. */
 export interface Member {
   id: string;
@@ -117,6 +131,8 @@ export interface Calls {
   Compact: [{ revision: number; physical?: boolean }, { header?: ResponseHeader }];
   Status: [object, StatusResponse];
   Defragment: [object, { header?: ResponseHeader }];
+  /** What remains, or of a deactivation what is over. */
+  Alarm: [AlarmRequest, { header?: ResponseHeader; alarms?: AlarmMember[] }];
   MemberList: [object, { header?: ResponseHeader; members?: Member[] }];
   MemberAdd: [{ peerUrls: string[]; isLearner: boolean }, { header?: ResponseHeader; member: Member; members: Member[] }];
   MemberPromote: [{ id: string }, { header?: ResponseHeader; members?: Member[] }];
@@ -130,6 +146,7 @@ export const methods: Record<keyof Calls, Method> = {
   Txn: { path: "/etcdserverpb.KV/Txn", request: "TxnRequest", response: "TxnResponse" },
   Compact: { path: "/etcdserverpb.KV/Compact", request: "CompactionRequest", response: "CompactionResponse" },
   Status: { path: "/etcdserverpb.Maintenance/Status", request: "StatusRequest", response: "StatusResponse" },
+  Alarm: { path: "/etcdserverpb.Maintenance/Alarm", request: "AlarmRequest", response: "AlarmResponse" },
   Defragment: { path: "/etcdserverpb.Maintenance/Defragment", request: "DefragmentRequest", response: "DefragmentResponse" },
   MemberList: { path: "/etcdserverpb.Cluster/MemberList", request: "MemberListRequest", response: "MembersResponse" },
   MemberAdd: { path: "/etcdserverpb.Cluster/MemberAdd", request: "MemberAddRequest", response: "MemberAddResponse" },
