@@ -12,6 +12,8 @@ import { Keyring } from "../../src/storage/sealed/keyring.ts";
 import { SealedStorage } from "../../src/storage/sealed/sealed-storage.ts";
 import { EtcdStorage } from "../../src/storage/etcd/etcd-storage.ts";
 import { TestEtcd, type EtcdOptions } from "../support/etcd.ts";
+import type { EtcdClientOptions } from "../../src/storage/etcd/etcd-client.ts";
+import type { Storage } from "../../src/storage/storage.ts";
 import { storageContract } from "./storage.ts";
 
 storageContract("SqliteStorage on disk", async () => {
@@ -60,14 +62,14 @@ storageContract("encryption at rest, on SQLite", async () => {
 }, { durable: true });
 
 /** One cluster for all tests of a suite: each begins with it wiped. */
-function etcdContract(name: string, options: EtcdOptions): void {
+function etcdContract(name: string, options: EtcdOptions, openStorage: (options: EtcdClientOptions) => Promise<Storage> = (of) => EtcdStorage.open(of)): void {
   describe(name, () => {
     let etcd: TestEtcd;
     beforeAll(async () => { etcd = await TestEtcd.start(options); }, 30_000);
     afterAll(() => etcd[Symbol.asyncDispose]());
     storageContract(name, async () => {
       await etcd.wipe();
-      const open = (): Promise<EtcdStorage> => EtcdStorage.open(etcd.clientOptions);
+      const open = (): Promise<Storage> => openStorage(etcd.clientOptions);
       let storage = await open();
       return {
         storage,
@@ -81,5 +83,10 @@ function etcdContract(name: string, options: EtcdOptions): void {
   });
 }
 
-etcdContract("etcd, one member, with certificates", { tls: true });
 etcdContract("etcd, three members", { members: 3 });
+etcdContract("encryption at rest of several servers, on etcd with certificates", { tls: true }, async (options) => {
+  const key = { name: "key", secret: new Uint8Array(32) }, keyring = new Keyring({ enabled: false, keys: [], prefixes: [] });
+  const inner = await EtcdStorage.open({ ...options, onFence: (value, fence) => (keyring.state = { enabled: value !== undefined, keys: [key], prefixes: ["/registry/core/pods/"], fence }) });
+  if (!keyring.state.enabled) await inner.fence.move(Buffer.from("the key"), keyring.state.fence!);
+  return new SealedStorage(inner, keyring, () => inner.fence.load());
+});
