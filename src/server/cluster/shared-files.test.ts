@@ -122,6 +122,18 @@ test("a server with a cluster of its own doesn't lose it", async () => {
   for (const { shared } of [first, second]) shared.close();
 });
 
+test("a cluster that is in a file too, after a restore or a move back into it, is not taken from etcd unasked", async () => {
+  const first = server({ token: "secret-1" });
+  await first.start("first");
+  const before = first.files();
+  mkdirSync(first.file("db"));
+  writeFileSync(first.file("db/state.db"), "");
+  const again = new SharedFiles({ etcd: etcd.clientOptions, directory: first.directory, databaseFile: first.file("db/state.db"), token: "secret-1", clock: systemClock });
+  await expect(again.take()).rejects.toThrow("is in etcd and in");
+  expect(first.files()).toEqual(before);
+  for (const shared of [first.shared, again]) shared.close();
+});
+
 test("a change on one server gets to all that run, and to one that starts later, whatever token it had", async () => {
   const first = server({ token: "secret-1" }), second = server({ token: "secret-1" }), late = server({ token: "secret-1" });
   for (const { start } of [first, second, late]) await start("first");

@@ -90,11 +90,12 @@ export class SharedFiles {
 
   /** Before this server makes anything of its own: takes what is there. Throws a `UsageError` or `StorageError` with nothing changed when the token doesn't open it, or it is another's. */
   async take(): Promise<void> {
-    const { directory } = this.options;
+    const { directory, databaseFile } = this.options;
     await this.#client.meet();
     if (await this.#receive()) return;
     const found = await findClaim(this.#client);
     mustBeOurs(found);
+    if (found.objects > 0 && existsSync(databaseFile)) throw inBoth(databaseFile);
     if (found.objects > 0 && !existsSync(join(directory, caKeyName))) throw new UsageError("that etcd holds a cluster whose keys are with the server that it was moved from: start that server first");
   }
 
@@ -151,6 +152,7 @@ export class SharedFiles {
         ? `${token ? "--token" : `the token in ${join(directory, "token")}`} is not that of the cluster in etcd: give the one that "skiff token" tells on a server of it; nothing has been changed`
         : 'a cluster is in that etcd already: to join it give its token, as "skiff token" tells on one of its servers, with --token; nothing has been changed');
     }
+    if (opened.by === "caKey" && existsSync(databaseFile)) throw inBoth(databaseFile);
     if (caKey && opened.by === "secret") {
       if (existsSync(databaseFile)) throw new UsageError(`this server has a cluster of its own in ${databaseFile}: give it another --data-dir to join the one in etcd`);
       setAside(directory, clock.now());
@@ -200,6 +202,10 @@ export class SharedFiles {
     });
   }
 }
+
+/** After a restore into the file, or a move back into it, the file is the one that is meant; after a move to etcd that broke off at its end they are the same. */
+const inBoth = (databaseFile: string): UsageError =>
+  new UsageError(`this cluster is in etcd and in ${databaseFile} too: leave out --datastore-endpoint to go on with the file, or move the file away to go on with etcd; nothing has been changed`);
 
 const digest = (text = ""): string => createHash("sha256").update(text).digest("hex");
 
