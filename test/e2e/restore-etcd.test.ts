@@ -75,7 +75,7 @@ test("a backup of a cluster in a file goes into etcd, and the server goes on the
 });
 
 test("what etcd holds is replaced by none while a server runs, nor without being asked for", async () => {
-  const refusals = [[["second", backup, "--force"], `a server runs with ${file("second")}: stop it first`], [["third"], "that etcd holds a cluster already: replace it with --force"], [["third", backup, "--force"], "a server is writing to that etcd: stop all servers first"]] as const;
+  const refusals: [Parameters<typeof restoreCommand>, string][] = [[["second", backup, "--force"], `a server runs with ${file("second")}: stop it first`], [["third"], "that etcd holds a cluster already: replace it with --force"], [["third", backup, "--force"], "a server is writing to that etcd: stop all servers first"]];
   for (const [how, sentence] of refusals) expect(await restore(...how)).toMatchObject({ exitCode: 1, stdout: "", stderr: expect.stringContaining(`skiff: ${sentence}`) });
   expect(await configMaps()).toEqual(["kept", "later"]);
   expect(existsSync(file("third/server"))).toBe(false);
