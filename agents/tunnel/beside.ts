@@ -36,6 +36,8 @@ export class BesideTunnels {
   readonly #open = new Set<TunnelConnection>();
   /** Ends all waits for the next attempt. */
   #changed = new AbortController();
+  /** Aborts when another server is used, or there are others. */
+  #others = new AbortController();
 
   constructor(private readonly options: BesideTunnelsOptions) {}
 
@@ -62,8 +64,10 @@ export class BesideTunnels {
   }
 
   #look(signal: AbortSignal): void {
-    const { told, all, current } = this.options.servers;
-    const wanted = signal.aborted || told.length < 2 ? [] : all.filter((url) => url !== current.url);
+    const { told, all } = this.options.servers;
+    const wanted = signal.aborted || told.length < 2 ? [] : all, others = this.#others;
+    this.#others = new AbortController();
+    others.abort();
     for (const [url, { stop }] of this.#kept) if (!wanted.includes(url)) {
       this.#kept.delete(url);
       stop.abort(new Error("this tunnel is not needed any more"));
@@ -81,6 +85,8 @@ export class BesideTunnels {
     while (!signal.aborted) {
       // Which server that one leads to is to be known; while it looks for one, all are tried.
       if (!this.options.main.connection) await untilAborted(AbortSignal.any([signal, this.options.main.restored]));
+      // The server in use ends a tunnel beside that to it, when nothing goes through any more; no other is made.
+      while (!signal.aborted && this.options.servers.current.url === url) await untilAborted(AbortSignal.any([signal, this.#others.signal]));
       if (signal.aborted) return;
       const began = clock.monotonic(), { signal: changed } = this.#changed;
       try {

@@ -64,7 +64,12 @@ async function startAgent(given: string[], told: string[], clock: Clock = system
   return { main, beside, servers };
 }
 
-const kubelet: HttpHandler = (_, response) => response.send(200, {}, "the kubelet");
+/** Answers `/slow` when a test lets it. */
+let slow = Promise.withResolvers<void>();
+const kubelet: HttpHandler = async ({ url }, response) => {
+  if (url === "/slow") await slow.promise;
+  response.send(200, {}, "the kubelet");
+};
 
 /** What the node's kubelet answers this server; undefined while it has no way to it. */
 async function throughTunnel({ tunnels }: Server): Promise<string | undefined> {
@@ -130,6 +135,23 @@ test("the API moves to a server that has a tunnel already, and each has one agai
   await eventually(async () => expect(await apiOf(agent)).toBe("b"));
   await allReach(a, b);
   expect([a.tunnels.size, b.tunnels.size, agent.beside.size]).toEqual([1, 1, 1]);
+});
+
+test("what goes through a tunnel beside goes on when the API moves to that server, which then has one tunnel", async () => {
+  slow = Promise.withResolvers();
+  const [a, b] = [await startServer("a"), await startServer("b")];
+  const agent = await startAgent([a.url], [a.url, b.url]);
+  await allReach(a, b);
+  const { answer, done } = exchange(b.tunnels.connect("n1")!, { url: "/slow" });
+  agent.servers.failed(agent.servers.current.givenUp);
+  await eventually(async () => expect(await apiOf(agent)).toBe("b"));
+  await allReach(a, b);
+  expect(agent.beside.size).toBe(2);
+  slow.resolve();
+  await done;
+  expect(answer.text()).toBe("the kubelet");
+  await eventually(() => expect(agent.beside.size).toBe(1));
+  await allReach(a, b);
 });
 
 test("a server that comes gets a tunnel, and one that isn't one any more loses it", async () => {

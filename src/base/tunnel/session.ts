@@ -43,6 +43,7 @@ export class TunnelSession {
   #queuedBytes = 0;
   #pumping = false;
   #over: string | undefined;
+  #retire: () => unknown = () => undefined;
   #end!: (reason: string) => void;
 
   constructor(private readonly socket: WebSocketConnection, options: SessionOptions) {
@@ -89,6 +90,12 @@ export class TunnelSession {
     if (this.#over !== undefined) return;
     this.#finish(reason);
     this.socket.close(code, reason);
+  }
+
+  /** As `close`, once no stream is open: for who begins no more, on the side that has begun those there are. */
+  retire(code: number, reason: string): void {
+    this.#retire = () => this.#streams.size === 0 && this.close(code, reason);
+    this.#retire();
   }
 
   /** For a peer that is gone. */
@@ -162,6 +169,7 @@ export class TunnelSession {
       forget: (one) => {
         this.#streams.delete(one.id);
         this.#ready.delete(one);
+        this.#retire();
       },
     }, id);
     this.#streams.set(id, stream);

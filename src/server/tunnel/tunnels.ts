@@ -40,6 +40,7 @@ const freshPatienceMs = 3_000;
 
 interface Tunnel {
   session: TunnelSession;
+  isBeside: boolean;
   handler: HttpHandler;
   targets: HttpHandler;
 }
@@ -130,7 +131,7 @@ export class NodeTunnels implements NodeConnector {
         if (flags & PingFlag.Heartbeat) onHeartbeat(nodeName);
       },
     });
-    const tunnel: Tunnel = { session, handler: this.#through(nodeName, session, life, ServerRole.kubelet), targets: this.#through(nodeName, session, life, ServerRole.targets) };
+    const tunnel: Tunnel = { session, isBeside, handler: this.#through(nodeName, session, life, ServerRole.kubelet), targets: this.#through(nodeName, session, life, ServerRole.targets) };
     const before = this.#tunnels.get(nodeName);
     this.#tunnels.set(nodeName, tunnel);
     this.#lost.delete(nodeName);
@@ -138,7 +139,9 @@ export class NodeTunnels implements NodeConnector {
     this.#arrived = Promise.withResolvers();
     log.info("Node connected", { node: nodeName, address: request.remoteAddress });
     if (!isBeside) this.options.onConnected?.(nodeName, request.remoteAddress);
-    before?.session.close(CloseCode.replaced, "the node has connected anew");
+    // An agent that has lost its server comes here with all it has: what goes through the tunnel of before goes on.
+    if (before?.isBeside) before.session.retire(CloseCode.replaced, "the node has a tunnel of its own to this server now");
+    else before?.session.close(CloseCode.replaced, "the node has connected anew");
     void watchSilence(session, life, isBeside ? besideRhythm : mainRhythm);
     const reason = await session.closed;
     if (this.#tunnels.get(nodeName) !== tunnel) return;
