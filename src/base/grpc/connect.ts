@@ -9,8 +9,8 @@ export interface GrpcTls {
   key?: string;
 }
 
-/** The path of a Unix socket, or a TCP port; in clear text without `tls`. */
-export type GrpcTarget = string | { host: string; port: number; tls?: GrpcTls };
+/** The path of a Unix socket, or a TCP port; in clear text without `tls`, which is asked for anew at each connection where it is a function. */
+export type GrpcTarget = string | { host: string; port: number; tls?: GrpcTls | (() => GrpcTls) };
 
 const windowSize = 4 * 1024 * 1024;
 const connectTimeoutMs = 5000;
@@ -51,5 +51,6 @@ function open(target: GrpcTarget): [net.Socket, "connect" | "secureConnect"] {
   if (typeof target === "string") return [net.connect(target), "connect"];
   const { host, port } = target;
   if (!target.tls) return [net.connect({ host, port }), "connect"];
-  return [tls.connect({ host, port, ...target.tls, ALPNProtocols: ["h2"], ...(net.isIP(host) ? {} : { servername: host }) }), "secureConnect"];
+  const credentials = typeof target.tls === "function" ? target.tls() : target.tls;
+  return [tls.connect({ host, port, ...credentials, ALPNProtocols: ["h2"], ...(net.isIP(host) ? {} : { servername: host }) }), "secureConnect"];
 }

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createCa } from "../pki/certificate.ts";
+import { createCa, createLeaf } from "../pki/certificate.ts";
 import { parseEtcdOptions } from "./etcd-options.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "skiff-etcd-options-"));
@@ -19,9 +19,22 @@ test("members are named by their addresses, with certificates or without", () =>
   expect(parseEtcdOptions({ "datastore-endpoint": "http://10.0.0.5:2379, http://[fd00::5]" })).toEqual({
     endpoints: [{ url: "http://10.0.0.5:2379", host: "10.0.0.5", port: 2379, tls: false }, { url: "http://[fd00::5]", host: "fd00::5", port: 2379, tls: false }],
   });
-  expect(parseEtcdOptions({ "datastore-endpoint": "https://etcd.example:4001", "datastore-cafile": crt, "datastore-certfile": crt, "datastore-keyfile": key })).toEqual({
-    endpoints: [{ url: "https://etcd.example:4001", host: "etcd.example", port: 4001, tls: true }], tls: { ca: ca.certificate, cert: ca.certificate, key: ca.key },
-  });
+  const { endpoints, tls } = parseEtcdOptions({ "datastore-endpoint": "https://etcd.example:4001", "datastore-cafile": crt, "datastore-certfile": crt, "datastore-keyfile": key })!;
+  expect(endpoints).toEqual([{ url: "https://etcd.example:4001", host: "etcd.example", port: 4001, tls: true }]);
+  expect(tls!()).toEqual({ ca: ca.certificate, cert: ca.certificate, key: ca.key });
+});
+
+test("certificates that are renewed are taken as soon as certificate and key are there", async () => {
+  const make = () => createLeaf({ issuer: ca, usage: "client", subject: { commonName: "skiff" }, names: [], notAfter: new Date(Date.now() + 3600_000) });
+  const before = await make(), after = await make();
+  const names = { "datastore-certfile": file("client.crt", before.certificate), "datastore-keyfile": file("client.key", before.key) };
+  const { tls } = parseEtcdOptions({ "datastore-endpoint": "https://etcd.example", ...names })!;
+  file("client.crt", after.certificate);
+  expect(tls!()).toEqual({ cert: before.certificate, key: before.key });
+  file("client.key", after.key);
+  expect(tls!()).toEqual({ cert: after.certificate, key: after.key });
+  file("client.key", "");
+  expect(tls!()).toEqual({ cert: after.certificate, key: after.key });
 });
 
 const https = { "datastore-endpoint": "https://10.0.0.5:2379" };

@@ -1,7 +1,9 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { GrpcTls } from "../../base/grpc/connect.ts";
+import { logger } from "../../base/log.ts";
 import { parseEndpoints, type Endpoint } from "../../storage/etcd/endpoints.ts";
+import type { EtcdClientOptions } from "../../storage/etcd/etcd-client.ts";
 import type { Setting, SettingValues } from "../options.ts";
 import { UsageError } from "../settings.ts";
 
@@ -15,11 +17,13 @@ export const etcdSettings = [
 
 export interface EtcdOptions {
   endpoints: readonly Endpoint[];
-  tls?: GrpcTls;
+  tls?: EtcdClientOptions["tls"];
 }
 
+const log = logger("datastore");
+
 /** Undefined when no etcd is asked for. Throws a `UsageError`. */
-export function parseEtcdOptions(values: SettingValues): EtcdOptions | undefined {
+export function parseEtcdOptions(values: SettingValues): (EtcdOptions & { tls?: () => GrpcTls }) | undefined {
   const given = values["datastore-endpoint"] as string | undefined;
   const files = { ca: values["datastore-cafile"], cert: values["datastore-certfile"], key: values["datastore-keyfile"] } as Record<keyof GrpcTls, string | undefined>;
   const named = Object.values(files).some((file) => file);
@@ -33,9 +37,25 @@ export function parseEtcdOptions(values: SettingValues): EtcdOptions | undefined
     return { endpoints };
   }
   if (!files.cert !== !files.key) throw new UsageError("--datastore-certfile and --datastore-keyfile go together: give both or none");
-  const tls = { ...pem("ca", files.ca, (text) => new X509Certificate(text)), ...pem("cert", files.cert, (text) => new X509Certificate(text)), ...pem("key", files.key, (text) => createPrivateKey(text)) };
-  if (tls.cert && tls.key && !new X509Certificate(tls.cert).checkPrivateKey(createPrivateKey(tls.key))) throw new UsageError(`--datastore-keyfile: ${files.key} is not the key of --datastore-certfile ${files.cert}`);
-  return { endpoints, tls };
+  const read = (): GrpcTls => {
+    const tls = { ...pem("ca", files.ca, (text) => new X509Certificate(text)), ...pem("cert", files.cert, (text) => new X509Certificate(text)), ...pem("key", files.key, (text) => createPrivateKey(text)) };
+    if (tls.cert && tls.key && !new X509Certificate(tls.cert).checkPrivateKey(createPrivateKey(tls.key))) throw new UsageError(`--datastore-keyfile: ${files.key} is not the key of --datastore-certfile ${files.cert}`);
+    return tls;
+  };
+  return { endpoints, tls: following(read) };
+}
+
+/** Certificates that are renewed while the server runs: read again whenever they are asked for. Where they can't be, as amid being replaced, those of before do. */
+function following(read: () => GrpcTls): () => GrpcTls {
+  let last = read();
+  return () => {
+    try {
+      last = read();
+    } catch (error) {
+      log.warn("The certificates for etcd could not be read again: those of before are used", { error });
+    }
+    return last;
+  };
 }
 
 function endpointsOf(text: string): Endpoint[] {

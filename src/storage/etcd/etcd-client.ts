@@ -10,13 +10,13 @@ import { codec, methods, type Calls, type ResponseHeader, type StatusResponse } 
 
 export interface EtcdClientOptions {
   endpoints: readonly Endpoint[];
-  /** Needed for https endpoints. */
-  tls?: GrpcTls;
+  /** Needed for https endpoints. A function where certificates are renewed: it is asked at each connection. */
+  tls?: GrpcTls | (() => GrpcTls);
   clock: Clock;
 }
 
 /** What one call may take on one member. etcd gives a write up after seven seconds (five, and two elections), when another leader has long been elected. */
-const callTimeoutMs = { Range: 8000, Txn: 3000, Compact: 8000, Status: 3000, Alarm: 8000, Defragment: 60_000, MemberList: 3000, MemberAdd: 8000, MemberPromote: 8000, MemberRemove: 8000 } as const satisfies Record<keyof Calls, number>;
+const callTimeoutMs = { Range: 8000, Txn: 3000, Compact: 8000, Status: 3000, Alarm: 8000, Defragment: 60_000, MemberList: 3000, MemberAdd: 8000, MemberPromote: 8000, MemberUpdate: 8000, MemberRemove: 8000 } as const satisfies Record<keyof Calls, number>;
 /** For how long a call goes from member to member. */
 const defaultPatienceMs = 10_000;
 /** A silent connection is asked for a sign of life; etcd takes offence below five seconds (--grpc-keepalive-min-time). */
@@ -31,7 +31,7 @@ export class EtcdClient {
   readonly #channels: readonly GrpcChannel[];
   readonly #endpoints: readonly Endpoint[];
   readonly #clock: Clock;
-  readonly #tls: GrpcTls | undefined;
+  readonly #tls: EtcdClientOptions["tls"];
   #current = 0;
   /** Whether a call has been answered since a member was left. */
   #served = true;

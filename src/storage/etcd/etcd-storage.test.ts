@@ -247,6 +247,16 @@ describe("what is not taken into use", () => {
     for (const tls of [{ ca: etcd.tls!.ca }, { ca: etcd.tls!.ca, cert, key }]) expect(await open(etcd, { tls })).toContain("refuses our certificate: --datastore-certfile and --datastore-keyfile must be a client's");
   });
 
+  test("certificates are asked for at each connection: one that was renewed does", async () => {
+    let current = other.tls!;
+    const client = new EtcdClient({ ...etcd.clientOptions, tls: () => current });
+    const ask = () => client.call("Range", { key: bytes("a") }, { repeatable: true, patienceMs: 0 }).then(() => "answered", (error: StorageError) => error.code);
+    expect(await ask()).toBe("unavailable");
+    current = etcd.tls!;
+    expect(await ask()).toBe("answered");
+    client.close();
+  });
+
   test("one under a name that its certificate hasn't", async () => {
     await using elsewhere = await TestEtcd.start({ tls: true, names: ["10.0.0.5", "etcd.example"] });
     expect(await open(elsewhere, {})).toContain("is not for 127.0.0.1: use a name or address that is in it");

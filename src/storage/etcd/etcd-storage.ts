@@ -1,10 +1,9 @@
 import { systemClock, type Clock } from "../../base/clock.ts";
-import type { GrpcTls } from "../../base/grpc/connect.ts";
 import { StorageError, type Listed, type Storage, type StorageEvent, type StorageStatus, type Stored, type WriteOptions } from "../storage.ts";
 import { Watchers, type Deliver } from "../watchers.ts";
 import { claimKey, ensureClaim, findClaim, objects } from "./claim.ts";
 import type { Endpoint } from "./endpoints.ts";
-import { EtcdClient } from "./etcd-client.ts";
+import { EtcdClient, type EtcdClientOptions } from "./etcd-client.ts";
 import { Fence, type OnFence } from "./fence.ts";
 import { CompactedError, follow } from "./follow.ts";
 import { oldestRevision } from "./oldest-revision.ts";
@@ -14,8 +13,7 @@ import { Turns } from "./turns.ts";
 
 export interface EtcdOptions {
   endpoints: readonly Endpoint[];
-  /** Needed for https endpoints. */
-  tls?: GrpcTls;
+  tls?: EtcdClientOptions["tls"];
   /** The storage can't go on, such as when its rights were taken away: the server had better stop. */
   onFatal?: (error: StorageError) => void;
   /** Called before an empty etcd is taken into use; what it throws keeps it as it is. */

@@ -136,6 +136,7 @@ export interface Calls {
   MemberList: [object, { header?: ResponseHeader; members?: Member[] }];
   MemberAdd: [{ peerUrls: string[]; isLearner: boolean }, { header?: ResponseHeader; member: Member; members: Member[] }];
   MemberPromote: [{ id: string }, { header?: ResponseHeader; members?: Member[] }];
+  MemberUpdate: [{ id: string; peerUrls: string[] }, { header?: ResponseHeader; members?: Member[] }];
   MemberRemove: [{ id: string }, { header?: ResponseHeader; members?: Member[] }];
 }
 
@@ -151,6 +152,7 @@ export const methods: Record<keyof Calls, Method> = {
   MemberList: { path: "/etcdserverpb.Cluster/MemberList", request: "MemberListRequest", response: "MembersResponse" },
   MemberAdd: { path: "/etcdserverpb.Cluster/MemberAdd", request: "MemberAddRequest", response: "MemberAddResponse" },
   MemberPromote: { path: "/etcdserverpb.Cluster/MemberPromote", request: "MemberIdRequest", response: "MembersResponse" },
+  MemberUpdate: { path: "/etcdserverpb.Cluster/MemberUpdate", request: "MemberUpdateRequest", response: "MembersResponse" },
   MemberRemove: { path: "/etcdserverpb.Cluster/MemberRemove", request: "MemberIdRequest", response: "MembersResponse" },
 };
 
