@@ -304,6 +304,19 @@ describe("the node's name", () => {
     for (const name of ["the-server", "kubernetes"]) expect(await refusal(server, { token: server.token, name })).toMatch(/name of the server.*--node-name/);
   });
 
+  test("nor is that of another server that doesn't run now, also for who was a node of that name before", async () => {
+    await using server = await startJoinServer();
+    const edge = machine(server, { name: "server-2" });
+    await edge.join();
+    await server.client.delete(secrets, { namespace: "kube-system", name: "server-2.node-password.skiff" });
+    await server.client.create(nodes, { metadata: { name: "server-2", labels: { "node-role.kubernetes.io/control-plane": "" } }, spec: {} } as never);
+    for (const directory of [newDirectory(), edge.directory]) expect(await refusal(server, { token: server.token, name: "server-2", directory })).toContain('if that server is gone for good, run "kubectl delete node server-2"');
+    const { status } = await fetch(`${server.url}/v1-skiff/cluster`, { method: "POST", body: JSON.stringify({ nodePassword: readFileSync(join(edge.directory, "node-password"), "utf8").trim() }), tls: { ca: edge.saved().serverCa, cert: edge.saved().pairs.kubelet.certificate, key: edge.saved().pairs.kubelet.key } });
+    expect(status).toBe(403);
+    await server.client.delete(nodes, { name: "server-2" });
+    expect(await refusal(server, { token: server.token, name: "server-2" })).toBe("let in");
+  });
+
   test("the Node owns its password, a later Node of that name too", async () => {
     await using server = await startJoinServer();
     const edge = machine(server);

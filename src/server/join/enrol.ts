@@ -8,6 +8,7 @@ import { identities, type ClusterAnswer, type ClusterConfiguration, type Cluster
 import { logger } from "../../base/log.ts";
 import type { Client } from "../../client/client.ts";
 import type { Lister } from "../../client/informer.ts";
+import { roleLabel } from "../node-role.ts";
 import { isIp, leafDays, signRequest, type KeyPair } from "../pki/certificate.ts";
 import { tokenProblem } from "./join-credentials.ts";
 import { forgetCommand, matchesPassword, nodePasswordKey, nodePasswordSecret } from "./node-password.ts";
@@ -67,6 +68,7 @@ export async function tellCluster(dependencies: EnrolDependencies, request: Http
   if (!isPassword(nodePassword)) throw bad("nodePassword must have at least 16 characters");
   if (!dependencies.ready()) throw serviceUnavailable("the server is starting");
   const known = await readPassword(dependencies.client, nodeName);
+  if (!known) mustBeNoServers(dependencies, nodeName);
   if (known ? !matchesPassword(known, nodePassword) : !(await createPassword(dependencies, nodeName, nodePassword))) throw takenName(nodeName);
   return { cluster: dependencies.cluster, servers: dependencies.servers() };
 }
@@ -75,9 +77,18 @@ const refused = (nodeName: string, why: string): StatusError => forbidden({ grou
 const takenName = (nodeName: string): StatusError =>
   refused(nodeName, `a node of this name has joined with another password; if this is the same device flashed anew, run "${forgetCommand(nodeName)}" and it joins by itself; if it is another device, give it another --node-name, or --with-node-id`);
 
+const isReserved = (nodeName: string): StatusError => refused(nodeName, "this is a name of the server or its own node; give this machine another with --node-name");
+
+/** Servers' nodes have no password: such a name is no agent's, whether that server runs now or not. */
+function mustBeNoServers({ reservedNames, nodes: lister }: EnrolDependencies, nodeName: string): void {
+  if (reservedNames().includes(nodeName)) throw isReserved(nodeName);
+  if (lister.get(nodeName)?.metadata.labels?.[roleLabel] === undefined) return;
+  throw refused(nodeName, `this is the node of a server that doesn't run now; give this machine another --node-name, or, if that server is gone for good, run "kubectl delete node ${nodeName}", and it joins by itself`);
+}
+
 async function admit(dependencies: EnrolDependencies, { nodeName, nodePassword }: EnrolmentRequest, { headers, peer }: HttpRequest): Promise<void> {
   const { client, reservedNames, secrets: lister, joinSecrets, now } = dependencies;
-  if (reservedNames().includes(nodeName)) throw refused(nodeName, "this is a name of the server or its own node; give this machine another with --node-name");
+  if (reservedNames().includes(nodeName)) throw isReserved(nodeName);
   const known = await readPassword(client, nodeName);
   if (known && matchesPassword(known, nodePassword)) return;
   const provenByCertificate = peer?.commonName === `system:node:${nodeName}` && peer.organizations.includes("system:nodes");
@@ -85,6 +96,7 @@ async function admit(dependencies: EnrolDependencies, { nodeName, nodePassword }
     const problem = tokenProblem(bearerOf(headers["authorization"]), { secrets: joinSecrets(), bootstrapToken: (id) => lister.get(`kube-system/bootstrap-token-${id}`), now: now() });
     if (problem) throw unauthorized(problem);
   }
+  if (!known) mustBeNoServers(dependencies, nodeName);
   if (known || !(await createPassword(dependencies, nodeName, nodePassword))) throw takenName(nodeName);
 }
 
