@@ -13,6 +13,12 @@ export interface Component {
   stop?(): Promise<void>;
 }
 
+/** A component that can only be made when those before it have started. */
+export function late(name: string, make: () => Component): Component {
+  let made: Component | undefined;
+  return { name, start: (signal) => (made = make()).start(signal), stop: async () => made?.stop?.() };
+}
+
 export interface ComponentManager {
   /** Initialises all in order, then starts each and waits for it to be ready. When one fails, those started are stopped and the error is thrown. */
   start(signal: AbortSignal): Promise<void>;

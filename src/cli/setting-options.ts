@@ -1,7 +1,7 @@
 import { Option, type Command } from "commander";
 import { configureLogging, type LogLevel } from "../base/log.ts";
 import type { Setting, SettingValues } from "../server/options.ts";
-import { coerce, defaultConfigFile, environmentName, readSettings, UsageError } from "../server/settings.ts";
+import { coerce, defaultConfigFile, environmentName, readGiven, UsageError, withDefaults } from "../server/settings.ts";
 
 /** Gives a command all settings of a table as flags; `run` gets their values, read from everywhere, and logs go where they say. */
 export function addSettings(command: Command, settings: readonly Setting[], run: (values: SettingValues) => Promise<void>): void {
@@ -11,11 +11,12 @@ export function addSettings(command: Command, settings: readonly Setting[], run:
 Every setting is also a key of the configuration file (data-dir: /mnt/ssd) and an environment
 variable (${environmentName("data-dir")}). A flag wins over the environment, that over the files.`);
   command.action(async (flags: Record<string, unknown>) => {
-    const values = readSettings(settings, {
+    const given = readGiven(settings, {
       flags: kebab(flags), environment: process.env, configFile: String(flags["config"]), configRequired: flags["config"] !== defaultConfigFile, command: command.name() as "server" | "agent",
     });
+    const values = withDefaults(settings, given);
     configureLogging({ level: logLevel(String(values["log-level"])), format: values["log-format"] === "json" ? "json" : "text" });
-    await run({ ...values, config: String(flags["config"]) });
+    await run({ ...values, config: String(flags["config"]), given: Object.keys(given) });
   });
 }
 

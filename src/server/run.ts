@@ -13,7 +13,7 @@ import { bootstrapPolicy } from "../apiserver/authorization/bootstrap/policy.ts"
 import type { Front, FrontTls } from "../apiserver/front/front.ts";
 import { background } from "../base/background.ts";
 import { systemClock } from "../base/clock.ts";
-import { type Component, componentManager } from "../base/component.ts";
+import { type Component, componentManager, late } from "../base/component.ts";
 import { DiskReserve } from "../base/disk-reserve.ts";
 import type { HttpHandler } from "../base/http.ts";
 import { returnIdleMemory } from "../base/idle-memory.ts";
@@ -126,11 +126,20 @@ class Server {
   readonly #controllerMetrics = createControllerMetrics(this.#metrics);
   readonly #schedulerMetrics = createSchedulerMetrics(this.#metrics);
   readonly #servers = new Servers();
-  readonly #addresses: NodeAddresses;
   readonly #writeLocalAccess: () => void;
-  constructor(private readonly options: ServerOptions, private readonly layout: Layout, private readonly stopping: AbortSignal, private readonly fail: (what: string, error: unknown) => void) {
+  readonly #addressesBy = ({ nodeIps, clusterCidrs, serviceCidrs }: ServerOptions): NodeAddresses => new NodeAddresses({ given: nodeIps, clusterCidrs, serviceCidrs, clock: this.#clock, log });
+  #addresses: NodeAddresses;
+  constructor(private options: ServerOptions, private readonly layout: Layout, private readonly stopping: AbortSignal, private readonly fail: (what: string, error: unknown) => void) {
     this.#writeLocalAccess = localAccess({ options, kubeconfig: () => kubeconfig({ server: this.url, ca: this.#pki.serverCa.certificate, client: this.#pki.admin }), clock: this.#clock, stopping });
-    this.#addresses = new NodeAddresses({ given: options.nodeIps, clusterCidrs: options.clusterCidrs, serviceCidrs: options.serviceCidrs, clock: this.#clock, log });
+    this.#addresses = this.#addressesBy(options);
+  }
+
+  /** From now on: as the other servers of its cluster do. */
+  #runBy(options: ServerOptions): PkiOptions {
+    const { clusterCidrs, serviceCidrs } = this.options;
+    if (!Bun.deepEquals([clusterCidrs, serviceCidrs], [options.clusterCidrs, options.serviceCidrs])) this.#addresses = this.#addressesBy(options);
+    this.options = options;
+    return this.#pkiOptions();
   }
 
   get url(): string {
@@ -140,13 +149,13 @@ class Server {
   /** In the order of starting. */
   components(): Component[] {
     const reserve = new DiskReserve({ path: this.layout.reserveFile, clock: this.#clock, log });
-    const parts: Component[] = [reserve.component(), this.#addresses.component(), this.#clusterStore(), this.#controlPlane(), this.#port(), this.#servers.presence(), this.#bootstrap(), this.#followAddresses(), ...this.#identity(), this.#renewal(), this.#servers.election()];
-    parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#led("server-addresses", (signal) => this.#servers.keep(() => this.#publishAddresses(), signal)), this.#led("members", (signal) => this.#store.tidyMembers({ informers: this.#plane.informers, servers: this.#servers, clock: this.#clock }, signal)), this.#led("scheduler", (signal) => this.#runScheduler(signal)), this.#led("controllers", (signal) => this.#runControllers(signal)), this.#led("manifests", (signal) => this.#runManifests(signal)));
+    const parts: Component[] = [reserve.component(), this.#clusterStore(), late("node-addresses", () => this.#addresses.component()), this.#controlPlane(), this.#port(), this.#servers.presence(), this.#bootstrap(), this.#followAddresses(), ...this.#identity(), this.#renewal(), this.#servers.election()];
+    parts.push(this.#loop("aggregator", (signal) => this.#plane.runAggregator(signal)), this.#led("server-addresses", (signal) => this.#servers.keep(() => this.#publishAddresses(), signal)), this.#loop("members", (signal) => this.#store.tidyMembers({ informers: this.#plane.informers, servers: this.#servers, clock: this.#clock }, signal)), this.#led("scheduler", (signal) => this.#runScheduler(signal)), this.#led("controllers", (signal) => this.#runControllers(signal)), this.#led("manifests", (signal) => this.#runManifests(signal)));
     parts.push(this.#loop("shared-files", (signal) => this.#store.followShared(signal)), this.#led("encryption", (signal) => this.#plane.datastore.encryption.run(signal)), this.#loop("snapshots", async (signal) => this.#plane.datastore.snapshots?.run(signal)), this.#datastoreEvents());
     parts.push(this.#led("node-passwords", (signal) => ownNodePasswords({ client: this.#servers.fenced(this.#plane.clientAs(admin)), informers: this.#plane.informers }, signal)));
     if (this.options.backup.schedule) parts.push(this.#backups(this.options.backup.schedule));
     if (!this.options.disableAgent) parts.push(this.#loop("node-role", (signal) => labelServerNode({ client: this.#plane.clientAs(admin), informers: this.#plane.informers, nodeName: this.options.nodeName }, signal)), this.#agent());
-    if (this.#servesIngresses) parts.push(this.#loop("ingress", (signal) => runIngress({ plane: this.#plane, options: this.options, layout: this.layout, user: admin, issuer: this.#pki.serverCa, clock: this.#clock }, signal)));
+    parts.push(this.#loop("ingress", async (signal) => void (this.#servesIngresses && await runIngress({ plane: this.#plane, options: this.options, layout: this.layout, user: admin, issuer: this.#pki.serverCa, clock: this.#clock }, signal))));
     parts.push(this.#loop("idle-memory", (signal) => returnIdleMemory({ clock: this.#clock }, signal)));
     return parts;
   }
@@ -165,18 +174,20 @@ class Server {
     return this.#loop(name, this.#servers.led(run));
   }
 
+  /** All that starts after it goes by the options that this server has in its cluster. */
   #clusterStore(): Component {
-    const { options, layout } = this, about = () => ({ options, layout, pki: this.#pkiOptions(), address: advertiseAddressOf(options, this.#addresses.current[0]), clock: this.#clock });
+    const { options, layout } = this, about = () => ({ options, layout, runBy: (agreed: ServerOptions) => this.#runBy(agreed), address: advertiseAddressOf(options, this.#addresses.current[0]), clock: this.#clock });
     return { name: "cluster-store", start: async (signal) => void (this.#pki = await this.#store.open(about(), signal)), stop: () => this.#store.close() };
   }
 
   #controlPlane(): Component {
-    const { options, layout } = this;
+    const { layout } = this;
     return {
       name: "control-plane",
       start: async () => {
+        const { options } = this;
         this.#plane = await startControlPlane({
-          options: this.#store.with(options), databaseFile: layout.databaseFile, encryptionFile: layout.encryptionFile, clusterKey: this.#pki.serverCa.key, serviceAccountKey: this.#pki.serviceAccountKey, frontProxyClient: () => this.#pki.frontProxyClient, metrics: this.#metrics, clock: this.#clock, stopping: this.stopping,
+          options, databaseFile: layout.databaseFile, encryptionFile: layout.encryptionFile, clusterKey: this.#pki.serverCa.key, serviceAccountKey: this.#pki.serviceAccountKey, frontProxyClient: () => this.#pki.frontProxyClient, metrics: this.#metrics, clock: this.#clock, stopping: this.stopping,
           nodes: { connect: (name) => (name === options.nodeName && !options.disableAgent ? this.#kubelet : this.#tunnels?.connect(name)), network: (name) => this.#tunnels?.network(name) },
           onFatal: (error) => this.fail("the database can't be used any more", error),
         });
@@ -195,10 +206,10 @@ class Server {
   }
 
   #port(): Component {
-    const { options } = this;
     return {
       name: "port",
       start: async () => {
+        const { options } = this;
         this.#front = await openPort({ hostname: listenAddressOf(options), port: options.httpsListenPort, tls: this.#tls(this.#pki.serving), handler: withJoin(this.#plane.handler, this.#joinRoutes()), limits: { connections: options.protection.maxConnections, connectionsPerAddress: options.protection.maxConnectionsPerAddress } }, "https-listen-port", options.front);
         this.#writeLocalAccess();
       },
@@ -211,10 +222,10 @@ class Server {
 
   /** What every cluster has: namespaces, priority classes, roles, the Services of the API and of DNS. */
   #bootstrap(): Component {
-    const { options } = this;
     return {
       name: "bootstrap",
       start: async () => {
+        const { options } = this;
         const client = this.#plane.clientAs(admin);
         await afterRaces(() => ensureSystemNamespaces(client));
         await nowOrWithRoom(() => afterRaces(async () => {
@@ -267,7 +278,7 @@ class Server {
       client: clientAs(admin), nodes: informers.informer(nodes).lister, secrets: informers.informer(secrets).lister, joinSecrets: () => joinSecrets(options.dataDir),
       serverCa: this.#pki.serverCa, clientCa: this.#pki.clientCa, ready: () => this.#bootstrapped, reservedNames: () => [...this.#pkiOptions().servingNames, ...this.#servers.names],
       cluster: { clusterCidrs, serviceCidrs, clusterDns, clusterDomain }, servers: () => serverUrls(informers.informer(endpointslices).lister), now: () => Math.max(this.#clock.now(), builtAt),
-      routes: { ...this.#store.routes(options, this.#servers), [connectPath]: this.#tunnels!.handler, [encryptionPath]: guardAdmin(encryptionHandler(this.#plane.datastore.encryption, () => this.#servers.encryption), this.#plane), [backupPath]: guardAdmin(backupHandler(() => this.#backup()), this.#plane), ...downloads({ directory: this.layout.staticDir, executable: ownExecutable() }) },
+      routes: { ...this.#store.routes(options, this.#servers, informers.informer(secrets).lister), [connectPath]: this.#tunnels!.handler, [encryptionPath]: guardAdmin(encryptionHandler(this.#plane.datastore.encryption, () => this.#servers.encryption), this.#plane), [backupPath]: guardAdmin(backupHandler(() => this.#backup()), this.#plane), ...downloads({ directory: this.layout.staticDir, executable: ownExecutable() }) },
     };
   }
 
@@ -301,12 +312,7 @@ class Server {
   #identity(): Component[] {
     const { featureGates } = this.options;
     if (!featureGates.APIServerIdentity) return [];
-    let lease: Component;
-    const announce: Component = {
-      name: "identity-lease",
-      start: (signal) => (lease = identityLease({ hostname: this.#hostname, client: this.#plane.clientAs(admin), clock: this.#clock })).start(signal),
-      stop: () => lease.stop!(),
-    };
+    const announce = late("identity-lease", () => identityLease({ hostname: this.#hostname, client: this.#plane.clientAs(admin), clock: this.#clock }));
     const publish = this.#loop("storage-versions", (signal) => publishStorageVersions({ apiServerID: apiServerIdOf(this.#hostname), kinds: this.#plane.kinds, informers: this.#plane.informers, client: this.#plane.clientAs(admin), clock: this.#clock }, signal));
     return [announce, ...(featureGates.StorageVersionAPI ? [publish] : [])];
   }
@@ -316,17 +322,13 @@ class Server {
     let job: ReturnType<typeof schedule> | undefined;
     return {
       name: "certificate-renewal",
-      start: async () => {
-        job = schedule("17 3 * * *", () => this.#renew().catch((error: unknown) => log.error("certificates could not be renewed", { error })));
-      },
-      stop: async () => {
-        await job?.destroy();
-      },
+      start: async () => void (job = schedule("17 3 * * *", () => this.#renew().catch((error: unknown) => log.error("certificates could not be renewed", { error })))),
+      stop: async () => void (await job?.destroy()),
     };
   }
 
   async #renew(): Promise<void> {
-    const { renewed, ...pki } = await this.#store.renew(this.#pkiOptions());
+    const { renewed, ...pki } = await this.#store.renew(this.#pkiOptions(), this.#place.address);
     if (!renewed) return;
     this.#pki = pki;
     await this.#front.reload(this.#tls(pki.serving));
@@ -361,16 +363,16 @@ class Server {
   }
 
   #agent(): Component {
-    const { options, layout } = this;
     let manager: ReturnType<typeof componentManager> | undefined;
     return {
       name: "agent",
       start: async (signal) => {
+        const { options, layout } = this;
         const { authenticators, authorizer, clientAs, informers } = this.#plane;
         // The port is open before the kubelet is there: its Node tells the port that was found.
-        const late: HttpHandler = (request, response) => (this.#kubelet ? this.#kubelet(request, response) : response.send(503, {}, "the kubelet is starting\n"));
+        const kubelet: HttpHandler = (request, response) => (this.#kubelet ? this.#kubelet(request, response) : response.send(503, {}, "the kubelet is starting\n"));
         this.#nodePort = await openPort({
-          hostname: listenAddressOf(options), port: options.kubeletPort, tls: this.#tls(this.#pki.kubeletServing), handler: guardKubelet(late, { nodeName: options.nodeName, authenticators, authorizer }),
+          hostname: listenAddressOf(options), port: options.kubeletPort, tls: this.#tls(this.#pki.kubeletServing), handler: guardKubelet(kubelet, { nodeName: options.nodeName, authenticators, authorizer }),
         }, "kubelet-port", options.front);
         const agent = createAgent({
           ...options, nodeAddresses: this.#addresses, kubeletPort: this.#nodePort.port, instance: layout.instance, directory: layout.agentDir, kubeletDirectory: kubeletDirectory(layout, options.kubeletRootDir, log), storageDirectory: layout.storageDir, runDirectory: layout.runDir,

@@ -23,14 +23,21 @@ export interface SettingSources {
 }
 
 /** Reads every setting: a flag wins over the environment, that over the files, those over the default. */
-export function readSettings(settings: readonly Setting[], { flags, environment, configFile, configRequired, command = "server" }: SettingSources): SettingValues {
+export function readSettings(settings: readonly Setting[], sources: SettingSources): SettingValues {
+  return withDefaults(settings, readGiven(settings, sources));
+}
+
+/** As `readSettings`, but of settings of which nothing was said there is nothing. */
+export function readGiven(settings: readonly Setting[], { flags, environment, configFile, configRequired, command = "server" }: SettingSources): SettingValues {
   const fromFiles = readConfigFiles(settings, configFile, configRequired, command);
-  return Object.fromEntries(settings.map((setting) => {
+  return Object.fromEntries(settings.flatMap((setting) => {
     const fromEnvironment = environment[environmentName(setting.name)];
     const given = flags[setting.name] ?? (fromEnvironment === undefined || fromEnvironment === "" ? undefined : coerce(setting, fromEnvironment, environmentName(setting.name))) ?? fromFiles[setting.name];
-    return [setting.name, given ?? setting.default];
+    return given === undefined ? [] : [[setting.name, given]];
   }));
 }
+
+export const withDefaults = (settings: readonly Setting[], given: SettingValues): SettingValues => Object.fromEntries(settings.map(({ name, default: value }) => [name, given[name] ?? value]));
 
 export const environmentName = (name: string): string => `SKIFF_${name.toUpperCase().replaceAll("-", "_")}`;
 

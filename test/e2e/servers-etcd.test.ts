@@ -14,12 +14,19 @@ afterAll(() => servers[Symbol.asyncDispose]());
 const allThere = (i: number, which: number[]) => eventually(async () => expect(await servers.told(i)).toEqual(which.map((each) => servers.address(each))), { timeout: 60_000, interval: 500 });
 
 test("three servers, each with its etcd: all take writes, and each sees all", async () => {
-  await servers.start(0, "--cluster-init");
+  await servers.start(0, "--cluster-init", "--service-node-port-range", "31000-31009");
   await servers.start(1, ...servers.joining());
   await servers.start(2, "--server", servers.url(1), "--token", servers.token(1));
   for (const i of [0, 1, 2]) await servers.createConfigMap(i, `by-${i}`);
   for (const i of [0, 1, 2]) expect(await servers.configMaps(i)).toEqual(["by-0", "by-1", "by-2"]);
   await allThere(0, [0, 1, 2]);
+});
+
+test("what all servers have alike is the first one's, also on those that were told nothing", async () => {
+  for (const i of [1, 2]) {
+    await servers.kubectl(i)("create", "service", "nodeport", `by-${i}`, "--tcp=80");
+    expect((await servers.kubectl(0).get("service", `by-${i}`)).spec.ports[0].nodePort).toBeWithin(31_000, 31_010);
+  }
 });
 
 test("who may not join is told why in a sentence, and nothing is changed on either side", async () => {
@@ -28,6 +35,7 @@ test("who may not join is told why in a sentence, and nothing is changed on eith
   expect(stderr).toContain("doesn't take this server in: the token is not the server token of this cluster");
   expect((await servers.outcome(3, "--server", servers.url(0), "--token", `K10${"0".repeat(64)}::server:x`)).stderr).toContain("is not of the cluster that --token is for");
   expect((await servers.outcome(3, "--server", "https://192.168.73.99:6443", "--token", "some-other-token")).stderr).toContain("can't be reached");
+  expect((await servers.outcome(3, ...servers.joining(), "--service-node-port-range", "30000-32767")).stderr).toContain("doesn't take this server in: --service-node-port-range 30000-32767 is not what the cluster's other servers have, 31000-31009: leave it out");
   const command = servers.command(3, ...servers.joining()), at = command.indexOf(skiffExecutable());
   expect((await outcomeOf([...command.slice(0, at), "env", "PATH=/nonexistent", ...command.slice(at)])).stderr).toContain("skiff: etcd is not installed: install the package etcd-server");
   expect(existsSync(join(servers.dataDir(3), "server/db/etcd"))).toBe(false);

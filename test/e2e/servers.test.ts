@@ -48,6 +48,13 @@ test("a server with a wrong token, or none, is told so in a sentence, and change
   }
 });
 
+test("so is one that was given other settings than those that run", async () => {
+  const { exitCode, stderr } = await servers.outcome(2, "--token", "one-token-for-all", "--cluster-domain", "site.example");
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain("skiff: --cluster-domain site.example is not what the cluster's other servers have, cluster.local: leave it out");
+  for (const name of ["token", "tls/server-ca.key"]) expect(existsSync(join(servers.dataDir(2), "server", name))).toBe(false);
+});
+
 test("the leader is killed: within 20 s the other runs the controllers, and nothing is done twice", async () => {
   const leader = await servers.leader(0), other = 1 - leader;
   await servers.kubectl(other).apply(deployment("before", 3));

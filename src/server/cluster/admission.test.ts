@@ -22,7 +22,7 @@ function cluster() {
     },
   };
   const client = { call: async (method: keyof typeof calls, request: never) => calls[method](request) } as unknown as EtcdClient;
-  const handler = admissionHandler({ client, files: () => ({ token: "shared" }), secret: () => "secret", live: () => ["one", "two"] });
+  const handler = admissionHandler({ client, files: () => ({ token: "shared" }), secret: () => "secret", live: () => ["one", "two"], isAgent: (name) => name === "agent-1", outcome: () => ({ "cluster-domain": "cluster.local" }) });
   return {
     changes,
     async ask(question: ServerQuestion, secret = "secret"): Promise<ServerAnswer> {
@@ -51,7 +51,9 @@ test.each([["name", { name: "lost", peerUrl: url("10.0.0.9") }], ["address", { n
 test.each([
   ["the name of one that runs", { name: "one", peerUrl: url("10.0.0.4") }, "secret", "a server of this name runs"],
   ["the address of one that runs", { name: "four", peerUrl: url("10.0.0.1") }, "secret", "the server one runs at this address"],
+  ["the name of an agent", { name: "agent-1", peerUrl: url("10.0.0.4") }, "secret", 'if it was that agent, run "kubectl delete node agent-1" first'],
   ["another token", { name: "four", peerUrl: url("10.0.0.4") }, "other", "the token is not the server token"],
+  ["other settings", { name: "four", peerUrl: url("10.0.0.4"), given: { "cluster-domain": "site.example" } }, "secret", "--cluster-domain site.example is not what the cluster's other servers have, cluster.local"],
   ["no address", { name: "four", peerUrl: "http://example.com" }, "secret", "must be a server's"],
 ])("with %s nothing is changed", async (_, question, secret, sentence) => {
   const { ask, changes } = cluster();

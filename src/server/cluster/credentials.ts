@@ -1,17 +1,35 @@
+import type { Clock } from "../../base/clock.ts";
+import type { EtcdOptions } from "../datastore/etcd-options.ts";
 import type { ServerOptions } from "../options.ts";
 import { type ClusterPki, ensurePki, type PkiOptions } from "../pki/cluster-pki.ts";
 import { ensureToken, keepAgentToken } from "../token.ts";
+import { agree, agreementFileName, changesAgreement } from "./agreement.ts";
+import { othersLive } from "./others-live.ts";
+import type { Files } from "./sealed-files.ts";
 import type { SharedFiles } from "./shared-files.ts";
 
+export interface CredentialsDependencies {
+  options: ServerOptions;
+  /** Hears by which options this server runs from now on; tells what certificates are for then. */
+  runBy(options: ServerOptions): PkiOptions;
+  /** Where the state is in etcd. */
+  cluster?: { etcd: EtcdOptions; shared: SharedFiles };
+  clock: Clock;
+}
+
 /** Keys, certificates and tokens that this server has, or takes from the others of its cluster, or makes. Throws a `UsageError`. */
-export async function prepareCredentials({ options, pki: pkiOptions, shared }: { options: ServerOptions; pki: PkiOptions; shared: SharedFiles | undefined }): Promise<ClusterPki> {
-  const { dataDir, token, agentToken } = options;
-  await shared?.take();
-  for (;;) {
-    const pki = await ensurePki(pkiOptions), serverCa = pki.serverCa.certificate;
-    ensureToken({ dataDir, serverCa, ...(token ? { given: token } : {}), shared: shared !== undefined });
-    keepAgentToken({ dataDir, serverCa, ...(agentToken ? { given: agentToken } : {}) });
+export async function prepareCredentials({ options: own, runBy, cluster, clock }: CredentialsDependencies): Promise<ClusterPki> {
+  const { dataDir, token, nodeName } = own;
+  /** Another server that starts now was faster: it doesn't say yet that it lives. */
+  let beside = false, asked: Promise<boolean> | undefined;
+  const live = async (): Promise<boolean> => beside || (asked ??= othersLive({ etcd: cluster!.etcd, nodeName, clock }));
+  const take = async (files: Files): Promise<unknown> => changesAgreement(own, files[agreementFileName], live);
+  for (let told = await cluster?.shared.take(take) ?? false; ; told = beside = true) {
+    const options = cluster ? await agree(own, { directory: `${dataDir}/server`, told, othersLive: live }) : own;
+    const made = await ensurePki(runBy(options)), serverCa = made.serverCa.certificate;
+    ensureToken({ dataDir, serverCa, ...(token ? { given: token } : {}), shared: cluster !== undefined });
+    keepAgentToken({ dataDir, serverCa, ...(options.agentToken ? { given: options.agentToken } : {}) });
     // Another server was the first, or has changed something: again, with that.
-    if (!(await shared?.publish())) return pki;
+    if (!(await cluster?.shared.publish())) return made;
   }
 }

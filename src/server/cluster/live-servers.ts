@@ -13,7 +13,8 @@ const log = logger("servers");
 const namespace = "kube-system";
 const serverLabel = "skiff.io/server", addressAnnotation = "skiff.io/address", portAnnotation = "skiff.io/port", encryptionAnnotation = "skiff.io/encryption-revision", problemAnnotation = "skiff.io/encryption-problem";
 /** A server that hasn't renewed for so long is gone. */
-const renewMs = 6_000, deadAfterMs = 20_000, retryMs = 2_000, goodbyeMs = 3_000;
+export const renewMs = 6_000;
+const deadAfterMs = 20_000, retryMs = 2_000, goodbyeMs = 3_000;
 
 export interface LiveServer {
   /** Of its machine's node, or what that would be. */
@@ -59,6 +60,11 @@ export class LiveServers {
   get all(): LiveServer[] {
     const others = [...this.#seen.values()].map(({ lease }) => serverOf(lease)).filter(({ name }) => name !== this.dependencies.name);
     return [...others, ...(this.#place ? [{ name: this.dependencies.name, ...this.#place, encryption: this.dependencies.encryption() }] : [])].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** When a server was last heard of, by the monotonic clock; undefined when it is gone. */
+  heardOf(name: string): number | undefined {
+    return name === this.dependencies.name ? this.dependencies.clock.monotonic() : this.#seen.get(leaseOf(name))?.at;
   }
 
   /** Tells where this server is, at start and when that has changed, or else that something of it has. */
@@ -160,7 +166,7 @@ export class LiveServers {
   }
 }
 
-const leaseOf = (name: string): string => `skiff-server-${name}`;
+export const leaseOf = (name: string): string => `skiff-server-${name}`;
 
 const serverOf = ({ metadata: { labels, annotations } }: Frozen<Lease>): LiveServer => ({
   name: labels![serverLabel]!, address: annotations?.[addressAnnotation], port: Number(annotations?.[portAnnotation]),

@@ -33,8 +33,11 @@ export const urlOf = (address: string, port: number): string => `https://${addre
 /** The etcd process beside a server. Pods don't need it: it ends with the server, and starts again when it ends by itself. */
 export class EtcdMember {
   #child: ReturnType<typeof Bun.spawn> | undefined;
-  #cluster: string[] = [];
-  constructor(private readonly options: MemberOptions) {}
+  #joins: string | undefined;
+  #address: string;
+  constructor(private readonly options: MemberOptions) {
+    this.#address = options.address;
+  }
 
   /** Whether it has been a member of a cluster. */
   get exists(): boolean {
@@ -60,8 +63,16 @@ export class EtcdMember {
     const { directory } = this.options;
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     await this.#endLeftover();
-    this.#cluster = initialCluster ? [`--initial-cluster=${initialCluster}`, "--initial-cluster-state=existing"] : [`--initial-cluster=${this.options.name}=${this.peerUrl}`];
+    this.#joins = initialCluster;
     this.#spawn(reset ? ["--force-new-cluster"] : []);
+  }
+
+  /** Others reach this server elsewhere now: starts it again there, if `run` keeps it alive. The cluster has to be told. */
+  move(address: string): void {
+    this.#address = address;
+    this.#joins = undefined;
+    // Asked to end it would say goodbye, through connections from an address that is gone.
+    this.#child?.kill("SIGKILL");
   }
 
   /** Keeps it alive until `signal` aborts, then ends it. */
@@ -103,7 +114,7 @@ export class EtcdMember {
   }
 
   get peerUrl(): string {
-    return urlOf(this.options.address, peerPort);
+    return urlOf(this.#address, peerPort);
   }
   get #logFile(): string {
     return `${this.options.directory}.log`;
@@ -113,9 +124,10 @@ export class EtcdMember {
   }
 
   #spawn(more: readonly string[] = []): void {
-    const { name, directory, tlsDir, localAddress, address, maxBytes } = this.options;
+    const { name, directory, tlsDir, localAddress, maxBytes } = this.options, address = this.#address;
     if (existsSync(this.#logFile) && statSync(this.#logFile).size > maxLogBytes) truncateSync(this.#logFile);
     const out = openSync(this.#logFile, "a", 0o600), tls = (file: string): string => join(tlsDir, file);
+    const cluster = this.#joins ? [`--initial-cluster=${this.#joins}`, "--initial-cluster-state=existing"] : [`--initial-cluster=${name}=${this.peerUrl}`];
     const listen = [...new Set([localAddress, address])].map((each) => urlOf(each, clientPort)).join();
     try {
       this.#child = Bun.spawn(["etcd", `--name=${name}`, `--data-dir=${directory}`,
@@ -126,7 +138,7 @@ export class EtcdMember {
         // Of history in memory and on disk: a small machine's share. History is compacted by the servers.
         "--snapshot-count=10000", "--max-snapshots=2", "--max-wals=2", `--quota-backend-bytes=${maxBytes}`,
         // Slow disks and busy boards answer late; an election that isn't needed costs more.
-        "--heartbeat-interval=250", "--election-timeout=2500", "--pre-vote", "--logger=zap", "--log-level=warn", "--log-outputs=stderr", ...this.#cluster, ...more],
+        "--heartbeat-interval=250", "--election-timeout=2500", "--pre-vote", "--logger=zap", "--log-level=warn", "--log-outputs=stderr", ...cluster, ...more],
       { stdin: "ignore", stdout: out, stderr: out, env: { ...process.env, ETCD_UNSUPPORTED_ARCH: process.arch === "x64" ? "amd64" : process.arch } });
     } finally {
       closeSync(out);

@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 import { parseClusterOptions } from "./options.ts";
 
 test("what is asked for", () => {
-  expect(parseClusterOptions({})).toEqual({ init: false, reset: false });
-  expect(parseClusterOptions({ "cluster-init": true })).toEqual({ init: true, reset: false });
-  expect(parseClusterOptions({ server: "https://10.0.0.5:6443/", token: "secret-of-all" })).toEqual({ init: false, reset: false, server: "https://10.0.0.5:6443" });
+  expect(parseClusterOptions({})).toEqual({ init: false, reset: false, values: {}, given: [] });
+  expect(parseClusterOptions({ "cluster-init": true, given: ["cluster-init"] })).toMatchObject({ init: true, reset: false, given: ["cluster-init"] });
+  expect(parseClusterOptions({ server: "https://10.0.0.5:6443/", token: "secret-of-all" })).toMatchObject({ init: false, reset: false, server: "https://10.0.0.5:6443" });
 });
 
 test.each([

@@ -13,17 +13,20 @@ export interface ClusterOptions {
   /** URL of a server to join. */
   server?: string;
   reset: boolean;
+  /** All settings as they were read, of whatever part; and the names of those that the administrator has given. */
+  values: SettingValues;
+  given: readonly string[];
 }
 
 /** Throws a `UsageError`. */
 export function parseClusterOptions(values: SettingValues): ClusterOptions {
-  const init = values["cluster-init"] === true, reset = values["cluster-reset"] === true, given = values["server"] as string | undefined;
-  const asked = init ? "--cluster-init" : given ? "--server" : reset ? "--cluster-reset" : undefined;
+  const init = values["cluster-init"] === true, reset = values["cluster-reset"] === true, given = values["given"] as string[] | undefined ?? [], server = values["server"] as string | undefined;
+  const asked = init ? "--cluster-init" : server ? "--server" : reset ? "--cluster-reset" : undefined;
   if (asked && values["datastore-endpoint"]) throw new UsageError(`${asked} runs etcd beside the server, and --datastore-endpoint uses one that runs elsewhere: leave out one of them`);
-  if (init && given) throw new UsageError("--cluster-init begins a cluster and --server joins one: leave out one of them");
-  if (!given) return { init, reset };
-  const url = URL.parse(given);
-  if (url?.protocol !== "https:" || url.pathname !== "/" || url.search || url.hash || url.username) throw new UsageError(`--server must be another server's address, such as https://10.0.0.5:6443, not ${JSON.stringify(given)}`);
+  if (init && server) throw new UsageError("--cluster-init begins a cluster and --server joins one: leave out one of them");
+  if (!server) return { init, reset, values, given };
+  const url = URL.parse(server);
+  if (url?.protocol !== "https:" || url.pathname !== "/" || url.search || url.hash || url.username) throw new UsageError(`--server must be another server's address, such as https://10.0.0.5:6443, not ${JSON.stringify(server)}`);
   if (!values["token"]) throw new UsageError('--server needs --token too, as "skiff token" tells on a server of that cluster');
-  return { init, server: url.origin, reset };
+  return { init, server: url.origin, reset, values, given };
 }

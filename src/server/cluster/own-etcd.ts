@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { Backoff } from "../../base/backoff.ts";
 import type { Clock } from "../../base/clock.ts";
 import { readIfExists, writeFileAtomic } from "../../base/files.ts";
 import type { GrpcTls } from "../../base/grpc/connect.ts";
 import { logger } from "../../base/log.ts";
 import { parseEndpoints } from "../../storage/etcd/endpoints.ts";
 import { EtcdClient } from "../../storage/etcd/etcd-client.ts";
-import { toKey } from "../../storage/etcd/messages.ts";
+import { type Member, toKey } from "../../storage/etcd/messages.ts";
 import { reclaimRoom } from "../../storage/etcd/reclaim-room.ts";
 import { StorageError } from "../../storage/storage.ts";
 import type { EtcdOptions } from "../datastore/etcd-options.ts";
@@ -14,6 +15,7 @@ import { mustNotHoldCluster } from "../datastore/engine.ts";
 import { migrateToEtcd, setDatabaseAside } from "../datastore/migrate.ts";
 import type { PkiOptions } from "../pki/cluster-pki.ts";
 import { UsageError } from "../settings.ts";
+import type { Outcome } from "./agreement.ts";
 import { askToJoin } from "./ask-to-join.ts";
 import { ensureEtcdPki } from "./etcd-pki.ts";
 import { EtcdMember } from "./member.ts";
@@ -36,6 +38,8 @@ export interface OwnEtcdOptions {
   localAddress: string;
   address: string | undefined;
   pki: Pick<PkiOptions, "directory" | "now" | "builtAt">;
+  /** What this server was given of what all have alike. */
+  given: Outcome;
   clock: Clock;
 }
 
@@ -47,7 +51,10 @@ export const keepsOwnEtcd = (dataDir: string, { init, server, reset }: ClusterOp
 /** This server's member of etcd: begins a cluster, joins one, or goes on in the one it is of. */
 export class OwnEtcd {
   readonly #member: EtcdMember;
-  readonly #address: string;
+  /** Where others reach this server. */
+  #address: string;
+  /** By what this server's clients are known to etcd. */
+  #tls!: Required<GrpcTls>;
 
   constructor(private readonly options: OwnEtcdOptions) {
     const { nodeName, dataDir, pki, localAddress, address, maxBytes, clock } = options;
@@ -66,21 +73,24 @@ export class OwnEtcd {
       if (!cluster.init) mustNotHoldCluster(databaseFile);
       if (cluster.reset) throw new UsageError(`there is no member to reset in ${directoryOf(dataDir)}`);
       if (cluster.server) {
-        const answer = await askToJoin({ server: cluster.server, token: this.options.token!, question: { name: this.options.nodeName, peerUrl: this.#member.peerUrl }, clock }, signal);
+        const answer = await askToJoin({ server: cluster.server, token: this.options.token!, question: { name: this.options.nodeName, peerUrl: this.#member.peerUrl, given: this.options.given }, clock }, signal);
         writeSharedFiles(directory, answer.files, clock.now());
         this.#remember(answer.endpoints);
         initialCluster = answer.initialCluster;
       }
     }
-    const tls = await this.renewCertificates(this.options.pki);
+    await this.renewCertificates(this.options.pki);
+    const tls = (): GrpcTls => this.#tls;
     await this.#member.start({ initialCluster, reset: cluster.reset });
     if (cluster.reset) this.#remember([]);
     const client = new EtcdClient({ endpoints: this.#endpoints(), tls, clock });
     try {
       await this.#untilVoting(client, signal);
-      await this.#reclaimRoom(tls);
-      if (existsSync(databaseFile)) await this.#bringState(tls);
-      this.#remember((await client.call("MemberList", {}, { repeatable: true })).members!.flatMap(({ clientUrls = [], name }) => (name === this.options.nodeName ? [] : clientUrls)));
+      await this.#reclaimRoom(this.#tls);
+      if (existsSync(databaseFile)) await this.#bringState(this.#tls);
+      const { members = [] } = await client.call("MemberList", {}, { repeatable: true });
+      await this.#tellAddress(client, members);
+      this.#remember(members.flatMap(({ clientUrls = [], name }) => (name === this.options.nodeName ? [] : clientUrls)));
     } catch (error) {
       await this.#member.stop();
       throw error;
@@ -124,10 +134,37 @@ export class OwnEtcd {
     return this.#member.stop();
   }
 
-  /** Makes the member's certificates, or renews those that end soon. */
-  renewCertificates({ directory, now, builtAt }: OwnEtcdOptions["pki"]): Promise<Required<GrpcTls>> {
+  /** Makes the member's certificates, or renews those that end soon or are for another address. etcd reads its own at each handshake. */
+  async renewCertificates({ directory, now, builtAt }: OwnEtcdOptions["pki"]): Promise<void> {
     const { nodeName, localAddress } = this.options;
-    return ensureEtcdPki({ directory, now, builtAt, nodeName, names: [...new Set(["localhost", "127.0.0.1", nodeName, localAddress, this.#address])] });
+    this.#tls = await ensureEtcdPki({ directory, now, builtAt, nodeName, names: [...new Set(["localhost", "127.0.0.1", nodeName, localAddress, this.#address])] });
+  }
+
+  /** Others reach this server elsewhere now: its member starts anew there, and the cluster is told as soon as it takes writes. */
+  async move(address: string, pki: OwnEtcdOptions["pki"], client: EtcdClient, signal: AbortSignal): Promise<void> {
+    if (address === this.#address) return;
+    log.info("This server has another address: its etcd starts anew there", { before: this.#address, now: address });
+    this.#address = address;
+    await this.renewCertificates(pki);
+    this.#member.move(address);
+    const backoff = new Backoff({ base: 500, max: 30_000 });
+    while (!signal.aborted && address === this.#address) {
+      try {
+        const { members = [] } = await client.call("MemberList", {}, { repeatable: true });
+        return await this.#tellAddress(client, members);
+      } catch (error) {
+        log.warn("The cluster could not be told of this server's new address, will try again", { error });
+      }
+      await this.options.clock.sleep(backoff.next(), signal).catch(() => undefined);
+    }
+  }
+
+  /** etcd keeps where its members reach each other; a server's address may have changed, also while it was off. */
+  async #tellAddress(client: EtcdClient, members: readonly Member[]): Promise<void> {
+    const own = members.find(({ name }) => name === this.options.nodeName), { peerUrl } = this.#member;
+    if (!own || own.peerUrls.includes(peerUrl)) return;
+    await client.call("MemberUpdate", { id: own.id, peerUrls: [peerUrl] }, { repeatable: true });
+    log.info("The cluster knows where this server is now", { before: own.peerUrls.join(), now: peerUrl });
   }
 
   /** A new member has no vote until it has all data, and is made a full one then. */
@@ -138,7 +175,7 @@ export class OwnEtcd {
       if (this.#member.exitCode !== null) throw new UsageError(`etcd ended at once: ${whyEnded(this.#member.lastWords())}`);
       try {
         const { members = [] } = await client.call("MemberList", {}, { repeatable: true, patienceMs });
-        const own = members.find(({ peerUrls }) => peerUrls.includes(this.#member.peerUrl));
+        const own = members.find(({ name, peerUrls }) => name === this.options.nodeName || peerUrls.includes(this.#member.peerUrl));
         if (own?.isLearner) await client.call("MemberPromote", { id: own.id }, { repeatable: true, patienceMs });
         else {
           await client.call("Range", { key: toKey("/skiff/datastore") }, { repeatable: true, patienceMs });

@@ -14,7 +14,7 @@ export async function resetCluster(options: ServerOptions, { databaseFile, tlsDi
   const { cluster, nodeName, token, dataDir, datastore, nodeIps } = options, clock = systemClock;
   const own = new OwnEtcd({
     cluster, nodeName, token, dataDir, databaseFile, maxBytes: datastore.maxBytes, localAddress: localAddressOf(options), address: advertiseAddressOf(options, [...nodeIps, ...defaultAddresses()][0]),
-    pki: { directory: tlsDir, now: clock.now(), builtAt }, clock,
+    pki: { directory: tlsDir, now: clock.now(), builtAt }, given: {}, clock,
   });
   await own.start(new AbortController().signal);
   await own.stop();

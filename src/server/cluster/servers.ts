@@ -84,6 +84,16 @@ export class Servers {
     await this.#live?.keep(publish, signal);
   }
 
+  /** When a server was last heard of, by the monotonic clock; undefined when it is gone. */
+  heardOf(name: string): number | undefined {
+    return this.#live?.heardOf(name);
+  }
+
+  /** Whether this server does what one alone may do. */
+  get leads(): boolean {
+    return this.#leader?.leading ?? true;
+  }
+
   /** Of the servers that live. */
   get names(): string[] {
     return (this.#live?.all ?? []).map(({ name }) => name);

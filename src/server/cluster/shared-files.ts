@@ -14,6 +14,7 @@ import { mustNotHoldCluster } from "../datastore/engine.ts";
 import type { EtcdOptions } from "../datastore/etcd-options.ts";
 import { sealConfig } from "../encryption/shared-config.ts";
 import { UsageError } from "../settings.ts";
+import { agreementFileName } from "./agreement.ts";
 import { etcdCaNames } from "./etcd-pki.ts";
 import { openFiles, sealFiles, type Files } from "./sealed-files.ts";
 
@@ -23,7 +24,7 @@ const sharedKey = "/skiff/bootstrap";
 const encryptionFileName = "cred/encryption-config.json";
 const caKeyName = "tls/server-ca.key";
 /** What makes servers one cluster, below the server's directory. Keys come before their certificates, as in cluster-pki.ts. */
-const sharedNames = [...["server-ca", "client-ca", "front-proxy-ca", ...etcdCaNames].flatMap((name) => [`tls/${name}.key`, `tls/${name}.crt`]), "tls/service-account.key", "token"];
+const sharedNames = [...["server-ca", "client-ca", "front-proxy-ca", ...etcdCaNames].flatMap((name) => [`tls/${name}.key`, `tls/${name}.crt`]), "tls/service-account.key", agreementFileName, "token"];
 /** Of each shared file as it was when this server and the cluster last agreed: tells who has changed it since. */
 const agreedName = "cred/shared-files.json";
 
@@ -88,15 +89,19 @@ export class SharedFiles {
     this.#client = new EtcdClient({ ...options.etcd, clock: options.clock });
   }
 
-  /** Before this server makes anything of its own: takes what is there. Throws a `UsageError` or `StorageError` with nothing changed when the token doesn't open it, or it is another's. */
-  async take(): Promise<void> {
+  /**
+   * Before this server makes anything of its own: takes what is there; false when there is nothing. Throws with nothing changed: a `UsageError` or
+   * `StorageError` when the token doesn't open it, or it is another's; and what `check` throws for it.
+   */
+  async take(check?: (files: Files) => Promise<unknown>): Promise<boolean> {
     const { directory, databaseFile } = this.options;
     await this.#client.meet();
-    if (await this.#receive()) return;
+    if (await this.#receive(check)) return true;
     const found = await findClaim(this.#client);
     mustBeOurs(found);
     if (found.objects > 0 && existsSync(databaseFile)) throw inBoth(databaseFile);
     if (found.objects > 0 && !existsSync(join(directory, caKeyName))) throw new UsageError("that etcd holds a cluster whose keys are with the server that it was moved from: start that server first");
+    return false;
   }
 
   /** Once this server has all files: writes those that are new or were changed here, unless another was first; then takes the other's and returns true. */
@@ -118,7 +123,11 @@ export class SharedFiles {
     const inTurn = (act: () => Promise<unknown>, failed: string): Promise<void> => (turn = turn.then(async () => {
       if (!signal.aborted) await act();
     }).catch((error: unknown) => log.error(failed, { error })));
-    const receive = (): Promise<void> => inTurn(() => this.#receive(), "What another server has changed could not be taken over");
+    const receive = (): Promise<void> => inTurn(async () => {
+      const before = readIfExists(join(this.options.directory, agreementFileName));
+      await this.#receive();
+      if (readIfExists(join(this.options.directory, agreementFileName)) !== before) log.warn("Another server has changed settings that all have alike: this one goes on with what it had until it is restarted");
+    }, "What another server has changed could not be taken over");
     const watcher = this.#watch(() => void inTurn(() => this.publish(), "A change of keys or the token could not be told to other servers"));
     while (!signal.aborted) {
       try {
@@ -141,7 +150,7 @@ export class SharedFiles {
   }
 
   /** Takes what is in etcd, but what was changed here alone; false when there is nothing. */
-  async #receive(): Promise<boolean> {
+  async #receive(check?: (files: Files) => Promise<unknown>): Promise<boolean> {
     const { directory, databaseFile, token, clock } = this.options;
     const { header, kvs: [kv] = [] } = await this.#client.call("Range", { key: toKey(sharedKey) }, { repeatable: true });
     if (!kv) return false;
@@ -153,10 +162,10 @@ export class SharedFiles {
         : 'a cluster is in that etcd already: to join it give its token, as "skiff token" tells on one of its servers, with --token; nothing has been changed');
     }
     if (opened.by === "caKey" && existsSync(databaseFile)) throw inBoth(databaseFile);
-    if (caKey && opened.by === "secret") {
-      if (existsSync(databaseFile)) throw new UsageError(`this server has a cluster of its own in ${databaseFile}: give it another --data-dir to join the one in etcd`);
-      setAside(directory, clock.now());
-    }
+    const isAnothers = caKey !== undefined && opened.by === "secret";
+    if (isAnothers && existsSync(databaseFile)) throw new UsageError(`this server has a cluster of its own in ${databaseFile}: give it another --data-dir to join the one in etcd`);
+    await check?.(opened.files);
+    if (isAnothers) setAside(directory, clock.now());
     const here = opened.by === "caKey" ? sharedFilesIn(this.options.directory) : {}, agreed = opened.by === "caKey" ? this.#agreed() : {};
     for (const name of sharedNames) {
       const theirs = opened.files[name];
