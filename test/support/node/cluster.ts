@@ -26,10 +26,16 @@ export interface TestCluster extends AsyncDisposable {
   /** From the server, as administrator. Works while the server's power is on. */
   readonly kubectl: Kubectl;
   readonly server: ClusterMember;
+  /** All of them, that one first. */
+  readonly servers: readonly ClusterMember[];
   readonly agents: readonly ClusterMember[];
   member(name: string): ClusterMember;
-  /** One more `skiff agent`, not waited for. */
-  addAgent(options?: AgentMemberOptions): Promise<ClusterMember>;
+  /** From one of several servers, as that one answers. */
+  kubectlOf(server: ClusterMember): Kubectl;
+  /** One more server, `server-2`, `server-3`, ..., that joins the first, which has to run with `--cluster-init`; not waited for. */
+  addServer(options?: AgentMemberOptions): Promise<ClusterMember>;
+  /** One more `skiff agent`, not waited for. It joins at the first server, or `at` another. */
+  addAgent(options?: AgentMemberOptions & { at?: ClusterMember }): Promise<ClusterMember>;
   untilApiReady(timeoutMs?: number): Promise<void>;
   /** Waits until these nodes are Ready; all members when none is named. */
   untilReady(...names: string[]): Promise<void>;
@@ -59,9 +65,8 @@ export async function startCluster({ agents = 0, server = {}, fabric: given }: T
   try {
     const archive = await busyboxImage();
     const node = await fabric.node("server", server.machine);
-    const kubeconfig = join(node.disk, "admin.yaml");
-    const first = new ClusterMember(node, archive, (own) => ["server", ...commonFlags(own), "--write-kubeconfig", kubeconfig, "--token", secret, ...(server.flags ?? [])]);
-    const cluster = new FabricCluster(fabric, !given, first, archive, kubectlFor({ wrap: node.insideNetwork, kubeconfig, home: node.disk }));
+    const first = new ClusterMember(node, archive, (own) => ["server", ...commonFlags(own), "--write-kubeconfig", kubeconfigOf(own), "--token", secret, ...(server.flags ?? [])]);
+    const cluster = new FabricCluster(fabric, !given, first, archive);
     first.start();
     await cluster.untilApiReady();
     for (const options of typeof agents === "number" ? Array.from({ length: agents }, () => ({})) : agents) await cluster.addAgent(options);
@@ -72,6 +77,13 @@ export async function startCluster({ agents = 0, server = {}, fabric: given }: T
     if (!given) await fabric.dispose();
     throw error;
   }
+}
+
+const kubeconfigOf = (node: TestNode): string => join(node.disk, "admin.yaml");
+
+/** As an administrator wrote it down once: the server may be off when who joins starts again. */
+function joiningAt({ node: { ip, layout } }: ClusterMember): string[] {
+  return ["--server", `https://${ip.includes(":") ? `[${ip}]` : ip}:6443`, "--token", readFileSync(join(layout.dataDir, "server/token"), "utf8").trim()];
 }
 
 function commonFlags(node: TestNode): string[] {
@@ -143,11 +155,16 @@ export class ClusterMember {
 }
 
 class FabricCluster implements TestCluster {
+  readonly servers: ClusterMember[];
   readonly agents: ClusterMember[] = [];
-  constructor(readonly fabric: Fabric, private readonly ownsFabric: boolean, readonly server: ClusterMember, private readonly archive: Uint8Array, readonly kubectl: Kubectl) {}
+  readonly kubectl: Kubectl;
+  constructor(readonly fabric: Fabric, private readonly ownsFabric: boolean, readonly server: ClusterMember, private readonly archive: Uint8Array) {
+    this.servers = [server];
+    this.kubectl = this.kubectlOf(server);
+  }
 
   get members(): readonly ClusterMember[] {
-    return [this.server, ...this.agents];
+    return [...this.servers, ...this.agents];
   }
 
   member(name: string): ClusterMember {
@@ -156,12 +173,21 @@ class FabricCluster implements TestCluster {
     return found;
   }
 
-  async addAgent({ name = `agent-${this.agents.length + 1}`, machine, flags = [] }: AgentMemberOptions = {}): Promise<ClusterMember> {
-    const node = await this.fabric.node(name, machine);
-    const token = readFileSync(join(this.server.node.layout.dataDir, "server/token"), "utf8").trim();
-    // As an administrator wrote it down once: the server may be off when the agent starts again.
-    const { ip } = this.server.node, url = `https://${ip.includes(":") ? `[${ip}]` : ip}:6443`;
-    const member = new ClusterMember(node, this.archive, (own) => ["agent", ...commonFlags(own), "--server", url, "--token", token, ...flags]);
+  kubectlOf({ node }: ClusterMember): Kubectl {
+    return kubectlFor({ wrap: node.insideNetwork, kubeconfig: kubeconfigOf(node), home: node.disk });
+  }
+
+  async addServer({ name = `server-${this.servers.length + 1}`, machine, flags = [] }: AgentMemberOptions = {}): Promise<ClusterMember> {
+    const node = await this.fabric.node(name, machine), joining = joiningAt(this.server);
+    const member = new ClusterMember(node, this.archive, (own) => ["server", ...commonFlags(own), "--write-kubeconfig", kubeconfigOf(own), ...joining, ...flags]);
+    this.servers.push(member);
+    member.start();
+    return member;
+  }
+
+  async addAgent({ name = `agent-${this.agents.length + 1}`, machine, flags = [], at = this.server }: AgentMemberOptions & { at?: ClusterMember } = {}): Promise<ClusterMember> {
+    const node = await this.fabric.node(name, machine), joining = joiningAt(at);
+    const member = new ClusterMember(node, this.archive, (own) => ["agent", ...commonFlags(own), ...joining, ...flags]);
     this.agents.push(member);
     member.start();
     return member;
