@@ -67,7 +67,7 @@ export class EtcdClient {
         for (const answer of answers) if (typeof answer === "string") log.warn("A member of etcd can't be used now", { error: answer });
         return;
       }
-      const hopeless = answers.every((answer) => !/nothing listens|doesn't answer|doesn't serve/.test(answer as string));
+      const hopeless = answers.every((answer) => !/nothing listens|doesn't answer|no answer|doesn't serve/.test(answer as string));
       if (hopeless || this.#clock.monotonic() >= until) throw new StorageError("io", `etcd can't be used: ${this.#summary(answers as string[])}`);
       await this.#clock.sleep(500);
     }

@@ -257,6 +257,14 @@ describe("what is not taken into use", () => {
     client.close();
   });
 
+  test("one that hangs is waited for, as one that isn't there yet", async () => {
+    await plain.signal(0, "SIGSTOP");
+    // Longer than one question is worth.
+    const over = Bun.sleep(3500).then(() => plain.signal(0, "SIGCONT"));
+    expect(await open(plain, {})).toBe("opened");
+    await over;
+  }, 20_000);
+
   test("one under a name that its certificate hasn't", async () => {
     await using elsewhere = await TestEtcd.start({ tls: true, names: ["10.0.0.5", "etcd.example"] });
     expect(await open(elsewhere, {})).toContain("is not for 127.0.0.1: use a name or address that is in it");
