@@ -261,7 +261,7 @@ describe("what is not taken into use", () => {
     await plain.signal(0, "SIGSTOP");
     // Longer than one question is worth.
     const over = Bun.sleep(3500).then(() => plain.signal(0, "SIGCONT"));
-    expect(await open(plain, {})).toBe("opened");
+    expect(await open(plain, { beforeNew: () => { throw new Error("it has answered"); } })).toBe("it has answered");
     await over;
   }, 20_000);
 
