@@ -589,13 +589,22 @@ show_log_hint() {
 
 show_log_end() {
   case "$INIT" in
-    systemd) journalctl -u skiff -n 5 --no-pager -o cat ;;
+    systemd) journalctl -u skiff -t skiff -n 5 --no-pager -o cat ;;
     *) tail -n 5 "$LOG_FILE" ;;
   esac
 }
 
+ready_within() { "$BIN_DIR/skiff" status --wait "$1" --data-dir "$DATA_DIR"; }
+
+# What it ended with, if it ended: nobody should wait for minutes to read that.
+show_complaint() {
+  complaint=$(show_log_end | sed -n 's/^skiff: //p' | tail -n 1)
+  [ -z "$complaint" ] || note "the log of Skiff says: $complaint"
+  note "still waiting; Skiff goes on trying, also without this script"
+}
+
 finish() {
-  "$BIN_DIR/skiff" status --wait 180 --data-dir "$DATA_DIR" || { show_log_end >&2; fail "Skiff did not become ready in three minutes, and goes on trying; the end of its log is above, all of it: $(show_log_hint)"; }
+  ready_within 30 || { show_complaint; ready_within 150; } || { show_log_end >&2; fail "Skiff did not become ready in three minutes, and goes on trying; the end of its log is above, all of it: $(show_log_hint)"; }
   step "Skiff is ready"
   if [ "$ROLE" = server ]; then
     note "Use it:      export KUBECONFIG=$CONFIG_DIR/skiff.yaml; kubectl get nodes"
