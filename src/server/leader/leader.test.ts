@@ -102,6 +102,50 @@ test("a server that was killed takes its own Lease again at once", async () => {
   await a.stop();
 });
 
+test("a server with a copy of another's data directory doesn't lead beside it: that one ends", async () => {
+  await using s = await servers();
+  const first = s.start("a");
+  await eventually(() => expect(first.leader.leading).toBe(true));
+  await s.pass(2_000);
+  const copy = s.start("a");
+  await eventually(() => expect(copy.leader.leading).toBe(true));
+  await s.pass(10_000);
+  await eventually(() => expect(first.stuck).toEqual([expect.objectContaining({ message: expect.stringContaining("another server has a copy of this one's data directory") })]));
+  expect([first.leader.leading, copy.leader.leading, copy.stuck]).toEqual([false, true, []]);
+  await first.stop();
+  await s.pass(30_000);
+  expect([copy.leader.leading, copy.stuck]).toEqual([true, []]);
+  await copy.stop();
+});
+
+test("a renewal whose answer got lost, and somebody's note on the Lease, are no other server's", async () => {
+  await using s = await servers();
+  let lose = false;
+  const client = new Proxy(s.client, {
+    get(target, name) {
+      const method = (Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>).bind(target);
+      return async (...args: unknown[]) => {
+        const answer = await method(...args);
+        if (name === "update" && lose) throw new Error("the answer got lost");
+        return answer;
+      };
+    },
+  });
+  const a = s.start("a", { client });
+  await eventually(() => expect(a.leader.leading).toBe(true));
+  for (let round = 0; round < 3; round++) {
+    lose = true;
+    await s.pass(6_000);
+    lose = false;
+    await s.pass(6_000);
+    const lease = await s.lease();
+    await s.client.update(leases, { ...lease, metadata: { ...lease.metadata, annotations: { note: String(round) } } } as Lease);
+    await s.pass(12_000);
+  }
+  expect([a.leader.leading, a.stuck, (await s.lease()).spec.leaseTransitions]).toEqual([true, [], 0]);
+  await a.stop();
+});
+
 test.each(["fails", "hangs"] as const)("a leader whose renewal %s stops its work before another begins, and leads again when it may", async (how) => {
   await using s = await servers();
   const way = brokenAtWill(s.client), a = s.start("a", { client: way.client });

@@ -17,6 +17,9 @@ export const leaseDurationMs = 15_000, renewDeadlineMs = 10_000, retryMs = 2_000
 /** A store that doesn't answer holds up nobody's end for longer. */
 const goodbyeMs = 3_000;
 
+/** Why a term ended: somebody else renews the Lease as we do. */
+const twin = "twin";
+
 export interface LeaderDependencies {
   /** Of the Lease in kube-system. */
   name: string;
@@ -25,7 +28,7 @@ export interface LeaderDependencies {
   client: Client;
   leases: Informer<Lease>;
   clock: Clock;
-  /** What one server alone does has not stopped in time: the process must end before another server begins. */
+  /** What one server alone does has not stopped in time, or another has this one's identity: the process must end before another server begins. */
   onStuck(error: Error): void;
 }
 
@@ -136,6 +139,10 @@ export class Leader {
     const why = await this.#keep(held, term, signal);
     this.#term = undefined;
     term.over.abort();
+    if (why === twin) {
+      this.dependencies.onStuck(new Error("another server has a copy of this one's data directory, and leads as this one: give each a data directory that its own first start has made"));
+      return aborted(signal);
+    }
     if (why === "stopped") return this.#within(this.#release(), goodbyeMs).catch(() => undefined);
     log.warn("This server leads no longer: controllers and the scheduler stop here", { reason: why });
     const stopped = Promise.all(this.#running).then(() => true);
@@ -145,17 +152,23 @@ export class Leader {
     patience.abort();
   }
 
-  /** Renews until that fails for too long, another holds the Lease, or `signal` aborts: says which. */
+  /** Renews until that fails for too long, another holds the Lease (`twin`: by our own identity), or `signal` aborts: says which. */
   async #keep(held: Frozen<Lease>, term: { renewedAt: number }, signal: AbortSignal): Promise<string> {
     const { clock, client, name, identity } = this.dependencies;
     let latest = held, wait = renewMs, problem = "";
+    // What the Lease may say though an answer got lost.
+    const sent = new Set([held.spec.renewTime]);
     for (;;) {
       await clock.sleep(wait, signal).catch(() => undefined);
       if (signal.aborted) return "stopped";
       const began = clock.monotonic(), left = term.renewedAt + renewDeadlineMs - began;
       if (left <= 0) return `the Lease could not be renewed in time${problem}`;
+      const renewTime = this.#time();
+      sent.add(renewTime);
       try {
-        latest = await this.#within(client.update(leases, { ...latest, spec: { ...latest.spec, renewTime: this.#time() } } as Lease), left);
+        latest = await this.#within(client.update(leases, { ...latest, spec: { ...latest.spec, renewTime } } as Lease), left);
+        sent.clear();
+        sent.add(renewTime);
         term.renewedAt = began;
         wait = renewMs;
       } catch (error) {
@@ -165,6 +178,7 @@ export class Leader {
         const found = await this.#within(client.get(leases, { namespace, name }), left).catch(() => undefined);
         if (!found) continue;
         if (found.spec.holderIdentity !== identity) return `${found.spec.holderIdentity || "somebody"} has the Lease`;
+        if (!sent.has(found.spec.renewTime)) return twin;
         latest = found;
       }
     }
@@ -197,3 +211,5 @@ export class Leader {
     return canonicalMicroTime(new Date(this.dependencies.clock.now()).toISOString());
   }
 }
+
+const aborted = (signal: AbortSignal): Promise<void> => new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })));
