@@ -21,7 +21,7 @@ interface Flags {
 export function addBackupCommand(program: Command): void {
   const backup = addBackupSettings(program.command("backup").description("Write all that brings this cluster back into one file: its state at one moment, keys, tokens, configuration and manifests"))
     .option("-o, --output <place>", "a file, a directory, s3://BUCKET/FOLDER/NAME, or - for standard output (default: where the server's own backups go)")
-    .option("--encrypt", "encrypt the backup with a passphrase that is asked for")
+    .option("--encrypt", "encrypt the backup; the passphrase is asked for, unless it is given as below")
     .option("--passphrase-file <file>", `encrypt it with the passphrase in this file (or in ${passphraseVariable}; default: --backup-passphrase-file of the server)`)
     .option("--force", "replace a file that is there")
     .option("--kubeconfig <file>", "the administrator's kubeconfig (default: the one the server wrote)")
@@ -57,7 +57,7 @@ const print = (text: string): void => void process.stdout.write(text && `${text}
 async function run({ output, passphraseFile, encrypt, force = false, kubeconfig }: Flags, settings: BackupSettings): Promise<void> {
   const { options } = settings;
   if (output === "-" && process.stdout.isTTY) throw new UsageError("a backup holds all keys of the cluster and is not for a terminal: write it into a file with --output FILE, or into a pipe");
-  const passphrase = encrypt ? await newPassphrase() : givenPassphrase(passphraseFile, options.backup);
+  const passphrase = givenPassphrase(passphraseFile, options.backup) ?? (encrypt ? await newPassphrase() : undefined);
   /** Of a new backup. */
   const write = async <T>(into: (content: ReadableStream<Uint8Array>) => Promise<T>): Promise<T> => {
     const { archive, close } = await archiveOf(settings, kubeconfig);

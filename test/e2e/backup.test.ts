@@ -107,7 +107,7 @@ describe("a cluster on another machine", () => {
     const writing = startWriting(original);
     try {
       await eventually(async () => expect((await kubectl.items("configmaps", "-n", "shop")).length).toBeGreaterThan(50), { timeout: 30_000 });
-      const printed = await succeeded(original.command("backup", "--output", file, "--passphrase-file", passphraseFile, ...place(original)));
+      const printed = await succeeded(original.command("backup", "--encrypt", "--output", file, "--passphrase-file", passphraseFile, ...place(original)));
       expect(printed).toStartWith(file);
     } finally {
       await writing.stop();
