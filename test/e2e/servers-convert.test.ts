@@ -17,7 +17,7 @@ test("one server's cluster becomes one of several: its state moves into etcd", a
   await servers.createConfigMap(0, "from-the-file");
   const before = await revisionOf(0, "from-the-file");
   await servers.signal(0, "SIGTERM");
-  await servers.start(0, "--cluster-init");
+  await servers.start(0, "--cluster-init", "--service-node-port-range", "31000-31009");
   expect(await servers.configMaps(0)).toEqual(["from-the-file"]);
   await servers.createConfigMap(0, "in-etcd");
   expect(await revisionOf(0, "in-etcd")).toBeGreaterThan(before);
@@ -37,6 +37,9 @@ test("a backup of several servers is restored on one, and the others join again"
   expect(await servers.run("restore", backup, "--force", "--data-dir", servers.dataDir(0))).toMatchObject({ exitCode: 0 });
   await servers.start(0, "--cluster-init");
   expect(await servers.configMaps(0)).toEqual(["from-the-file", "in-etcd"]);
+  // What the servers had alike is in the backup, too.
+  await servers.kubectl(0)("create", "service", "nodeport", "after-the-restore", "--tcp=80");
+  expect((await servers.kubectl(0).get("service", "after-the-restore")).spec.ports[0].nodePort).toBeWithin(31_000, 31_010);
   await servers.createConfigMap(0, "after-the-restore");
   expect(await revisionOf(0, "after-the-restore")).toBeGreaterThan(before);
   rmSync(servers.dataDir(1), { recursive: true });

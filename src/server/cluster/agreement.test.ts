@@ -18,8 +18,8 @@ const optionsOf = (given: SettingValues = {}): ServerOptions => parseServerOptio
 /** A server that starts in a cluster whose first server was given `cluster`; the first one where that is undefined. */
 async function start(given: SettingValues, { cluster, beside = false }: { cluster?: SettingValues; beside?: boolean } = {}): Promise<{ options: ServerOptions; shared: unknown }> {
   const directory = join(root, String(++count)), about = { directory, othersLive: async () => beside };
-  if (cluster) await agree(optionsOf(cluster), { ...about, told: false });
-  const options = await agree(optionsOf(given), { ...about, told: cluster !== undefined });
+  if (cluster) await agree(optionsOf(cluster), about);
+  const options = await agree(optionsOf(given), about);
   return { options, shared: JSON.parse(readIfExists(join(directory, agreementFileName))!) };
 }
 
@@ -74,11 +74,4 @@ test("a server alone changes what the cluster has, and that alone", async () => 
 test("what a server alone was given has to go together with the rest", async () => {
   await expect(start({ "cluster-cidr": ["10.51.0.0/16"] }, { cluster: other })).rejects.toThrow("overlap");
   await expect(start({ "service-cidr": ["10.60.0.0/16"] }, { cluster: other })).rejects.toThrow("--cluster-dns 10.51.0.53 must be inside --service-cidr 10.60.0.0/16");
-});
-
-test("what is left of another cluster doesn't count", async () => {
-  const directory = join(root, String(++count)), othersLive = async () => true;
-  await agree(optionsOf(other), { directory, told: false, othersLive });
-  expect(outcomeOf(await agree(optionsOf(), { directory, told: false, othersLive }))).toEqual(outcomeOf(optionsOf()));
-  expect(JSON.parse(readIfExists(join(directory, agreementFileName))!)).toEqual(defaults);
 });

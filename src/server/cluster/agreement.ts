@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isObject } from "../../apimachinery/own.ts";
 import { parseJoinToken } from "../../base/join/join-token.ts";
@@ -59,17 +60,12 @@ export async function changesAgreement(own: ServerOptions, text: string | undefi
   return refused !== undefined;
 }
 
-export interface AgreeOptions {
-  /** `<data-dir>/server`. */
-  directory: string;
-  /** Whether the cluster has told what it has: then it lies in the directory. */
-  told: boolean;
-  othersLive(): Promise<boolean>;
-}
+/** Whether this server's cluster has told it what all have alike: now, or when it was one of several before its state came into a file, as by a restore. */
+export const hasAgreement = (directory: string): boolean => existsSync(join(directory, agreementFileName));
 
-/** The options by which this server runs: its own, and the cluster's where nothing was said. Throws a `UsageError` as `changesAgreement` does. */
-export async function agree(own: ServerOptions, { directory, told, othersLive }: AgreeOptions): Promise<ServerOptions> {
-  const file = join(directory, agreementFileName), text = told ? readIfExists(file) : undefined, { values, given } = own.cluster;
+/** The options by which this server runs: its own, and the cluster's where nothing was said. Throws a `UsageError` as `changesAgreement` does. `directory` is `<data-dir>/server`. */
+export async function agree(own: ServerOptions, { directory, othersLive }: { directory: string; othersLive(): Promise<boolean> }): Promise<ServerOptions> {
+  const file = join(directory, agreementFileName), text = readIfExists(file), { values, given } = own.cluster;
   const changes = await changesAgreement(own, text, othersLive), theirs = { ...none, ...(parse(text) ?? pick(values, names)) };
   if (changes) log.warn("This server runs alone, and was given other settings than its cluster had: the cluster has these now", { settings: names.filter((name) => given.includes(name)).join() });
   const agreement = changes ? { ...theirs, ...pick(values, given) } : theirs;

@@ -3,9 +3,8 @@ import type { EtcdOptions } from "../datastore/etcd-options.ts";
 import type { ServerOptions } from "../options.ts";
 import { type ClusterPki, ensurePki, type PkiOptions } from "../pki/cluster-pki.ts";
 import { ensureToken, keepAgentToken } from "../token.ts";
-import { agree, agreementFileName, changesAgreement } from "./agreement.ts";
+import { agree, agreementFileName, changesAgreement, hasAgreement } from "./agreement.ts";
 import { othersLive } from "./others-live.ts";
-import type { Files } from "./sealed-files.ts";
 import type { SharedFiles } from "./shared-files.ts";
 
 export interface CredentialsDependencies {
@@ -19,13 +18,13 @@ export interface CredentialsDependencies {
 
 /** Keys, certificates and tokens that this server has, or takes from the others of its cluster, or makes. Throws a `UsageError`. */
 export async function prepareCredentials({ options: own, runBy, cluster, clock }: CredentialsDependencies): Promise<ClusterPki> {
-  const { dataDir, token, nodeName } = own;
+  const { dataDir, token, nodeName } = own, directory = `${dataDir}/server`;
   /** Another server that starts now was faster: it doesn't say yet that it lives. */
   let beside = false, asked: Promise<boolean> | undefined;
-  const live = async (): Promise<boolean> => beside || (asked ??= othersLive({ etcd: cluster!.etcd, nodeName, clock }));
-  const take = async (files: Files): Promise<unknown> => changesAgreement(own, files[agreementFileName], live);
-  for (let told = await cluster?.shared.take(take) ?? false; ; told = beside = true) {
-    const options = cluster ? await agree(own, { directory: `${dataDir}/server`, told, othersLive: live }) : own;
+  const live = async (): Promise<boolean> => cluster !== undefined && (beside || (asked ??= othersLive({ etcd: cluster.etcd, nodeName, clock })));
+  await cluster?.shared.take((files) => changesAgreement(own, files[agreementFileName], live));
+  for (;; beside = true) {
+    const options = cluster || hasAgreement(directory) ? await agree(own, { directory, othersLive: live }) : own;
     const made = await ensurePki(runBy(options)), serverCa = made.serverCa.certificate;
     ensureToken({ dataDir, serverCa, ...(token ? { given: token } : {}), shared: cluster !== undefined });
     keepAgentToken({ dataDir, serverCa, ...(options.agentToken ? { given: options.agentToken } : {}) });

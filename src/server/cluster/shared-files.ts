@@ -90,18 +90,17 @@ export class SharedFiles {
   }
 
   /**
-   * Before this server makes anything of its own: takes what is there; false when there is nothing. Throws with nothing changed: a `UsageError` or
+   * Before this server makes anything of its own: takes what is there. Throws with nothing changed: a `UsageError` or
    * `StorageError` when the token doesn't open it, or it is another's; and what `check` throws for it.
    */
-  async take(check?: (files: Files) => Promise<unknown>): Promise<boolean> {
+  async take(check?: (files: Files) => Promise<unknown>): Promise<void> {
     const { directory, databaseFile } = this.options;
     await this.#client.meet();
-    if (await this.#receive(check)) return true;
+    if (await this.#receive(check)) return;
     const found = await findClaim(this.#client);
     mustBeOurs(found);
     if (found.objects > 0 && existsSync(databaseFile)) throw inBoth(databaseFile);
     if (found.objects > 0 && !existsSync(join(directory, caKeyName))) throw new UsageError("that etcd holds a cluster whose keys are with the server that it was moved from: start that server first");
-    return false;
   }
 
   /** Once this server has all files: writes those that are new or were changed here, unless another was first; then takes the other's and returns true. */
