@@ -12,12 +12,12 @@ const key = { namespace: "kube-system", name: "skiff-controllers" };
 /** Servers on one store, and who does the work now; `most` is how many ever did it at once. */
 async function servers() {
   const clock = new FakeClock(Date.parse("2026-01-01T00:00:00Z"));
-  const fixture = await startRegistry({ clock });
+  const fixture = await startRegistry({ clock }), { client, idle } = counted(fixture.client);
   const working = new Set<string>();
   let most = 0;
-  const start = (identity: string, { client = fixture.client, drain = async () => {} }: { client?: Client; drain?: () => Promise<void> } = {}) => {
+  const start = (identity: string, { client: own = client, drain = async () => {} }: { client?: Client; drain?: () => Promise<void> } = {}) => {
     const stuck: Error[] = [], stopWork = new AbortController(), stopLeader = new AbortController();
-    const leader = new Leader({ name: key.name, identity, client, leases: fixture.informers.informer(leases), clock, onStuck: (error) => stuck.push(error) });
+    const leader = new Leader({ name: key.name, identity, client: own, leases: fixture.informers.informer(leases), clock, onStuck: (error) => stuck.push(error) });
     const election = leader.run(stopLeader.signal);
     const work = leader.whileLeading(async (signal) => {
       working.add(identity);
@@ -36,14 +36,36 @@ async function servers() {
       },
     };
   };
-  /** Time passes in steps, as it does. */
+  /** Time passes in steps, as it does, and answers take none of it. */
   const pass = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= 500) {
       await clock.advance(Math.min(500, left));
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      do await new Promise((resolve) => setTimeout(resolve, 1)); while (await idle());
     }
   };
-  return { ...fixture, clock, working, start, pass, most: () => most, lease: () => fixture.client.get(leases, key) };
+  return { ...fixture, client, clock, working, start, pass, most: () => most, lease: () => fixture.client.get(leases, key) };
+}
+
+/** A client, and what waits for the answers that it waits for; true when there were some. */
+function counted(client: Client): { client: Client; idle(): Promise<boolean> } {
+  const asked = new Set<Promise<unknown>>();
+  return {
+    client: new Proxy(client, {
+      get(target, name) {
+        const method = (Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>).bind(target);
+        return (...args: unknown[]) => {
+          const answer = method(...args), done: Promise<unknown> = answer.then(() => asked.delete(done), () => asked.delete(done));
+          asked.add(done);
+          return answer;
+        };
+      },
+    }),
+    async idle() {
+      const some = asked.size > 0;
+      await Promise.all(asked);
+      return some;
+    },
+  };
 }
 
 /** A client whose writes of Leases fail, or never end, when told so. */
