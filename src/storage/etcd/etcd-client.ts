@@ -98,22 +98,25 @@ export class EtcdClient {
   }
 
   /**
-   * After `first`, defragments each member's database, one after the other, however long each takes; also of those that are no endpoint here, as
-   * when they joined later. Throws a `StorageError` when one of them fails, and "unavailable", before anything is done, when one can't be reached.
+   * `act` on a connection to each member, one after the other; also to those that are no endpoint here, as when they joined later. Throws a
+   * `StorageError`, "unavailable", before the first when one can't be reached.
    */
-  async defragmentAll(first: () => Promise<void>): Promise<void> {
+  async eachMember(act: (member: GrpcChannel) => Promise<void>): Promise<void> {
     const opened: GrpcChannel[] = [];
     try {
-      const members = await this.#memberChannels(opened);
-      await first();
-      for (const channel of members) {
-        await channel.unary(methods.Defragment.path, new Uint8Array()).catch((error: unknown) => {
-          throw toStorageError(error, { repeatable: true });
-        });
-      }
+      for (const member of await this.#memberChannels(opened)) await act(member);
     } finally {
       for (const channel of opened) channel.close();
     }
+  }
+
+  /** After `first`, defragments each member's database, however long each takes. Throws as `eachMember` does. */
+  async defragmentAll(first: () => Promise<void>): Promise<void> {
+    let begun: Promise<void> | undefined;
+    await this.eachMember(async (member) => {
+      await (begun ??= first());
+      await defragment(member);
+    });
   }
 
   /** One for each member; those that are made for it are added to `opened`. */
@@ -171,4 +174,11 @@ export class EtcdClient {
     this.#cluster ??= cluster;
     if (cluster !== this.#cluster) throw new StorageError("io", "the endpoints of --datastore-endpoint belong to different etcd clusters: name the members of one");
   }
+}
+
+/** However long it takes. Throws a `StorageError`. */
+export async function defragment(member: GrpcChannel): Promise<void> {
+  await member.unary(methods.Defragment.path, new Uint8Array()).catch((error: unknown) => {
+    throw toStorageError(error, { repeatable: true });
+  });
 }

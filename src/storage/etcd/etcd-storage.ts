@@ -8,6 +8,7 @@ import { Fence, type OnFence } from "./fence.ts";
 import { CompactedError, follow } from "./follow.ts";
 import { oldestRevision } from "./oldest-revision.ts";
 import { compareModRevision, endOf, fromKey, toKey, type KeyValue, type RequestOp, type TxnRequest, type TxnResponse, type WatchEvent } from "./messages.ts";
+import { purge } from "./purge.ts";
 import { SharedQuestion } from "./shared-question.ts";
 import { Turns } from "./turns.ts";
 
@@ -153,13 +154,10 @@ export class EtcdStorage implements Storage {
     return this.#newest.ask();
   }
 
-  compact(revision: number): Promise<void> {
-    return this.#compact(revision);
-  }
-
-  /** Members' raft logs are beyond reach: they drop what is old by themselves, as they are written on (--snapshot-count). */
   async purge(): Promise<void> {
-    await this.#client.defragmentAll(() => this.#compact(this.#revision, { physical: true }));
+    this.#mustBeOpen();
+    const forgotten = await purge(this.#client, (revision) => this.#reached(revision + this.#offset));
+    this.#compacted = Math.max(this.#compacted, forgotten + this.#offset);
   }
 
   async status(): Promise<StorageStatus> {
@@ -169,12 +167,12 @@ export class EtcdStorage implements Storage {
     return { engine: "etcd", version, sizeBytes: dbSize, sizeInUseBytes: dbSizeInUse, durableRevision: this.#revision, alarms };
   }
 
-  async #compact(revision: number, options: { physical?: boolean } = {}): Promise<void> {
+  async compact(revision: number): Promise<void> {
     this.#mustBeOpen();
     const upTo = Math.min(revision, this.#revision);
     if (upTo <= this.#compacted) return;
     try {
-      await this.#client.call("Compact", { revision: upTo - this.#offset, ...options }, { repeatable: true });
+      await this.#client.call("Compact", { revision: upTo - this.#offset }, { repeatable: true });
     } catch (error) {
       // Another server was there first: that is as good.
       if (!(error instanceof StorageError) || error.code !== "compacted") throw error;

@@ -25,7 +25,7 @@ test("what was overwritten is in no member's database, known here or not; while 
   etcd.startMember(1);
   await etcd.ready(1);
   await storage.purge();
-  expect(storage.compactedRevision).toBe(overwritten);
+  expect(storage.compactedRevision).toBeGreaterThanOrEqual(overwritten);
   expect(holding()).toEqual([]);
   await storage.close();
 }, 60_000);
