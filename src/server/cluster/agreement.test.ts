@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readIfExists } from "../../base/files.ts";
+import { ensureFile, readIfExists } from "../../base/files.ts";
 import { serverSettings, type ServerOptions, type SettingValues } from "../options.ts";
 import { parseServerOptions } from "../parse-options.ts";
 import { withDefaults } from "../settings.ts";
@@ -74,4 +74,13 @@ test("a server alone changes what the cluster has, and that alone", async () => 
 test("what a server alone was given has to go together with the rest", async () => {
   await expect(start({ "cluster-cidr": ["10.51.0.0/16"] }, { cluster: other })).rejects.toThrow("overlap");
   await expect(start({ "service-cidr": ["10.60.0.0/16"] }, { cluster: other })).rejects.toThrow("--cluster-dns 10.51.0.53 must be inside --service-cidr 10.60.0.0/16");
+});
+
+test("what a cluster of before didn't say is as this server has it; a damaged file is told of, and left", async () => {
+  const directory = join(root, String(++count)), file = join(directory, agreementFileName), about = { directory, othersLive: async () => true };
+  ensureFile(file, JSON.stringify({ "cluster-domain": "site.example" }));
+  expect(outcomeOf(await agree(optionsOf({ "https-listen-port": 7443 }), about))).toEqual(outcomeOf(optionsOf({ "cluster-domain": "site.example", "https-listen-port": 7443 })));
+  ensureFile(file, "{");
+  await expect(agree(optionsOf(), about)).rejects.toThrow("cred/cluster-settings.json is damaged: move it away");
+  expect(readIfExists(file)).toBe("{");
 });

@@ -4,7 +4,7 @@ import { isObject } from "../../apimachinery/own.ts";
 import { parseJoinToken } from "../../base/join/join-token.ts";
 import { ensureFile, readIfExists } from "../../base/files.ts";
 import { logger } from "../../base/log.ts";
-import type { ServerOptions, SettingValues } from "../options.ts";
+import { type ServerOptions, serverSettings, type Setting, type SettingValues } from "../options.ts";
 import { parseServerOptions } from "../parse-options.ts";
 import { UsageError } from "../settings.ts";
 
@@ -75,11 +75,16 @@ export async function agree(own: ServerOptions, { directory, othersLive }: { dir
   return options;
 }
 
-const none = Object.fromEntries(names.map((name) => [name, undefined]));
+/** In place of what this server was told: settings without a fixed default, of which a cluster that has none says nothing. */
+const none = Object.fromEntries(names.filter((name) => !serverSettings.some((setting: Setting) => setting.name === name && setting.default !== undefined)).map((name) => [name, undefined]));
 
 const pick = (values: SettingValues, which: readonly string[]): Agreement => Object.fromEntries(names.flatMap((name) => (which.includes(name) && values[name] !== undefined ? [[name, values[name]]] : [])));
 
 function parse(text: string | undefined): Agreement | undefined {
-  const content: unknown = text && JSON.parse(text);
-  return isObject(content) ? content as Agreement : undefined;
+  if (text === undefined) return undefined;
+  try {
+    const content: unknown = JSON.parse(text);
+    if (isObject(content)) return content as Agreement;
+  } catch {}
+  throw new UsageError(`<data-dir>/server/${agreementFileName} is damaged: move it away, and give this server the settings of its cluster once, such as --cluster-cidr, where they aren't the defaults`);
 }
