@@ -453,11 +453,15 @@ stop_service() {
   if [ -f "$RUN_DIR/supervise.pid" ]; then
     pid=$(cat "$RUN_DIR/supervise.pid")
     kill -TERM "$pid" 2>/dev/null
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
       kill -0 "$pid" 2>/dev/null || break
       # Where nobody buries the dead, as in some containers.
       grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null && break
       sleep 1
+    done
+    # What hangs, or has lost its supervisor: neither has taken its pid away.
+    for pid in $(cat "$RUN_DIR/supervise.pid" "$RUN_DIR/skiff.pid" 2>/dev/null); do
+      ! grep -qa -e skiff -e supervise "/proc/$pid/cmdline" 2>/dev/null || kill -KILL "$pid" 2>/dev/null
     done
   fi
 }
