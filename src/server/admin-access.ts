@@ -4,6 +4,7 @@ import type { HttpHandler } from "../base/http.ts";
 import { logger } from "../base/log.ts";
 import type { Authorizer } from "../registry/attributes.ts";
 import { forbiddenPath } from "../registry/authorize.ts";
+import { translate } from "../registry/store.ts";
 
 const log = logger("admin");
 
@@ -34,7 +35,8 @@ export function guardAdmin(handler: HttpHandler, { authenticators, authorizer }:
 }
 
 function toStatusError(error: unknown): StatusError {
-  if (error instanceof StatusError) return error;
+  const status = translate(error, { group: "", resource: "" }, "");
+  if (status instanceof StatusError) return status;
   if ((error as NodeJS.ErrnoException).code === "ENOSPC") return insufficientStorage("the disk of its data directory is full: free some space, and ask again; nothing has been changed");
   return internalError(error);
 }
