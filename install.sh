@@ -410,7 +410,8 @@ while [ -z "\$stopping" ]; do
   child=\$!
   echo \$child >$RUN_DIR/skiff.pid
   wait "\$child" || true
-  [ -z "\$stopping" ] || wait "\$child" || true
+  # Each signal, a second one too, ends a wait.
+  while [ -n "\$stopping" ] && kill -0 "\$child" 2>/dev/null; do wait "\$child" || true; done
   [ -n "\$stopping" ] || sleep 2
 done
 rm -f $RUN_DIR/supervise.pid $RUN_DIR/skiff.pid
