@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
@@ -68,7 +68,7 @@ async function fromBackup(given: string, { passphraseFile, force = false }: Flag
 
 function opened(given: string, settings: BackupSettings): { source: ReadableStream<Uint8Array>; name: string } {
   // A file in this directory is meant before a backup of the server's own of that name.
-  const { store, name } = located(Bun.file(given).size > 0 && !given.includes("/") ? `./${given}` : given, settings);
+  const { store, name } = located(existsSync(given) && !given.includes("/") ? `./${given}` : given, settings);
   return { source: store.open(name), name: store.locate(name) };
 }
 

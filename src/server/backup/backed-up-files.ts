@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { readIfExists } from "../../base/files.ts";
+import { logger } from "../../base/log.ts";
+
+const log = logger("backup");
 
 export interface BackedUpFile {
   /** `server/…`, below the data directory, or `config/…`, beside the configuration file. */
@@ -15,8 +18,8 @@ const leftOut = /^(db(\..*)?|static|kubeconfig-path|node-name)$/;
 const ownConfigDirectory = "skiff";
 /** What the installer writes there for its machine. */
 const installed = "supervise.sh";
-/** Keys, settings and manifests are text; something larger lies there by mistake. */
-const largestBytes = 4 * 1024 * 1024;
+/** Keys, settings and manifests are text, of which bundles of CustomResourceDefinitions take some megabytes; something larger lies there by mistake. */
+const largestBytes = 32 << 20;
 
 /**
  * All files that make a server what it is, besides its database: CA and keys, tokens, keys that encrypt the database, manifests, configuration.
@@ -48,6 +51,10 @@ function namesIn(directory: string, under = ""): string[] {
 /** Nothing for what is gone by now, or half written. */
 function read(directory: string, name: string, as: string): BackedUpFile[] {
   const path = join(directory, name), status = statSync(path, { throwIfNoEntry: false });
-  if (!status?.isFile() || name.endsWith(".tmp") || status.size > largestBytes) return [];
+  if (!status?.isFile() || name.endsWith(".tmp")) return [];
+  if (status.size > largestBytes) {
+    log.warn("A file is too large to be a setting or a manifest, and isn't backed up", { path, bytes: status.size });
+    return [];
+  }
   return [{ name: `${as}/${name}`, mode: status.mode & 0o777, content: readFileSync(path) }];
 }
