@@ -41,12 +41,13 @@ async function change(where: Where, action: EncryptionAction, timeout: string): 
   return status;
 }
 
-function print({ enabled, resources, keys, stage, behind, problem }: ToldStatus): void {
+function print({ enabled, enabledAtStart, resources, keys, stage, behind, problem }: ToldStatus): void {
   const lines = [
     `Encryption   ${enabled ? `enabled (${resources.join(", ")})` : "disabled"}`,
     `On disk      ${stage === "finished" ? "up to date" : "being brought up to date"}`,
     ...keys.map(({ name, created, active }) => `Key          ${name}  AES-256-GCM  ${active ? "encrypts" : "decrypts"}  made ${created}`),
     ...(stage !== "finished" && problem ? [`Problem      ${problem}; it is tried again`] : []),
+    ...(!enabled && enabledAtStart ? ["Next start   encrypts again, for secrets-encryption is among the server's settings: take it out there"] : []),
     ...(behind.length > 0 ? [`Unaware      ${behind.join(", ")}: what these servers would still write by older keys is refused`] : []),
   ];
   process.stdout.write(lines.map((line) => `${line}\n`).join(""));

@@ -87,6 +87,7 @@ test("disabled, Secrets lie in plain again; a flag at start enables it", async (
   await skiff.start({ node: false, flags: ["--secrets-encryption"] });
   await eventually(async () => expect(await encrypt("status")).toContain("On disk      up to date"), { timeout: 30_000 });
   expect(inPlain()).toEqual([]);
+  expect(await encrypt("disable")).toContain("Next start   encrypts again, for secrets-encryption is among the server's settings");
   const refused = await skiff.command("secrets-encrypt", "rotate-keys", "--data-dir", join(skiff.directory, "nowhere"));
   expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("no server has run with") });
 });

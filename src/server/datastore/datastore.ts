@@ -40,6 +40,6 @@ export async function openDatastore({ encryptionFile: file, clusterKey, metrics,
   };
   return {
     ...engine, storage: new MeasuredStorage(sealed, { metrics, clock }), writeState: (...to) => writeSnapshot(engine.storage, ...to),
-    encryption: new Encryption({ configs, storage: sealed, clock, purge }),
+    encryption: new Encryption({ configs, storage: sealed, clock, purge, enabledAtStart: encryption.enable }),
   };
 }

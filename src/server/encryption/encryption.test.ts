@@ -84,7 +84,7 @@ class Server {
       },
     }), this.configs.keyring);
     this.configs.dieBefore = () => this.#stop.signal.aborted;
-    this.encryption = new Encryption({ configs: this.configs, storage: this.storage, clock: this.clock, purge: async () => {
+    this.encryption = new Encryption({ configs: this.configs, storage: this.storage, enabledAtStart: false, clock: this.clock, purge: async () => {
       if (this.dieAtPurge) die();
       if (this.obstacle) throw new Error(this.obstacle);
       cluster.purged.push((await cluster.sealers()).join());

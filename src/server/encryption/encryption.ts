@@ -11,6 +11,8 @@ export interface EncryptionStatus {
   keys: readonly { name: string; created: string; active: boolean }[];
   /** `rewriting`: something on disk may still lie as it was before the last change. */
   stage: "finished" | "rewriting";
+  /** What this server's settings ask for: then it is enabled by its next start, whatever has been said since. */
+  enabledAtStart: boolean;
 }
 
 export interface EncryptionDependencies {
@@ -18,6 +20,7 @@ export interface EncryptionDependencies {
   storage: Pick<SealedStorage, "rewrite">;
   /** Takes what was overwritten out of all files of the database's: before it, old values can be read there, and old keys are needed. */
   purge(): Promise<void>;
+  enabledAtStart: boolean;
   clock: Clock;
 }
 
@@ -35,8 +38,8 @@ export class Encryption {
   }
 
   get status(): EncryptionStatus {
-    const { enabled, resources, keys, pending } = this.#config;
-    return { enabled, resources, keys: keys.map(({ name, created }, index) => ({ name, created, active: enabled && index === 0 })), stage: pending ? "rewriting" : "finished" };
+    const { enabled, resources, keys, pending } = this.#config, { enabledAtStart } = this.dependencies;
+    return { enabledAtStart, enabled, resources, keys: keys.map(({ name, created }, index) => ({ name, created, active: enabled && index === 0 })), stage: pending ? "rewriting" : "finished" };
   }
 
   /** Where it is kept. */
