@@ -118,7 +118,7 @@ export async function startControlPlane({ options, databaseFile, encryptionFile,
   const closing = new AbortController();
   const stopping = AbortSignal.any([serverStopping, closing.signal]);
   mustBeKnown(options.datastore.encryption.resources, builtins);
-  const datastore = await openDatastore({ options: options.datastore, databaseFile, encryptionFile, clusterKey, clock, metrics, onFatal }), { storage } = datastore;
+  const datastore = await openDatastore({ options: options.datastore, databaseFile, encryptionFile, clusterKey, clock, metrics, stopping: serverStopping, onFatal }), { storage } = datastore;
   const cacher = new Cacher({ storage, onFatal });
   await cacher.start();
   const compaction = runCompaction({ storage, clock, failed: (error) => log.warn("history could not be compacted", { error }) }, stopping);

@@ -20,6 +20,8 @@ export interface EngineDependencies {
   options: DatastoreOptions;
   databaseFile: string;
   clock: Clock;
+  /** Aborts when the server is to stop. */
+  stopping?: AbortSignal;
   /** Hears that nothing can be written any more. */
   onFatal: (error: StorageError) => void;
   /** Of engines that other servers write to as well. */
@@ -40,11 +42,11 @@ export interface Engine {
 }
 
 /** Throws a `StorageError` or `UsageError` whose message says what to do: nothing has been changed then. */
-export async function openEngine({ options: { etcd, maxBytes }, databaseFile, clock, onFatal, onFence }: EngineDependencies): Promise<Engine> {
+export async function openEngine({ options: { etcd, maxBytes }, databaseFile, clock, stopping, onFatal, onFence }: EngineDependencies): Promise<Engine> {
   const shortage = new Shortage();
   shortage.onChange(logRoom);
   if (etcd) {
-    const storage = await EtcdStorage.open({ ...etcd, clock, onFatal, ...(onFence ? { onFence } : {}), beforeNew: () => mustNotHoldCluster(databaseFile) });
+    const storage = await EtcdStorage.open({ ...etcd, clock, onFatal, ...(stopping ? { stopping } : {}), ...(onFence ? { onFence } : {}), beforeNew: () => mustNotHoldCluster(databaseFile) });
     return { shortage, storage: tellingRoom(storage, shortage), fence: storage.fence };
   }
   const directory = join(dirname(databaseFile), "snapshots");

@@ -13,6 +13,8 @@ export interface EtcdClientOptions {
   /** Needed for https endpoints. A function where certificates are renewed: it is asked at each connection. */
   tls?: GrpcTls | (() => GrpcTls);
   clock: Clock;
+  /** Once it aborts, what fails isn't tried again: whoever stops has no time for that. */
+  stopping?: AbortSignal;
 }
 
 /** What one call may take on one member. etcd gives a write up after seven seconds (five, and two elections), when another leader has long been elected. */
@@ -32,15 +34,17 @@ export class EtcdClient {
   readonly #endpoints: readonly Endpoint[];
   readonly #clock: Clock;
   readonly #tls: EtcdClientOptions["tls"];
+  readonly #stopping: AbortSignal | undefined;
   #current = 0;
   /** Whether a call has been answered since a member was left. */
   #served = true;
   #cluster: string | undefined;
 
-  constructor({ endpoints, tls, clock }: EtcdClientOptions) {
+  constructor({ endpoints, tls, clock, stopping }: EtcdClientOptions) {
     this.#endpoints = endpoints;
     this.#clock = clock;
     this.#tls = tls;
+    this.#stopping = stopping;
     this.#channels = endpoints.map((endpoint) => this.#open(endpoint));
   }
 
@@ -91,10 +95,15 @@ export class EtcdClient {
       } catch (error) {
         if (!(error instanceof GrpcError) || !passes(error)) throw toStorageError(error, { repeatable });
         this.leave(at, error);
-        if (!(repeatable || untouched(error)) || this.#clock.monotonic() >= until) throw toStorageError(error, { repeatable });
+        if (!(repeatable || untouched(error)) || this.givesUp(until)) throw toStorageError(error, { repeatable });
       }
       if (tries % this.#channels.length === 0) await this.#clock.sleep(Math.min(50 * 2 ** (tries / this.#channels.length), 1000));
     }
+  }
+
+  /** True when nothing is to be tried again that should have worked until then, by the monotonic clock. */
+  givesUp(until: number): boolean {
+    return this.#stopping?.aborted === true || this.#clock.monotonic() >= until;
   }
 
   /**

@@ -21,6 +21,7 @@ export interface EtcdOptions {
   beforeNew?: () => void;
   onFence?: OnFence;
   clock?: Clock;
+  stopping?: EtcdClientOptions["stopping"];
 }
 
 /** Keys that one answer holds at most. */
@@ -65,8 +66,8 @@ export class EtcdStorage implements Storage {
   #closed: Promise<void> | undefined;
 
   /** Throws in one sentence, "io", when etcd can't be reached, doesn't trust us, or holds something else. */
-  static async open({ endpoints, tls, onFatal, beforeNew, onFence = () => undefined, clock = systemClock }: EtcdOptions): Promise<EtcdStorage> {
-    const client = new EtcdClient({ endpoints, clock, ...(tls ? { tls } : {}) });
+  static async open({ endpoints, tls, onFatal, beforeNew, onFence = () => undefined, clock = systemClock, stopping }: EtcdOptions): Promise<EtcdStorage> {
+    const client = new EtcdClient({ endpoints, clock, ...(tls ? { tls } : {}), ...(stopping ? { stopping } : {}) });
     try {
       await client.meet();
       const { claim: { revisionOffset }, modRevision, revision } = await ensureClaim(client, beforeNew);
@@ -255,7 +256,7 @@ export class EtcdStorage implements Storage {
         if (!(error instanceof StorageError) || (error.code !== "io" && error.code !== "unavailable")) throw error;
         if (error.code === "io") lost = error;
         else if (!lost) throw error;
-        if (this.#clock.monotonic() >= until) throw lost;
+        if (this.#client.givesUp(until)) throw lost;
         await this.#clock.sleep(insistEveryMs);
       }
     }
