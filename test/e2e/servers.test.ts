@@ -55,6 +55,13 @@ test("so is one that was given other settings than those that run", async () => 
   for (const name of ["token", "tls/server-ca.key"]) expect(existsSync(join(servers.dataDir(2), "server", name))).toBe(false);
 });
 
+test("so is one that is called as another that runs", async () => {
+  const { exitCode, stderr } = await servers.outcome(2, "--token", "one-token-for-all", "--node-name", "server-0");
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain("skiff: another server of this cluster runs and is called server-0: give this one a --node-name of its own");
+  expect(existsSync(join(servers.dataDir(2), "server/token"))).toBe(false);
+});
+
 test("the leader is killed: within 20 s the other runs the controllers, and nothing is done twice", async () => {
   const leader = await servers.leader(0), other = 1 - leader;
   await servers.kubectl(other).apply(deployment("before", 3));

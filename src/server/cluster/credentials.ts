@@ -4,7 +4,9 @@ import type { ServerOptions } from "../options.ts";
 import { type ClusterPki, ensurePki, type PkiOptions } from "../pki/cluster-pki.ts";
 import { ensureToken, keepAgentToken } from "../token.ts";
 import { agree, agreementFileName, changesAgreement, hasAgreement } from "./agreement.ts";
-import { othersLive } from "./others-live.ts";
+import { namesakeLives, othersLive } from "./others-live.ts";
+import { knownServerId } from "./server-id.ts";
+import { UsageError } from "../settings.ts";
 import type { SharedFiles } from "./shared-files.ts";
 
 export interface CredentialsDependencies {
@@ -22,6 +24,7 @@ export async function prepareCredentials({ options: own, runBy, cluster, clock }
   /** Another server that starts now was faster: it doesn't say yet that it lives. */
   let beside = false, asked: Promise<boolean> | undefined;
   const live = async (): Promise<boolean> => cluster !== undefined && (beside || (asked ??= othersLive({ etcd: cluster.etcd, nodeName, clock })));
+  if (cluster && await namesakeLives({ etcd: cluster.etcd, nodeName, clock, id: knownServerId(dataDir) })) throw new UsageError(`another server of this cluster runs and is called ${nodeName}: give this one a --node-name of its own`);
   await cluster?.shared.take((files) => changesAgreement(own, files[agreementFileName], live));
   for (;; beside = true) {
     const options = cluster || hasAgreement(directory) ? await agree(own, { directory, othersLive: live }) : own;
