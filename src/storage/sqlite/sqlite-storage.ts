@@ -14,8 +14,8 @@ import { resourceOf, VolatileLog } from "./volatile-log.ts";
 import { VolatileStates } from "./volatile-states.ts";
 import { mustBeAt, settled, WriteQueue, type Write } from "./write-queue.ts";
 
-/** Between two slices of compaction. */
-const longestRestMs = 100;
+/** After each slice of compaction the disk is left to writers for so many times as long as that took, but no longer than this. */
+const restTimes = 4, longestRestMs = 200;
 const defaultVolatileBytes = 16 << 20;
 /** In a database with little room an object may still grow by this: a condition, or the mark that it is being deleted. */
 const smallGrowth = 1024;
@@ -374,8 +374,8 @@ export class SqliteStorage implements Storage {
         const began = performance.now();
         done = (await this.#call({ type: "compact", revision: target })).done === true;
         if (done || this.#room.level !== "plenty") continue;
-        // As long as it has held up the writers, it leaves the disk to them; and a log that is being taken into the file it doesn't make longer.
-        await new Promise((resolve) => setTimeout(resolve, Math.min(performance.now() - began, longestRestMs)));
+        await new Promise((resolve) => setTimeout(resolve, Math.min((performance.now() - began) * restTimes, longestRestMs)));
+        // A log that is being taken into the file is not to grow meanwhile.
         await this.#checkpointer.settled();
       }
     } finally {
