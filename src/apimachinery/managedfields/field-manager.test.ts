@@ -70,6 +70,16 @@ test("applying the same again changes nothing", () => {
   expect(applied(live, config(1), "a")).toEqual(live);
 });
 
+test("what nobody owns stays in a struct that the applier leaves empty, as what admission put there", () => {
+  const body = { ...config(1), spec: { ...config(1)["spec"] as object, strategy: {} } };
+  const live = applied(undefined, body, "a");
+  live.spec.strategy = { type: "Recreate" };
+  const again = applied(live, body, "a");
+  expect(again).toEqual(live);
+  // Given up as a whole, it goes as a whole.
+  expect(applied(again, config(1), "a").spec).not.toHaveProperty("strategy");
+});
+
 test("kubectl takes over from client-side apply without a conflict", () => {
   const object = config(1) as unknown as Deployment;
   object.metadata.annotations = { "kubectl.kubernetes.io/last-applied-configuration": JSON.stringify(config(1)) };

@@ -136,7 +136,7 @@ function mergeLists(type: ListMergeType, left: readonly unknown[], right: readon
 }
 
 /** `value` without the items of a set; undefined when nothing is left. */
-export function removeItems(value: unknown, remove: FieldSet, type: MergeType): unknown {
+export function removeItems(value: unknown, remove: FieldSet, type: MergeType, emptied?: null): unknown {
   const at = settled(type, value);
   if (at.kind === "scalar") return value;
   if (at.relationship === "atomic") return undefined;
@@ -145,7 +145,7 @@ export function removeItems(value: unknown, remove: FieldSet, type: MergeType): 
     const kept = value.flatMap((item: unknown) => {
       const element = itemElement(at, item);
       if (has(remove, [element])) return [];
-      return [below(item, remove[element], at.item)];
+      return [below(item, remove[element], at.item, emptied)];
     });
     return kept.length ? kept : undefined;
   }
@@ -154,10 +154,10 @@ export function removeItems(value: unknown, remove: FieldSet, type: MergeType): 
   for (const [name, inner] of Object.entries(value)) {
     const element = fieldElement(name), field = at.field(name);
     if (has(remove, [element])) continue;
-    const kept = field ? below(inner, remove[element], field) : inner;
-    if (kept !== undefined) setOwn(result, name, kept);
+    const kept = field ? below(inner, remove[element], field, emptied) : inner;
+    if (kept !== undefined || emptied === null) setOwn(result, name, kept ?? null);
   }
   return Object.keys(result).length ? result : undefined;
 }
 
-const below = (value: unknown, remove: FieldSet | undefined, type: MergeType): unknown => (remove && !isEmpty(remove) ? removeItems(value, remove, type) : value);
+const below = (value: unknown, remove: FieldSet | undefined, type: MergeType, emptied: null | undefined): unknown => (remove && !isEmpty(remove) ? removeItems(value, remove, type, emptied) : value);

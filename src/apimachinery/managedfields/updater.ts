@@ -54,7 +54,7 @@ function prune(merged: unknown, type: MergeType, managers: Managers, last: Field
   const setOf = (value: unknown): FieldSet => named(fieldSetOf(value, type));
   const all = setOf(merged), previous = named(last);
   const owned = named([...managers.values()].reduce<FieldSet>((sum, { set }) => union(sum, set), emptySet));
-  const stripped = removeItems(merged, previous, type);
-  const restored = removeItems(merged, difference(all, union(setOf(stripped), owned)), type);
+  const stripped = removeItems(merged, previous, type, null);
+  const restored = removeItems(merged, difference(all, union(setOf(stripped), owned)), type, null);
   return removeItems(merged, intersection(difference(all, setOf(restored)), previous), type);
 }
