@@ -18,6 +18,7 @@ export interface OthersLiveDependencies {
 export async function othersLive({ etcd, nodeName, clock }: OthersLiveDependencies): Promise<boolean> {
   const client = new EtcdClient({ ...etcd, clock });
   try {
+    await client.meet();
     return await isRenewed(async () => {
       const { kvs = [] } = await client.call("Range", { key: toKey(leasesKey), rangeEnd: endOf(leasesKey), keysOnly: true }, { repeatable: true });
       return new Map(kvs.map(({ key, modRevision }) => [fromKey(key).slice(leasesKey.length), modRevision] as const).filter(([name]) => name !== nodeName));
@@ -31,6 +32,7 @@ export async function othersLive({ etcd, nodeName, clock }: OthersLiveDependenci
 export async function namesakeLives({ etcd, nodeName, clock, id }: OthersLiveDependencies & { id: string | undefined }): Promise<boolean> {
   const client = new EtcdClient({ ...etcd, clock });
   try {
+    await client.meet();
     return await isRenewed(async () => {
       const { kvs = [] } = await client.call("Range", { key: toKey(leasesKey + nodeName) }, { repeatable: true });
       return new Map(kvs.filter(({ value }) => holderOf(value) !== `${nodeName}_${id}`).map(({ modRevision }) => [nodeName, modRevision]));
