@@ -224,7 +224,9 @@ test("a server takes backups into a bucket by schedule, by a CA of its own, and 
     const server = Bun.spawn([skiffExecutable(), "server", "--config", config, "--data-dir", data, "--write-kubeconfig", kubeconfig, "--https-listen-port", "0", "--bind-address", "127.0.0.1", "--disable-agent", "--backup-schedule", "* * * * *", "--backup-retention", "1", ...flags], { stdin: "ignore", stdout: Bun.file(log), stderr: Bun.file(log) });
     try {
       const own = ["--data-dir", data, "--config", config, ...flags];
-      await eventually(async () => expect(await output([skiffExecutable(), "backup", "list", ...own])).toMatch(/s3:\/\/backups\/edge\/skiff-scheduled-\S+\.tar\n/), { timeout: 150_000, interval: 2000 });
+      // A bucket that says nothing is given up after three minutes, and asked again a minute later.
+      await eventually(async () => expect(await output([skiffExecutable(), "backup", "list", ...own])).toMatch(/s3:\/\/backups\/edge\/skiff-scheduled-\S+\.tar\n/), { timeout: 360_000, interval: 2000 })
+        .catch((error: unknown) => { throw new Error(`no backup by schedule; the server says:\n${readFileSync(log, "utf8")}\nthe bucket:\n${s3.requests()}`, { cause: error }); });
       await output([skiffExecutable(), "backup", ...own]);
       const [, name] = /(s3:\/\/\S+\/skiff-backup-\S+\.tar)/.exec(await output([skiffExecutable(), "backup", "list", ...own]))!;
       expect(await output([skiffExecutable(), "restore", name!, "--data-dir", join(directory, "from-bucket"), "--config", join(directory, "none.yaml"), ...flags])).toContain("is in ");
@@ -239,4 +241,4 @@ test("a server takes backups into a bucket by schedule, by a CA of its own, and 
     s3.dispose();
     skiff.dispose();
   }
-});
+}, 480_000);

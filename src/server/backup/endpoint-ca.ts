@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { writeFileAtomic } from "../../base/files.ts";
+import { readIfExists, writeFileAtomic } from "../../base/files.ts";
 import { UsageError } from "../settings.ts";
 
 const variable = "NODE_EXTRA_CA_CERTS";
@@ -16,9 +16,17 @@ export function trustEndpointCa(file: string | undefined, { runDir }: { runDir: 
   if (file === undefined || process.env[marker] === file) return;
   const own = certificateIn(file), others = process.env[variable];
   let trusted = file;
-  if (others && others !== file) writeFileAtomic(trusted = join(runDir, "trusted-ca.pem"), `${readFileSync(others, "utf8")}\n${own}`, 0o644);
+  if (others && others !== file) place(trusted = join(runDir, "trusted-ca.pem"), `${readFileSync(others, "utf8")}\n${own}`);
   const argv = Bun.main.startsWith("/$bunfs/") ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)];
   process.execve!(process.execPath, [process.argv0, ...argv], { ...process.env as Record<string, string>, [variable]: trusted, [marker]: file });
+}
+
+/** Several processes may be at it. */
+function place(file: string, text: string): void {
+  if (readIfExists(file) === text) return;
+  const mine = `${file}.${process.pid}`;
+  writeFileAtomic(mine, text, 0o644);
+  renameSync(mine, file);
 }
 
 function certificateIn(file: string): string {
