@@ -1,4 +1,5 @@
 import { chmodSync, closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** Writes a file so that a power cut leaves the old or the new content, never half; makes its directory. */
@@ -31,7 +32,17 @@ export function sync(path: string): void {
   }
 }
 
-/** The same where the file has another content, or not the mode that is asked for: a disk that is full, or made of flash, is left alone otherwise. */
+/** The same where nobody is to wait for the disk. */
+export async function synced(path: string): Promise<void> {
+  const file = await open(path, "r");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** As `writeFileAtomic`, where the file has another content, or not the mode that is asked for: a disk that is full, or made of flash, is left alone otherwise. */
 export function ensureFile(path: string, content: string, mode?: number): void {
   if (readIfExists(path) !== content) writeFileAtomic(path, content, mode);
   else if (mode !== undefined && (statSync(path).mode & 0o777) !== mode) chmodSync(path, mode);

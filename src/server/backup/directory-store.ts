@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { createReadStream, type Stats } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { synced } from "../../base/files.ts";
 import { UsageError } from "../settings.ts";
 import { defaultPatienceMs, Patience } from "./patience.ts";
 import { type BackupStore, listed, NameTakenError, timeOfName } from "./store.ts";
@@ -107,16 +108,6 @@ async function statIfExists(path: string): Promise<Stats | undefined> {
   } catch (error) {
     if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code!)) return undefined;
     throw error;
-  }
-}
-
-/** Makes durable which names a directory has. */
-async function synced(directory: string): Promise<void> {
-  const file = await open(directory, "r");
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }
 

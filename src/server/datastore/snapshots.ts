@@ -2,6 +2,7 @@ import { createReadStream, existsSync, readdirSync, rmSync, statSync } from "nod
 import { mkdir, open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../base/clock.ts";
+import { synced } from "../../base/files.ts";
 import { logger } from "../../base/log.ts";
 import { type SnapshotContents, readSnapshot } from "../../storage/snapshot/read-snapshot.ts";
 import { writeSnapshot } from "../../storage/snapshot/write-snapshot.ts";
@@ -134,7 +135,7 @@ export class Snapshots {
       await file.close();
     }
     await rename(unfinished, this.#fileOf(written.revision));
-    await syncDirectory(directory);
+    await synced(directory);
     this.#revision = written.revision;
     this.#bytes = written.bytes;
     for (const { file: old } of listSnapshots(directory).slice(this.#policy.keep)) rmSync(old, { force: true });
@@ -142,14 +143,5 @@ export class Snapshots {
 
   #fileOf(revision: number): string {
     return join(this.dependencies.directory, `${revision}.snapshot`);
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }

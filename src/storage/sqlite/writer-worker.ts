@@ -66,7 +66,7 @@ function open(request: WriterRequest & { type: "open" }): void {
   path = request.path;
   occupancy = new Occupancy(request.occupancy);
   db = connect(path);
-  // Checkpoints are made below, when nobody waits for an answer.
+  // When the log is taken into the file is said by whoever sees how long it is: see `Checkpointer`.
   db.exec("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 8388608");
   if (request.maxBytes !== undefined) db.exec(`PRAGMA max_page_count = ${Math.floor(request.maxBytes / pageBytes)}`);
   statements = prepare(db);
