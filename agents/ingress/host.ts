@@ -1,11 +1,12 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 const cgroups = "/sys/fs/cgroup";
 
 /** A control group, by which processes are known to be ours whoever started them. */
 export interface ProcessGroup {
-  add(pid: number): void;
+  /** `command` as it is to be spawned: it enters the group before it begins, so that nothing it starts is outside. Makes the group. */
+  entered(command: readonly string[]): string[];
   /** Those in it, and what they have started. */
   pids(): number[];
 }
@@ -15,11 +16,9 @@ export function processGroup(path: string): ProcessGroup {
   const roots = existsSync(`${cgroups}/cgroup.controllers`) ? [cgroups] : ["memory", "pids", "cpu"].map((controller) => `${cgroups}/${controller}`).filter((root) => existsSync(root));
   const files = roots.map((root) => `${root}${path}/cgroup.procs`);
   return {
-    add(pid) {
-      for (const file of files) {
-        mkdirSync(dirname(file), { recursive: true });
-        writeFileSync(file, String(pid));
-      }
+    entered(command) {
+      for (const file of files) mkdirSync(dirname(file), { recursive: true });
+      return ["sh", "-c", [...files.map((file) => `echo $$ >'${file}'`), `exec "$@"`].join(" && "), "sh", ...command];
     },
     pids: () => (files[0] && existsSync(files[0]) ? readFileSync(files[0], "utf8").split("\n").filter(Boolean).map(Number) : []),
   };

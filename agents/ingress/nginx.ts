@@ -75,11 +75,11 @@ export class Nginx {
   async #spawn(): Promise<void> {
     await this.#stopLeftovers();
     if (this.#stopping) return;
-    rmSync(statusSocket(this.options.directory), { force: true });
+    const { directory, group } = this.options;
+    rmSync(statusSocket(directory), { force: true });
     this.#said = [];
-    const child = Bun.spawn(["nginx", "-e", "stderr", "-p", this.options.directory, "-c", this.#file("nginx.conf")], { stdin: "ignore", stdout: "ignore", stderr: "pipe", detached: true });
+    const child = Bun.spawn(group.entered(["nginx", "-e", "stderr", "-p", directory, "-c", this.#file("nginx.conf")]), { stdin: "ignore", stdout: "ignore", stderr: "pipe", detached: true });
     this.#child = child;
-    this.options.group.add(child.pid);
     void this.#listen(child.stderr);
     this.#started.resolve(child);
   }

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { processGroup } from "../../agents/ingress/host.ts";
 import { skiffForThisFile } from "../support/e2e.ts";
 import { eventually } from "../support/eventually.ts";
 import type { KubeJson } from "../support/kubectl.ts";
@@ -23,7 +24,16 @@ async function ask(host: string, of = "/", ...args: string[]): Promise<{ code: n
   const lines = stdout.split("\n");
   return { code: Number(lines.pop()), body: lines.join("\n").trim() };
 }
-const answers = (host: string, of: string, code: number, body?: string): Promise<void> => eventually(async () => expect(await ask(host, of)).toMatchObject({ code, ...(body === undefined ? {} : { body }) }));
+/** Until that is the answer, whoever takes the request: for a moment after a reload, workers of before take some of them. */
+const answers = (host: string, of: string, code: number, body?: string): Promise<void> => eventually(async () => {
+  expect(await ask(host, of)).toMatchObject({ code, ...(body === undefined ? {} : { body }) });
+  expectNoOlderWorkers();
+});
+/** Throws while more of nginx's workers accept connections than there shall be: those of before and those of now. */
+const expectNoOlderWorkers = (): void => expect(acceptingWorkers()).toBe(Number(/^worker_processes (\d+);$/m.exec(readFileSync(join(skiff.layout.runDir, "ingress/nginx.conf"), "utf8"))?.[1]));
+/** How many of nginx's workers accept connections: one that was told to end calls itself "worker process is shutting down". */
+const acceptingWorkers = (): number => processGroup(`/${skiff.layout.instance}/ingress`).pids().filter((pid) => titleOf(pid) === "nginx: worker process").length;
+const titleOf = (pid: number): string => (existsSync(`/proc/${pid}`) ? readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")[0]! : "");
 
 /** A server beside the cluster, on the node's own address, behind a Service without a selector. */
 const echoPort = 8099;
@@ -99,6 +109,10 @@ test("streams pass as they come, and WebSockets stay over a reload", async () =>
 
 describe("TLS", () => {
   const at = (host: string, ...args: string[]): Promise<Outcome> => outcomeOf(network.outside(["curl", "-sS", "--max-time", "10", "--resolve", `${host}:443:${address}`, ...args, `https://${host}/`]));
+  const answersSecurely = (body: string, host: string, ...args: string[]): Promise<void> => eventually(async () => {
+    expect((await at(host, ...args)).stdout).toBe(body);
+    expectNoOlderWorkers();
+  });
   const makePair = async (name: string, ...names: string[]): Promise<void> => {
     const file = join(skiff.directory, name);
     await output(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", `/CN=${name}`, "-addext", `subjectAltName=${names.map((one) => `DNS:${one}`).join(",")}`, "-keyout", `${file}.key`, "-out", `${file}.crt`]);
@@ -114,21 +128,21 @@ describe("TLS", () => {
     await kubectl.apply(ingress("secure", { tls: [{ hosts: ["one.test"], secretName: "first" }, { hosts: ["*.two.test"], secretName: "second" }], rules: [
       { host: "one.test", http: { paths: [path("/", backend("red"))] } }, { host: "a.two.test", http: { paths: [path("/", backend("blue"))] } },
     ] }));
-    await eventually(async () => expect((await at("one.test", ...trusting("first"))).stdout).toBe("red\n"));
+    await answersSecurely("red\n", "one.test", ...trusting("first"));
     expect((await at("a.two.test", ...trusting("second"), "-w", "%{http_version}")).stdout).toBe("blue\n2");
     expect((await at("one.test", ...trusting("second"))).exitCode).not.toBe(0);
 
     await makePair("renewed", "one.test");
     const data = Object.fromEntries([["tls.crt", "crt"], ["tls.key", "key"]].map(([key, suffix]) => [key, readFileSync(join(skiff.directory, `renewed.${suffix}`)).toString("base64")]));
     await kubectl("patch", "secret", "first", "--type=merge", "-p", JSON.stringify({ data }));
-    await eventually(async () => expect((await at("one.test", ...trusting("renewed"))).stdout).toBe("red\n"));
+    await answersSecurely("red\n", "one.test", ...trusting("renewed"));
   });
 
   test("a Secret of no use is told of, and harms nobody else", async () => {
     await kubectl("create", "secret", "generic", "broken", "--type=kubernetes.io/tls", "--from-literal=tls.crt=nonsense", "--from-literal=tls.key=nonsense");
     await kubectl.apply(ingress("broken", { tls: [{ hosts: ["broken.test"], secretName: "broken" }], rules: [{ host: "broken.test", http: { paths: [path("/", backend("red"))] } }] }));
     await eventually(async () => expect(await kubectl.eventsOf("broken")).toContain("the secret default/broken holds no certificate and key in PEM (tls.crt, tls.key): a certificate of our own is shown instead"));
-    await eventually(async () => expect((await at("broken.test", "-k")).stdout).toBe("red\n"));
+    await answersSecurely("red\n", "broken.test", "-k");
     expect((await at("one.test", ...trusting("renewed"))).stdout).toBe("red\n");
   });
 
