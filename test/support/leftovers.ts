@@ -31,7 +31,15 @@ function cgroupTrees(instance: string): string[] {
   return [cgroups, ...readdirSync(cgroups, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => join(cgroups, name))].map((root) => join(root, instance)).filter((path) => existsSync(path));
 }
 
-const groupsBelow = (path: string): string[] => readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => join(path, name));
+/** None of a group that has gone meanwhile: what ends removes its own. */
+function groupsBelow(path: string): string[] {
+  try {
+    return readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => join(path, name));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
 
 function processesIn(group: string): number[] {
   return [...read(join(group, "cgroup.procs")).split("\n").filter(Boolean).map(Number), ...groupsBelow(group).flatMap(processesIn)];
@@ -42,7 +50,7 @@ function removeGroup(group: string): void {
   try {
     rmdirSync(group);
   } catch (error) {
-    process.stderr.write(`the cgroup ${group} could not be removed: ${(error as Error).message}\n`);
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") process.stderr.write(`the cgroup ${group} could not be removed: ${(error as Error).message}\n`);
   }
 }
 
