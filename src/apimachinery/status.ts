@@ -71,3 +71,5 @@ export const isNotFound = (error: unknown): boolean => error instanceof StatusEr
 export const isConflict = (error: unknown): boolean => error instanceof StatusError && error.reason === "Conflict";
 export const isAlreadyExists = (error: unknown): boolean => error instanceof StatusError && error.reason === "AlreadyExists";
 export const isInsufficientStorage = (error: unknown): boolean => error instanceof StatusError && error.reason === "InsufficientStorage";
+/** Whether a create was refused because its namespace is going away: nothing to try again, the namespace controller removes the rest. */
+export const isNamespaceTerminating = (error: unknown): boolean => error instanceof StatusError && (error.status.details?.causes ?? []).some((cause) => cause.reason === "NamespaceTerminating");

@@ -1,6 +1,8 @@
-import { describe, expect, test } from "bun:test";
+import { resetSync } from "@logtape/logtape";
+import { describe, expect, onTestFinished, test } from "bun:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import type { Frozen } from "../apimachinery/meta.ts";
+import { configureLogging } from "../base/log.ts";
 import { forbidden, internalError, notFound } from "../apimachinery/status.ts";
 import { events } from "../apis/builtins.ts";
 import type { Event, Pod } from "../apis/generated/core/v1.ts";
@@ -92,5 +94,19 @@ describe("the recorder", () => {
     error = undefined;
     await clock.advance(60_000);
     expect(written.size).toBe(1);
+  });
+
+  test("warns of an Event that was refused, not of one whose namespace is going away", async () => {
+    const lines: string[] = [];
+    configureLogging({ level: "warning", format: "text", write: (line) => lines.push(line) });
+    onTestFinished(() => resetSync());
+    const refused = forbidden(events, "e", "no"), going = forbidden(events, "e", "unable to create new content in namespace d because it is being terminated");
+    going.status.details!.causes = [{ reason: "NamespaceTerminating", message: "namespace d is being terminated", field: "metadata.namespace" }];
+    for (const error of [going, refused]) {
+      const { recorder } = start(() => error);
+      recorder.event(about, "Normal", error === going ? "Going" : "Refused", "m");
+      await recorder.idle();
+    }
+    expect(lines).toEqual([expect.stringContaining("Event not recorded reason=Refused")]);
   });
 });

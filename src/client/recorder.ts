@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { logger } from "../base/log.ts";
 import type { Frozen, KubeObject } from "../apimachinery/meta.ts";
 import type { ResourceCard } from "../apimachinery/resource.ts";
-import { isNotFound, StatusError } from "../apimachinery/status.ts";
+import { isNamespaceTerminating, isNotFound, StatusError } from "../apimachinery/status.ts";
 import type { Event, ObjectReference } from "../apis/generated/core/v1.ts";
 import type { Client } from "./client.ts";
 import { EventCorrelator, type Correlated } from "./event-correlator.ts";
@@ -46,7 +46,7 @@ export function createEventRecorder(options: RecorderOptions, signal: AbortSigna
   async function drain(): Promise<void> {
     for (let event = queue.shift(); event && !signal.aborted; event = queue.shift()) {
       const correlated = correlator.correlate(event);
-      if (correlated) await write(options, correlator, correlated, signal).catch((error: unknown) => log[isServerAway(error) ? "debug" : "warn"]("Event not recorded", { reason: event!.reason, error }));
+      if (correlated) await write(options, correlator, correlated, signal).catch((error: unknown) => log[isServerAway(error) || isNamespaceTerminating(error) ? "debug" : "warn"]("Event not recorded", { reason: event!.reason, error }));
     }
     writing = undefined;
     if (dropped) log.warn("Events were dropped", { dropped });

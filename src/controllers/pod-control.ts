@@ -1,13 +1,10 @@
 import { thaw, type Frozen, type KubeObject } from "../apimachinery/meta.ts";
 import type { AnyResource } from "../apimachinery/resource.ts";
-import { isNotFound } from "../apimachinery/status.ts";
+import { isNamespaceTerminating, isNotFound } from "../apimachinery/status.ts";
 import { pods } from "../apis/builtins.ts";
 import type { Pod, PodTemplateSpec } from "../apis/generated/core/v1.ts";
 import type { ReconcileContext } from "../client/controller.ts";
 import { newControllerRef } from "./controller-ref.ts";
-import { isNamespaceTerminating } from "./namespace-terminating.ts";
-
-export { isNamespaceTerminating };
 
 /** Pods of owners that don't care for their names, and what users are told of them. Source: RealPodControl of k8s.io/kubernetes/pkg/controller. */
 

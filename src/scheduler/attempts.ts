@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import { keyOf } from "../apimachinery/meta.ts";
-import { isNotFound } from "../apimachinery/status.ts";
+import { isNamespaceTerminating, isNotFound } from "../apimachinery/status.ts";
 import type { Pod } from "../apis/generated/core/v1.ts";
 import type { Client } from "../client/client.ts";
 import type { Lister } from "../client/informer.ts";
@@ -244,7 +244,7 @@ export class Attempts {
     const { pod } = entry;
     if (failure.nominate || pod.status?.nominatedNodeName || nominator.nodeOf(entry.uid)) nominator.set(podInfo(pod), failure.nominate);
     if (isNotFound(cause)) return;
-    if (cause !== undefined) log.warn("Scheduling a pod failed, will try again", { pod: keyOf(pod), error: cause });
+    if (cause !== undefined) log[isNamespaceTerminating(cause) ? "debug" : "warn"]("Scheduling a pod failed, will try again", { pod: keyOf(pod), error: cause });
     this.#tell(entry, profile, failure);
   }
 

@@ -1,5 +1,5 @@
 import { keyOf, thaw, type Frozen } from "../../apimachinery/meta.ts";
-import { isNotFound } from "../../apimachinery/status.ts";
+import { isNamespaceTerminating, isNotFound } from "../../apimachinery/status.ts";
 import { controllerrevisions, daemonsets, nodes, pods } from "../../apis/builtins.ts";
 import type { ControllerRevision, DaemonSet } from "../../apis/generated/apps/v1.ts";
 import type { Node, Pod } from "../../apis/generated/core/v1.ts";
@@ -7,7 +7,7 @@ import { defineController, watchOf, type Controller, type Listers, type Reconcil
 import { applyClaim, controllerRef, planClaim, possibleOwners, type Owner } from "../controller-ref.ts";
 import { createRevision, renumber } from "../controller-revision.ts";
 import { followOrphans, type Orphans } from "../orphans.ts";
-import { createPod, deletePod, isNamespaceTerminating } from "../pod-control.ts";
+import { createPod, deletePod } from "../pod-control.ts";
 import { selects } from "../selects.ts";
 import { slowStart } from "../slow-start.ts";
 import { daemonPod, hashLabel } from "./daemon-pod.ts";

@@ -1,12 +1,11 @@
 import { semanticEqual } from "../../apimachinery/equality.ts";
 import { thaw, type Frozen } from "../../apimachinery/meta.ts";
-import { isAlreadyExists, isNotFound, StatusError } from "../../apimachinery/status.ts";
+import { isAlreadyExists, isNamespaceTerminating, isNotFound, StatusError } from "../../apimachinery/status.ts";
 import { deployments, pods, replicasets } from "../../apis/builtins.ts";
 import type { Deployment, DeploymentStatus, ReplicaSet } from "../../apis/generated/apps/v1.ts";
 import { defineController, watchOf, type Controller, type ReconcileContext } from "../../client/controller.ts";
 import { applyClaim, controllerRef, isControlledBy, newControllerRef, planClaim, possibleOwners } from "../controller-ref.ts";
 import { followOrphans } from "../orphans.ts";
-import { isNamespaceTerminating } from "../pod-control.ts";
 import { selects } from "../selects.ts";
 import { revisionAnnotation } from "./annotations.ts";
 import { planDeployment, type DeploymentPlan } from "./plan.ts";

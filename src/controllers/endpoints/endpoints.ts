@@ -1,9 +1,8 @@
 import { keyOf, splitKey, thaw, type Frozen } from "../../apimachinery/meta.ts";
-import { isNotFound } from "../../apimachinery/status.ts";
+import { isNamespaceTerminating, isNotFound } from "../../apimachinery/status.ts";
 import { endpoints, pods, services } from "../../apis/builtins.ts";
 import type { Endpoints, Service } from "../../apis/generated/core/v1.ts";
 import { defineController, watchOf, type Controller, type ReconcileContext } from "../../client/controller.ts";
-import { isNamespaceTerminating } from "../namespace-terminating.ts";
 import { hasSelector, headlessLabel, isHeadless, podsOf, watchPods } from "../service-endpoints.ts";
 import { TriggerTimes, withTriggerTime } from "../trigger-times.ts";
 import { subsetsOf } from "./plan.ts";

@@ -1,10 +1,9 @@
 import type { Frozen } from "../../apimachinery/meta.ts";
-import { isNotFound } from "../../apimachinery/status.ts";
+import { isNamespaceTerminating, isNotFound } from "../../apimachinery/status.ts";
 import { endpointslices, nodes, pods, services } from "../../apis/builtins.ts";
 import type { Node, Service } from "../../apis/generated/core/v1.ts";
 import type { EndpointSlice } from "../../apis/generated/discovery/v1.ts";
 import { defineController, watchOf, type Controller, type Listers, type ReconcileContext } from "../../client/controller.ts";
-import { isNamespaceTerminating } from "../namespace-terminating.ts";
 import { isNodeReady } from "../node-status.ts";
 import type { PodsByNode } from "../pods-by-node.ts";
 import { hasSelector, managedByLabel, podsOf, serviceNameLabel, servicesOf, watchPods } from "../service-endpoints.ts";

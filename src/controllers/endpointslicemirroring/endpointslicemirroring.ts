@@ -1,10 +1,9 @@
 import { keyOf, splitKey, type Frozen } from "../../apimachinery/meta.ts";
-import { isNotFound } from "../../apimachinery/status.ts";
+import { isNamespaceTerminating, isNotFound } from "../../apimachinery/status.ts";
 import { endpoints, endpointslices, services } from "../../apis/builtins.ts";
 import type { Endpoints, Service } from "../../apis/generated/core/v1.ts";
 import type { EndpointSlice } from "../../apis/generated/discovery/v1.ts";
 import { defineController, watchOf, type ReconcileContext } from "../../client/controller.ts";
-import { isNamespaceTerminating } from "../namespace-terminating.ts";
 import { managedByLabel, serviceNameLabel } from "../service-endpoints.ts";
 import { managedBy, maxAddresses, planMirror, shouldMirror } from "./plan.ts";
 

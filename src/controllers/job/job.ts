@@ -1,5 +1,6 @@
 import { semanticEqual } from "../../apimachinery/equality.ts";
 import { thaw, type Frozen } from "../../apimachinery/meta.ts";
+import { isNamespaceTerminating } from "../../apimachinery/status.ts";
 import { formatTime } from "../../apimachinery/time.ts";
 import { jobs, pods } from "../../apis/builtins.ts";
 import type { Job, JobStatus } from "../../apis/generated/batch/v1.ts";
@@ -8,7 +9,7 @@ import { defineController, type Controller, type ReconcileContext, type Reconcil
 import { applyClaim, planClaim, possibleOwners } from "../controller-ref.ts";
 import { finishedCondition, isJobFinished } from "../job-status.ts";
 import { followOrphans } from "../orphans.ts";
-import { createPod, deletePod, isNamespaceTerminating } from "../pod-control.ts";
+import { createPod, deletePod } from "../pod-control.ts";
 import { isPodActive } from "../pod-status.ts";
 import { selects } from "../selects.ts";
 import { slowStart } from "../slow-start.ts";

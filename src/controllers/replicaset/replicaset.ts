@@ -1,12 +1,13 @@
 import { thaw, type Frozen, type KubeObject } from "../../apimachinery/meta.ts";
 import type { AnyResource, ResourceCard } from "../../apimachinery/resource.ts";
+import { isNamespaceTerminating } from "../../apimachinery/status.ts";
 import { pods, replicasets } from "../../apis/builtins.ts";
 import type { ReplicaSet } from "../../apis/generated/apps/v1.ts";
 import type { Pod } from "../../apis/generated/core/v1.ts";
 import { defineController, type Controller, type ReconcileContext } from "../../client/controller.ts";
 import { applyClaim, controllerRef, planClaim, possibleOwners } from "../controller-ref.ts";
 import { followOrphans } from "../orphans.ts";
-import { createPod, deletePod, isNamespaceTerminating, podFromTemplate } from "../pod-control.ts";
+import { createPod, deletePod, podFromTemplate } from "../pod-control.ts";
 import { isPodActive } from "../pod-status.ts";
 import { selects } from "../selects.ts";
 import { slowStart } from "../slow-start.ts";

@@ -1,9 +1,8 @@
 import { thaw } from "../../apimachinery/meta.ts";
-import { isNotFound } from "../../apimachinery/status.ts";
+import { isNamespaceTerminating, isNotFound } from "../../apimachinery/status.ts";
 import { configmaps, namespaces } from "../../apis/builtins.ts";
 import type { ConfigMap } from "../../apis/generated/core/v1.ts";
 import { defineController, watchOf, type Controller } from "../../client/controller.ts";
-import { isNamespaceTerminating } from "../namespace-terminating.ts";
 
 const name = "kube-root-ca.crt";
 const description = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";

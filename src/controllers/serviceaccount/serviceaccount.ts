@@ -1,7 +1,6 @@
-import { isAlreadyExists } from "../../apimachinery/status.ts";
+import { isAlreadyExists, isNamespaceTerminating } from "../../apimachinery/status.ts";
 import { namespaces, serviceaccounts } from "../../apis/builtins.ts";
 import { defineController, watchOf } from "../../client/controller.ts";
-import { isNamespaceTerminating } from "../namespace-terminating.ts";
 
 /** Every namespace has a service account called default, also when somebody deletes it. */
 export const serviceaccount = defineController({

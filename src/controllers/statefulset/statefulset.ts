@@ -1,5 +1,5 @@
 import { thaw, type Frozen } from "../../apimachinery/meta.ts";
-import { isNotFound } from "../../apimachinery/status.ts";
+import { isNamespaceTerminating, isNotFound } from "../../apimachinery/status.ts";
 import { controllerrevisions, persistentvolumeclaims, pods, statefulsets } from "../../apis/builtins.ts";
 import type { ControllerRevision, StatefulSet } from "../../apis/generated/apps/v1.ts";
 import type { Pod } from "../../apis/generated/core/v1.ts";
@@ -7,7 +7,6 @@ import { defineController, watchOf, type Controller, type Listers, type Reconcil
 import { applyClaim, planClaim, possibleOwners } from "../controller-ref.ts";
 import { byRevision, createRevision, renumber, templateOf } from "../controller-revision.ts";
 import { followOrphans } from "../orphans.ts";
-import { isNamespaceTerminating } from "../pod-control.ts";
 import { untilNextAvailable } from "../pod-status.ts";
 import { selects } from "../selects.ts";
 import { slowStart } from "../slow-start.ts";

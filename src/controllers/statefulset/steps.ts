@@ -1,10 +1,9 @@
 import type { Frozen } from "../../apimachinery/meta.ts";
-import { conflict, isAlreadyExists, isNotFound, StatusError } from "../../apimachinery/status.ts";
+import { conflict, isAlreadyExists, isNamespaceTerminating, isNotFound, StatusError } from "../../apimachinery/status.ts";
 import { persistentvolumeclaims, pods } from "../../apis/builtins.ts";
 import type { StatefulSet } from "../../apis/generated/apps/v1.ts";
 import type { PersistentVolumeClaim, Pod } from "../../apis/generated/core/v1.ts";
 import type { ReconcileContext } from "../../client/controller.ts";
-import { isNamespaceTerminating } from "../pod-control.ts";
 import type { Step } from "./plan.ts";
 
 /** Takes one step and tells what came of it, in the words of stateful_pod_control.go. */
