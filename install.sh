@@ -527,9 +527,11 @@ for pod in "$KUBELET_DIR"/pods/*; do
   [ ! -d "$pod" ] || rm -rf /var/log/pods/*_"${pod##*/}"
 done
 rmdir /var/log/pods 2>/dev/null
+# A directory that is a disk's own stays, empty.
+remove() { rm -rf "$1" 2>/dev/null || [ -z "$(ls -A "$1" 2>/dev/null)" ] || rm -rf "$1"; }
 # One that was somebody else's before is left alone.
-[ "$(cat "$KUBELET_DIR/.skiff" 2>/dev/null)" != "$DATA_DIR" ] || rm -rf "$KUBELET_DIR"
-rm -rf "$DATA_DIR" "$CONFIG_DIR" "$LOG_FILE"
+[ "$(cat "$KUBELET_DIR/.skiff" 2>/dev/null)" != "$DATA_DIR" ] || remove "$KUBELET_DIR"
+for path in "$DATA_DIR" "$CONFIG_DIR" "$LOG_FILE"; do remove "$path"; done
 rm -f "$BIN_DIR/skiff" "$BIN_DIR/skiff-killall.sh" "$BIN_DIR/skiff-uninstall.sh"
 echo "Skiff has been removed."
 EOF
