@@ -7,7 +7,7 @@ import { runExpiry } from "./expiry.ts";
 
 const prefix = "/registry/core/events/";
 const hour = 3_600_000;
-const event = (name: string) => ({ metadata: { namespace: "default", name } });
+const event = (name: string, writtenAt?: number) => ({ metadata: { namespace: "default", name }, writtenAt });
 const key = (name: string): string => `${prefix}default/${name}`;
 
 let clock: FakeClock, cacher: Cacher, stop: AbortController, running: Promise<void>;
@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 const start = (): void => {
-  running = runExpiry({ cacher, prefix, ttlMs: hour, clock, failed: (error) => { throw error; } }, stop.signal);
+  running = runExpiry({ cacher, prefix, ttlMs: hour, writtenAt: (object) => (object as unknown as ReturnType<typeof event>).writtenAt, clock, failed: (error) => { throw error; } }, stop.signal);
 };
 const names = (): string[] => cacher.list(prefix).map(({ object }) => object.metadata.name!);
 const pass = async (ms: number): Promise<void> => {
@@ -54,7 +54,24 @@ test("an object goes when nobody has written it for its time, those there at the
   await eventually(() => expect(names()).toEqual([]));
 });
 
-test("the wall clock has no say", async () => {
+test("what is there at the start has what is left of its time, by the wall clock", async () => {
+  const now = clock.now();
+  await cacher.create(key("ahead"), event("ahead", now + 5 * hour));
+  await cacher.create(key("fresh"), event("fresh", now - hour / 4));
+  await cacher.create(key("old"), event("old", now - 3 * hour));
+  await cacher.create(key("older"), event("older", now - hour * 0.75));
+  start();
+  await pass(10_000);
+  await eventually(() => expect(names()).toEqual(["ahead", "fresh", "older"]));
+  await pass(hour / 4);
+  await eventually(() => expect(names()).toEqual(["ahead", "fresh"]));
+  await pass(hour / 2);
+  await eventually(() => expect(names()).toEqual(["ahead"]));
+  await pass(hour / 4);
+  await eventually(() => expect(names()).toEqual([]));
+});
+
+test("after that the wall clock has no say", async () => {
   start();
   await cacher.create(key("a"), event("a"));
   clock.jump(10 * hour);

@@ -8,23 +8,26 @@ const graceMs = 5_000;
 
 /**
  * Removes the objects of a kind that nobody has written for `ttlMs`, until `signal` aborts, as kube-apiserver has etcd do with Events
- * (--event-ttl). What is there at the start is given its whole time anew. Another server may remove them, too. `failed` hears what went
+ * (--event-ttl). What is there at the start has what is left of its time by `writtenAt`: all of it where the wall clock is behind, as on a
+ * machine without one that has just begun. From then on the wall clock has no say. Another server may remove them, too. `failed` hears what went
  * wrong; those objects get their time again.
  */
-export async function runExpiry({ cacher, prefix, ttlMs, clock, failed }: {
+export async function runExpiry({ cacher, prefix, ttlMs, writtenAt, clock, failed }: {
   cacher: Cacher;
   /** Of the keys. */
   prefix: string;
   ttlMs: number;
+  /** When the object says that it was written last, in milliseconds since 1970; undefined where it doesn't say. */
+  writtenAt(object: Frozen<KubeObject>): number | undefined;
   clock: Clock;
   failed: (error: StorageError) => void;
 }, signal: AbortSignal): Promise<void> {
-  // All live equally long, so the order of their writes is that of their ends.
+  // All live equally long from their writes on, so the order of those is that of their ends.
   const ends = new Map<string, number>();
   let appeared = Promise.withResolvers<void>();
-  const live = (key: string): void => {
+  const live = (key: string, leftMs = ttlMs): void => {
     ends.delete(key);
-    ends.set(key, clock.monotonic() + ttlMs);
+    ends.set(key, clock.monotonic() + leftMs);
     appeared.resolve();
   };
   const keyOf = ({ metadata: { namespace, name } }: Frozen<KubeObject>): string => prefix + (namespace ? `${namespace}/${name}` : name);
@@ -33,7 +36,9 @@ export async function runExpiry({ cacher, prefix, ttlMs, clock, failed }: {
     else ends.delete(keyOf(old!));
   });
   signal.addEventListener("abort", () => appeared.resolve(), { once: true });
-  for (const { key } of cacher.list(prefix)) live(key);
+  const leftOf = (object: Frozen<KubeObject>): number => Math.min(Math.max((writtenAt(object) ?? Infinity) + ttlMs - clock.now(), 0), ttlMs);
+  const old = cacher.list(prefix).map(({ key, object }) => ({ key, leftMs: leftOf(object) }));
+  for (const { key, leftMs } of old.toSorted((a, b) => a.leftMs - b.leftMs)) live(key, leftMs);
   try {
     while (!signal.aborted) {
       const first = ends.values().next().value;

@@ -2,7 +2,7 @@ import { createPrivateKey } from "node:crypto";
 import { customSchemas, definitionHooks, runCustomResources, withCustomResources } from "../apiextensions/custom-resources.ts";
 import { expressionRules } from "../apis/admissionregistration/expressions.ts";
 import { builtins } from "../apis/builtins.ts";
-import { events } from "../apis/core/event.ts";
+import { events, lastWritten } from "../apis/core/event.ts";
 import { gatedKinds } from "../apis/feature-gates.ts";
 import { metricsKinds } from "../apis/metrics/metrics-kinds.ts";
 import { nodes } from "../apis/core/node.ts";
@@ -122,7 +122,7 @@ export async function startControlPlane({ options, databaseFile, encryptionFile,
   const cacher = new Cacher({ storage, onFatal });
   await cacher.start();
   const compaction = runCompaction({ storage, clock, failed: (error) => log.warn("history could not be compacted", { error }) }, stopping);
-  const expiry = runExpiry({ cacher, prefix: prefixOf(events), ttlMs: options.datastore.eventTtlMs, clock, failed: (error) => log.warn("an Event could not be removed", { error }) }, stopping);
+  const expiry = runExpiry({ cacher, prefix: prefixOf(events), ttlMs: options.datastore.eventTtlMs, writtenAt: lastWritten, clock, failed: (error) => log.warn("an Event could not be removed", { error }) }, stopping);
   const informers = createLocalInformers(cacher);
   const listers = createListers(cacher);
 

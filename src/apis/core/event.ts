@@ -58,6 +58,12 @@ function lastSeen(event: Frozen<Event>, now: number): string {
   return event.lastTimestamp ? age(event.lastTimestamp, now) : firstSeen(event, now);
 }
 
+/** When somebody wrote the Event last, as far as it tells, in milliseconds since 1970. */
+export function lastWritten({ metadata, lastTimestamp, series }: Frozen<Event>): number | undefined {
+  const times = [metadata.creationTimestamp, lastTimestamp, series?.lastObservedTime, ...(metadata.managedFields ?? []).map(({ time }) => time)].map((time) => Date.parse(time ?? "")).filter((time) => !Number.isNaN(time));
+  return times.length > 0 ? Math.max(...times) : undefined;
+}
+
 function objectOf({ involvedObject: { kind = "", name } }: Frozen<Event>): string {
   return name ? `${kind.toLowerCase()}/${name}` : kind.toLowerCase();
 }
