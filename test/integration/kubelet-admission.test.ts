@@ -4,7 +4,7 @@ import type { Pod, PodSpec } from "../../src/apis/generated/core/v1.ts";
 import { eventually } from "../support/eventually.ts";
 import { nodeName, startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 let node: KubeletNode;
 beforeAll(async () => {
   node = await startKubeletNode();

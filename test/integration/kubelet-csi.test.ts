@@ -12,7 +12,7 @@ import { startCsiDriver, type CsiDriverOptions, type TestCsiDriver } from "../su
 import { eventually } from "../support/eventually.ts";
 import { nodeName, startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 /** CSI over the real protocol, with real mounts and containers. */
 const driverName = "csi.example.com";

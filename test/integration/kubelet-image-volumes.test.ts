@@ -7,7 +7,7 @@ import { eventually } from "../support/eventually.ts";
 import { layeredImage } from "../support/images.ts";
 import { startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 const one = "localhost/one-layer:1", two = "localhost/two-layers:1";
 let node: KubeletNode;
 

@@ -9,7 +9,7 @@ import { eventually } from "../support/eventually.ts";
 import { startFakeLogind } from "../support/fake-logind.ts";
 import { startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
 
-setDefaultTimeout(90_000);
+setDefaultTimeout(180_000);
 let node: KubeletNode;
 beforeAll(async () => {
   node = await startKubeletNode();

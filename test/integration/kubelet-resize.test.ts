@@ -7,7 +7,7 @@ import type { Pod, ResourceRequirements } from "../../src/apis/generated/core/v1
 import { eventually } from "../support/eventually.ts";
 import { startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 let node: KubeletNode;
 beforeAll(async () => {
   node = await startKubeletNode();

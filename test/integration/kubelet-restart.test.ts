@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import type { ContainerRestartRule, Pod } from "../../src/apis/generated/core/v1.ts";
 import { startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 let node: KubeletNode;
 beforeAll(async () => {
   node = await startKubeletNode();

@@ -7,7 +7,7 @@ import { eventually } from "../support/eventually.ts";
 import { busyboxReference } from "../support/images.ts";
 import { startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 let node: KubeletNode;
 beforeAll(async () => {
   node = await startKubeletNode();

@@ -5,7 +5,7 @@ import type { PodStats, Summary } from "../../agents/kubelet/stats/summary-api.t
 import { eventually } from "../support/eventually.ts";
 import { call, startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 /** What node and pods use, told by a kubelet with real containers. */
 let node: KubeletNode;

@@ -5,7 +5,7 @@ import { pods } from "../../src/apis/builtins.ts";
 import type { ContainerStatus, Pod } from "../../src/apis/generated/core/v1.ts";
 import { startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 let node: KubeletNode;
 beforeAll(async () => {
   node = await startKubeletNode();

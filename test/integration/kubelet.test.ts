@@ -8,7 +8,7 @@ import { startImageRegistry } from "../support/image-registry.ts";
 import { busyboxImage, busyboxReference } from "../support/images.ts";
 import { startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 let node: KubeletNode;
 beforeAll(async () => {
   node = await startKubeletNode();

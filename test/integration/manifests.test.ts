@@ -262,4 +262,4 @@ test("a file with thousands of objects is applied and pruned; of many failures a
   await eventually(async () => expect((await applied("many"))?.message).toEndWith("; and 1995 more"), { timeout: 25_000 });
   manifests.remove("many.yaml");
   await eventually(async () => expect([await addon("many"), await value("many-0"), await value("many-1999")]).toEqual([undefined, undefined, undefined]), { timeout: 25_000 });
-}, 60_000);
+}, 180_000);

@@ -135,7 +135,7 @@ test("kubectl top", async () => {
   expect((await top("pods", "--containers")).stdout).toMatch(/p\s+sidecar\s+5m\s+64Mi\s*\np\s+web\s+250m\s+64Mi/);
   expect((await top("pods", "-A", "--sum")).stdout).toMatch(/default\s+p\s+255m\s+128Mi[\s\S]*255m\s+128Mi/);
   expect((await top("pods", "-l", "app=none")).stderr).toContain("No resources found");
-}, 30_000);
+}, 180_000);
 
 test("those who may view may see what is used", async () => {
   const [name, groups] = ["eve", ["system:authenticated"]];
@@ -159,4 +159,4 @@ test("a server of metrics that the user brings takes the group over, and gives i
   await client.delete(apiservices, { name });
   await eventually(async () => expect((await client.get(apiservices, { name })).spec.service).toBeUndefined());
   expect((await json(`${base}/nodes`)).items).toHaveLength(2);
-}, 30_000);
+}, 180_000);

@@ -66,4 +66,4 @@ test("the kernel takes every policy, and holds after any changes what it would h
     expect(stepwise).toEqual(await contents());
   }), { numRuns: 60 });
   await nft.run(new Transaction(table).addTable().deleteTable());
-}, 60_000);
+}, 180_000);

@@ -51,7 +51,7 @@ beforeAll(async () => {
   }
   // The namespace's routes and neighbours are ready when everybody reaches everybody.
   await eventually(() => expect([reaches(client, web), reaches(client, web, { v6: true }), reaches(client, outside), reaches(outside, web, { v6: true })]).toEqual([true, true, true, true]));
-}, 60_000);
+}, 180_000);
 
 afterAll(() => {
   for (const server of servers) server.kill();

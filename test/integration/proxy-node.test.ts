@@ -9,7 +9,7 @@ const clients: UdpClient[] = [];
 beforeAll(async () => {
   lab = await createProxyNode();
   ({ node, outside, pods } = lab);
-}, 30_000);
+}, 180_000);
 beforeEach(() => {
   for (const client of clients.splice(0)) client.stop();
 });

@@ -6,7 +6,7 @@ let lab: ProxyNode, node: Machine, outside: Machine, pods: readonly Machine[];
 beforeAll(async () => {
   lab = await createProxyNode();
   ({ node, outside, pods } = lab);
-}, 30_000);
+}, 180_000);
 afterAll(() => lab?.dispose());
 
 const all = new Set(["pod2", "pod3", "pod4"]);

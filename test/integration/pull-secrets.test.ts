@@ -5,7 +5,7 @@ import { startImageRegistry, type TestImageRegistry } from "../support/image-reg
 import { busyboxImage } from "../support/images.ts";
 import { startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 /** Who may use an image that is on the node already: those who could have pulled it. */
 let node: KubeletNode, registry: TestImageRegistry;

@@ -4,7 +4,7 @@ import { runtimeclasses } from "../../src/apis/builtins.ts";
 import { eventually } from "../support/eventually.ts";
 import { startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 /** What a pod asks its node for beside resources: another runtime, isolation. */
 let node: KubeletNode;

@@ -48,7 +48,7 @@ test("kubectl goes over from client-side to server-side apply without a conflict
   if (kubectlMinor() < 26) return;
   expect(pruned.metadata!.labels).toEqual({ app: "moved" });
   expect(pruned.spec!.template.spec!.containers[0]!.env).toBeUndefined();
-}, 60_000);
+}, 180_000);
 
 test("replicas are given over from an applier to who scales", async () => {
   await kubectlApply(deployment("scaled", { replicas: 1 }), "--server-side");
@@ -60,14 +60,14 @@ test("replicas are given over from an applier to who scales", async () => {
   // Who no longer says how many leaves that to the scaler.
   await kubectlApply(deployment("scaled"), "--server-side");
   expect((await get("scaled")).spec!.replicas).toBe(5);
-}, 60_000);
+}, 180_000);
 
 test("an apply that changes nothing is no new revision", async () => {
   await kubectlApply(deployment("still", { replicas: 1 }), "--server-side");
   const before = await get("still");
   await kubectlApply(deployment("still", { replicas: 1 }), "--server-side");
   expect(await get("still")).toEqual(before);
-}, 60_000);
+}, 180_000);
 
 test("a configuration in CBOR", async () => {
   const body = encodeCbor({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "binary" }, data: { a: "1" } });

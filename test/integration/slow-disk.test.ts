@@ -6,7 +6,7 @@ import { createMaps, mapsPath, read, renewedLease, timesDuring } from "../crash/
 import { eventually } from "../support/eventually.ts";
 import { TestDisk } from "../support/fuse/disk.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(180_000);
 
 /** Far longer than anything else takes, so that whoever waits for it is told from who doesn't; cards take 20 to 100 ms. */
 const fsyncMs = 500;

@@ -16,7 +16,7 @@ import { startRegistry, type RegistryFixture } from "../../src/registry/testing/
 import { createScheduler } from "../../src/scheduler/scheduler.ts";
 import { eventually } from "../support/eventually.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(180_000);
 
 const namespace = "default";
 const merge = "application/merge-patch+json" as const;

@@ -100,7 +100,7 @@ export async function startKubeletNode(): Promise<KubeletNode> {
       return await client.create(pods, pod) as Pod;
     },
     pod: async (name) => await client.get(pods, { namespace, name }) as Pod,
-    async podWhen(name, check, timeout = 20_000) {
+    async podWhen(name, check, timeout = 60_000) {
       let last: Pod | undefined;
       try {
         return await eventually(async () => {
@@ -112,7 +112,7 @@ export async function startKubeletNode(): Promise<KubeletNode> {
         throw new Error(`pod ${name}: ${JSON.stringify(last?.status, null, 1)}\n${JSON.stringify((await node.events(name)).map(({ reason, message }) => `${reason}: ${message}`), null, 1)}`, { cause: error });
       }
     },
-    async gone(name, timeout = 20_000) {
+    async gone(name, timeout = 60_000) {
       await eventually(async () => {
         const found = await node.pod(name).catch(() => undefined);
         if (found) throw new Error(`pod ${name} is still there`);
