@@ -386,7 +386,9 @@ describe("the file", () => {
     let reached = 0;
     for (let round = 0; round < 12; round++) {
       const writer = Bun.spawn([process.execPath, join(import.meta.dir, "write-forever.fixture.ts"), path], { stdout: "pipe" });
-      await Bun.sleep(60 + Math.random() * 100);
+      // Until it writes: on a machine that is busy it takes long to begin.
+      await writer.stdout.getReader().read();
+      await Bun.sleep(Math.random() * 100);
       writer.kill("SIGKILL");
       await writer.exited;
       const node = open(undefined, "s", "c");

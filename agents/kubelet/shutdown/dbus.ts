@@ -21,6 +21,7 @@ export class Dbus {
   #serial = 0;
   #received = Buffer.alloc(0);
   readonly #calls = new Map<number, PromiseWithResolvers<Message>>();
+  #ended?: Error;
   readonly #closed = Promise.withResolvers<void>();
 
   private constructor(private readonly socket: Socket, private readonly onSignal: (message: Message) => void) {}
@@ -67,6 +68,7 @@ export class Dbus {
 
   /** The values of the answer. Rejects with what the service says. */
   async call(call: Call): Promise<readonly Value[]> {
+    if (this.#ended) throw this.#ended;
     const serial = ++this.#serial;
     const answer = Promise.withResolvers<Message>();
     this.#calls.set(serial, answer);
@@ -100,6 +102,7 @@ export class Dbus {
   }
 
   #end(error: Error): void {
+    this.#ended ??= error;
     for (const { reject } of this.#calls.values()) reject(error);
     this.#calls.clear();
     this.socket.destroy();

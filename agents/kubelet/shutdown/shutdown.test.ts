@@ -126,6 +126,18 @@ describe("a machine with logind", () => {
     await ended;
   });
 
+  test("a node that stops while it connects, or while logind reads its configuration, has stopped", async () => {
+    for (const until of [() => Bun.sleep(0), () => eventually(() => expect(logind.watched).toBe(true)), () => eventually(() => expect(logind.locks).toBe(1))]) {
+      const node = nodeOf([]);
+      await until();
+      await node[Symbol.asyncDispose]();
+      expect(logind.locks).toBe(0);
+      logind.disconnect();
+    }
+    const started = nodeOf([]);
+    await started[Symbol.asyncDispose]();
+  });
+
   test("without periods nobody listens", async () => {
     await using node = nodeOf([podOf("a")], [], true);
     await node.shutdown.run(new AbortController().signal);

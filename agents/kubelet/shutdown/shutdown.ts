@@ -85,6 +85,8 @@ export class GracefulShutdown {
     const close = (): void => logind.close();
     signal.addEventListener("abort", close, { once: true });
     try {
+      // It may have been during the connecting, which nobody interrupts.
+      signal.throwIfAborted();
       await logind.raiseInhibitDelay(periods.reduce((sum, { seconds }) => sum + seconds, 0) * 1000);
       this.#inhibit = () => logind.inhibit();
       if (!this.#goesDown) this.#lock = this.#inhibit();
