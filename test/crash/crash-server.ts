@@ -40,7 +40,7 @@ export class CrashServer {
         const { status } = await connection.request("GET", "/readyz").finally(() => connection.close());
         if (status !== 200) throw new Error(`/readyz answers ${status}`);
         return credentials;
-      }, { timeout: 30_000 }).then((credentials) => {
+      }, { timeout: 60_000 }).then((credentials) => {
         if (!credentials) throw new Error(`it ended with exit code ${child.exitCode}`);
         if (this.options.samePort) this.#port = credentials.port;
         return credentials;
@@ -64,9 +64,9 @@ export class CrashServer {
     await this.#child?.exited;
   }
 
-  /** As the init system does; killed when it takes longer than 20 s. Returns the exit code. */
+  /** As the init system does; killed when it takes longer than a minute. Returns the exit code. */
   async stop(): Promise<number> {
-    const child = this.#child!, timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
+    const child = this.#child!, timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
     child.kill("SIGTERM");
     const code = await child.exited;
     clearTimeout(timer);

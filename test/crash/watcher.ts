@@ -59,9 +59,9 @@ export class Watcher {
     try {
       await eventually(() => {
         if ((this.#view?.revision ?? 0) < revision) throw new Error(`${this.#name} is at ${this.#view?.revision}`);
-      }, { timeout: 20_000 });
+      }, { timeout: 60_000 });
     } catch (error) {
-      return ledger.violate(`a watch is not told of revision ${revision} within 20 s: ${(error as Error).message}`);
+      return ledger.violate(`a watch is not told of revision ${revision} within 60 s: ${(error as Error).message}`);
     }
     const view = this.#view!;
     for (const key of new Set([...states.keys(), ...view.states.keys()])) {

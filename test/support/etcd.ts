@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -101,7 +102,7 @@ export class TestEtcd implements AsyncDisposable {
 
   /** Resolves when the member serves, as part of a cluster that has a leader. */
   async ready(index: number): Promise<void> {
-    const until = performance.now() + 20_000, url = `${this.#members[index]!.metricsUrl}/health`;
+    const until = performance.now() + 60_000, url = `${this.#members[index]!.metricsUrl}/health`;
     for (;;) {
       const answer = await fetch(url).then((response) => response.json() as Promise<{ health: string }>, () => undefined);
       if (answer?.health === "true") return;
@@ -131,11 +132,16 @@ export class TestEtcd implements AsyncDisposable {
   }
 }
 
-/** Ports that nobody listens on, all different. */
+/** Ports that nobody listens on, all different. Not of those that the kernel gives to connections: one of these might be taken before it is used. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => new Promise<Server>((resolve, reject) => {
-    const server = createServer().on("error", reject).listen(0, "127.0.0.1", () => resolve(server));
-  })));
+  const servers: Server[] = [];
+  while (servers.length < count) {
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false)).listen(randomInt(11_000, 30_000), "127.0.0.1", () => resolve(true));
+    });
+    if (isFree) servers.push(server);
+  }
   const ports = servers.map((server) => (server.address() as AddressInfo).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;

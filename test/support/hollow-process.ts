@@ -16,7 +16,7 @@ export async function startHollow(skiff: TestSkiff, nodes: number, ...flags: str
   await eventually(async () => {
     const ready = (await skiff.kubectl.items("nodes")).filter(({ status }) => status.conditions?.some(({ type, status: is }: { type: string; status: string }) => type === "Ready" && is === "True"));
     if (ready.length !== nodes) throw new Error(`${ready.length} of ${nodes} hollow nodes are Ready`);
-  }, { timeout: 30_000, interval: 100 });
+  }, { timeout: 60_000, interval: 100 });
   return {
     async stop() {
       child.kill("SIGTERM");

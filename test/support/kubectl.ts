@@ -24,21 +24,27 @@ export interface Kubectl {
 // oxlint-disable-next-line no-explicit-any
 export type KubeJson = any;
 
+/** Who is told to wait for so long is not killed before; it has a while more to begin and to say that it has waited in vain. */
+function patience(args: readonly string[]): RunOptions {
+  const seconds = args.map((arg) => /^--timeout=(\d+)s$/.exec(arg)?.[1]).find(Boolean);
+  return seconds ? { timeoutMs: (Number(seconds) + 60) * 1000 } : {};
+}
+
 export function kubectlFor({ wrap, kubeconfig, home }: { wrap: (command: readonly string[]) => string[]; kubeconfig: string; home: string }): Kubectl {
   const command = (args: readonly string[]): string[] => wrap(["kubectl", ...args]);
   const env = { KUBECONFIG: kubeconfig, HOME: home };
-  const withEnv = (options: RunOptions = {}): RunOptions => ({ ...options, env: { ...env, ...options.env } });
-  const run = (...args: string[]): Promise<string> => output(command(args), withEnv());
+  const withEnv = (args: readonly string[], options: RunOptions = {}): RunOptions => ({ ...patience(args), ...options, env: { ...env, ...options.env } });
+  const run = (...args: string[]): Promise<string> => output(command(args), withEnv(args));
   return Object.assign(run, {
-    with: (options: RunOptions) => (...args: string[]) => output(command(args), withEnv(options)),
-    outcome: (args: readonly string[], options?: RunOptions) => outcomeOf(command(args), withEnv(options)),
+    with: (options: RunOptions) => (...args: string[]) => output(command(args), withEnv(args, options)),
+    outcome: (args: readonly string[], options?: RunOptions) => outcomeOf(command(args), withEnv(args, options)),
     async get<T>(...args: string[]) {
       return JSON.parse(await run("get", ...args, "-o", "json")) as T;
     },
     async items<T>(...args: string[]) {
       return (JSON.parse(await run("get", ...args, "-o", "json")) as { items: T[] }).items;
     },
-    apply: (...objects: object[]) => output(command(["apply", "-f", "-"]), withEnv({ input: JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }) })),
+    apply: (...objects: object[]) => output(command(["apply", "-f", "-"]), withEnv([], { input: JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }) })),
     untilPod: (name: string, check: (status: KubeJson) => void, timeout = 60_000) => eventually(async () => {
       const { status } = JSON.parse(await run("get", "pod", name, "-o", "json")) as { status: KubeJson };
       check(status);
@@ -47,7 +53,7 @@ export function kubectlFor({ wrap, kubeconfig, home }: { wrap: (command: readonl
     eventsOf: (name: string) => run("get", "events", "--field-selector", `involvedObject.name=${name}`),
     async token(serviceAccount: string) {
       const request = JSON.stringify({ apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} });
-      const answer = await output(command(["create", "--raw", `/api/v1/namespaces/default/serviceaccounts/${serviceAccount}/token`, "-f", "-"]), withEnv({ input: request }));
+      const answer = await output(command(["create", "--raw", `/api/v1/namespaces/default/serviceaccounts/${serviceAccount}/token`, "-f", "-"]), withEnv([], { input: request }));
       return (JSON.parse(answer) as { status: { token: string } }).status.token;
     },
     start: (args: readonly string[], options: { env?: Record<string, string> } = {}) => startProgram(command(args), { env: { ...env, ...options.env } }),

@@ -59,7 +59,7 @@ export function startProgram(command: readonly string[], { env }: { env?: Record
       child.stdin.flush();
     },
     endInput: () => void child.stdin.end(),
-    until: (pattern, timeoutMs = 30_000) => eventually(() => {
+    until: (pattern, timeoutMs = 60_000) => eventually(() => {
       const match = pattern.exec(text);
       if (!match) throw new Error(`${command.join(" ")} has not written ${pattern} but ${JSON.stringify(text)}`);
       return match;

@@ -33,7 +33,7 @@ export async function startS3Server({ tls = false }: { tls?: boolean } = {}): Pr
       .run().then(({ port }) => console.log("listening on port", port));
   `);
   const program = startProgram(["node", script]);
-  const port = await eventually(() => /listening on port (\d+)/.exec(program.text())?.[1] ?? Promise.reject(new Error(`s3rver has not begun: ${program.text()}`)), { timeout: 30_000 });
+  const port = await eventually(() => /listening on port (\d+)/.exec(program.text())?.[1] ?? Promise.reject(new Error(`s3rver has not begun: ${program.text()}`)), { timeout: 60_000 });
   return {
     endpoint: `127.0.0.1:${port}`, bucket, accessKey: "S3RVER", secretKey: "S3RVER", ...(tls ? { certificateFile } : {}),
     requests: () => program.text(),

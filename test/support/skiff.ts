@@ -78,11 +78,11 @@ export class TestSkiff {
     return this;
   }
 
-  async untilApiReady(timeoutMs = 30_000): Promise<void> {
+  async untilApiReady(timeoutMs = 60_000): Promise<void> {
     await this.#until("the API did not become ready", timeoutMs, () => this.kubectl("get", "--raw", "/readyz"));
   }
 
-  async untilNodeReady(timeoutMs = 60_000): Promise<void> {
+  async untilNodeReady(timeoutMs = 90_000): Promise<void> {
     await this.#until("the node did not become Ready", timeoutMs, async () => {
       const [node] = await this.kubectl.items("nodes");
       if (node?.status.conditions?.find(({ type }: { type: string }) => type === "Ready")?.status !== "True") throw new Error(`the node is not Ready: ${JSON.stringify(node?.status.conditions)}`);
@@ -106,7 +106,7 @@ export class TestSkiff {
     const directory = join(this.layout.agentDir, "images");
     mkdirSync(directory, { recursive: true });
     writeFileSync(join(directory, `${reference.replace(/[^a-z0-9]+/g, "-")}.tar`), archive);
-    await this.#until(`the image ${reference} was not imported`, 30_000, async () => {
+    await this.#until(`the image ${reference} was not imported`, 60_000, async () => {
       const { stdout } = await outcomeOf(["ctr", "--address", join(this.layout.runDir, "containerd.sock"), "--namespace", "k8s.io", "images", "list", "--quiet"]);
       if (!stdout.split("\n").includes(reference)) throw new Error(`there are only ${stdout}`);
     });
@@ -121,8 +121,8 @@ export class TestSkiff {
   /** Stops the server as the init system does. Pods keep running. Returns the exit code. */
   async stop(): Promise<number> {
     this.#child!.kill("SIGTERM");
-    const code = await Promise.race([this.#child!.exited, Bun.sleep(30_000)]);
-    if (code === undefined) throw new Error(`skiff did not stop within 30 s\n${this.log().split("\n").slice(-20).join("\n")}`);
+    const code = await Promise.race([this.#child!.exited, Bun.sleep(60_000)]);
+    if (code === undefined) throw new Error(`skiff did not stop within 60 s\n${this.log().split("\n").slice(-20).join("\n")}`);
     return code;
   }
 

@@ -136,8 +136,8 @@ export class ClusterMember {
   /** Stops Skiff as the init system does. Returns the exit code. */
   async stop(): Promise<number> {
     this.#program!.kill("SIGTERM");
-    const code = await Promise.race([this.#program!.exited, Bun.sleep(30_000)]);
-    if (code === undefined) throw new Error(`skiff on ${this.name} did not stop within 30 s\n${this.log(20)}`);
+    const code = await Promise.race([this.#program!.exited, Bun.sleep(60_000)]);
+    if (code === undefined) throw new Error(`skiff on ${this.name} did not stop within 60 s\n${this.log(20)}`);
     return code;
   }
 
@@ -150,7 +150,7 @@ export class ClusterMember {
     await eventually(async () => {
       const { stdout } = await this.node.exec(["ctr", "--address", join(this.node.layout.runDir, "containerd.sock"), "--namespace", "k8s.io", "images", "list", "--quiet"]);
       if (!stdout.split("\n").includes(reference)) throw new Error(`${this.name} has not imported ${reference} but has ${stdout}\n${this.log(40)}`);
-    }, { timeout: 60_000, interval: 50 });
+    }, { timeout: 90_000, interval: 50 });
   }
 }
 
@@ -193,13 +193,13 @@ class FabricCluster implements TestCluster {
     return member;
   }
 
-  async untilApiReady(timeoutMs = 30_000): Promise<void> {
+  async untilApiReady(timeoutMs = 60_000): Promise<void> {
     await this.#until("the API did not become ready", timeoutMs, () => this.kubectl("get", "--raw", "/readyz"));
   }
 
   async untilReady(...names: string[]): Promise<void> {
     const wanted = names.length ? names : this.members.map(({ name }) => name);
-    await this.#until(`${wanted.join(", ")} did not become Ready`, 60_000, async () => {
+    await this.#until(`${wanted.join(", ")} did not become Ready`, 90_000, async () => {
       const nodes = await this.kubectl.items("nodes");
       for (const name of wanted) {
         const node = nodes.find((one) => one.metadata.name === name);
