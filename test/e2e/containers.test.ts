@@ -12,7 +12,9 @@ const { kubectl } = skiff;
 const statusOf = async (name: string): Promise<KubeJson> => (await kubectl.get("pod", name)).status;
 /** Waits until the pod's first container satisfies `check`. */
 const container = (name: string, check: (status: KubeJson) => void): Promise<KubeJson> => kubectl.untilPod(name, ({ containerStatuses }) => check(containerStatuses[0])).then(({ containerStatuses }) => containerStatuses[0]);
-const ready = (...names: string[]): Promise<string> => kubectl("wait", "--for=condition=Ready", ...names.map((name) => `pod/${name}`), "--timeout=60s");
+const ready = (...names: string[]): Promise<string> => kubectl("wait", "--for=condition=Ready", ...names.map((name) => `pod/${name}`), "--timeout=90s");
+/** Ready is a container that runs; what it writes first may come a moment after. */
+const logs = (name: string, check: (text: string) => void): Promise<void> => eventually(async () => check(await kubectl("logs", name)), { interval: 100 });
 const finished = (name: string, phase = "Succeeded"): Promise<KubeJson> => kubectl.untilPod(name, (status) => expect(status.phase).toBe(phase));
 
 describe("ends", () => {
@@ -25,14 +27,20 @@ describe("ends", () => {
     expect(status).toMatchObject({ ready: false, started: false, lastState: { terminated: { exitCode: 3, reason: "Error" } } });
     expect(status.state.waiting.message).toMatch(/^back-off 20s restarting failed container=main pod=crasher_default\(/);
     expect(await kubectl("get", "pod", "crasher")).toMatch(/crasher +0\/1 +CrashLoopBackOff +2 \(\d+s ago\)/);
-    expect(await kubectl.eventsOf("crasher")).toMatch(/Warning +BackOff .*Back-off restarting failed container main in pod crasher_default/);
+    await eventually(async () => expect(await kubectl.eventsOf("crasher")).toMatch(/Warning +BackOff .*Back-off restarting failed container main in pod crasher_default/));
     expect(await kubectl("logs", "crasher", "--previous")).toBe("oh no\n");
   });
 
   test("containers that end at once, many at a time, are all seen to end", async () => {
     const names = Array.from({ length: 8 }, (_, i) => `flash-${i}`);
     await kubectl.apply(...names.map((name) => pod(name, shell("exit 0"))));
-    for (const name of names) await container(name, ({ restartCount, state }) => expect({ restartCount, reason: state.waiting?.reason }).toEqual({ restartCount: 1, reason: "CrashLoopBackOff" }));
+    await eventually(async () => {
+      // They come and go at their own pace: the first may be in its third life when the last has ended once.
+      for (const { status: { containerStatuses: [status] } } of await kubectl.items("pods", ...names)) {
+        expect(status.restartCount).toBeGreaterThan(0);
+        expect(status.lastState.terminated).toMatchObject({ exitCode: 0, reason: "Completed" });
+      }
+    }, { timeout: 90_000, interval: 200 });
     await kubectl("delete", "pods", ...names);
   });
 
@@ -79,7 +87,8 @@ describe("ends", () => {
     await following.until(/up\n/);
     const start = performance.now();
     await kubectl("delete", "pod", "polite");
-    expect(performance.now() - start).toBeWithin(1000, 10_000);
+    // Its second of sleep, not the twenty that it may take.
+    expect(performance.now() - start).toBeWithin(1000, 20_000);
     expect(await following.exited).toBe(0);
     expect(following.text()).toBe("up\nhook\nasked to stop\nbye\n");
   });
@@ -93,7 +102,7 @@ describe("several containers", () => {
       initContainers: [shell("sleep 0.5; echo first >> /data/log", { name: "first", ...mount }), shell("echo second >> /data/log", { name: "second", ...mount })],
     }));
     await ready("staged");
-    expect(await kubectl("logs", "staged", "-c", "main")).toBe("first\nsecond\nmain\n");
+    await logs("staged", (text) => expect(text).toBe("first\nsecond\nmain\n"));
     const { conditions, initContainerStatuses } = await statusOf("staged");
     expect(conditions.find(({ type }: KubeJson) => type === "Initialized").status).toBe("True");
     expect(initContainerStatuses.map((status: KubeJson) => status.state.terminated.reason)).toEqual(["Completed", "Completed"]);
@@ -101,43 +110,46 @@ describe("several containers", () => {
 
   test("a failing init container holds the pod back", async () => {
     await kubectl.apply(pod("held", shell("sleep 1000"), { initContainers: [shell("exit 1", { name: "gate" })] }));
-    await eventually(async () => expect(await kubectl("get", "pod", "held")).toMatch(/held +0\/1 +Init:(Error|CrashLoopBackOff) +\d/), { timeout: 30_000, interval: 200 });
+    await eventually(async () => expect(await kubectl("get", "pod", "held")).toMatch(/held +0\/1 +Init:(Error|CrashLoopBackOff) +\d/), { timeout: 60_000, interval: 200 });
     expect((await statusOf("held")).phase).toBe("Pending");
   });
 
   test("containers of a pod share the network and, when asked, the processes", async () => {
     await kubectl.apply(pod("pair", shell("sleep 1000"), { shareProcessNamespace: true, containers: [shell("sleep 1234"), shell("mkdir -p /w; echo beside > /w/index.html; httpd -f -p 8080 -h /w", { name: "beside" })] }));
     await ready("pair");
-    expect(await kubectl("exec", "pair", "-c", "main", "--", "wget", "-q", "-O-", "http://127.0.0.1:8080/")).toBe("beside\n");
+    await eventually(async () => expect(await kubectl("exec", "pair", "-c", "main", "--", "wget", "-q", "-O-", "http://127.0.0.1:8080/")).toBe("beside\n"), { interval: 100 });
     expect(await kubectl("exec", "pair", "-c", "beside", "--", "ps")).toContain("sleep 1234");
   });
 });
 
 describe("probes", () => {
   test("readiness comes and goes; liveness restarts; a startup probe holds both back", async () => {
-    const file = (path: string): object => ({ exec: { command: ["test", "-e", path] }, periodSeconds: 1, failureThreshold: 1 });
+    // A busy machine may take more than a second to run a command in a container.
+    const file = (path: string): object => ({ exec: { command: ["test", "-e", path] }, periodSeconds: 1, timeoutSeconds: 20, failureThreshold: 1 });
     await kubectl.apply(pod("probed", shell("rm -f /tmp/started /tmp/ready; touch /tmp/alive; sleep 1; touch /tmp/started; sleep 1000", {
-      startupProbe: { ...file("/tmp/started"), failureThreshold: 30 }, readinessProbe: file("/tmp/ready"), livenessProbe: file("/tmp/alive"),
+      startupProbe: { ...file("/tmp/started"), failureThreshold: 60 }, readinessProbe: file("/tmp/ready"), livenessProbe: file("/tmp/alive"),
     })));
     await container("probed", ({ started, ready }) => expect({ started, ready }).toEqual({ started: true, ready: false }));
     await kubectl("exec", "probed", "--", "touch", "/tmp/ready");
     await ready("probed");
     await kubectl("exec", "probed", "--", "rm", "/tmp/ready");
-    await kubectl("wait", "--for=condition=Ready=false", "pod/probed", "--timeout=30s");
+    await kubectl("wait", "--for=condition=Ready=false", "pod/probed", "--timeout=90s");
     await kubectl("exec", "probed", "--", "rm", "/tmp/alive");
     const status = await container("probed", ({ restartCount }) => expect(restartCount).toBe(1));
     expect(status.lastState.terminated.exitCode).toBe(137);
-    const events = await kubectl.eventsOf("probed");
-    expect(events).toMatch(/Warning +Unhealthy .*Liveness probe failed/);
-    expect(events).toMatch(/Normal +Killing .*Container main failed liveness probe, will be restarted/);
+    await eventually(async () => {
+      const events = await kubectl.eventsOf("probed");
+      expect(events).toMatch(/Warning +Unhealthy .*Liveness probe failed/);
+      expect(events).toMatch(/Normal +Killing .*Container main failed liveness probe, will be restarted/);
+    }, { interval: 200 });
   });
 
   test("by HTTP and by TCP", async () => {
     await kubectl.apply(pod("served", shell("mkdir /w; echo ok > /w/healthz; httpd -f -p 8080 -h /w", {
-      ports: [{ name: "web", containerPort: 8080 }], livenessProbe: { httpGet: { path: "/healthz", port: "web" }, periodSeconds: 1 }, readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
+      ports: [{ name: "web", containerPort: 8080 }], livenessProbe: { httpGet: { path: "/healthz", port: "web" }, periodSeconds: 1, timeoutSeconds: 10, failureThreshold: 30 }, readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
     })), pod("unserved", shell("sleep 1000", { readinessProbe: { httpGet: { path: "/", port: 8080 }, periodSeconds: 1 } })));
     await ready("served");
-    await eventually(async () => expect(await kubectl.eventsOf("unserved")).toMatch(/Unhealthy .*Readiness probe failed: Get "http:\/\/10\.42\.0\.\d+:8080\/": .*connection refused/), { timeout: 20_000, interval: 300 });
+    await eventually(async () => expect(await kubectl.eventsOf("unserved")).toMatch(/Unhealthy .*Readiness probe failed: Get "http:\/\/10\.42\.0\.\d+:8080\/": .*connection refused/), { timeout: 60_000, interval: 300 });
     expect((await statusOf("served")).containerStatuses[0].restartCount).toBe(0);
   });
 });
@@ -157,12 +169,10 @@ describe("surroundings", () => {
       ],
     })));
     await ready("envy");
-    const env = Object.fromEntries((await kubectl("logs", "envy")).trim().split("\n").map((line) => line.split(/=(.*)/s).slice(0, 2)));
-    expect(env).toMatchObject({
-      COLOUR: "blue", SIZE: "10", S_password: "geheim", PLAIN: "value", COMPOSED: "value-blue-$(NOWHERE)-$(PLAIN)", NODE: "node-1", APP: "envy",
+    await logs("envy", (text) => expect(Object.fromEntries(text.trim().split("\n").map((line) => line.split(/=(.*)/s).slice(0, 2)))).toMatchObject({
+      COLOUR: "blue", SIZE: "10", S_password: "geheim", PLAIN: "value", COMPOSED: "value-blue-$(NOWHERE)-$(PLAIN)", NODE: "node-1", APP: "envy", POD_IP: expect.stringMatching(/^10\.42\.0\.\d+$/),
       MEMORY: String(64 * 1024 * 1024), CPU: "50", ONE: "10", SECRET: "geheim", KUBERNETES_SERVICE_HOST: "10.43.0.1", KUBERNETES_SERVICE_PORT: "443", HOSTNAME: "envy",
-    });
-    expect(env["POD_IP"]).toMatch(/^10\.42\.0\.\d+$/);
+    }));
   });
 
   test("a missing ConfigMap is an error the user can read, and mend", async () => {
@@ -170,14 +180,14 @@ describe("surroundings", () => {
     await container("waiting", ({ state }) => expect(state.waiting).toMatchObject({ reason: "CreateContainerConfigError", message: 'configmap "late-map" not found' }));
     await kubectl("create", "configmap", "late-map", "--from-literal=COLOUR=late");
     await ready("waiting");
-    expect(await kubectl("logs", "waiting")).toBe("late\n");
+    await logs("waiting", (text) => expect(text).toBe("late\n"));
   });
 
   test("security contexts: user, read-only root, capabilities", async () => {
     await kubectl.apply(pod("secured", shell("id -u; id -g; touch /x 2>&1; grep CapEff /proc/self/status; sleep 1000", { securityContext: { runAsUser: 1234, runAsGroup: 2345, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] }, allowPrivilegeEscalation: false } })),
       pod("rootless", shell("true", { securityContext: { runAsNonRoot: true } })));
     await ready("secured");
-    expect(await kubectl("logs", "secured")).toMatch(/^1234\n2345\ntouch: \/x: Read-only file system\nCapEff:\s0{16}\n$/);
+    await logs("secured", (text) => expect(text).toMatch(/^1234\n2345\ntouch: \/x: Read-only file system\nCapEff:\s0{16}\n$/));
     await container("rootless", ({ state }) => expect(state.waiting).toMatchObject({ reason: "CreateContainerConfigError", message: expect.stringContaining("container has runAsNonRoot and image will run as root") }));
   });
 

@@ -3,6 +3,7 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { kubectlMinor } from "../support/kubectl-version.ts";
 import { skiffForThisFile } from "../support/e2e.ts";
+import { eventually } from "../support/eventually.ts";
 import { deployment, pod, service, shell, webServer } from "../support/workloads.ts";
 
 const skiff = await skiffForThisFile();
@@ -11,7 +12,7 @@ const { kubectl } = skiff;
 describe("reading", () => {
   test("get in every format, with selectors", async () => {
     await kubectl.apply(pod("reader", shell("sleep 1000")), service("reader"));
-    await kubectl("wait", "--for=condition=Ready", "pod/reader", "--timeout=30s");
+    await kubectl("wait", "--for=condition=Ready", "pod/reader", "--timeout=90s");
     expect(await kubectl("get", "pods", "reader")).toMatch(/^NAME +READY +STATUS +RESTARTS +AGE\nreader +1\/1 +Running +0 +\d+s\n$/);
     expect(await kubectl("get", "pods", "-o", "wide")).toMatch(/reader +1\/1 +Running +0 +\d+s +10\.42\.0\.\d+ +node-1 +<none> +<none>/);
     expect(await kubectl("get", "pod", "reader", "-o", "yaml")).toContain("\n  name: reader\n");
@@ -27,10 +28,12 @@ describe("reading", () => {
   });
 
   test("describe tells of a pod, its Events, and a node", async () => {
-    const text = await kubectl("describe", "pod", "reader");
-    for (const part of [/^Name: +reader$/m, /^Node: +node-1\/192\.168\.73\.2$/m, /^Status: +Running$/m, /Ready +True/, /^QoS Class: +BestEffort$/m, /Normal +Scheduled .* Successfully assigned default\/reader to node-1/, /Normal +Started/]) expect(text).toMatch(part);
+    await eventually(async () => {
+      const text = await kubectl("describe", "pod", "reader");
+      for (const part of [/^Name: +reader$/m, /^Node: +node-1\/192\.168\.73\.2$/m, /^Status: +Running$/m, /Ready +True/, /^QoS Class: +BestEffort$/m, /Normal +Scheduled .* Successfully assigned default\/reader to node-1/, /Normal +Started/]) expect(text).toMatch(part);
+    });
     expect(await kubectl("describe", "node", "node-1")).toMatch(/Non-terminated Pods: +\(\d+ in total\)/);
-    expect(await kubectl("describe", "svc", "reader")).toMatch(/^Endpoints: +10\.42\.0\.\d+:80$/m);
+    await eventually(async () => expect(await kubectl("describe", "svc", "reader")).toMatch(/^Endpoints: +10\.42\.0\.\d+:80$/m));
   });
 
   test("get -w shows changes as they come", async () => {
@@ -108,44 +111,45 @@ describe("writing", () => {
     expect(await kubectl.with({ input: "echo from a pod" })("run", "once", "--image=localhost/busybox:1", "--restart=Never", "--rm", "-i", "--quiet", "--", "sh")).toContain("from a pod");
     await kubectl.apply(deployment("web", 1, webServer("echo one > /www/index.html")));
     await kubectl("expose", "deployment", "web", "--port=80");
-    await kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+    await kubectl("rollout", "status", "deployment/web", "--timeout=90s");
     await kubectl("scale", "deployment", "web", "--replicas=2");
-    await kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+    await kubectl("rollout", "status", "deployment/web", "--timeout=90s");
     expect((await kubectl.get("deployment", "web")).status).toMatchObject({ replicas: 2, readyReplicas: 2, availableReplicas: 2 });
     await kubectl("set", "image", "deployment/web", "main=localhost/nothing:1");
     const stuck = await kubectl.outcome(["rollout", "status", "deployment/web", "--timeout=2s"]);
     expect(stuck.exitCode).toBe(1);
     expect((await kubectl.get("deployment", "web")).status.availableReplicas).toBe(2);
-    expect(await kubectl("rollout", "history", "deployment/web")).toMatch(/REVISION +CHANGE-CAUSE\n1 +<none>\n2 +<none>/);
+    await eventually(async () => expect(await kubectl("rollout", "history", "deployment/web")).toMatch(/REVISION +CHANGE-CAUSE\n1 +<none>\n2 +<none>/));
     expect(await kubectl("rollout", "undo", "deployment/web")).toContain("rolled back");
-    await kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+    await kubectl("rollout", "status", "deployment/web", "--timeout=90s");
     expect(await kubectl("rollout", "history", "deployment/web", "--revision=3")).toContain("localhost/busybox:1");
     const before = (await kubectl.items("pods", "-l", "app=web")).map(({ metadata }) => metadata.uid);
     await kubectl("rollout", "restart", "deployment/web");
-    await kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+    await kubectl("rollout", "status", "deployment/web", "--timeout=90s");
     const after = (await kubectl.items("pods", "-l", "app=web")).filter(({ metadata }) => !metadata.deletionTimestamp).map(({ metadata }) => metadata.uid);
     expect(after).toHaveLength(2);
     expect(after.filter((uid) => before.includes(uid))).toEqual([]);
     await kubectl("rollout", "pause", "deployment/web");
     await kubectl("set", "env", "deployment/web", "PAUSED=yes");
     await kubectl("rollout", "resume", "deployment/web");
-    await kubectl("rollout", "status", "deployment/web", "--timeout=60s");
-    expect(await kubectl("delete", "deployment", "web", "--cascade=foreground", "--timeout=60s")).toContain("deleted");
+    await kubectl("rollout", "status", "deployment/web", "--timeout=90s");
+    expect(await kubectl("delete", "deployment", "web", "--cascade=foreground", "--timeout=90s")).toContain("deleted");
     expect(await kubectl("get", "rs,pods", "-l", "app=web", "-o", "name")).toBe("");
   });
 
   test("wait for conditions, for fields, for the end", async () => {
-    await kubectl.apply(pod("waited", shell("sleep 1000")));
-    await kubectl("wait", "--for=condition=Ready", "pod/waited", "--timeout=30s");
-    if (kubectlMinor() >= 23) await kubectl("wait", "--for=jsonpath={.status.phase}=Running", "pod/waited", "--timeout=30s");
+    // It is still there when the last command begins.
+    await kubectl.apply(pod("waited", shell("sleep 1000"), { terminationGracePeriodSeconds: 10 }));
+    await kubectl("wait", "--for=condition=Ready", "pod/waited", "--timeout=90s");
+    if (kubectlMinor() >= 23) await kubectl("wait", "--for=jsonpath={.status.phase}=Running", "pod/waited", "--timeout=90s");
     await kubectl("delete", "pod", "waited", "--wait=false");
-    await kubectl("wait", "--for=delete", "pod/waited", "--timeout=30s");
+    await kubectl("wait", "--for=delete", "pod/waited", "--timeout=90s");
   });
 
   test("a namespace takes everything in it along", async () => {
     await kubectl("create", "namespace", "passing");
     await kubectl.with({ input: JSON.stringify(deployment("web", 1, shell("sleep 1000"))) })("-n", "passing", "apply", "-f", "-");
-    await kubectl("-n", "passing", "rollout", "status", "deployment/web", "--timeout=60s");
+    await kubectl("-n", "passing", "rollout", "status", "deployment/web", "--timeout=90s");
     expect((await kubectl.get("-n", "passing", "configmap", "kube-root-ca.crt")).data["ca.crt"]).toContain("BEGIN CERTIFICATE");
     await kubectl("delete", "namespace", "passing", "--timeout=90s");
     expect((await kubectl.outcome(["get", "namespace", "passing"])).exitCode).toBe(1);
@@ -158,7 +162,7 @@ describe("permissions", () => {
     await kubectl("create", "serviceaccount", "viewer");
     await kubectl("create", "rolebinding", "viewer", "--clusterrole=view", "--serviceaccount=default:viewer");
     const as = ["--as=system:serviceaccount:default:viewer"];
-    expect(await kubectl("auth", "can-i", "list", "pods", ...as)).toBe("yes\n");
+    await eventually(async () => expect(await kubectl("auth", "can-i", "list", "pods", ...as)).toBe("yes\n"));
     expect(await kubectl.outcome(["auth", "can-i", "create", "pods", ...as])).toMatchObject({ exitCode: 1, stdout: "no\n" });
     expect((await kubectl.outcome(["auth", "can-i", "list", "pods", "-n", "kube-system", ...as])).stdout).toBe("no\n");
     expect(await kubectl("auth", "can-i", "--list", ...as)).toMatch(/^pods .*\[get list watch\]$/m);

@@ -9,7 +9,7 @@ const skiff = await skiffForThisFile();
 const { kubectl } = skiff;
 
 const claim = (name: string): object => ({ apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { name, namespace: "default" }, spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "16Mi" } } } });
-const ready = (name: string): Promise<string> => kubectl("wait", "--for=condition=Ready", `pod/${name}`, "--timeout=60s");
+const ready = (name: string): Promise<string> => kubectl("wait", "--for=condition=Ready", `pod/${name}`, "--timeout=90s");
 const inside = (name: string, script: string): Promise<string> => kubectl("exec", name, "--", "sh", "-c", script);
 const container = (mount: object = {}): ReturnType<typeof shell> => shell("sleep 1000", { volumeMounts: [{ name: "data", mountPath: "/data", ...mount }] as never });
 const user = (name: string, claimName: string, mount: object = {}, rest: object = {}): ReturnType<typeof pod> =>
@@ -41,9 +41,10 @@ test("what a pod wrote the next one reads; when the claim goes so does the direc
   expect((await kubectl.get("pvc", "data")).metadata.deletionTimestamp).toBeString();
   expect(existsSync(directory)).toBe(true);
   await kubectl("delete", "pod", "reader", "deep");
-  await eventually(() => expect(readdirSync(join(skiff.layout.dataDir, "storage"))).toEqual([]), { timeout: 30_000, interval: 50 });
-  await eventually(async () => expect((await kubectl.outcome(["get", "pv"])).stderr).toContain("No resources found"), { timeout: 10_000, interval: 100 });
-  expect((await kubectl.get("node", "node-1")).metadata.annotations ?? {}).not.toHaveProperty([`local-path.skiff.io/${spec.volumeName}`]);
+  await eventually(() => expect(readdirSync(join(skiff.layout.dataDir, "storage"))).toEqual([]), { interval: 50 });
+  await eventually(async () => expect((await kubectl.outcome(["get", "pv"])).stderr).toContain("No resources found"), { interval: 100 });
+  // Forgotten after that.
+  await eventually(async () => expect((await kubectl.get("node", "node-1")).metadata.annotations ?? {}).not.toHaveProperty([`local-path.skiff.io/${spec.volumeName}`]), { interval: 100 });
 });
 
 test("data outlives a server that is killed, and a claim that went meanwhile is cleared away after", async () => {
@@ -71,8 +72,8 @@ test("a StatefulSet has a volume for each of its pods, and finds it again", asyn
   await kubectl("rollout", "status", "statefulset/db", "--timeout=90s");
   for (const name of ["db-0", "db-1"]) await inside(name, "hostname > /data/who");
   await kubectl("delete", "pod", "db-0", "db-1");
-  await kubectl("rollout", "status", "statefulset/db", "--timeout=90s");
-  for (const name of ["db-0", "db-1"]) expect(await inside(name, "cat /data/who")).toBe(`${name}\n`);
+  // The set's status may still be what it was before they went.
+  for (const name of ["db-0", "db-1"]) await eventually(async () => expect(await inside(name, "cat /data/who")).toBe(`${name}\n`), { timeout: 90_000, interval: 100 });
 });
 
 test("volumes that users made: directories of the node, which must be there", async () => {
@@ -90,11 +91,11 @@ test("volumes that users made: directories of the node, which must be there", as
     await ready(name);
     expect(await inside(name, "cat /data/file")).toBe("of the host");
   }
-  await eventually(async () => expect(await kubectl.eventsOf("missing")).toMatch(/Warning +FailedMount .*path ".*missing" does not exist/), { timeout: 20_000, interval: 200 });
+  await eventually(async () => expect(await kubectl.eventsOf("missing")).toMatch(/Warning +FailedMount .*path ".*missing" does not exist/), { interval: 200 });
   mkdirSync(join(made, "missing"));
   await ready("missing");
   await kubectl("delete", "pod", "host", "local", "missing");
   await kubectl("delete", "pvc", "host", "local", "missing");
-  await eventually(async () => expect((await kubectl.items("persistentvolumes")).filter(({ metadata }) => ["host", "local", "missing"].includes(metadata.name)).map(({ status }) => status.phase)).toEqual(["Released", "Released", "Released"]), { timeout: 20_000, interval: 200 });
+  await eventually(async () => expect((await kubectl.items("persistentvolumes")).filter(({ metadata }) => ["host", "local", "missing"].includes(metadata.name)).map(({ status }) => status.phase)).toEqual(["Released", "Released", "Released"]), { interval: 200 });
   expect(readFileSync(join(made, "file"), "utf8")).toBe("of the host");
 });
