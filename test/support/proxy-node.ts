@@ -94,12 +94,13 @@ export async function createProxyNode(networks: Partial<ClusterNetworks> = {}): 
   const informers: InformerFactory = { informer: (card) => (card as unknown === services ? sources.services : card as unknown === pods ? sources.pods : card as unknown === nodes ? sources.nodes : sources.endpointslices) as never };
   const warnings: string[] = [];
   let metrics = createMetrics();
-  let applied = 0, told: () => void = () => {};
+  /** When the last application of the rules began. */
+  let appliedFrom = -Infinity, told: () => void = () => {};
   const note = (message: string): void => void warnings.push(message);
   const log: Logger = {
-    debug(message) {
+    debug(message, details) {
       if (message !== "service rules applied") return;
-      applied++;
+      appliedFrom = systemClock.monotonic() - Number(details?.["ms"]);
       told();
     },
     info() {}, warn: note, error: (message, details) => note(`${message} ${String(details?.["error"])}`),
@@ -117,9 +118,10 @@ export async function createProxyNode(networks: Partial<ClusterNetworks> = {}): 
     await Promise.race([proxy.ready, running]);
   };
   const change = async (make: () => void): Promise<void> => {
-    const before = applied;
+    // One that is under way, after somebody else's change say, knows nothing of this one.
+    const madeAt = systemClock.monotonic();
     make();
-    while (applied === before) await new Promise<void>((resolve) => (told = resolve));
+    while (appliedFrom < madeAt) await new Promise<void>((resolve) => (told = resolve));
   };
   await start();
   return {
@@ -181,24 +183,24 @@ export function slices(endpoints: readonly EndpointOf[], { name = "web", port = 
   }));
 }
 
-/** `server client`, or curl's exit code: 7 refused, 28 timed out. */
+/** `server client`, or curl's exit code: 7 refused, 28 not let through. The kernel connects, busy as the machine may be; the answer may take its time. */
 export async function request(from: Machine, address: string, port: number, ...options: string[]): Promise<string | number> {
-  const child = Bun.spawn(inside(from, "curl", "-s", "--max-time", "1.5", ...options, `http://${address.includes(":") ? `[${address}]` : address}:${port}`), { stdout: "pipe", stderr: "ignore" });
+  const child = Bun.spawn(inside(from, "curl", "-s", "--connect-timeout", "1.5", "--max-time", "30", ...options, `http://${address.includes(":") ? `[${address}]` : address}:${port}`), { stdout: "pipe", stderr: "ignore" });
   const [output, code] = await Promise.all([new Response(child.stdout).text(), child.exited]);
   return code === 0 ? output : code;
 }
 
-/** Who answered, of so many requests. */
-export async function serversOf(from: Machine, address: string, port: number, times = 20): Promise<Set<string>> {
+/** Who answered, of so many requests; of more while there are fewer than `wanted`, for it is chance that leads each to a server. */
+export async function serversOf(from: Machine, address: string, port: number, { times = 20, wanted = 1 }: { times?: number; wanted?: number } = {}): Promise<Set<string>> {
   const answers = new Set<string>();
-  for (let i = 0; i < times; i++) answers.add(String(await request(from, address, port)).split(" ")[0]!);
+  for (let i = 0; i < times || (answers.size < wanted && i < 10 * times); i++) answers.add(String(await request(from, address, port)).split(" ")[0]!);
   return answers;
 }
 
 /** A client that goes on sending UDP from one port of its own, as a flow does. */
 export interface UdpClient {
-  /** `server client`, or `silence`. */
-  ask(): Promise<string>;
+  /** `server client`, or `silence` for so long. */
+  ask(patienceMs?: number): Promise<string>;
   stop(): void;
 }
 
@@ -206,17 +208,17 @@ export function udpClient(from: Machine, address: string, port: number): UdpClie
   const script = `
     let answer = () => {};
     const socket = await Bun.udpSocket({ hostname: ${JSON.stringify(address.includes(":") ? "::" : "0.0.0.0")}, socket: { data(_, bytes) { answer(bytes.toString()); }, error() {} } });
-    for await (const _ of console) {
+    for await (const patienceMs of console) {
       const answered = new Promise((resolve) => { answer = resolve; });
       try { socket.send("x", ${port}, ${JSON.stringify(address)}); } catch { /* refused here */ }
-      console.log(await Promise.race([answered, Bun.sleep(400).then(() => "silence")]));
+      console.log(await Promise.race([answered, Bun.sleep(Number(patienceMs)).then(() => "silence")]));
     }`;
   const child = Bun.spawn(inside(from, process.execPath, "-e", script), { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
   const reader = child.stdout.getReader();
   let text = "";
   return {
-    async ask() {
-      child.stdin.write("\n");
+    async ask(patienceMs = 400) {
+      child.stdin.write(`${patienceMs}\n`);
       void child.stdin.flush();
       while (!text.includes("\n")) {
         const { value, done } = await reader.read();
