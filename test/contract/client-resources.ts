@@ -16,7 +16,7 @@ export function clientResources(client: () => Client): void {
   async function firstEvents(card: AnyResource, resourceVersion: string, fieldSelector: string, count: number): Promise<string[]> {
     const types: string[] = [];
     const scope = card.scope === "Namespaced" ? { namespace } : {};
-    for await (const event of client().watch<KubeObject>(card, { ...scope, resourceVersion, fieldSelector }, AbortSignal.timeout(10_000)) as AsyncIterable<WatchEvent<KubeObject>>) {
+    for await (const event of client().watch<KubeObject>(card, { ...scope, resourceVersion, fieldSelector }, AbortSignal.timeout(60_000)) as AsyncIterable<WatchEvent<KubeObject>>) {
       types.push(event.type);
       if (types.length === count) break;
     }

@@ -7,7 +7,7 @@ export interface RawClient {
   readonly text: string;
   readonly closed: boolean;
   send(bytes: string | Uint8Array): void;
-  /** Resolves when `done` holds; rejects after five seconds with what was received. */
+  /** Resolves when `done` holds; rejects after half a minute with what was received. */
   until(done: (client: RawClient) => boolean): Promise<void>;
   pause(): void;
   resume(): void;
@@ -21,7 +21,7 @@ export interface ClientOptions {
   alpn?: string[];
 }
 
-const patienceMs = 5_000;
+const patienceMs = 30_000;
 
 export function connect({ port, ca, identity, alpn }: ClientOptions): Promise<RawClient> {
   return new Promise((resolve, reject) => {

@@ -92,12 +92,12 @@ beforeAll(async () => {
     apiVersion: "v1", kind: "Config", "current-context": "c", contexts: [{ name: "c", context: { cluster: "c", user: "u" } }], users: [{ name: "u", user: { token: "unused" } }],
     clusters: [{ name: "c", cluster: { server: `https://127.0.0.1:${front.port}`, "certificate-authority-data": Buffer.from(authority.cert).toString("base64") } }],
   }), { mode: 0o600 });
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   await front?.stop({ graceMs: 0 });
   await node?.dispose();
   removeLeftovers(cgroup, node ? [node.directory] : []);
-}, 60_000);
+}, 180_000);
 
 interface Result {
   code: number;
@@ -106,7 +106,7 @@ interface Result {
 }
 
 function spawn(kubectl: string, env: Record<string, string>, args: string[], stdin: Uint8Array | "pipe" | "ignore" = "ignore") {
-  return Bun.spawn([kubectl, "--kubeconfig", kubeconfig, ...args], { env: { ...process.env, HOME: node.directory, ...env }, stdin, stdout: "pipe", stderr: "pipe", timeout: 30_000 });
+  return Bun.spawn([kubectl, "--kubeconfig", kubeconfig, ...args], { env: { ...process.env, HOME: node.directory, ...env }, stdin, stdout: "pipe", stderr: "pipe", timeout: 90_000 });
 }
 
 async function run(kubectl: string, env: Record<string, string>, args: string[], stdin?: Uint8Array): Promise<Result> {
@@ -131,7 +131,7 @@ describe.each(clients)("$kubectl over $transport", ({ kubectl, env }) => {
   test("exec -i: the end of stdin reaches the command, five megabytes both ways", async () => {
     const { code, stdout, stderr } = await run(kubectl, env, ["exec", "-i", "p", "--", "cat"], large);
     expect({ code, stderr, length: stdout.length, sha256: sha256(stdout) }).toEqual({ code: 0, stderr: "", length: large.length, sha256: sha256(large) });
-  }, 30_000);
+  }, 180_000);
 
   test("exec: a command that is not there", async () => {
     const { code, stderr } = await run(kubectl, env, ["exec", "p", "--", "/no/such"]);
@@ -159,7 +159,7 @@ describe.each(clients)("$kubectl over $transport", ({ kubectl, env }) => {
       await child.exited;
     }
     expect(text).toContain("heard hello");
-  }, 30_000);
+  }, 180_000);
 
   test("port-forward: several connections at once, a megabyte each way; a closed port is reported", async () => {
     const echo = net.createServer({ allowHalfOpen: true }, (socket) => {
@@ -180,7 +180,7 @@ describe.each(clients)("$kubectl over $transport", ({ kubectl, env }) => {
       await child.exited;
       echo.close();
     }
-  }, 30_000);
+  }, 180_000);
 });
 
 test("kubectl used WebSocket and SPDY as told", () => {

@@ -5,7 +5,7 @@ import { hollowCluster, type HollowCluster } from "../support/hollow-cluster.ts"
 import { busyboxReference } from "../support/images.ts";
 import { podLifeSuite } from "./pod-life.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 let cluster: HollowCluster;
 beforeAll(async () => {
   cluster = await hollowCluster({ nodes: [{ name: "node-1" }], scheduler: false });

@@ -16,6 +16,9 @@ export interface NodeUnderTest {
 
 const namespace = "default";
 const forever = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"];
+/** Heeds SIGTERM from the moment its probe passes: before that a shell that is process 1 doesn't hear of it. */
+const heeding = { command: ["sh", "-c", "trap 'exit 0' TERM; touch /heeding; while :; do sleep 0.1; done"] };
+const heeds = { exec: { command: ["test", "-e", "/heeding"] }, periodSeconds: 1, timeoutSeconds: 30, failureThreshold: 60 };
 const conditionOf = (pod: Pod, type: string) => pod.status?.conditions?.find((condition) => condition.type === type);
 const isReady = (pod: Pod): boolean => conditionOf(pod, "Ready")?.status === "True";
 const inPhase = (phase: string) => (pod: Pod): boolean => pod.status?.phase === phase;
@@ -70,17 +73,17 @@ export function podLifeSuite(node: () => NodeUnderTest): void {
 
   test("a sidecar runs beside the others and ends after them", async () => {
     await node().createPod("life-sidecar", {
-      restartPolicy: "Never", initContainers: [{ name: "side", restartPolicy: "Always", command: forever }, { name: "setup", command: ["true"] }], containers: [{ name: "main", command: ["true"] }],
+      restartPolicy: "Never", terminationGracePeriodSeconds: 60, initContainers: [{ name: "side", restartPolicy: "Always", ...heeding, startupProbe: heeds }, { name: "setup", command: ["true"] }], containers: [{ name: "main", command: ["true"] }],
     });
     const pod = await node().podWhen("life-sidecar", inPhase("Succeeded"));
     expect(pod.status!.initContainerStatuses!.map(({ name, state }) => [name, state?.terminated?.exitCode])).toEqual([["side", 0], ["setup", 0]]);
   });
 
   test("a deleted pod goes as soon as it has ended", async () => {
-    await node().createPod("life-heeds", { terminationGracePeriodSeconds: 60, containers: [{ name: "main", command: forever }] });
+    await node().createPod("life-heeds", { terminationGracePeriodSeconds: 120, containers: [{ name: "main", ...heeding, readinessProbe: heeds }] });
     await node().podWhen("life-heeds", isReady);
     await remove("life-heeds");
-    await node().gone("life-heeds", 15_000);
+    await node().gone("life-heeds", 60_000);
   });
 
   test("one that does not heed SIGTERM is killed when its grace is over", async () => {
@@ -101,7 +104,7 @@ export function podLifeSuite(node: () => NodeUnderTest): void {
     await node().createPod("life-imageless", { restartPolicy: "Never", containers: [{ name: "main", image: "localhost/nonexistent:1" }, { name: "never", image: "localhost/nonexistent:1", imagePullPolicy: "Never" }] });
     const waitingOf = (pod: Pod, index: number) => pod.status?.containerStatuses?.[index]?.state?.waiting;
     await node().podWhen("life-imageless", (pod) => /^(ErrImagePull|ImagePullBackOff)$/.test(waitingOf(pod, 0)?.reason ?? ""));
-    const pod = await node().podWhen("life-imageless", (each) => waitingOf(each, 0)?.reason === "ImagePullBackOff", 15_000);
+    const pod = await node().podWhen("life-imageless", (each) => waitingOf(each, 0)?.reason === "ImagePullBackOff");
     expect(pod.status!.phase).toBe("Pending");
     expect(waitingOf(pod, 0)!.message).toStartWith('Back-off pulling image "localhost/nonexistent:1": ErrImagePull: ');
     expect(waitingOf(pod, 1)).toEqual({ reason: "ErrImageNeverPull", message: 'Container image "localhost/nonexistent:1" is not present with pull policy of Never' });
@@ -168,7 +171,7 @@ export function podLifeSuite(node: () => NodeUnderTest): void {
   });
 
   test("a container whose image changes is replaced", async () => {
-    await node().createPod("life-image", { containers: [{ name: "main", command: forever }] });
+    await node().createPod("life-image", { terminationGracePeriodSeconds: 60, containers: [{ name: "main", ...heeding, readinessProbe: heeds }] });
     await node().podWhen("life-image", isReady);
     await node().client.patch(pods, { namespace, name: "life-image" }, { type: "application/strategic-merge-patch+json", body: { spec: { containers: [{ name: "main", image: "localhost/nonexistent:2" }] } } });
     const pod = await node().podWhen("life-image", ({ status }) => /^(ErrImagePull|ImagePullBackOff)$/.test(status?.containerStatuses?.[0]?.state?.waiting?.reason ?? ""));

@@ -65,7 +65,7 @@ storageContract("encryption at rest, on SQLite", async () => {
 function etcdContract(name: string, options: EtcdOptions, openStorage: (options: EtcdClientOptions) => Promise<Storage> = (of) => EtcdStorage.open(of)): void {
   describe(name, () => {
     let etcd: TestEtcd;
-    beforeAll(async () => { etcd = await TestEtcd.start(options); }, 30_000);
+    beforeAll(async () => { etcd = await TestEtcd.start(options); }, 120_000);
     afterAll(() => etcd[Symbol.asyncDispose]());
     storageContract(name, async () => {
       await etcd.wipe();

@@ -55,25 +55,25 @@ test("kubectl rolls a deployment out, back and on, under RBAC", async () => {
   };
   await eventually(() => kubectl("get", "serviceaccount", "default"));
   await kubectl("create", "deployment", "web", "--image=v1", "--replicas=3");
-  expect(await kubectl("rollout", "status", "deployment/web", "--timeout=20s")).toEndWith("successfully rolled out");
+  expect(await kubectl("rollout", "status", "deployment/web", "--timeout=60s")).toEndWith("successfully rolled out");
   await kubectl("annotate", "deployment/web", "kubernetes.io/change-cause=to v2");
   await kubectl("set", "image", "deployment/web", "v1=v2");
-  expect(await kubectl("rollout", "status", "deployment/web", "--timeout=20s")).toEndWith("successfully rolled out");
+  expect(await kubectl("rollout", "status", "deployment/web", "--timeout=60s")).toEndWith("successfully rolled out");
   expect(await kubectl("get", "pods", "-o", "jsonpath={.items[*].spec.containers[0].image}")).toBe("v2 v2 v2");
   const history = await kubectl("rollout", "history", "deployment/web");
   expect(history.split("\n").map((line) => line.trim().split(/\s{2,}/)[0])).toEqual(["deployment.apps/web", "REVISION", "1", "2"]);
   expect(history).toContain("to v2");
   await kubectl("rollout", "undo", "deployment/web");
-  await kubectl("rollout", "status", "deployment/web", "--timeout=20s");
+  await kubectl("rollout", "status", "deployment/web", "--timeout=60s");
   expect(await kubectl("get", "deployment", "web", "-o", "jsonpath={.spec.template.spec.containers[0].image} {.metadata.annotations.deployment\\.kubernetes\\.io/revision}")).toBe("v1 3");
   await kubectl("rollout", "restart", "deployment/web");
-  await kubectl("rollout", "status", "deployment/web", "--timeout=20s");
+  await kubectl("rollout", "status", "deployment/web", "--timeout=60s");
   await kubectl("scale", "deployment/web", "--replicas=1");
-  await eventually(async () => expect(await kubectl("get", "deployment", "web", "-o", "jsonpath={.status.availableReplicas}")).toBe("1"), { timeout: 20_000 });
+  await eventually(async () => expect(await kubectl("get", "deployment", "web", "-o", "jsonpath={.status.availableReplicas}")).toBe("1"));
   expect(await kubectl("get", "events", "--field-selector=reason=ScalingReplicaSet", "-o", "jsonpath={.items[0].source.component}")).toBe("deployment-controller");
-  await kubectl("delete", "deployment", "web", "--cascade=foreground", "--timeout=20s");
+  await kubectl("delete", "deployment", "web", "--cascade=foreground", "--timeout=60s");
   expect(await kubectl("get", "replicasets,pods", "-o", "name")).toBe("");
-}, 120_000);
+}, 300_000);
 
 const selected = (name: string): object => ({ selector: { matchLabels: { app: name } }, template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: "c", image: "v1" }] } } });
 
@@ -90,7 +90,7 @@ test("kubectl rolls stateful and daemon sets out, back and on, and tells their h
   };
   for (const [set, app, done] of [["statefulset/db", "db", "partitioned roll out complete: 2 new pods have been updated..."], ["daemonset/log", "log", 'daemon set "log" successfully rolled out']] as const) {
     const rolledOut = async (image: string): Promise<void> => {
-      expect(await kubectl("rollout", "status", set, "--timeout=20s")).toEndWith(done);
+      expect(await kubectl("rollout", "status", set, "--timeout=60s")).toEndWith(done);
       expect(await kubectl("get", "pods", "-l", `app=${app}`, "-o", "jsonpath={.items[*].spec.containers[0].image}")).toBe(`${image} ${image}`);
     };
     const revisions = async (): Promise<string[]> => (await kubectl("rollout", "history", set)).split("\n").slice(2).map((line) => line.split(/\s+/)[0]!);
@@ -108,16 +108,16 @@ test("kubectl rolls stateful and daemon sets out, back and on, and tells their h
     await rolledOut("v2");
     expect(await revisions()).toEqual(["3", "4", "5"]);
   }
-}, 120_000);
+}, 300_000);
 
 test("a namespace that is deleted with kubectl goes with all it has", async () => {
   await using cluster = await startCluster();
   expect((await cluster.kubectl("create", "namespace", "team")).code).toBe(0);
   await eventually(async () => expect((await cluster.kubectl("get", "serviceaccount", "default", "-n", "team")).code).toBe(0));
   await cluster.kubectl("create", "deployment", "web", "--image=v1", "--replicas=2", "-n", "team");
-  expect(await cluster.kubectl("delete", "namespace", "team", "--timeout=20s")).toMatchObject({ code: 0 });
+  expect(await cluster.kubectl("delete", "namespace", "team", "--timeout=60s")).toMatchObject({ code: 0 });
   expect((await cluster.kubectl("get", "namespace", "team")).stderr).toContain("NotFound");
-}, 60_000);
+}, 180_000);
 
 test("informers over HTTPS follow the server", async () => {
   const server = await startApiServer();

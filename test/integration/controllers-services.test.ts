@@ -139,7 +139,7 @@ describe("a service of type LoadBalancer", () => {
     await addAddress(plane, "n1", "192.168.1.1");
     await addAddress(plane, "n2", "192.168.1.2");
     await eventually(() => expect(ingress(plane, "web")).toEqual(["192.168.1.1 VIP", "192.168.1.2 VIP"]));
-    expect(eventsOf(plane, "web")).toContain("Normal UpdatedLoadBalancer: Updated load balancer with new hosts");
+    await eventually(() => expect(eventsOf(plane, "web")).toContain("Normal UpdatedLoadBalancer: Updated load balancer with new hosts"));
     await plane.client.patch(nodes, { name: "n2" }, { type: merge, body: { status: { conditions: [{ type: "Ready", status: "False" }] } } }, { subresource: "status" });
     await eventually(() => expect(ingress(plane, "web")).toEqual(["192.168.1.1 VIP"]));
     await plane.client.patch(services, { namespace, name: "web" }, { type: merge, body: { spec: { type: "ClusterIP" } } });

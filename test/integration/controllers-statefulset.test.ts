@@ -128,7 +128,7 @@ describe("a stateful set", () => {
     await using plane = await startControlPlane();
     await plane.client.create(statefulsets, web("v1", { replicas: 2, volumeClaimTemplates: [claimTemplate], persistentVolumeClaimRetentionPolicy: { whenDeleted: "Delete", whenScaled: "Delete" } }));
     await settled(plane, ["web-0:v1", "web-1:v1"]);
-    expect(claims(plane).map(({ metadata }) => metadata.ownerReferences?.map(({ kind, controller }) => [kind, controller]))).toEqual([[["StatefulSet", true]], [["StatefulSet", true]]]);
+    await eventually(() => expect(claims(plane).map(({ metadata }) => metadata.ownerReferences?.map(({ kind, controller }) => [kind, controller]))).toEqual([[["StatefulSet", true]], [["StatefulSet", true]]]));
     await patch(plane, { replicas: 1 });
     await eventually(() => expect(claims(plane).map(({ metadata }) => metadata.ownerReferences?.map(({ kind, name }) => `${kind} ${name}`))).toEqual([["StatefulSet web"], ["Pod web-1"]]));
     await settled(plane, ["web-0:v1"]);
@@ -159,7 +159,7 @@ describe("a stateful set on nodes", () => {
   const running = (cluster: ControlPlane, expected: string[]): Promise<void> => eventually(() => {
     expect(named(cluster)).toEqual(expected);
     expect(set(cluster).status).toMatchObject({ availableReplicas: expected.length, observedGeneration: set(cluster).metadata.generation! });
-  }, { timeout: 20_000 });
+  });
 
   test("makes an evicted pod anew", async () => {
     await using cluster = await hollowCluster({ nodes: 2 });

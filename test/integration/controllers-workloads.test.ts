@@ -13,6 +13,7 @@ import { controllers } from "../../src/controllers/index.ts";
 import { startRegistry } from "../../src/registry/testing/fixture.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
 import { eventually } from "../support/eventually.ts";
+import { quiet } from "../support/quiet.ts";
 
 const ns = "default";
 
@@ -109,6 +110,7 @@ describe("a deployment", () => {
     await rollOut(plane);
     expect(live(plane).every((pod) => pod.metadata.labels?.round === "2")).toBe(true);
     // Nothing more is written once all is well.
+    await quiet(plane);
     const revision = plane.informers.informer(deployments).lister.resourceVersion;
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(plane.informers.informer(deployments).lister.resourceVersion).toBe(revision);
@@ -253,4 +255,4 @@ test("controllers that die with any write are followed by others that end exactl
   expect(list<ReplicaSet>(replicasets).map(({ spec }) => spec.replicas!).toSorted()).toEqual([0, 3]);
   expect(list<ControllerRevision>(controllerrevisions).map(({ metadata, revision }) => `${metadata.labels!["app"]} ${revision}`).toSorted()).toEqual(["db 1", "db 2", "log 1", "log 2"]);
   expect(list<KubeObject>(persistentvolumeclaims).map(({ metadata }) => metadata.name!).toSorted()).toEqual(["data-db-0", "data-db-1"]);
-}, 60_000);
+}, 180_000);

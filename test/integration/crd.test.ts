@@ -5,6 +5,7 @@ import { createCa, createLeaf } from "../../src/server/pki/certificate.ts";
 import { MemoryStorage } from "../../src/storage/memory/memory-storage.ts";
 import { startApiServer, type TestApiServer } from "../support/apiserver.ts";
 import { eventually } from "../support/eventually.ts";
+import { readWatch } from "../support/watch.ts";
 
 const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const group = "shop.example.com";
@@ -97,11 +98,9 @@ describe("a definition", () => {
     for (const [name, colour] of [["sel-a", "red"], ["sel-b", "green"]]) await api.call("POST", pathOf("items"), { ...item("Item", name!, { colour }), metadata: { name, labels: { sel: "yes" } } });
     const list = await api.call("GET", `${pathOf("items")}?labelSelector=sel&fieldSelector=spec.colour%3Dgreen`);
     expect(list.body.items.map((one: Custom) => [one.kind, one.apiVersion, one.metadata.name])).toEqual([["Item", `${group}/v1`, "sel-b"]]);
-    const watch = await server.fetch(`${pathOf("items")}?watch=true&labelSelector=sel&fieldSelector=spec.colour%3Dgreen&resourceVersion=${list.body.metadata.resourceVersion}&timeoutSeconds=2`);
-    await api.call("PATCH", pathOf("items", "v1", "sel-a"), { spec: { colour: "green" } });
-    await api.call("PATCH", pathOf("items", "v1", "sel-b"), { spec: { colour: "red" } });
-    const events = (await watch.text()).trim().split("\n").map((line) => JSON.parse(line) as { type: string; object: Custom });
-    expect(events.map(({ type, object }) => `${type} ${object.metadata.name}`)).toEqual(["ADDED sel-a", "DELETED sel-b"]);
+    const watching = readWatch(server, `${pathOf("items")}?watch=true&labelSelector=sel&fieldSelector=spec.colour%3Dgreen&resourceVersion=${list.body.metadata.resourceVersion}`, 3);
+    for (const [name, colour] of [["sel-a", "green"], ["sel-b", "red"], ["sel-a", "red"]]) await api.call("PATCH", pathOf("items", "v1", name), { spec: { colour } });
+    expect((await watching).map(({ type, object }) => `${type} ${object.metadata!["name"]}`)).toEqual(["ADDED sel-a", "DELETED sel-b", "DELETED sel-a"]);
     expect((await api.call("GET", `${pathOf("items")}?fieldSelector=spec.count%3D1`)).body).toMatchObject({ code: 400, message: "field label not supported: spec.count" });
   });
 
@@ -240,11 +239,11 @@ describe("versions", () => {
       expect(list.body.items.map((one: Custom) => [one.metadata.name, one.spec!["port"]])).toEqual([["four", "3"], ["one", "1"], ["three", "3"], ["two", "2"]]);
       expect(webhook.reviews.slice(before).map(({ objects }) => objects.length)).toEqual([2]);
 
-      const watch = await server.fetch(`${pathOf("hosts", "v2")}?watch=true&resourceVersion=${list.body.metadata.resourceVersion}&timeoutSeconds=2`);
+      const watching = readWatch(server, `${pathOf("hosts", "v2")}?watch=true&resourceVersion=${list.body.metadata.resourceVersion}`, 3);
       await api.call("PATCH", pathOf("hosts", "v1", "one"), { spec: { hostPort: "a:9" } });
-      await api.call("DELETE", pathOf("hosts", "v1", "two"));
-      const events = (await watch.text()).trim().split("\n").map((line) => JSON.parse(line) as { type: string; object: Custom });
-      expect(events.map(({ type, object }) => [type, object.metadata.name, object.spec!["port"]])).toEqual([["MODIFIED", "one", "9"], ["DELETED", "two", "2"]]);
+      for (const name of ["two", "three"]) await api.call("DELETE", pathOf("hosts", "v1", name));
+      const events = (await watching) as unknown as { type: string; object: Custom }[];
+      expect(events.map(({ type, object }) => [type, object.metadata.name, object.spec!["port"]])).toEqual([["MODIFIED", "one", "9"], ["DELETED", "two", "2"], ["DELETED", "three", "3"]]);
 
       webhook.answer = () => ({ result: { status: "Failed", message: "no such host" } });
       await api.call("POST", pathOf("hosts"), item("Host", "five", { hostPort: "e:5" }));

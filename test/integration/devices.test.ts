@@ -10,7 +10,7 @@ import { startDevicePlugin, type TestDevicePlugin } from "../support/device-plug
 import { eventually } from "../support/eventually.ts";
 import { nodeName, startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 /** Device plugins over the real protocol, with real containers. */
 const resource = "example.com/null";
@@ -82,7 +82,7 @@ describe("a device plugin", () => {
 
   test("is told of, with who has what, to whoever asks on the machine", async () => {
     const channel = new GrpcChannel(join(node.rootDir, "pod-resources/kubelet.sock"));
-    const ask = async (method: string, request: string, response: string, body = {}): Promise<any> => podResourcesCodec.decode(response, await channel.unary(podResourcesPath(method), podResourcesCodec.encode(request, body), { timeoutMs: 5000 }));
+    const ask = async (method: string, request: string, response: string, body = {}): Promise<any> => podResourcesCodec.decode(response, await channel.unary(podResourcesPath(method), podResourcesCodec.encode(request, body), { timeoutMs: 30_000 }));
     const taker = { name: "taker", namespace: "default", containers: [{ name: "c", devices: [{ resourceName: resource, deviceIds: ["c", "b"] }] }] };
     expect(await ask("List", "ListPodResourcesRequest", "ListPodResourcesResponse")).toEqual({ podResources: [taker] });
     expect(await ask("Get", "GetPodResourcesRequest", "GetPodResourcesResponse", { podName: "taker", podNamespace: "default" })).toEqual({ podResources: taker });

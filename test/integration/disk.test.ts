@@ -232,7 +232,7 @@ describe("faults", () => {
   });
 
   test("a slow fsync keeps nobody else waiting", async () => {
-    await disk.setFaults({ fsyncMs: 200 });
+    await disk.setFaults({ fsyncMs: 3000 });
     writeFileSync(at("file"), "text");
     const order: string[] = [];
     const syncing = Bun.spawn(["sync", at("file")]).exited.then(() => order.push("sync"));

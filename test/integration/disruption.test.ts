@@ -195,7 +195,7 @@ test("a node is drained with never more pods gone than the budget allows", async
     await client.createSubresource(pods, { namespace: "default", name }, "eviction", { metadata: { name, namespace: "default" }, deleteOptions: { preconditions: { uid } } }).catch((error: unknown) => {
       if (!(error instanceof StatusError) || error.code !== 404) throw error;
     });
-  }, { timeout: 20_000, interval: 20 })));
+  }, { timeout: 60_000, interval: 20 })));
   end();
   await eventually(() => expect(ready()).toHaveLength(12));
   expect(fewest).toBeGreaterThanOrEqual(10);

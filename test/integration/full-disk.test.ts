@@ -7,7 +7,7 @@ import { CrashServer, fromSource } from "../crash/crash-server.ts";
 import { eventually } from "../support/eventually.ts";
 import { TestDisk } from "../support/fuse/disk.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(180_000);
 
 const mebibyte = 2 ** 20;
 const maps = "/api/v1/namespaces/default/configmaps";
@@ -158,7 +158,7 @@ describe("a disk that", () => {
     }
     await expectThere(names);
     await disk.setFaults({});
-    await eventually(async () => expect(await create("after", 2000)).toEqual({ status: 201 }), { timeout: 30_000, interval: 200 });
+    await eventually(async () => expect(await create("after", 2000)).toEqual({ status: 201 }), { timeout: 60_000, interval: 200 });
     await disk.powerOff();
     await server.kill();
     await disk.remount();

@@ -101,7 +101,7 @@ describe("an owner", () => {
     await eventually(() => expect(exists(configmaps, "bystander")).toBe(false));
     expect(exists(configmaps, "owned")).toBe(true);
     await define("widgets");
-    await eventually(() => expect(exists(configmaps, "owned")).toBe(false), { timeout: 20_000 });
+    await eventually(() => expect(exists(configmaps, "owned")).toBe(false));
   });
 
   test("that goes with its whole kind takes along what it has", async () => {

@@ -8,6 +8,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { hollowCluster, type HollowCluster } from "../support/hollow-cluster.ts";
+import { quiet } from "../support/quiet.ts";
 
 const namespace = "default";
 const create = ({ client }: HollowCluster, name: string, spec: Partial<PodSpec> = {}, annotations: Record<string, string> = {}): Promise<unknown> =>
@@ -51,7 +52,11 @@ test("restarts wait as long as a kubelet would, on a clock of the test's own", a
   const clock = new FakeClock();
   await using cluster = await hollowCluster({ nodes: 1, clock, select: ({ name }) => name === "service-account-controller", scheduler: false });
   await create(cluster, "flaky", { nodeName: "node-0", restartPolicy: "OnFailure" }, { "hollow.skiff/exit": "1, 1, 1, 0" });
-  const restarts = (count: number): Promise<Pod> => cluster.podWhen("flaky", ({ status }) => status?.containerStatuses?.[0]?.restartCount === count && status.containerStatuses[0].state?.running === undefined);
+  const restarts = async (count: number): Promise<Pod> => {
+    await cluster.podWhen("flaky", ({ status }) => status?.containerStatuses?.[0]?.restartCount === count && status.containerStatuses[0].state?.running === undefined);
+    await quiet(cluster);
+    return cluster.pods(namespace)[0]!;
+  };
   await restarts(1);
   await clock.advance(9000);
   expect((await restarts(1)).status!.containerStatuses![0]!.state!.waiting!.message).toStartWith("back-off 10s restarting");

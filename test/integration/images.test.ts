@@ -11,7 +11,7 @@ import { eventually } from "../support/eventually.ts";
 import { startImageRegistry, type TestImageRegistry } from "../support/image-registry.ts";
 import { busyboxImage, busyboxReference } from "../support/images.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 /** registries.yaml, as a real containerd does what it says. */
 let containerd: TestContainerd, registry: TestImageRegistry;
@@ -24,7 +24,7 @@ afterAll(async () => {
   await containerd?.dispose();
 });
 
-const pull = (image: string) => containerd.runtime.images.pullImage({ image: { image } }, { timeoutMs: 20_000 });
+const pull = (image: string) => containerd.runtime.images.pullImage({ image: { image } }, { timeoutMs: 60_000 });
 const failureOf = (image: string) => pull(image).then(() => "it was pulled", ({ message }: Error) => message);
 const folder = (): string => join(containerd.directory, "containerd");
 function say(yaml: string): void {
@@ -34,7 +34,7 @@ function say(yaml: string): void {
 
 test("a mirror is asked in place of a registry, as soon as the file says so", async () => {
   say(`mirrors: {registry.invalid: {endpoint: ["http://${registry.host}"]}}`);
-  await eventually(async () => void await pull("registry.invalid/some/thing:1"), { timeout: 20_000, interval: 200 });
+  await eventually(async () => void await pull("registry.invalid/some/thing:1"), { timeout: 60_000, interval: 200 });
 });
 
 test("all images below another name", async () => {
@@ -43,13 +43,13 @@ test("all images below another name", async () => {
   await eventually(async () => {
     await pull("registry.invalid/other/thing:1");
     expect(registry.asked).toContain("cache/other/thing");
-  }, { timeout: 20_000, interval: 200 });
+  }, { timeout: 60_000, interval: 200 });
 });
 
 test("credentials count as soon as the file has them; containerd starts anew for them", async () => {
   await expect(pull(`${registry.host}/private/thing:1`)).rejects.toThrow("401");
   say(`configs: {"${registry.host}": {auth: {username: robot, password: secret}}}`);
-  await eventually(async () => void await pull(`${registry.host}/private/thing:1`), { timeout: 20_000, interval: 200 });
+  await eventually(async () => void await pull(`${registry.host}/private/thing:1`), { timeout: 60_000, interval: 200 });
   expect(readFileSync(join(folder(), "config.toml"), "utf8")).toContain('username = "robot"');
 });
 
@@ -66,7 +66,7 @@ test("a registry with a CA of its own, and one that is trusted blindly", async (
     for (const host of [secured.host, secured.host.replace("127.0.0.1", "0.0.0.0")]) {
       const saying = async (tls: string, check: () => Promise<unknown>) => {
         say(`configs: {"${host}": {tls: {${tls}}}}`);
-        await eventually(check, { timeout: 20_000, interval: 200 });
+        await eventually(check, { timeout: 60_000, interval: 200 });
       };
       await saying(`ca_file: ${otherCaFile}`, async () => expect(await failureOf(`${host}/own/thing:1`)).toContain("x509"));
       await saying(`ca_file: ${caFile}`, () => pull(`${host}/own/thing:1`));
@@ -93,7 +93,7 @@ test("images that nothing needs go; those that were imported, and the one that h
 
   mkdirSync(join(containerd.directory, "images"), { recursive: true });
   writeFileSync(join(containerd.directory, "images/busybox.tar"), await busyboxImage());
-  await eventually(async () => expect(await containerd.importer.importAll()).toBe("done"), { timeout: 20_000 });
+  await eventually(async () => expect(await containerd.importer.importAll()).toBe("done"));
   await collector.deleteUnused();
   expect(await names()).toEqual([busyboxReference, pauseReference].sort());
 });

@@ -20,7 +20,7 @@ import { FakeClock } from "../support/fake-clock.ts";
 import { exchange } from "../support/http.ts";
 import { startJoinServer, type JoinServer } from "../support/join-server.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(180_000);
 const directories: string[] = [];
 afterEach(() => directories.splice(0).forEach((directory) => rmSync(directory, { recursive: true, force: true })));
 
@@ -29,7 +29,7 @@ async function startNode(server: JoinServer, name = "edge-1") {
   const directory = mkdtempSync(join(tmpdir(), "skiff-port-"));
   directories.push(directory);
   const membership = new NodeMembership({ directory, nodeName: name, servers: [server.url], clock: systemClock, addresses: () => ["127.0.0.1"], onRenewed: () => undefined, token: parseJoinToken(server.token)! });
-  await membership.join(AbortSignal.timeout(10_000));
+  await membership.join(AbortSignal.timeout(60_000));
   const api = createHttpClient({ endpoint: () => membership.endpoint("kubelet") });
   const clock = new FakeClock();
   let reviews = 0;

@@ -23,7 +23,7 @@ import { rotateToken } from "../../src/server/token.ts";
 import { eventually } from "../support/eventually.ts";
 import { startJoinServer, type JoinServer } from "../support/join-server.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(180_000);
 
 const day = 24 * 3600_000;
 const directories: string[] = [];
@@ -61,11 +61,11 @@ function machine(server: JoinServer, { directory = newDirectory(), name = "edge-
   let renewals = 0;
   const parsed = parseJoinToken(token);
   const membership = new NodeMembership({ directory, nodeName: name, servers, clock, addresses, onRenewed: () => void renewals++, ...(parsed ? { token: parsed } : {}) });
-  const clientAs = (identity: "kubelet" | "network"): Client => createHttpClient({ endpoint: () => membership.endpoint(identity), timeout: 2000, onUnreachable: ({ givenUp }) => givenUp && membership.servers.failed(givenUp), onUnauthorized: () => membership.refused() });
+  const clientAs = (identity: "kubelet" | "network"): Client => createHttpClient({ endpoint: () => membership.endpoint(identity), timeout: 10_000, onUnreachable: ({ givenUp }) => givenUp && membership.servers.failed(givenUp), onUnauthorized: () => membership.refused() });
   return {
     directory, membership, kubelet: clientAs("kubelet"), network: clientAs("network"), signal: stop.signal,
     renewals: () => renewals,
-    join: () => membership.join(AbortSignal.any([stop.signal, AbortSignal.timeout(20_000)])),
+    join: () => membership.join(AbortSignal.any([stop.signal, AbortSignal.timeout(60_000)])),
     off: () => stop.abort(),
     saved: () => JSON.parse(readFileSync(join(directory, "membership.json"), "utf8")) as Membership,
   };
@@ -74,7 +74,7 @@ function machine(server: JoinServer, { directory = newDirectory(), name = "edge-
 /** One attempt to join; resolves with the sentence that the administrator reads. */
 async function refusal(server: JoinServer, { token, name = "edge-1", directory = newDirectory(), url = server.url }: { token?: string; name?: string; directory?: string; url?: string } = {}): Promise<string> {
   const parsed = token === undefined ? undefined : parseJoinToken(token);
-  return enrolOnce({ store: openMembership(directory), nodeName: name, addresses: () => [], ...(parsed ? { token: parsed } : {}) }, url, AbortSignal.timeout(10_000)).then(() => "let in", (error: unknown) => (error as Error).message);
+  return enrolOnce({ store: openMembership(directory), nodeName: name, addresses: () => [], ...(parsed ? { token: parsed } : {}) }, url, AbortSignal.timeout(60_000)).then(() => "let in", (error: unknown) => (error as Error).message);
 }
 
 const makeToken = async (server: JoinServer, { expires, groups }: { expires?: number; groups?: string[] } = {}): Promise<string> => {
@@ -392,10 +392,10 @@ describe("a server that is away", () => {
     await edge.join();
     const informers = createReflectingInformers({ client: edge.network, clock: systemClock }, edge.signal);
     const informer = informers.informer(services);
-    await informer.synced(AbortSignal.timeout(5000));
+    await informer.synced(AbortSignal.timeout(30_000));
     await server.cut();
     await server.client.create(services, { metadata: { name: "web", namespace: "default" }, spec: { ports: [{ port: 80 }] } } as never);
-    await eventually(() => expect(informer.lister.get("default/web")).toBeDefined(), { timeout: 10_000 });
+    await eventually(() => expect(informer.lister.get("default/web")).toBeDefined());
     expect(edge.membership.servers.current.url).toBe(second.url);
     edge.off();
     await informers.stopped();

@@ -114,7 +114,7 @@ export interface TestApiServer {
   readonly issueLegacyToken: LegacyTokenIssuer;
   /** fetch with a client certificate, the administrator's by default; `null` for none. */
   fetch(path: string, init?: RequestInit & { as?: KeyPair | null }): Promise<Response>;
-  /** Runs kubectl; rejects nothing. Ends after 30 s. */
+  /** Runs kubectl; rejects nothing. Ends after 90 s. */
   kubectl(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }>;
   /** Connections open at the port. */
   connections(): number;
@@ -217,7 +217,7 @@ export async function startApiServer({ storage: kind = "memory", nodes: connecto
     fetch: (path, { as = admin, ...init } = {}) => fetch(url + path, { ...init, tls: { ca: serverCa.certificate, ...(as ? { cert: as.certificate, key: as.key } : {}) } }),
     async kubectl(...args) {
       const child = Bun.spawn(["kubectl", ...args], {
-        env: { PATH: process.env["PATH"], HOME: directory, KUBECONFIG: kubeconfigPath }, stdin: "ignore", stdout: "pipe", stderr: "pipe", timeout: 30_000,
+        env: { PATH: process.env["PATH"], HOME: directory, KUBECONFIG: kubeconfigPath }, stdin: "ignore", stdout: "pipe", stderr: "pipe", timeout: 90_000,
       });
       const [stdout, stderr, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
       return { code, stdout, stderr };

@@ -59,7 +59,7 @@ export async function startDevicePlugin({ directory, resource, options = {}, ver
   await server.listen(join(directory, endpoint));
   const kubelet = new GrpcChannel(join(directory, "kubelet.sock"), "the kubelet");
   try {
-    await kubelet.unary(registerPath, pluginCodec.encode("RegisterRequest", { version, endpoint, resourceName: resource, options }), { timeoutMs: 5000 });
+    await kubelet.unary(registerPath, pluginCodec.encode("RegisterRequest", { version, endpoint, resourceName: resource, options }), { timeoutMs: 30_000 });
   } catch (error) {
     server.close();
     throw error;

@@ -5,10 +5,10 @@ export interface WatchFrame {
   object: { kind?: string; metadata?: Record<string, unknown>; [field: string]: unknown };
 }
 
-/** Reads `count` events of a watch, or fewer when it ends or 5 s pass, and hangs up. */
-export async function readWatch(server: TestApiServer, path: string, count: number, headers: Record<string, string> = {}): Promise<WatchFrame[]> {
+/** Reads `count` events of a watch, or fewer when it ends or 30 s pass, and hangs up. `onFrame` is told of each as it comes. */
+export async function readWatch(server: TestApiServer, path: string, count: number, { headers = {}, onFrame }: { headers?: Record<string, string>; onFrame?(frame: WatchFrame): void } = {}): Promise<WatchFrame[]> {
   const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), 5000);
+  const timer = setTimeout(() => abort.abort(), 30_000);
   const frames: WatchFrame[] = [];
   try {
     const response = await server.fetch(path, { headers, signal: abort.signal });
@@ -18,6 +18,7 @@ export async function readWatch(server: TestApiServer, path: string, count: numb
       text += decoder.decode(chunk, { stream: true });
       for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
         frames.push(JSON.parse(text.slice(0, end)) as WatchFrame);
+        onFrame?.(frames.at(-1)!);
         text = text.slice(end + 1);
       }
       if (frames.length >= count) break;
