@@ -5,10 +5,14 @@ import type { RequestContext } from "./attributes.ts";
 export function dedupOwnerReferences({ metadata }: KubeObject, context: RequestContext, afterAdmission: boolean): void {
   const given = metadata.ownerReferences;
   if (!given || given.length < 2) return;
-  const kept: typeof given = [], repeated = new Set<string>();
+  const kept: typeof given = [], repeated = new Set<string>(), seen = new Set<string>();
   for (const reference of given) {
-    if (kept.some((other) => Bun.deepEquals(other, reference))) repeated.add(reference.uid);
+    const { apiVersion, kind, name, uid, controller, blockOwnerDeletion } = reference;
+    // There may be thousands: each is looked up, not compared with all others.
+    const identity = JSON.stringify([apiVersion, kind, name, uid, controller, blockOwnerDeletion]);
+    if (seen.has(identity)) repeated.add(uid);
     else kept.push(reference);
+    seen.add(identity);
   }
   if (repeated.size === 0) return;
   metadata.ownerReferences = kept;

@@ -86,15 +86,21 @@ async function answerOf({ method, url, headers, body }: Sent): Promise<{ status:
 /** An error that is the server's own. Not so 504, the answer to a `timeout` of nothing, and 500 without a reason, as Kubernetes answers to patches that don't fit. */
 const isOurs = (status: number, text: string): boolean => status === 0 || (status >= 500 && status !== 504 && (text === "" || text.includes('"InternalError"')));
 
+/** Of this process, not of the machine's others. */
+function millisecondsSince(began: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(began);
+  return (user + system) / 1000;
+}
+
 const statuses: Record<string, number> = {};
 describe("the whole server", () => {
   test("answers any request without a fault of its own, and soon", async () => {
     await fc.assert(fc.asyncProperty(sent, async (request) => {
-      const began = performance.now();
+      const began = process.cpuUsage();
       const { status, text } = await answerOf(request);
       statuses[status] = (statuses[status] ?? 0) + 1;
       if (isOurs(status, text)) throw new Error(`${status} ${text.slice(0, 300)}`);
-      expect(performance.now() - began).toBeLessThan(2000);
+      expect(millisecondsSince(began)).toBeLessThan(2000);
       expect(Object.keys(Object.prototype)).toEqual([]);
       expect(({} as Record<string, unknown>)["a"]).toBeUndefined();
     }), { numRuns: 3000, seed: Number(process.env["FUZZ_SEED"] ?? 1) });
@@ -121,10 +127,10 @@ describe("long input takes no longer than it is long", () => {
     ["owner references", "application/json", JSON.stringify({ metadata: { name: "x", ownerReferences: Array.from({ length: 5_000 }, (_, i) => ({ apiVersion: "v1", kind: "Pod", name: `p${i}`, uid: `u${i}` })) } })],
     ["finalizers", "application/json", JSON.stringify({ metadata: { name: "x", finalizers: Array.from({ length: 10_000 }, (_, i) => `a.b/f${i}` ) } })],
   ])("%s", async (_, type, body) => {
-    const began = performance.now();
+    const began = process.cpuUsage();
     const { status, text } = await answerOf({ method: "POST", url: "/api/v1/namespaces/default/configmaps?dryRun=All", headers: { "content-type": type }, body });
     expect(isOurs(status, text)).toBe(false);
-    expect(performance.now() - began).toBeLessThan(5000);
+    expect(millisecondsSince(began)).toBeLessThan(5000);
   });
 
   test("copies of copies in a patch", async () => {
@@ -134,10 +140,10 @@ describe("long input takes no longer than it is long", () => {
   });
 
   test.each([["terms", "a,".repeat(4000)], ["values", `a in (${"b,".repeat(4000)}c)`], ["parentheses", "(".repeat(8000)], ["white space", `a${" ".repeat(8000)}b`]])("selectors of many %s", async (_, text) => {
-    const began = performance.now();
+    const began = process.cpuUsage();
     const { status } = await answerOf({ method: "GET", url: `/api/v1/pods?labelSelector=${encodeURIComponent(text)}`, headers: {}, body: "" });
     expect(isOurs(status, text)).toBe(false);
-    expect(performance.now() - began).toBeLessThan(2000);
+    expect(millisecondsSince(began)).toBeLessThan(2000);
   });
 });
 
