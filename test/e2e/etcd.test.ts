@@ -18,7 +18,7 @@ let etcd: TestEtcd, server: RunningProgram | undefined;
 beforeAll(async () => {
   writeFileSync(file("config.yaml"), "");
   etcd = await TestEtcd.start({ members: 3, tls: true });
-}, 30_000);
+}, 120_000);
 afterAll(async () => {
   await server?.stop("SIGKILL");
   await etcd[Symbol.asyncDispose]();
@@ -32,8 +32,8 @@ const command = (...flags: string[]): string[] => [skiffExecutable(), "server", 
 async function start(...flags: string[]): Promise<void> {
   rmSync(file("admin.yaml"), { force: true });
   server = startProgram(command(...flags));
-  await server.until(/Skiff is up/, 30_000);
-  await eventually(() => kubectl("get", "--raw", "/readyz"), { timeout: 30_000, interval: 100 });
+  await server.until(/Skiff is up/);
+  await eventually(() => kubectl("get", "--raw", "/readyz"), { timeout: 60_000, interval: 100 });
 }
 
 async function stop(): Promise<void> {
@@ -44,10 +44,10 @@ async function stop(): Promise<void> {
 const revisionOf = async (name: string): Promise<number> => Number((await kubectl.get("configmap", name)).metadata.resourceVersion);
 
 test("an etcd that can't be trusted is not used: one sentence, a non-zero exit", async () => {
-  const { exitCode, stderr } = await outcomeOf(command(...onEtcd(join(etcd.directory, "client.crt"))), { timeoutMs: 30_000 });
+  const { exitCode, stderr } = await outcomeOf(command(...onEtcd(join(etcd.directory, "client.crt"))), { timeoutMs: 60_000 });
   expect(exitCode).toBe(1);
   expect(stderr).toContain("is not signed by the authority in --datastore-cafile");
-}, 60_000);
+}, 120_000);
 
 test("a cluster begins in a file, moves into etcd, goes on there when a member dies, and moves back; no resourceVersion goes back", async () => {
   await start();
@@ -57,7 +57,7 @@ test("a cluster begins in a file, moves into etcd, goes on there when a member d
   expect([running.exitCode, running.stderr]).toEqual([1, expect.stringContaining("stop it first")]);
   await stop();
 
-  const unmoved = await outcomeOf(command(...onEtcd()), { timeoutMs: 30_000 });
+  const unmoved = await outcomeOf(command(...onEtcd()), { timeoutMs: 60_000 });
   expect([unmoved.exitCode, unmoved.stderr]).toEqual([1, expect.stringContaining('move it with "skiff datastore migrate"')]);
   const moved = await outcomeOf([skiffExecutable(), "datastore", "migrate", ...place, ...onEtcd()]);
   expect([moved.exitCode, moved.stdout]).toEqual([0, expect.stringContaining("is in etcd")]);
@@ -79,4 +79,4 @@ test("a cluster begins in a file, moves into etcd, goes on there when a member d
   await kubectl("create", "configmap", "fourth");
   expect(await revisionOf("fourth")).toBeGreaterThan(inEtcd);
   await stop();
-}, 180_000);
+}, 300_000);

@@ -6,7 +6,7 @@ import { eventually } from "../support/eventually.ts";
 import { type ClusterMember, startCluster, type TestCluster } from "../support/node/cluster.ts";
 import { deployment, pod, shell, webServer } from "../support/workloads.ts";
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 
 const mib = 2 ** 20;
 let cluster: TestCluster;
@@ -18,24 +18,27 @@ beforeAll(async () => {
   const env = [{ name: "TEXT", valueFrom: { configMapKeyRef: { name: "greeting", key: "text" } } }];
   const onEdge = { nodeSelector: { "kubernetes.io/hostname": "edge" } };
   await cluster.kubectl.apply(deployment("web", 2, webServer("mkdir /www; echo $TEXT > /www/index.html", { env }), onEdge), pod("clock", shell("while date; do sleep 1; done"), onEdge));
-  await eventually(async () => expect((await containers()).map(({ ready }) => ready)).toEqual([true, true, true]), { timeout: 60_000, interval: 200 });
+  await eventually(async () => expect((await containers()).map(({ ready }) => ready)).toEqual([true, true, true]), { timeout: 90_000, interval: 200 });
   // Set aside soon after the start, for there is plenty of room.
-  for (const { node } of [edge, cluster.server]) await eventually(() => expect(statSync(node.layout.reserveFile).size).toBeGreaterThan(mib), { timeout: 20_000, interval: 100 });
+  for (const { node } of [edge, cluster.server]) await eventually(() => expect(statSync(node.layout.reserveFile).size).toBeGreaterThan(mib), { timeout: 60_000, interval: 100 });
 });
 afterAll(() => cluster.dispose());
 
 const containers = async (): Promise<ContainerStatus[]> => (await cluster.kubectl.items("pods")).flatMap(({ status }) => (status.containerStatuses ?? []) as ContainerStatus[]);
 const ids = async (): Promise<string[]> => (await containers()).map(({ containerID }) => containerID!).sort();
 function fillDisk({ node: { disk } }: ClusterMember = edge): void {
-  for (const bytes of [mib, 4096, 1]) {
-    try {
-      for (;;) appendFileSync(join(disk, "filler"), Buffer.alloc(bytes));
-    } catch (error) {
-      expect((error as NodeJS.ErrnoException).code).toBe("ENOSPC");
+  const free = (): number => statfsSync(disk).bavail;
+  // What runs there may give some back meanwhile.
+  for (let round = 0; round < 100 && free() > 0; round++) {
+    for (const bytes of [mib, 4096, 1]) {
+      try {
+        for (;;) appendFileSync(join(disk, "filler"), Buffer.alloc(bytes));
+      } catch (error) {
+        expect((error as NodeJS.ErrnoException).code).toBe("ENOSPC");
+      }
     }
   }
-  const { bavail } = statfsSync(disk);
-  expect(bavail).toBe(0);
+  expect(free()).toBe(0);
 }
 async function untilPressed(): Promise<void> {
   await eventually(async () => {
@@ -55,7 +58,7 @@ test("an agent that starts with a full disk finds its pods as they are, and ends
   fillDisk();
   const told = edge.log().length;
   edge.start();
-  await eventually(() => expect(edge.log().slice(told)).toContain("no pod can be ended for it"), { timeout: 30_000, interval: 100 });
+  await eventually(() => expect(edge.log().slice(told)).toContain("no pod can be ended for it"), { timeout: 60_000, interval: 100 });
   await untilPressed();
   expect(await ids()).toEqual(before);
   expect((await containers()).map(({ ready, restartCount }) => [ready, restartCount])).toEqual([[true, 0], [true, 0], [true, 0]]);
@@ -65,7 +68,7 @@ test("after a power cut, all that ran runs again, though the disk is as full as 
   await edge.node.powerCut();
   fillDisk();
   await edge.boot();
-  await eventually(async () => expect((await containers()).map(({ ready, restartCount }) => [ready, restartCount])).toEqual([[true, 1], [true, 1], [true, 1]]), { timeout: 60_000, interval: 200 })
+  await eventually(async () => expect((await containers()).map(({ ready, restartCount }) => [ready, restartCount])).toEqual([[true, 1], [true, 1], [true, 1]]), { timeout: 120_000, interval: 200 })
     .catch((error: unknown) => {
       throw new Error(`${(error as Error).message}\n${edge.log(60)}`, { cause: error });
     });
@@ -76,10 +79,10 @@ test("with room again, new pods are made, and a start sets aside anew what was g
   rmSync(join(edge.node.disk, "filler"));
   await edge.kill9();
   edge.start();
-  await eventually(() => expect(statSync(edge.node.layout.reserveFile).size).toBeGreaterThan(given), { timeout: 30_000, interval: 100 });
+  await eventually(() => expect(statSync(edge.node.layout.reserveFile).size).toBeGreaterThan(given), { timeout: 60_000, interval: 100 });
   // Told of for five minutes by a kubelet that has seen it; this one has not.
   await cluster.kubectl("scale", "deployment", "web", "--replicas=3");
-  await cluster.kubectl("rollout", "status", "deployment", "web", "--timeout=60s");
+  await cluster.kubectl("rollout", "status", "deployment", "web", "--timeout=120s");
 });
 
 test("a server that starts with a full disk serves and deletes, says why it takes nothing new, and does again when there is room", async () => {
@@ -95,7 +98,7 @@ test("a server that starts with a full disk serves and deletes, says why it take
   expect(await create().catch((error: Error) => error.message)).toMatch(/the server can't store more: the disk of \S+ is full, .*free some space/);
   await cluster.kubectl("delete", "configmap", "before");
   rmSync(join(cluster.server.node.disk, "filler"));
-  await eventually(create, { timeout: 20_000, interval: 500 });
+  await eventually(create, { timeout: 60_000, interval: 500 });
 });
 
 test("what an evicted pod has written is gone at once, also while no server is in reach; the server hears of it later", async () => {
@@ -108,8 +111,8 @@ test("what an evicted pod has written is gone at once, also while no server is i
   const scratch = join(edge.node.layout.agentDir, "kubelet/pods", uid, "volumes/kubernetes.io~empty-dir/scratch");
   edge.node.unplug();
   appendFileSync(join(scratch, "now"), "");
-  await eventually(() => expect(existsSync(join(scratch, "x"))).toBe(true), { timeout: 10_000 });
-  await eventually(() => expect(existsSync(scratch)).toBe(false), { timeout: 40_000, interval: 100 });
+  await eventually(() => expect(existsSync(join(scratch, "x")) || !existsSync(scratch)).toBe(true));
+  await eventually(() => expect(existsSync(scratch)).toBe(false), { timeout: 90_000, interval: 100 });
   edge.node.plug();
-  await cluster.kubectl.untilPod("hoarder", ({ phase, reason }) => expect([phase, reason]).toEqual(["Failed", "Evicted"]), 60_000);
+  await cluster.kubectl.untilPod("hoarder", ({ phase, reason }) => expect([phase, reason]).toEqual(["Failed", "Evicted"]), 90_000);
 });
