@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { leases } from "../../apis/coordination/lease.ts";
 import { startRegistry } from "../../registry/testing/fixture.ts";
+import { countedClient } from "../../../test/support/counted-client.ts";
 import { eventually } from "../../../test/support/eventually.ts";
 import { FakeClock } from "../../../test/support/fake-clock.ts";
 import { LiveServers } from "./live-servers.ts";
@@ -8,16 +9,18 @@ import { LiveServers } from "./live-servers.ts";
 test("servers come, move, go and die, and the leader tells each time", async () => {
   const clock = new FakeClock();
   await using f = await startRegistry({ clock });
+  const { client, idle } = countedClient(f.client);
   const start = async (name: string, address: string) => {
-    const servers = new LiveServers({ name, identity: `${name}_1`, client: f.client, leases: f.informers.informer(leases), clock, encryption: () => ({ revision: 0, problem: undefined }) }), component = servers.component();
+    const servers = new LiveServers({ name, identity: `${name}_1`, client, leases: f.informers.informer(leases), clock, encryption: () => ({ revision: 0, problem: undefined }) }), component = servers.component();
     await component.start(new AbortController().signal);
     await servers.announce({ address, port: 6443 });
     return { servers, component };
   };
+  /** Time passes in steps, as it does, and answers take none of it. */
   const pass = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= 500) {
       await clock.advance(500);
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      do await new Promise((resolve) => setTimeout(resolve, 1)); while (await idle());
     }
   };
   const a = await start("a", "192.0.2.1");
@@ -42,7 +45,7 @@ test("servers come, move, go and die, and the leader tells each time", async () 
   await now(["192.0.2.1", "192.0.2.22"]);
 
   // Tells once that it lives, and never goes.
-  const mute = new LiveServers({ name: "d", identity: "d_1", client: f.client, leases: f.informers.informer(leases), clock, encryption: () => ({ revision: 0, problem: undefined }) });
+  const mute = new LiveServers({ name: "d", identity: "d_1", client, leases: f.informers.informer(leases), clock, encryption: () => ({ revision: 0, problem: undefined }) });
   await mute.announce({ address: "192.0.2.4", port: 6443 });
   await now(["192.0.2.1", "192.0.2.22", "192.0.2.4"]);
   await pass(18_000);

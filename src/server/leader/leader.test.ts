@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { leases, type Lease } from "../../apis/coordination/lease.ts";
 import type { Client } from "../../client/client.ts";
 import { startRegistry } from "../../registry/testing/fixture.ts";
+import { countedClient } from "../../../test/support/counted-client.ts";
 import { eventually } from "../../../test/support/eventually.ts";
 import { FakeClock } from "../../../test/support/fake-clock.ts";
 import { fencedClient } from "./fenced-client.ts";
@@ -12,7 +13,7 @@ const key = { namespace: "kube-system", name: "skiff-controllers" };
 /** Servers on one store, and who does the work now; `most` is how many ever did it at once. */
 async function servers() {
   const clock = new FakeClock(Date.parse("2026-01-01T00:00:00Z"));
-  const fixture = await startRegistry({ clock }), { client, idle } = counted(fixture.client);
+  const fixture = await startRegistry({ clock }), { client, idle } = countedClient(fixture.client);
   const working = new Set<string>();
   let most = 0;
   const start = (identity: string, { client: own = client, drain = async () => {} }: { client?: Client; drain?: () => Promise<void> } = {}) => {
@@ -44,28 +45,6 @@ async function servers() {
     }
   };
   return { ...fixture, client, clock, working, start, pass, most: () => most, lease: () => fixture.client.get(leases, key) };
-}
-
-/** A client, and what waits for the answers that it waits for; true when there were some. */
-function counted(client: Client): { client: Client; idle(): Promise<boolean> } {
-  const asked = new Set<Promise<unknown>>();
-  return {
-    client: new Proxy(client, {
-      get(target, name) {
-        const method = (Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>).bind(target);
-        return (...args: unknown[]) => {
-          const answer = method(...args), done: Promise<unknown> = answer.then(() => asked.delete(done), () => asked.delete(done));
-          asked.add(done);
-          return answer;
-        };
-      },
-    }),
-    async idle() {
-      const some = asked.size > 0;
-      await Promise.all(asked);
-      return some;
-    },
-  };
 }
 
 /** A client whose writes of Leases fail, or never end, when told so. */
