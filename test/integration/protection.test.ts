@@ -13,7 +13,7 @@ const open = new Set<RawClient>();
 const big = "x".repeat(200_000);
 
 beforeAll(async () => {
-  server = await startApiServer({ limits: { headerTimeoutMs: 500, bodyTimeoutMs: 500, idleTimeoutMs: 1_000, writeTimeoutMs: 700, streamQueueBytes: 1 << 20, connectionsPerAddress: 60 } });
+  server = await startApiServer({ limits: { headerTimeoutMs: 2_000, bodyTimeoutMs: 2_000, idleTimeoutMs: 5_000, writeTimeoutMs: 2_000, streamQueueBytes: 1 << 20, connectionsPerAddress: 60 } });
   const { certificate, key } = await server.certificate("system:admin", "system:masters");
   identity = { cert: certificate, key };
   hooks = await startWebhookServer({ "/slow": async () => {

@@ -101,7 +101,7 @@ test("a server whose file can't be used ends with a sentence", () => {
   try {
     const file = join(directory, "scheduler.yaml");
     const ends = (path: string): { code: number; said: string } => {
-      const { exitCode, stderr } = Bun.spawnSync([process.execPath, join(import.meta.dir, "../../src/main.ts"), "server", "--disable-agent", "--data-dir", join(directory, "data"), "--scheduler-config", path], { stdio: ["ignore", "ignore", "pipe"], timeout: 20_000 });
+      const { exitCode, stderr } = Bun.spawnSync([process.execPath, join(import.meta.dir, "../../src/main.ts"), "server", "--disable-agent", "--data-dir", join(directory, "data"), "--scheduler-config", path], { stdio: ["ignore", "ignore", "pipe"], timeout: 60_000 });
       return { code: exitCode, said: stderr.toString().trim() };
     };
     writeFileSync(file, `${header}profiles: [{schedulerName: a}, {schedulerName: a, percentageOfNodesToScore: 200}]`);

@@ -70,7 +70,7 @@ test.each([1, 2, 3])("killed between any two writes, again and again: the most i
       expect(bound.filter(({ metadata }) => metadata.name!.startsWith("high")).length).toBe(6);
       expect(bound.filter(({ metadata }) => metadata.name!.startsWith("mid")).length).toBe(6);
       expect(items.filter(({ spec, status }) => spec.nodeName && status?.nominatedNodeName)).toEqual([]);
-    }, { timeout: 20_000 });
+    });
     expect(most).toBe(4);
     unsubscribe();
   } finally {

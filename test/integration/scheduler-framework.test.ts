@@ -35,7 +35,7 @@ describe("profiles", () => {
       expect((await cluster.eventsOf("one")).map(({ reason, reportingComponent }) => [reason, reportingComponent])).toEqual([["Scheduled", "default-scheduler"]]);
       expect((await cluster.eventsOf("two")).map(({ reason, reportingComponent }) => [reason, reportingComponent])).toEqual([["Scheduled", "packer"]]);
     });
-    expect(cluster.metrics().render()).toContain('scheduler_schedule_attempts_total{result="scheduled",profile="packer"} 1\n');
+    await eventually(() => expect(cluster.metrics().render()).toContain('scheduler_schedule_attempts_total{result="scheduled",profile="packer"} 1\n'));
   });
   test("a plugin that doesn't exist is refused", async () => {
     await start();
@@ -214,7 +214,7 @@ describe("plugins that fail", () => {
     await cluster.addPod("good", {}, { cpu: "100m" });
     await cluster.nodeOf("good");
     await eventually(async () => expect(await cluster.scheduled("bad")).toMatchObject({ status: "False", reason: "SchedulerError", message }));
-    expect(cluster.metrics().render()).toContain('scheduler_schedule_attempts_total{result="error",profile="default-scheduler"}');
+    await eventually(() => expect(cluster.metrics().render()).toContain('scheduler_schedule_attempts_total{result="error",profile="default-scheduler"}'));
   });
 });
 

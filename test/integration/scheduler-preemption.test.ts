@@ -47,9 +47,11 @@ describe("preemption", () => {
     await cluster.removePod("low");
     expect(await cluster.nodeOf("high")).toBe("only");
     expect((await cluster.getPod("high")).status?.nominatedNodeName).toBeUndefined();
-    const text = cluster.metrics().render();
-    expect(text).toContain("scheduler_preemption_victims_sum 1\n");
-    expect(text).toContain('scheduler_schedule_attempts_total{result="scheduled",profile="default-scheduler"} 3\n');
+    await eventually(() => {
+      const text = cluster.metrics().render();
+      expect(text).toContain("scheduler_preemption_victims_sum 1\n");
+      expect(text).toContain('scheduler_schedule_attempts_total{result="scheduled",profile="default-scheduler"} 3\n');
+    });
   });
 
   test("a pod that preempts nobody waits", async () => {

@@ -80,8 +80,11 @@ describe("scheduler over the registry", () => {
     await saysOf("first", `0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s), 1 node(s) were unschedulable.${afterPreemption(3, "3 Preemption is not helpful for scheduling")}`);
     await addNode("big");
     expect(await nodeOf("first")).toBe("big");
-    const failures = (await eventsOf("first")).filter(({ reason }) => reason === "FailedScheduling");
-    expect(failures.length).toBeGreaterThan(1);
+    const failures = await eventually(async () => {
+      const all = (await eventsOf("first")).filter(({ reason }) => reason === "FailedScheduling");
+      expect(all.length).toBeGreaterThan(1);
+      return all;
+    });
     expect(new Set(failures.map(({ message }) => message)).size).toBe(failures.length);
   });
 
@@ -105,7 +108,7 @@ describe("scheduler over the registry", () => {
     await addPod("foreign", { schedulerName: "other" });
     await addPod("plain", {}, "100m");
     await nodeOf("plain");
-    expect((await getPod("gated")).status?.conditions?.[0]).toMatchObject({ type: "PodScheduled", reason: "SchedulingGated" });
+    await eventually(async () => expect((await getPod("gated")).status?.conditions?.[0]).toMatchObject({ type: "PodScheduled", reason: "SchedulingGated" }));
     expect((await getPod("foreign")).spec.nodeName).toBeUndefined();
     await fixture.client.patch(pods, { namespace, name: "gated" }, { type: "application/json-patch+json", body: [{ op: "remove", path: "/spec/schedulingGates" }] });
     expect(await nodeOf("gated")).toBe("only");

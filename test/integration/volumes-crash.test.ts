@@ -16,7 +16,7 @@ import { startRegistry, type RegistryFixture } from "../../src/registry/testing/
 import { createScheduler } from "../../src/scheduler/scheduler.ts";
 import { eventually } from "../support/eventually.ts";
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(600_000);
 
 const namespace = "default";
 const merge = "application/merge-patch+json" as const;
@@ -87,7 +87,7 @@ async function life(budget: number): Promise<{ writes: number; died: boolean }> 
     await client.create(persistentvolumeclaims, { metadata: { name: "data", namespace }, spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } });
     await client.create(pods, { metadata: { name: "p", namespace }, spec: { containers: [{ name: "c", image: "i" }], volumes: [{ name: "d", persistentVolumeClaim: { claimName: "data" } }] } });
     const volumes = (): readonly PersistentVolume[] => informers.informer(persistentvolumes).lister.list() as PersistentVolume[];
-    await eventually(() => expect((informers.informer(pods).lister.get(`${namespace}/p`) as Pod).spec.nodeName).toBe("a"), { timeout: 30_000 });
+    await eventually(() => expect((informers.informer(pods).lister.get(`${namespace}/p`) as Pod).spec.nodeName).toBe("a"));
     const claim = informers.informer(persistentvolumeclaims).lister.get(`${namespace}/data`) as PersistentVolumeClaim;
     await eventually(() => expect(volumes().map(({ metadata, spec, status }) => [metadata.name, spec!.claimRef!.uid, status!.phase])).toEqual([[`pvc-${claim.metadata.uid}`, claim.metadata.uid, "Bound"]]));
     expect(claim).toMatchObject({ spec: { volumeName: `pvc-${claim.metadata.uid}` }, metadata: { annotations: { "pv.kubernetes.io/bind-completed": "yes" } } });
@@ -95,8 +95,8 @@ async function life(budget: number): Promise<{ writes: number; died: boolean }> 
 
     await client.delete(pods, { namespace, name: "p" }, { gracePeriodSeconds: 0 });
     await client.delete(persistentvolumeclaims, { namespace, name: "data" });
-    await eventually(() => expect([volumes(), informers.informer(persistentvolumeclaims).lister.list(), existsSync(directory)]).toEqual([[], [], false]), { timeout: 30_000 });
-    await eventually(() => expect(Object.keys(informers.informer(nodes).lister.get("a")!.metadata.annotations ?? {})).toEqual([]), { timeout: 30_000 });
+    await eventually(() => expect([volumes(), informers.informer(persistentvolumeclaims).lister.list(), existsSync(directory)]).toEqual([[], [], false]));
+    await eventually(() => expect(Object.keys(informers.informer(nodes).lister.get("a")!.metadata.annotations ?? {})).toEqual([]));
     expect(readdirSync(storageDirectory)).toEqual([]);
     return { writes: machine.writes(), died: machine.died() };
   } finally {

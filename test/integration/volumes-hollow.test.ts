@@ -19,12 +19,12 @@ test("a StatefulSet's volumes are made, one for each pod, and go when their clai
       volumeClaimTemplates: [{ metadata: { name: "data" }, spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } }],
     },
   } as StatefulSet);
-  await eventually(() => expect(cluster.list<StatefulSet>(statefulsets)[0]!.status?.readyReplicas).toBe(30), { timeout: 20_000 });
+  await eventually(() => expect(cluster.list<StatefulSet>(statefulsets)[0]!.status?.readyReplicas).toBe(30));
   const claims = cluster.list<PersistentVolumeClaim>(persistentvolumeclaims);
   expect([new Set(claims.map(({ spec }) => spec!.volumeName)).size, cluster.list<PersistentVolume>(persistentvolumes).length]).toEqual([30, 30]);
   for (const { metadata, spec } of cluster.list<PersistentVolume>(persistentvolumes)) expect(claims.find((claim) => claim.spec!.volumeName === metadata.name)!.metadata.uid).toBe(spec!.claimRef!.uid!);
 
   await cluster.client.delete(statefulsets, { namespace, name: "db" });
-  await eventually(() => expect([cluster.list(persistentvolumeclaims), cluster.list(persistentvolumes)]).toEqual([[], []]), { timeout: 20_000 });
+  await eventually(() => expect([cluster.list(persistentvolumeclaims), cluster.list(persistentvolumes)]).toEqual([[], []]));
   await eventually(() => expect(cluster.list<Node>(nodes).flatMap(({ metadata }) => Object.keys(metadata.annotations ?? {})).filter((key) => key.startsWith("local-path.skiff.io/"))).toEqual([]));
 });

@@ -73,8 +73,10 @@ describe("local-path", () => {
     expect(claimOf("data")!.spec!.storageClassName).toBe("local-path");
     await addPod("first", [claimed("data")]);
     const node = await nodeOf("first");
-    const claim = claimOf("data")!, name = `pvc-${claim.metadata.uid}`;
-    expect(claim).toMatchObject({ spec: { volumeName: name }, status: { phase: "Bound" }, metadata: { annotations: { "volume.kubernetes.io/selected-node": node, "volume.kubernetes.io/storage-provisioner": "skiff.io/local-path" } } });
+    const name = `pvc-${claimOf("data")!.metadata.uid}`;
+    // Phases are written last: the pod needn't wait for them.
+    await eventually(() => expect([claimOf("data")!.status?.phase, ...plane.list<PersistentVolume>(persistentvolumes).map(({ status }) => status?.phase)]).toEqual(["Bound", "Bound"]));
+    expect(claimOf("data")).toMatchObject({ spec: { volumeName: name }, metadata: { annotations: { "volume.kubernetes.io/selected-node": node, "volume.kubernetes.io/storage-provisioner": "skiff.io/local-path" } } });
     expect(plane.list<PersistentVolume>(persistentvolumes)).toMatchObject([{
       metadata: { name, annotations: { "pv.kubernetes.io/provisioned-by": "skiff.io/local-path" } },
       spec: { capacity: { storage: "1Gi" }, accessModes: ["ReadWriteOnce"], persistentVolumeReclaimPolicy: "Delete", storageClassName: "local-path", local: { path: `/var/lib/skiff/storage/${name}_default_data` }, ...onNodes(node) },
@@ -177,7 +179,7 @@ describe("local-path", () => {
     await addClaim("q-scratch");
     const p = await addPod("p", [{ name: "scratch", ephemeral: { volumeClaimTemplate: template } }]);
     await nodeOf("p");
-    expect(claimOf("p-scratch")).toMatchObject({ metadata: { labels: { app: "x" }, ownerReferences: [{ kind: "Pod", name: "p", uid: p.metadata.uid!, controller: true, blockOwnerDeletion: true }] }, status: { phase: "Bound" } });
+    await eventually(() => expect(claimOf("p-scratch")).toMatchObject({ metadata: { labels: { app: "x" }, ownerReferences: [{ kind: "Pod", name: "p", uid: p.metadata.uid!, controller: true, blockOwnerDeletion: true }] }, status: { phase: "Bound" } }));
     const conflict = (uid: string): string => `PVC default/q-scratch was not created for pod default/q (pod is not owner)${uid}`;
     await addPod("q", [{ name: "scratch", ephemeral: { volumeClaimTemplate: template } }]);
     await eventually(() => expect(told("FailedBinding")).toContain(`ephemeral volume scratch: ${conflict("")}`));
@@ -234,7 +236,7 @@ describe("a pod's volumes decide where it goes", () => {
     await addClaim("two", spec);
     await addPod("p", [claimed("one"), claimed("two")]);
     expect(await nodeOf("p")).toBe("b");
-    expect([claimOf("one"), claimOf("two")].map((claim) => [claim!.spec!.volumeName, claim!.status!.phase])).toEqual([["b-large", "Bound"], ["b-small", "Bound"]]);
+    await eventually(() => expect([claimOf("one"), claimOf("two")].map((claim) => [claim!.spec!.volumeName, claim!.status!.phase])).toEqual([["b-large", "Bound"], ["b-small", "Bound"]]));
     // Many pods at once never get the same volume.
     const names = Array.from({ length: 8 }, (_, index) => `m${index}`);
     await Promise.all(names.map((name) => addVolume(`v-${name}`, { ...spec, ...onNodes("a", "b", "c") })));
