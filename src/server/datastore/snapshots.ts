@@ -43,8 +43,9 @@ export function listSnapshots(directory: string): SnapshotFile[] {
     const revision = Number(/^(\d+)\.snapshot$/.exec(name)?.[1]);
     const file = join(directory, name);
     if (!Number.isSafeInteger(revision)) return [];
-    const { size, mtimeMs } = statSync(file);
-    return [{ file, revision, bytes: size, at: mtimeMs }];
+    // A server that runs may have removed it meanwhile.
+    const found = statSync(file, { throwIfNoEntry: false });
+    return found ? [{ file, revision, bytes: found.size, at: found.mtimeMs }] : [];
   }).toSorted((a, b) => b.revision - a.revision);
 }
 
