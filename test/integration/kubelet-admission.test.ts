@@ -44,7 +44,7 @@ test("of what comes while the kubelet is away, the older goes first, and what ra
   await node.restartKubelet(async () => {
     await node.createPod("a-clash", withPort(21018));
     const { metadata } = await node.createPod("z-older", withPort(21019));
-    await eventually(() => expect(Date.now()).toBeGreaterThan(Date.parse(metadata.creationTimestamp!) + 1000), { timeout: 3000 });
+    await eventually(() => expect(Date.now()).toBeGreaterThan(Date.parse(metadata.creationTimestamp!) + 1000), { timeout: 60_000 });
     await node.createPod("b-younger", withPort(21019));
   });
   for (const name of ["a-clash", "b-younger"]) expect((await node.podWhen(name, hasFailed)).status!.reason).toBe("NodePorts");
@@ -65,7 +65,7 @@ test("for a critical pod others make room, and are told why", async () => {
   await node.client.create(priorityclasses, { apiVersion: "scheduling.k8s.io/v1", kind: "PriorityClass", metadata: { name: "system-node-critical" }, value: 2_000_001_000 });
   await node.createPod("critical", { priorityClassName: "system-node-critical", containers: asks("500m") });
   // As soon as the other has heeded SIGTERM.
-  await node.podWhen("critical", isReady, 8000);
+  await node.podWhen("critical", isReady);
   const victim = await node.podWhen("victim", hasFailed);
   expect(victim.status).toMatchObject({ reason: "Preempting", message: "Preempted in order to admit critical pod", containerStatuses: [{ state: { terminated: { exitCode: 0 } } }] });
   expect(victim.status!.conditions).toContainEqual(expect.objectContaining({ type: "DisruptionTarget", status: "True", reason: "TerminationByKubelet", message: "Pod was preempted by Kubelet to accommodate a critical pod." }));

@@ -69,6 +69,8 @@ async function remove(name: string): Promise<void> {
   await node.client.delete(pods, { namespace: node.namespace, name });
   await node.gone(name);
 }
+/** Waits for what a container writes into its volume once it runs. */
+const written = (volume: string, text: string): Promise<void> => eventually(() => expect(readFileSync(join(storage, volume, "file"), "utf8")).toBe(text));
 const methods = (): string[] => driver.calls.map(({ method }) => method);
 const inUse = async (): Promise<readonly string[]> => (await node.client.get(nodes, { name: nodeName })).status?.volumesInUse ?? [];
 const without = { attachRequired: false };
@@ -94,7 +96,7 @@ test("a volume is staged and published, and taken back when the pod has gone", a
   await node.createPod("writer", withClaim(name, "echo written > /data/file; exec sleep 10000", { securityContext: { fsGroup: 4321 } }));
   const pod = await running("writer");
   expect(await inUse()).toEqual([]);
-  expect(readFileSync(join(storage, "handle-1/file"), "utf8")).toBe("written\n");
+  await written("handle-1", "written\n");
   expect(statSync(join(storage, "handle-1")).gid).toBe(4321);
   const target = join(node.rootDir, "pods", pod.metadata.uid!, `volumes/kubernetes.io~csi/pv-${name}/mount`);
   const staging = join(node.rootDir, "plugins/kubernetes.io/csi", driverName, createHash("sha256").update("handle-1").digest("hex"), "globalmount");
@@ -181,7 +183,7 @@ test("a volume of the pod's own", async () => {
   const pod = await running("inline");
   const volumeId = `csi-${createHash("sha256").update(`${pod.metadata.uid}own`).digest("hex")}`;
   expect(driver.calls).toMatchObject([{ method: "NodePublishVolume", request: { volumeId, volumeContext: { size: "1", "csi.storage.k8s.io/ephemeral": "true" } } }]);
-  expect(readFileSync(join(storage, volumeId, "file"), "utf8")).toBe("hello\n");
+  await written(volumeId, "hello\n");
   await remove("inline");
   expect(methods()).toEqual(["NodePublishVolume", "NodeUnpublishVolume"]);
 });
@@ -240,13 +242,14 @@ test("nothing of a pod is deleted while its driver can't take the volume back", 
   const name = await claimed();
   await node.createPod("stuck", withClaim(name, "echo kept > /data/file; exec sleep 10000"));
   const { metadata: { uid } } = await running("stuck");
+  await written(`handle-${name}`, "kept\n");
   driver.fail("NodeUnpublishVolume", "busy");
   await node.client.delete(pods, { namespace: node.namespace, name: "stuck" });
   await eventually(() => expect(methods()).toContain("NodeUnpublishVolume"));
   expect(readFileSync(join(storage, `handle-${name}/file`), "utf8")).toBe("kept\n");
   expect(existsSync(join(node.rootDir, "pods", uid!))).toBe(true);
   driver.fail("NodeUnpublishVolume", undefined);
-  await node.gone("stuck", 30_000);
+  await node.gone("stuck");
   expect(readFileSync(join(storage, `handle-${name}/file`), "utf8")).toBe("kept\n");
 });
 
@@ -299,6 +302,7 @@ test("a driver that is replaced keeps its mounts, and pods that share a volume m
   const name = await claimed();
   await node.createPod("writes", withClaim(name, "echo 1 > /data/file; exec sleep 10000"));
   await running("writes");
+  await written(`handle-${name}`, "1\n");
   await node.createPod("reads", { ...withClaim(name, "touch /data/x 2>&1; cat /data/file; exec sleep 10000"), volumes: [{ name: "data", persistentVolumeClaim: { claimName: name, readOnly: true } }] });
   await running("reads");
   expect(driver.calls.filter(({ method }) => method === "NodePublishVolume").map(({ request }) => request["readonly"] ?? false)).toEqual([false, true]);
@@ -341,6 +345,7 @@ test("after a power cut, with the mounts gone, volumes are staged and published 
   const name = await claimed();
   await node.createPod("again", withClaim(name, "cat /data/file 2>/dev/null; echo kept > /data/file; exec sleep 10000", { restartPolicy: "Always" }));
   const { metadata: { uid } } = await running("again");
+  await written(`handle-${name}`, "kept\n");
   await node.restartKubelet(async () => {
     const { runtime } = node.containerd.runtime;
     for (const { id } of (await runtime.listPodSandbox({ filter: { labelSelector: { "io.kubernetes.pod.uid": uid! } } })).items ?? []) await runtime.stopPodSandbox({ podSandboxId: id });
@@ -364,7 +369,7 @@ test("the node has a CSINode before it has drivers; another Node of its name get
     expect(owner).not.toBe(uid!);
     expect(owner).toBe((await node.client.get(nodes, { name: nodeName })).metadata.uid!);
     expect(spec.drivers.map((each) => each.name)).toEqual([driverName]);
-  }, { timeout: 20_000 });
+  });
 });
 
 test("a driver in a privileged pod mounts below the kubelet's directory, and others see it", async () => {

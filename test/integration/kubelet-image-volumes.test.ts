@@ -48,7 +48,7 @@ test("the files stay through a restart of the kubelet and of the container", asy
     await node.containerd.runtime.runtime.stopContainer({ containerId: containers[0]!.id!, timeout: 0 });
   });
   await node.podWhen("stays", ({ status }) => status?.containerStatuses?.[0]?.restartCount === 1 && status.containerStatuses[0].ready);
-  expect(await logOf("stays")).toBe("upper\n");
+  await eventually(async () => expect(await logOf("stays")).toBe("upper\n"));
   await node.client.delete(pods, { namespace: "default", name: "stays" });
   await node.gone("stays");
 });

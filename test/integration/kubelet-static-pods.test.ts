@@ -34,7 +34,7 @@ test("a file's pod runs, and the API shows it as the node's own", async () => {
   expect(mirror.metadata).toMatchObject({ labels: { app: "web" }, ownerReferences: [{ kind: "Node", name: "node-1", uid: owner.metadata.uid!, controller: true }] });
   expect(mirror.metadata.annotations?.["kubernetes.io/config.mirror"]).toBe(mirror.metadata.annotations!["kubernetes.io/config.hash"]!);
   expect(mirror.status).toMatchObject({ phase: "Running", hostIP: "10.0.0.1" });
-  expect(await logOf("web-node-1")).toBe("one\n");
+  await eventually(async () => expect(await logOf("web-node-1")).toBe("one\n"));
 });
 
 test("deleting it in the API only deletes what is shown: the container runs on, and is shown again", async () => {
@@ -60,7 +60,7 @@ test("a file that makes no sense for a while leaves the pod alone; changed, it i
   put("web.yaml", "web", "two");
   const after = await node.podWhen("web-node-1", (pod) => pod.metadata.uid !== before.metadata.uid && ready(pod));
   expect(idOf(after)).not.toBe(idOf(before));
-  expect(await logOf("web-node-1")).toBe("two\n");
+  await eventually(async () => expect(await logOf("web-node-1")).toBe("two\n"));
   expect((await running()).filter((name) => name === "web-node-1")).toHaveLength(1);
 });
 
@@ -79,5 +79,5 @@ test("without its file the pod ends, and is shown no more", async () => {
   remove("third.yaml");
   await node.gone("web-node-1");
   await node.gone("third-node-1");
-  expect(await running()).toEqual([]);
+  await eventually(async () => expect(await running()).toEqual([]));
 });

@@ -29,26 +29,28 @@ test("sidecars end after the others, last first; all preStop hooks run at once",
   });
   await node.podWhen("ordered-end", (pod) => running(pod) && pod.status?.initContainerStatuses?.every(({ started }) => started) === true);
   await remove("ordered-end");
-  await node.gone("ordered-end", 30_000);
+  await node.gone("ordered-end");
   const lines = readFileSync(file, "utf8").trim().split("\n");
   expect(lines.slice(0, 3).toSorted()).toEqual(["first is told", "main is told", "second is told"]);
   expect(lines.slice(3)).toEqual(["main ends", "second ends", "first ends"]);
 });
 
 test("a pod that ends is told not ready as soon as its probe says so, and which containers have ended", async () => {
+  const { volumes } = scratch(node), end = join(node.rootDir, "leaving-may-end");
   await node.createPod("leaving", {
-    terminationGracePeriodSeconds: 30,
+    volumes, terminationGracePeriodSeconds: 120,
     containers: [
-      { name: "server", command: ["sh", "-c", "touch /ready; trap 'rm /ready; sleep 6; exit 0' TERM; while :; do sleep 0.05; done"], readinessProbe: { exec: { command: ["test", "-e", "/ready"] }, periodSeconds: 1, failureThreshold: 1 }, livenessProbe: { exec: { command: ["test", "-e", "/ready"] }, periodSeconds: 1, failureThreshold: 1 } },
+      { name: "server", command: ["sh", "-c", "touch /ready; trap 'rm /ready; until [ -e /scratch/leaving-may-end ]; do sleep 0.1; done; exit 0' TERM; while :; do sleep 0.05; done"], volumeMounts: [{ name: "scratch", mountPath: "/scratch" }], readinessProbe: { exec: { command: ["test", "-e", "/ready"] }, periodSeconds: 1, failureThreshold: 1 }, livenessProbe: { exec: { command: ["test", "-e", "/ready"] }, periodSeconds: 1, failureThreshold: 1 } },
       { name: "quick", command: ["sh", "-c", "trap 'exit 5' TERM; while :; do sleep 0.05; done"] },
     ],
   });
   await node.podWhen("leaving", (pod) => isReady(pod) === "True");
   await remove("leaving");
   const told = ([server, quick]: ContainerStatus[] = []): boolean => server?.ready === false && quick?.state?.terminated !== undefined;
-  const pod = await node.podWhen("leaving", (found) => isReady(found) === "False" && told(found.status?.containerStatuses), 5500);
+  const pod = await node.podWhen("leaving", (found) => isReady(found) === "False" && told(found.status?.containerStatuses));
   expect(pod.status).toMatchObject({ phase: "Running", containerStatuses: [{ ready: false, state: { running: {} } }, { state: { terminated: { exitCode: 5 } } }] });
-  await node.gone("leaving", 30_000);
+  writeFileSync(end, "");
+  await node.gone("leaving");
   // Whether it lives was not asked while it ended.
   expect((await node.events("leaving")).filter(({ message }) => message?.startsWith("Liveness"))).toEqual([]);
 });
@@ -64,7 +66,7 @@ test("what the runtime has lost sight of in a pod's cgroup goes with the pod", a
     mkdirSync(join(group, "lost"));
     writeFileSync(join(group, "lost/cgroup.procs"), String(lost.pid));
     await remove("leaking");
-    await node.gone("leaking", 20_000);
+    await node.gone("leaking");
     await lost.exited;
     expect(lost.signalCode).toBe("SIGKILL");
     expect(existsSync(group)).toBe(false);

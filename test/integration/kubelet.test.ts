@@ -46,8 +46,10 @@ test("a pod runs, has an address, and leaves nothing behind", async () => {
     expect(existsSync(join(node.logDir, `default_simple_${uid}`))).toBe(false);
     expect(existsSync(`/sys/fs/cgroup/memory${node.cgroupRoot}/besteffort/pod${uid}`)).toBe(false);
   });
-  const { items = [] } = await node.containerd.runtime.runtime.listPodSandbox({ filter: { labelSelector: { "io.kubernetes.pod.uid": uid } } });
-  expect(items).toEqual([]);
+  await eventually(async () => {
+    const { items = [] } = await node.containerd.runtime.runtime.listPodSandbox({ filter: { labelSelector: { "io.kubernetes.pod.uid": uid } } });
+    expect(items).toEqual([]);
+  });
 });
 
 const terminated = (name: string) => (pod: Pod): boolean | undefined => pod.status?.containerStatuses?.some((status) => status.name === name && status.state?.terminated);
@@ -113,7 +115,7 @@ test("a missing ConfigMap holds the container back, in Kubernetes' words, until 
   const held = await node.podWhen("waiting", ({ status }) => status?.containerStatuses?.[0]?.state?.waiting?.reason === "CreateContainerConfigError");
   expect(held.status?.containerStatuses?.[0]?.state?.waiting?.message).toBe('configmap "later" not found');
   await node.client.create(configmaps, { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "later", namespace: "default" }, data: { a: "1" } });
-  await node.podWhen("waiting", ({ status }) => status?.phase === "Succeeded", 5000);
+  await node.podWhen("waiting", ({ status }) => status?.phase === "Succeeded");
 });
 
 test("init containers run in order before the others, sidecars beside them", async () => {
@@ -148,7 +150,7 @@ test("a crashing container backs off and keeps its last run", async () => {
   expect(pod.status?.phase).toBe("Running");
   expect(await logOf("crasher", "main", "?previous=true")).toBe("run\n");
   await node.client.delete(pods, { namespace: "default", name: "crasher" });
-  await node.gone("crasher", 5000);
+  await node.gone("crasher");
 });
 
 test("out of memory is told as OOMKilled", async () => {
@@ -162,14 +164,14 @@ test("an image that is not there: ErrImagePull, then back-off, then running when
   const pod = await node.podWhen("imageless", ({ status }) => ["ErrImagePull", "ImagePullBackOff"].includes(status?.containerStatuses?.[0]?.state?.waiting?.reason ?? ""));
   expect(pod.status?.containerStatuses?.[1]?.state?.waiting).toEqual({ reason: "ErrImageNeverPull", message: 'Container image "localhost/absent:1" is not present with pull policy of Never' });
   // After the error itself, kubectl shows the wait for the next try.
-  const waiting = await node.podWhen("imageless", ({ status }) => status?.containerStatuses?.[0]?.state?.waiting?.reason === "ImagePullBackOff", 9000);
+  const waiting = await node.podWhen("imageless", ({ status }) => status?.containerStatuses?.[0]?.state?.waiting?.reason === "ImagePullBackOff");
   expect(waiting.status?.containerStatuses?.[0]?.state?.waiting?.message).toStartWith('Back-off pulling image "localhost/later:1": ErrImagePull: ');
   writeFileSync(join(node.containerd.directory, "images/later.tar"), await busyboxImage("localhost/later:1"));
   await eventually(async () => {
     if (await node.containerd.importer.importAll() === "settling") throw new Error("the image is not imported");
   });
   node.kubelet.imagesChanged();
-  await node.podWhen("imageless", terminated("main"), 5000);
+  await node.podWhen("imageless", terminated("main"));
 });
 
 test("images come from a registry, private ones with the pod's pull secrets", async () => {
@@ -196,14 +198,13 @@ test("liveness restarts, readiness gates, startup holds both back", async () => 
   });
   const unready = await node.podWhen("probed", ({ status }) => status?.containerStatuses?.[0]?.started);
   expect(unready.status?.conditions?.find(({ type }) => type === "Ready")).toMatchObject({ status: "False", reason: "ContainersNotReady", message: "containers with unready status: [main]" });
-  const exec = (cmd: string[]) => node.containerd.runtime.runtime.execSync({ containerId: unready.status!.containerStatuses![0]!.containerID!.slice("containerd://".length), cmd, timeout: 5 });
+  const exec = (cmd: string[]) => node.containerd.runtime.runtime.execSync({ containerId: unready.status!.containerStatuses![0]!.containerID!.slice("containerd://".length), cmd, timeout: 60 });
   await exec(["sh", "-c", "nc -ll -p 8080 -e true >/dev/null 2>&1 &"]);
   await node.podWhen("probed", ({ status }) => status?.containerStatuses?.[0]?.ready);
   await exec(["touch", "/tmp/sick"]);
   const restarted = await node.podWhen("probed", ({ status }) => status?.containerStatuses?.[0]?.restartCount === 1 && status.containerStatuses[0].started);
   expect(restarted.status?.containerStatuses?.[0]?.lastState?.terminated?.exitCode).toBe(137);
-  const messages = (await node.events("probed")).map(({ message }) => message);
-  expect(messages).toContain("Container main failed liveness probe, will be restarted");
+  await eventually(async () => expect((await node.events("probed")).map(({ message }) => message)).toContain("Container main failed liveness probe, will be restarted"));
 });
 
 test("deletion runs preStop, then TERM, within the grace period", async () => {
@@ -238,9 +239,11 @@ test("a new kubelet adopts running pods, ends orphans and cleans up", async () =
 });
 
 test("logs: tail, timestamps, limits and following to the end", async () => {
-  await node.createPod("talker", { restartPolicy: "Never", containers: [{ name: "main", command: ["sh", "-c", "for i in 1 2 3; do echo line $i; done; sleep 0.5; echo last"] }] });
-  await node.podWhen("talker", ({ status }) => status?.phase === "Running");
-  expect(await logOf("talker", "main", "?follow=true")).toBe("line 1\nline 2\nline 3\nlast\n");
+  await node.createPod("talker", { restartPolicy: "Never", containers: [{ name: "main", command: ["sh", "-c", "for i in 1 2 3; do echo line $i; done; until [ -e /tmp/told ]; do sleep 0.1; done; echo last"] }] });
+  const { status } = await node.podWhen("talker", ({ status: now }) => now?.phase === "Running");
+  const followed = logOf("talker", "main", "?follow=true");
+  await node.containerd.runtime.runtime.execSync({ containerId: status!.containerStatuses![0]!.containerID!.slice("containerd://".length), cmd: ["touch", "/tmp/told"], timeout: 60 });
+  expect(await followed).toBe("line 1\nline 2\nline 3\nlast\n");
   expect(await logOf("talker", "main", "?tailLines=2")).toBe("line 3\nlast\n");
   expect(await logOf("talker", "main", "?limitBytes=6")).toBe("line 1");
   expect(await logOf("talker", "main", "?tailLines=1&timestamps=true")).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z? ?\S*last\n$|^\S+ last\n$/);
@@ -260,14 +263,14 @@ test("containerd killed: pods run on, and their later ends are noticed", async (
   const before = await node.podWhen("survivor", ({ status }) => status?.containerStatuses?.[0]?.ready);
   process.kill(Number(readFileSync(join(node.containerd.directory, "containerd.pid"), "utf8")), "SIGKILL");
   const { runtime } = node.containerd.runtime;
-  await eventually(() => runtime.version({}), { timeout: 30_000, interval: 100 });
+  await eventually(() => runtime.version({}), { interval: 100 });
   await node.createPod("after-crash", { restartPolicy: "Never", containers: [{ name: "main", command: ["true"] }] });
-  await node.podWhen("after-crash", ({ status }) => status?.phase === "Succeeded", 30_000);
+  await node.podWhen("after-crash", ({ status }) => status?.phase === "Succeeded");
   const after = await node.pod("survivor");
   expect(after.status?.containerStatuses?.[0]).toEqual(before.status!.containerStatuses![0]!);
   expect(after.status?.podIP).toBe(before.status!.podIP!);
-  await runtime.execSync({ containerId: before.status!.containerStatuses![0]!.containerID!.slice("containerd://".length), cmd: ["kill", "1"], timeout: 5 });
-  await node.podWhen("survivor", ({ status }) => status?.phase === "Succeeded", 10_000);
+  await runtime.execSync({ containerId: before.status!.containerStatuses![0]!.containerID!.slice("containerd://".length), cmd: ["kill", "1"], timeout: 60 });
+  await node.podWhen("survivor", ({ status }) => status?.phase === "Succeeded");
 });
 
 test("what a kubelet that was away missed: orphans end, leftovers go", async () => {
@@ -306,7 +309,7 @@ test("after a power cut a pod runs on in a new sandbox, and the old one's addres
   });
   const after = await node.podWhen("cut", ({ status }) => status?.containerStatuses?.[0]?.restartCount === 1 && status.phase === "Running" && status.containerStatuses[0].state?.running !== undefined);
   expect(after.status?.podIP).not.toBe(before.status!.podIP!);
-  expect(readdirSync(node.ipamDirectory, { recursive: true }).map((entry) => basename(String(entry)))).not.toContain(before.status!.podIP!);
+  await eventually(() => expect(readdirSync(node.ipamDirectory, { recursive: true }).map((entry) => basename(String(entry)))).not.toContain(before.status!.podIP!));
 });
 
 test("what others wrote of the node and its pods while it seemed dead is put right", async () => {
@@ -316,8 +319,8 @@ test("what others wrote of the node and its pods while it seemed dead is put rig
   const write = { subresource: "status" };
   await node.client.patch(nodes, { name: "node-1" }, { type: "application/strategic-merge-patch+json", body: { status: { conditions: [{ type: "Ready", status: "Unknown" }] } } }, write);
   await node.client.patch(pods, { namespace: node.namespace, name: "mistaken" }, { type: "application/strategic-merge-patch+json", body: { status: { conditions: [{ type: "Ready", status: "False" }] } } }, write);
-  await node.podWhen("mistaken", (pod) => isReady(pod) === "True", 5000);
-  await eventually(async () => expect(isReady(await node.client.get(nodes, { name: "node-1" }))).toBe("True"), { timeout: 5000 });
+  await node.podWhen("mistaken", (pod) => isReady(pod) === "True");
+  await eventually(async () => expect(isReady(await node.client.get(nodes, { name: "node-1" }))).toBe("True"));
 });
 
 test("a forced deletion frees the name at once; the old pod ends within its own grace period", async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { secrets } from "../../src/apis/builtins.ts";
 import type { Pod } from "../../src/apis/generated/core/v1.ts";
+import { eventually } from "../support/eventually.ts";
 import { startImageRegistry, type TestImageRegistry } from "../support/image-registry.ts";
 import { busyboxImage } from "../support/images.ts";
 import { startKubeletNode, type KubeletNode } from "../support/kubelet-node.ts";
@@ -42,7 +43,6 @@ test("pods with the same credentials needn't ask the registry again, also after 
   await node.podWhen("same", runs);
   await wanting("again", "right");
   await node.podWhen("again", runs);
-  const events = (await node.events("again")).map(({ message }) => message);
-  expect(events).toContainEqual(expect.stringContaining("already present on machine and can be accessed by the pod"));
+  await eventually(async () => expect((await node.events("again")).map(({ message }) => message)).toContainEqual(expect.stringContaining("already present on machine and can be accessed by the pod")));
   expect((await node.events("same")).map(({ reason }) => reason)).not.toContain("Pulling");
 });

@@ -17,7 +17,7 @@ afterAll(async () => node?.[Symbol.asyncDispose]());
 const sleeping = { containers: [{ name: "c", command: ["sleep", "1000"] }] };
 const untilEvent = (pod: string, text: string): Promise<void> => eventually(async () => {
   expect((await node.events(pod)).filter(({ reason }) => reason === "FailedCreatePodSandBox").map(({ message }) => message)).toContainEqual(expect.stringContaining(text));
-}, { timeout: 20_000 });
+});
 
 test("a pod runs by the handler of its RuntimeClass", async () => {
   await node.createPod("chosen", { ...sleeping, runtimeClassName: "by-runc" });
@@ -36,5 +36,5 @@ test("isolation that the node doesn't have is refused, not left out", async () =
   await untilEvent("mapped", "user namespaces are not supported on this node");
   await node.createPod("confined", { ...sleeping, securityContext: { appArmorProfile: { type: "RuntimeDefault" } } });
   const expected = hasAppArmor() ? { phase: "Running" } : { phase: "Failed", reason: "AppArmor", message: expect.stringContaining("Cannot enforce AppArmor: AppArmor is not enabled on the host") };
-  await eventually(async () => expect((await node.pod("confined")).status).toMatchObject(expected), { timeout: 20_000 });
+  await eventually(async () => expect((await node.pod("confined")).status).toMatchObject(expected));
 });
