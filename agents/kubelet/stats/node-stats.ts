@@ -128,13 +128,14 @@ export class NodeStats {
     if (!sandbox) return undefined;
     const { reader, cgroups } = this.options;
     const cgroup = cgroups.pathOf(pod);
+    // Before the whole, which grows meanwhile: no part of it is to show more than it.
+    const parts = containers.map((container) => this.#containerSample(cgroup, container)).filter((sample) => sample !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
     const usage = reader.usage(cgroup);
     if (!usage) return undefined;
     const [holder] = isHostNetwork(pod) ? [] : reader.processes(join(cgroup, sandbox.id ?? ""));
     const interfaces = holder === undefined ? undefined : interfacesOf(holder);
     return {
-      pod, startedAt: milliseconds(sandbox.createdAt), cgroup, usage, ...(interfaces ? { interfaces } : {}),
-      containers: containers.map((container) => this.#containerSample(cgroup, container)).filter((sample) => sample !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1)),
+      pod, startedAt: milliseconds(sandbox.createdAt), cgroup, usage, ...(interfaces ? { interfaces } : {}), containers: parts,
     };
   }
 
