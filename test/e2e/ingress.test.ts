@@ -30,9 +30,9 @@ const answers = (host: string, of: string, code: number, body?: string): Promise
   expectNoOlderWorkers();
 });
 /** Throws while more of nginx's workers accept connections than there shall be: those of before and those of now. */
-const expectNoOlderWorkers = (): void => expect(acceptingWorkers()).toBe(Number(/^worker_processes (\d+);$/m.exec(readFileSync(join(skiff.layout.runDir, "ingress/nginx.conf"), "utf8"))?.[1]));
-/** How many of nginx's workers accept connections: one that was told to end calls itself "worker process is shutting down". */
-const acceptingWorkers = (): number => processGroup(`/${skiff.layout.instance}/ingress`).pids().filter((pid) => titleOf(pid) === "nginx: worker process").length;
+const expectNoOlderWorkers = (): void => expect(accepting()).toBe(1 + Number(/^worker_processes (\d+);$/m.exec(readFileSync(join(skiff.layout.runDir, "ingress/nginx.conf"), "utf8"))?.[1]));
+/** How many processes nginx has that go on: its master, and workers. One that was told to end calls itself "worker process is shutting down"; one that has only begun is called as the master. */
+const accepting = (): number => processGroup(`/${skiff.layout.instance}/ingress`).pids().map(titleOf).filter((title) => title.startsWith("nginx: ") && !title.includes("shutting down")).length;
 const titleOf = (pid: number): string => (existsSync(`/proc/${pid}`) ? readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")[0]! : "");
 
 /** A server beside the cluster, on the node's own address, behind a Service without a selector. */
@@ -43,9 +43,10 @@ await echo.until(/listening/);
 await kubectl.apply(
   { ...service("echo", { selector: undefined, ports: [{ port: 80, targetPort: echoPort as never }] }) },
   { apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", metadata: { name: "echo-1", labels: { "kubernetes.io/service-name": "echo" } }, addressType: "IPv4", endpoints: [{ addresses: [address] }], ports: [{ name: "", port: echoPort, protocol: "TCP" }] },
-  ...["red", "blue"].flatMap((name) => [deployment(name, 1, webServer(`mkdir -p /www/deep/er; for f in index.html deep/index.html deep/er/index.html; do echo ${name} > /www/$f; done; echo ${name} > /www/exact`)), service(name)]),
+  // They let go gently: nginx forgets them while they still serve.
+  ...["red", "blue"].flatMap((name) => [deployment(name, 1, webServer(`mkdir -p /www/deep/er; for f in index.html deep/index.html deep/er/index.html; do echo ${name} > /www/$f; done; echo ${name} > /www/exact`, { lifecycle: { preStop: { exec: { command: ["sleep", "8"] } } } }), { terminationGracePeriodSeconds: 10 }), service(name)]),
 );
-for (const name of ["red", "blue"]) await kubectl("rollout", "status", `deployment/${name}`, "--timeout=60s");
+for (const name of ["red", "blue"]) await kubectl("rollout", "status", `deployment/${name}`, "--timeout=120s");
 
 test("there is a class of ours, which is the default, and no process before there is an Ingress", async () => {
   const [found] = await kubectl.items("ingressclasses");
@@ -183,7 +184,7 @@ test("requests succeed all through a rollout", async () => {
     while (going) results.push(await ask("colours.test").then(({ code, body }) => `${code} ${body}`, (error: Error) => error.message));
   })();
   await kubectl("set", "env", "deployment/red", "CHANGE=1");
-  await kubectl("rollout", "status", "deployment/red", "--timeout=60s");
+  await kubectl("rollout", "status", "deployment/red", "--timeout=120s");
   going = false;
   await asking;
   expect(new Set(results)).toEqual(new Set(["200 red"]));
@@ -201,6 +202,7 @@ test("nginx is started again when it ends, and replaced when Skiff was killed; o
   await skiff.kill9();
   expect(await ask("colours.test")).toEqual({ code: 200, body: "red" });
   skiff.spawn();
+  await skiff.untilApiReady();
   await eventually(() => expect(pidOf()).not.toBe(second));
   await answers("colours.test", "/", 200, "red");
   expect(await ask("foreign.test")).toEqual({ code: 200, body: "blue" });

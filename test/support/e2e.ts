@@ -3,7 +3,7 @@ import { startWithBusybox, type TestSkiff, type TestSkiffOptions } from "./skiff
 
 /** A server of the calling test file's own, with busybox on its node; it goes after the last test. */
 export async function skiffForThisFile(options: TestSkiffOptions = {}): Promise<TestSkiff> {
-  setDefaultTimeout(180_000);
+  setDefaultTimeout(240_000);
   const skiff = await startWithBusybox(options);
   afterAll(() => skiff.dispose());
   return skiff;

@@ -15,7 +15,7 @@ if (import.meta.main) {
   const ask = async (): Promise<void> => {
     while (!over) {
       try {
-        const response = await fetch(url, { keepalive: false, signal: AbortSignal.timeout(5000), headers: { connection: "close" } });
+        const response = await fetch(url, { keepalive: false, signal: AbortSignal.timeout(20_000), headers: { connection: "close" } });
         const body = (await response.text()).trim();
         if (!response.ok) throw new Error(`answered ${response.status}`);
         report.answered++;

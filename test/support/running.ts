@@ -10,12 +10,12 @@ export interface RunOptions {
   input?: string | Uint8Array;
   env?: Record<string, string>;
   cwd?: string;
-  /** The program is killed after it; 60 s when nothing is said. */
+  /** The program is killed after it; two minutes when nothing is said. */
   timeoutMs?: number;
 }
 
 /** Runs a program to its end. */
-export async function outcomeOf(command: readonly string[], { input, env, cwd, timeoutMs = 60_000 }: RunOptions = {}): Promise<Outcome> {
+export async function outcomeOf(command: readonly string[], { input, env, cwd, timeoutMs = 120_000 }: RunOptions = {}): Promise<Outcome> {
   const child = Bun.spawn([...command], { stdin: input === undefined ? "ignore" : Buffer.from(input as string), stdout: "pipe", stderr: "pipe", env: { ...process.env, ...env }, ...(cwd ? { cwd } : {}) });
   const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
   const [stdout, stderr, exitCode] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);

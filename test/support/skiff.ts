@@ -82,7 +82,7 @@ export class TestSkiff {
     await this.#until("the API did not become ready", timeoutMs, () => this.kubectl("get", "--raw", "/readyz"));
   }
 
-  async untilNodeReady(timeoutMs = 90_000): Promise<void> {
+  async untilNodeReady(timeoutMs = 120_000): Promise<void> {
     await this.#until("the node did not become Ready", timeoutMs, async () => {
       const [node] = await this.kubectl.items("nodes");
       if (node?.status.conditions?.find(({ type }: { type: string }) => type === "Ready")?.status !== "True") throw new Error(`the node is not Ready: ${JSON.stringify(node?.status.conditions)}`);

@@ -199,7 +199,7 @@ class FabricCluster implements TestCluster {
 
   async untilReady(...names: string[]): Promise<void> {
     const wanted = names.length ? names : this.members.map(({ name }) => name);
-    await this.#until(`${wanted.join(", ")} did not become Ready`, 90_000, async () => {
+    await this.#until(`${wanted.join(", ")} did not become Ready`, 120_000, async () => {
       const nodes = await this.kubectl.items("nodes");
       for (const name of wanted) {
         const node = nodes.find((one) => one.metadata.name === name);
