@@ -5,7 +5,7 @@ import { TestEtcd } from "../support/etcd.ts";
 import { eventually } from "../support/eventually.ts";
 import { TestServers } from "../support/servers.ts";
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(240_000);
 
 const etcd = await TestEtcd.start();
 const servers = await TestServers.create({ flags: ["--datastore-endpoint", etcd.urls.join()] });
@@ -65,23 +65,25 @@ test("so is one that is called as another that runs", async () => {
 test("the leader is killed: within 20 s the other runs the controllers, and nothing is done twice", async () => {
   const leader = await servers.leader(0), other = 1 - leader;
   await servers.kubectl(other).apply(deployment("before", 3));
-  await eventually(async () => expect(await podsOf(leader, "before")).toHaveLength(3), { timeout: 20_000, interval: 200 });
+  await eventually(async () => expect(await podsOf(leader, "before")).toHaveLength(3), { interval: 200 });
   await servers.signal(leader, "SIGKILL");
-  const killed = performance.now();
+  const killed = Date.now();
   await servers.kubectl(other).apply(deployment("after", 3));
-  await eventually(async () => expect(await podsOf(other, "after")).toHaveLength(3), { timeout: 40_000, interval: 200 });
-  expect(performance.now() - killed).toBeLessThan(20_000 + 3_000);
+  await eventually(async () => expect(await podsOf(other, "after")).toHaveLength(3), { interval: 200 });
+  expect(await servers.leadsSince(other) - killed).toBeLessThan(20_000);
   for (const app of ["before", "after"]) expect(await podsOf(other, app)).toHaveLength(3);
-  await eventually(async () => expect(await servers.told(other)).toEqual([servers.address(other)]), { timeout: 40_000, interval: 500 });
+  await eventually(async () => expect(await servers.told(other)).toEqual([servers.address(other)]), { interval: 500 });
 
   await servers.start(leader);
   await eventually(async () => expect(await servers.told(other)).toEqual([servers.address(0), servers.address(1)]), { interval: 200 });
   expect(await servers.leader(leader)).toBe(other);
   // A clean stop hands over at once.
   await servers.signal(other, "SIGTERM");
-  await eventually(async () => expect(await servers.leader(leader)).toBe(leader), { timeout: 5_000, interval: 100 });
+  const stopped = Date.now();
+  await eventually(async () => expect(await servers.leader(leader)).toBe(leader), { interval: 100 });
+  expect(await servers.leadsSince(leader) - stopped).toBeLessThan(10_000);
   await servers.kubectl(leader)("scale", "deployment", "after", "--replicas=1");
-  await eventually(async () => expect((await podsOf(leader, "after")).filter(({ metadata }) => !metadata.deletionTimestamp)).toHaveLength(1), { timeout: 20_000, interval: 200 });
+  await eventually(async () => expect((await podsOf(leader, "after")).filter(({ metadata }) => !metadata.deletionTimestamp)).toHaveLength(1), { interval: 200 });
   await eventually(async () => expect(await servers.told(leader)).toEqual([servers.address(leader)]), { interval: 200 });
   await servers.start(other);
 });
@@ -89,9 +91,9 @@ test("the leader is killed: within 20 s the other runs the controllers, and noth
 test("a leader that hangs comes back to find another leading, and stops", async () => {
   const leader = await servers.leader(0), other = 1 - leader;
   await servers.signal(leader, "SIGSTOP");
-  await eventually(async () => expect(await servers.leader(other)).toBe(other), { timeout: 30_000, interval: 500 });
+  await eventually(async () => expect(await servers.leader(other)).toBe(other), { interval: 500 });
   await servers.signal(leader, "SIGCONT");
-  await eventually(() => expect(servers.log(leader)).toContain("This server leads no longer"), { timeout: 20_000, interval: 200 });
+  await eventually(() => expect(servers.log(leader)).toContain("This server leads no longer"), { interval: 200 });
   expect(await servers.leader(leader)).toBe(other);
 });
 

