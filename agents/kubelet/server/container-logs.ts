@@ -21,10 +21,19 @@ export async function serveLogs(request: HttpRequest, response: HttpResponse, { 
   const chosen = choose(await read(), worker.pod, container, options.previous);
   const stream = response.stream(200, { "Content-Type": "text/plain; charset=utf-8" });
   try {
-    await readLogs(chosen.logPath, options, stream, { signal: request.signal, finished: () => !worker.active.has(chosen.id) });
+    await readLogs(chosen.logPath, options, stream, { signal: request.signal, finished: endOf(worker, chosen) });
   } finally {
     stream.end();
   }
+}
+
+/** Says whether the container has ended. Its worker looks when it has started all that it starts, which may take long: what it has not seen yet runs on. */
+function endOf(worker: PodWorker, { id, state }: RuntimeContainer): () => boolean {
+  let seen = state !== "running";
+  return () => {
+    seen ||= worker.removed || worker.runtime?.containers.some((container) => container.id === id && container.state !== "created") === true;
+    return seen && !worker.active.has(id);
+  };
 }
 
 /** What Kubernetes says of a container that waits, where that isn't its reason. */
