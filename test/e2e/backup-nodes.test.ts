@@ -6,7 +6,7 @@ import { startCluster } from "../support/node/cluster.ts";
 import { skiffExecutable } from "../support/skiff.ts";
 import { pod, shell } from "../support/workloads.ts";
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 
 const cluster = await startCluster({ agents: 1 });
 afterAll(() => cluster.dispose());
@@ -20,12 +20,12 @@ const nodesOfPods = ["server", "agent-1"];
 
 test("back in its own place, a cluster finds its nodes and the pods that ran all the while, and ends those it knows nothing of", async () => {
   await kubectl.apply(...nodesOfPods.map((name) => pod(`steady-${name}`, shell("exec sleep 1000000"), { nodeName: name })));
-  await kubectl("wait", "--for=condition=Ready", ...nodesOfPods.map((name) => `pod/steady-${name}`), "--timeout=60s");
+  await kubectl("wait", "--for=condition=Ready", ...nodesOfPods.map((name) => `pod/steady-${name}`), "--timeout=90s");
   const before = (await kubectl.items("pods")).map(lifeOf);
   await skiff("backup", "--output", file);
 
   await kubectl.apply(...nodesOfPods.map((name) => pod(`later-${name}`, shell("exec sleep 1000000"), { nodeName: name })));
-  await kubectl("wait", "--for=condition=Ready", ...nodesOfPods.map((name) => `pod/later-${name}`), "--timeout=60s");
+  await kubectl("wait", "--for=condition=Ready", ...nodesOfPods.map((name) => `pod/later-${name}`), "--timeout=90s");
   const later = (await kubectl.items("pods")).filter(({ metadata }) => metadata.name.startsWith("later")).map(({ metadata }) => metadata.uid as string);
   const running = async (name: string): Promise<string> => (await cluster.member(name).node.exec(["ctr", "--address", join(cluster.member(name).node.layout.runDir, "containerd.sock"), "--namespace", "k8s.io", "containers", "list"])).stdout;
   const sandboxes = async (): Promise<string> => (await Promise.all(nodesOfPods.map((name) => running(name)))).join("");
@@ -46,6 +46,6 @@ test("back in its own place, a cluster finds its nodes and the pods that ran all
   }, { timeout: 90_000, interval: 500 });
 
   await kubectl.apply(...nodesOfPods.map((name) => pod(`after-${name}`, shell("exec sleep 1000000"), { nodeName: name })));
-  await kubectl("wait", "--for=condition=Ready", ...nodesOfPods.map((name) => `pod/after-${name}`), "--timeout=60s");
+  await kubectl("wait", "--for=condition=Ready", ...nodesOfPods.map((name) => `pod/after-${name}`), "--timeout=90s");
   expect(await kubectl("exec", "steady-agent-1", "--", "echo", "there")).toBe("there\n");
 });

@@ -10,7 +10,7 @@ import { type Outcome, outcomeOf, output } from "../support/running.ts";
 import { startS3Server } from "../support/s3-server.ts";
 import { skiffExecutable, TestSkiff } from "../support/skiff.ts";
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 
 const directory = mkdtempSync(join(tmpdir(), "skiff-e2e-backup-"));
 const original = new TestSkiff({ flags: ["--disable-agent", "--secrets-encryption"] }), successor = new TestSkiff({ flags: ["--disable-agent"] });
@@ -100,13 +100,13 @@ describe("a cluster on another machine", () => {
     await kubectl("create", "secret", "generic", "password", "--from-literal=word=hunter2", "-n", "shop");
     await kubectl.apply({ apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", metadata: { name: "widgets.example.com" }, spec: { group: "example.com", scope: "Namespaced", names: { plural: "widgets", singular: "widget", kind: "Widget" }, versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } } }] } });
     await kubectl("wait", "--for=condition=Established", "crd/widgets.example.com");
-    await kubectl.apply({ apiVersion: "example.com/v1", kind: "Widget", metadata: { name: "one", namespace: "shop" }, spec: { size: 7 } });
-    await eventually(async () => expect(await kubectl.items("pods", "-n", "shop")).toHaveLength(1), { timeout: 30_000 });
+    await eventually(() => kubectl.apply({ apiVersion: "example.com/v1", kind: "Widget", metadata: { name: "one", namespace: "shop" }, spec: { size: 7 } }), { interval: 100 });
+    await eventually(async () => expect(await kubectl.items("pods", "-n", "shop")).toHaveLength(1), { timeout: 60_000 });
     token = await kubectl.token("default");
     writeFileSync(join(original.layout.manifestsDir, "mine.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: from-manifest, namespace: default}\n");
     const writing = startWriting(original);
     try {
-      await eventually(async () => expect((await kubectl.items("configmaps", "-n", "shop")).length).toBeGreaterThan(50), { timeout: 30_000 });
+      await eventually(async () => expect((await kubectl.items("configmaps", "-n", "shop")).length).toBeGreaterThan(50), { timeout: 60_000 });
       const printed = await succeeded(original.command("backup", "--encrypt", "--output", file, "--passphrase-file", passphraseFile, ...place(original)));
       expect(printed).toStartWith(file);
     } finally {
@@ -155,7 +155,7 @@ describe("a cluster on another machine", () => {
     const { server, flags } = credentials(original);
     const { message } = JSON.parse(await output(successor.network.inside(["curl", "-sS", ...flags.slice(0, 2), "-H", `Authorization: Bearer ${token}`, `${server}/api/v1/nodes`]))) as { message: string };
     expect(message).toContain('User "system:serviceaccount:default:default" cannot list resource "nodes"');
-    await eventually(() => successor.kubectl("get", "configmap", "from-manifest"), { timeout: 30_000 });
+    await eventually(() => successor.kubectl("get", "configmap", "from-manifest"), { timeout: 60_000 });
     // Who isn't an administrator gets no backup over the API.
     const asked = async (...as: string[]): Promise<KubeJson> => JSON.parse(await output(successor.network.inside(["curl", "-sS", ...flags.slice(0, 2), ...as, `${server}/v1-skiff/backup`])));
     expect([(await asked()).code, (await asked("-H", `Authorization: Bearer ${token}`)).code]).toEqual([401, 403]);

@@ -20,7 +20,7 @@ const wanting = (name: string) => pod(name, shell('test -c "$SKIFF_DEVICE_RADIO"
 
 test("a pod gets a device without being privileged, nor root", async () => {
   await kubectl.apply(wanting("first"));
-  await kubectl("wait", "--for=condition=Ready", "pod/first", "--timeout=60s");
+  await kubectl("wait", "--for=condition=Ready", "pod/first", "--timeout=90s");
   await eventually(async () => expect(await kubectl("logs", "first")).toBe(`got ${dev}/ttyX0 as 1000\n`));
 });
 
@@ -28,7 +28,7 @@ test("another waits for one, and gets it when it is plugged in", async () => {
   await kubectl.apply(wanting("second"));
   await eventually(async () => expect(await kubectl.eventsOf("second")).toContain("Insufficient skiff.io/radio"));
   plug("ttyX1");
-  await kubectl("wait", "--for=condition=Ready", "pod/second", "--timeout=60s");
+  await kubectl("wait", "--for=condition=Ready", "pod/second", "--timeout=90s");
   const { status } = await kubectl.get("pod", "second");
   expect(status.containerStatuses[0].allocatedResourcesStatus).toEqual([{ name: "skiff.io/radio", resources: [{ resourceID: "ttyX1", health: "Healthy" }] }]);
 });
