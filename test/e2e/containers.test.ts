@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { skiffForThisFile } from "../support/e2e.ts";
 import { eventually } from "../support/eventually.ts";
@@ -45,7 +45,12 @@ describe("ends", () => {
   });
 
   test("a container that takes more memory than its limit is OOMKilled", async () => {
-    await kubectl.apply(pod("hungry", shell("exec tail /dev/zero", { resources: { limits: { memory: "24Mi" } } }), { restartPolicy: "Never" }));
+    const data = { volumeMounts: [{ name: "data", mountPath: "/data" }] };
+    await kubectl.apply(pod("hungry", shell("until [ -e /data/eat ]; do sleep 0.1; done; exec tail /dev/zero", { resources: { limits: { memory: "24Mi" } }, ...data }), { restartPolicy: "Never", volumes: [{ name: "data", emptyDir: {} }] }));
+    // containerd listens for it once the container runs: of one that is killed within its first milliseconds it may not hear why.
+    await kubectl.untilPod("hungry", ({ containerStatuses }) => expect(containerStatuses[0].state).toHaveProperty("running"));
+    const { metadata } = await kubectl.get("pod", "hungry");
+    writeFileSync(join(skiff.layout.agentDir, "kubelet/pods", metadata.uid, "volumes/kubernetes.io~empty-dir/data/eat"), "");
     await finished("hungry", "Failed");
     expect((await statusOf("hungry")).containerStatuses[0].state.terminated).toMatchObject({ reason: "OOMKilled", exitCode: 137 });
     expect(await kubectl("get", "pod", "hungry")).toMatch(/hungry +0\/1 +OOMKilled +0/);
