@@ -40,7 +40,7 @@ export class CrashServer {
         const { status } = await connection.request("GET", "/readyz").finally(() => connection.close());
         if (status !== 200) throw new Error(`/readyz answers ${status}`);
         return credentials;
-      }, { timeout: 60_000 }).then((credentials) => {
+      }, { timeout: 120_000, interval: 50 }).then((credentials) => {
         if (!credentials) throw new Error(`it ended with exit code ${child.exitCode}`);
         if (this.options.samePort) this.#port = credentials.port;
         return credentials;
