@@ -18,10 +18,10 @@ const authorizer: Authorizer = {
 };
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
-function run(handler: ExchangeHandler, options: ExchangeOptions, anonymous: boolean | string[] = true): ReturnType<typeof exchange> {
+function run(handler: ExchangeHandler, options: ExchangeOptions, anonymous: boolean | string[] = true, requestTimeoutMs = 30_000): ReturnType<typeof exchange> {
   const chain = buildHandlerChain(handler, {
     authenticators: [bearerTokenAuthenticator([staticTokenAuthenticator({ userOf: (hash) => (hash === tokenHash("good") ? { name: "ann", groups: ["dev"] } : undefined) })])],
-    ...(anonymous ? { anonymous: anonymousAuthenticator(anonymous === true ? undefined : anonymous) } : {}), authorizer, metrics: createMetrics(), isKnown: () => true, log, requestTimeoutMs: 20,
+    ...(anonymous ? { anonymous: anonymousAuthenticator(anonymous === true ? undefined : anonymous) } : {}), authorizer, metrics: createMetrics(), isKnown: () => true, log, requestTimeoutMs,
   });
   return exchange((request, response) => chain(newExchange(request, response)), options);
 }
@@ -67,7 +67,7 @@ test("a handler that takes too long is answered for, and its own answer goes unh
     await Bun.sleep(60);
     reply(each, 200, {}, "late");
     finished.resolve();
-  }, { url: "/version", headers: good });
+  }, { url: "/version", headers: good }, true, 20);
   await done;
   await finished.promise;
   expect([answer.status, JSON.parse(answer.text())]).toMatchObject([504, { reason: "Timeout", message: "Timeout: request did not complete within the allotted timeout" }]);

@@ -17,7 +17,7 @@ function kubeconfigFor(port: number): string {
   return file;
 }
 
-const ask = (port: number) => adminRequest({ dataDir: directory, kubeconfig: kubeconfigFor(port), method: "GET", path: "/v1-skiff/backup" }, { patienceMs: 100 });
+const ask = (port: number, patienceMs = 100) => adminRequest({ dataDir: directory, kubeconfig: kubeconfigFor(port), method: "GET", path: "/v1-skiff/backup" }, { patienceMs });
 
 test("a server that hangs is told of; one that answers may take its time for the rest", async () => {
   using silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
@@ -25,15 +25,16 @@ test("a server that hangs is told of; one that answers may take its time for the
   expect(hangs).not.toBeInstanceOf(ServerAway);
   expect((hangs as Error).message).toBe(`the server at http://127.0.0.1:${silent.port} has not answered for 0.1 seconds: its log may tell what holds it up`);
 
+  const patienceMs = 2000;
   await using slow = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(new ReadableStream({
     async pull(controller) {
       controller.enqueue(Buffer.from("begun, "));
-      await Bun.sleep(200);
+      await Bun.sleep(patienceMs + 100);
       controller.enqueue(Buffer.from("done"));
       controller.close();
     },
   })) });
-  expect(await (await ask(slow.port!)).text()).toBe("begun, done");
+  expect(await (await ask(slow.port!, patienceMs)).text()).toBe("begun, done");
 });
 
 test("where nobody listens, the server is away", async () => {
@@ -41,5 +42,5 @@ test("where nobody listens, the server is away", async () => {
     using closed = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
     return closed.port;
   })();
-  await expect(ask(port)).rejects.toThrow(ServerAway);
+  await expect(ask(port, 30_000)).rejects.toThrow(ServerAway);
 });

@@ -11,7 +11,7 @@ import { findDevices } from "./device-files.ts";
 import { DeviceManager } from "./device-manager.ts";
 import { LocalDevices } from "./local-devices.ts";
 
-setDefaultTimeout(20_000);
+setDefaultTimeout(180_000);
 
 let root = "";
 const roots = () => ({ dev: join(root, "dev"), sys: join(root, "sys") });

@@ -216,7 +216,7 @@ describe("kubectl explain", () => {
   }
 
   async function explain(...args: string[]): Promise<string> {
-    const child = Bun.spawn(["kubectl", "--server", `http://127.0.0.1:${server.port}`, "--cache-dir", cache, "explain", ...args], { env: { ...process.env, KUBECONFIG: "/dev/null" }, stdout: "pipe", stderr: "pipe", timeout: 30_000 });
+    const child = Bun.spawn(["kubectl", "--server", `http://127.0.0.1:${server.port}`, "--cache-dir", cache, "explain", ...args], { env: { ...process.env, KUBECONFIG: "/dev/null" }, stdout: "pipe", stderr: "pipe", timeout: 120_000 });
     const [output, problems] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
     expect([await child.exited, problems]).toEqual([0, ""]);
     return output;

@@ -24,7 +24,7 @@ import { restoreIntoEtcd } from "./restore-etcd.ts";
 import { finishRestore, restoreBackup } from "./restore.ts";
 
 let etcd: TestEtcd, root: string, count: number;
-beforeAll(async () => { etcd = await TestEtcd.start(); }, 30_000);
+beforeAll(async () => { etcd = await TestEtcd.start(); }, 180_000);
 afterAll(() => etcd[Symbol.asyncDispose]());
 beforeEach(async () => {
   await etcd.wipe();
@@ -116,7 +116,7 @@ test("a cluster that is there is left alone, or backed up and replaced; revision
   expect(again.keys).toEqual(before.keys);
   expect(again.revision).toBeGreaterThan(after.revision);
   expect(readFileSync(join(layout.tlsDir, "server-ca.key"), "utf8")).toBe("server-ca.key of a");
-}, 20_000);
+}, 180_000);
 
 test("keys that encrypt come along for all servers; the backup of what is replaced has those that other servers took while this one was off", async () => {
   const first = planAction(noEncryption, "enable", 0), second = planAction(first, "rotate-keys", 0), layout = newLayout();
@@ -140,7 +140,7 @@ test("keys that encrypt come along for all servers; the backup of what is replac
   expect(readFileSync(layout.encryptionFile, "utf8")).toBe(formatConfig(second));
   // Another machine has none of that cluster's keys, and needs none.
   await restore(await backupOf("b", 3), { force: true });
-}, 20_000);
+}, 180_000);
 
 test("nothing is touched by a damaged backup, while a server writes, when what is there can't be backed up, or for another Kubernetes' sake", async () => {
   const backup = await backupOf("b", 50), damaged = backup.slice(0, -5000);
@@ -164,7 +164,7 @@ test("nothing is touched by a damaged backup, while a server writes, when what i
   await client.call("Txn", { success: [{ requestPut: { key: toKey("/registry/pods/default/theirs"), value: bytes("x") } }] }, { repeatable: true });
   client.close();
   expect(await refusal(restore(backup, { force: true }))).toContain("this etcd holds 1 keys under /registry/ that Skiff has not written");
-}, 20_000);
+}, 180_000);
 
 test.each(["silent", "cut off"])("a server that was %s meanwhile, and so not seen, ends: its revisions count from elsewhere", async (how) => {
   await restore(await backupOf("a", 5));
@@ -182,7 +182,7 @@ test.each(["silent", "cut off"])("a server that was %s meanwhile, and so not see
   expect((await held()).keys).toHaveLength(5);
   await server.close();
   await relay.close();
-}, 20_000);
+}, 180_000);
 
 test("broken off at any point, it lets no server start, and can be given again", async () => {
   const backup = await backupOf("a", 700);
@@ -201,7 +201,7 @@ test("broken off at any point, it lets no server start, and can be given again",
   }
   expect([...seen].map((sentence) => sentence.slice(0, 40)).sort()).toEqual(["a backup is being restored into this etc", "it is empty"]);
   expect((await held()).keys).toHaveLength(700);
-}, 20_000);
+}, 180_000);
 
 test("when etcd fails amid it, that is told, and where what was there is", async () => {
   const layout = newLayout();
@@ -214,7 +214,7 @@ test("when etcd fails amid it, that is told, and where what was there is", async
   expect(await refusal(held())).toContain("give the `skiff restore` again, with --force");
   await restore(readFileSync(join(root, "kept.tar")), { layout, force: true });
   expect((await held()).keys).toEqual(before.keys);
-}, 20_000);
+}, 180_000);
 
 test("of two into one etcd one ends whole, and the other says that it did not", async () => {
   const layouts = [newLayout(), newLayout()], backups = [await backupOf("a", 900), await backupOf("b", 900)];
@@ -227,7 +227,7 @@ test("of two into one etcd one ends whole, and the other says that it did not", 
   expect(new Set(keys.map((key) => key.split("=")[1]))).toEqual(new Set([mark]));
   expect(readFileSync(join(layouts[winner]!.tlsDir, "server-ca.key"), "utf8")).toBe(`server-ca.key of ${mark}`);
   expect(existsSync(join(layouts[1 - winner]!.dataDir, "server"))).toBe(false);
-}, 20_000);
+}, 180_000);
 
 test("a cluster in a file makes room for one in etcd, whose revisions are higher", async () => {
   const layout = newLayout();

@@ -17,7 +17,7 @@ const keyOf = (i: number): string => `/registry/core/configmaps/default/m${Strin
 const clock: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 500), signal) };
 
 let etcd: TestEtcd, directory: string, databaseFile: string;
-beforeAll(async () => { etcd = await TestEtcd.start(); }, 30_000);
+beforeAll(async () => { etcd = await TestEtcd.start(); }, 180_000);
 afterAll(() => etcd[Symbol.asyncDispose]());
 beforeEach(async () => {
   await etcd.wipe();
@@ -60,7 +60,7 @@ test("a cluster moves into etcd and back; no revision goes back, and who watched
   expect(await contents(back)).toEqual(inEtcd);
   expect(await back.create(keyOf(9999), bytes("new"))).toBeGreaterThan(later);
   await back.close();
-}, 60_000);
+}, 180_000);
 
 test("what was broken off begins anew, and is served by nobody before", async () => {
   const { held } = await fill(5);

@@ -98,7 +98,7 @@ test("damage that comes while it is in use ends it, and the next start mends tha
   const { storage: restored, recovery } = await recover(at);
   expect(recovery).toBeDefined();
   expect(await keysOf(restored)).toEqual(upTo(400));
-}, 30_000);
+}, 180_000);
 
 describe("a damaged database", () => {
   for (const [name, damage] of Object.entries(damages)) {
@@ -118,7 +118,7 @@ describe("a damaged database", () => {
         expect(revision).toBeGreaterThan(newest);
         // Whoever has seen what is lost looks anew.
         expect(await refusal(storage.watch("/registry/", newest, () => undefined, new AbortController().signal))).toBe("compacted");
-      }, 30_000);
+      }, 180_000);
     }
   }
 
@@ -142,7 +142,7 @@ describe("a damaged database", () => {
       expect(kept).toBeLessThanOrEqual(500);
       expect(await opened.create(key(1000), bytes("new"))).toBeGreaterThan(newest);
     }
-  }, 60_000);
+  }, 180_000);
 
   test("the newest snapshot is damaged too: the one before it is used, and that is told", async () => {
     const at = place();
@@ -156,7 +156,7 @@ describe("a damaged database", () => {
     const { storage: restored, recovery } = await recover(at);
     expect(recovery!.passedOver).toEqual([expect.stringContaining(newest!.file)]);
     expect(await keysOf(restored)).toEqual(upTo(400));
-  }, 30_000);
+  }, 180_000);
 
   test("without a good snapshot nothing is touched, and the error says what to do", async () => {
     const at = place();
@@ -169,7 +169,7 @@ describe("a damaged database", () => {
     expect((error as StorageError).message).toMatch(/is damaged.*its snapshots can't be used either.*cut off/);
     expect(readFileSync(at.path).equals(before)).toBe(true);
     expect(readdirSync(at.directory).filter((file) => file.startsWith("damaged"))).toEqual([]);
-  }, 30_000);
+  }, 180_000);
 
   test.each(["it is empty", "it is gone"])("%s, and there is no snapshot yet: its log is left alone", async (name) => {
     const at = place();
@@ -194,7 +194,7 @@ describe("a damaged database", () => {
     const { storage, recovery } = await recover(at);
     expect(await keysOf(storage)).toEqual(upTo(400));
     expect(existsSync(join(recovery!.setAside!, "state.db-wal"))).toBe(true);
-  }, 30_000);
+  }, 180_000);
 
   test("what an earlier start has moved aside is told of, and nothing where there is nothing", async () => {
     const at = place();
@@ -212,7 +212,7 @@ describe("a damaged database", () => {
     mkdirSync(join(at.directory, "damaged-before"));
     writeFileSync(join(at.directory, "damaged-before/state.db"), "damaged");
     expect(await recovery()).toMatchObject({ setAside: join(at.directory, "damaged-before") });
-  }, 30_000);
+  }, 180_000);
 });
 
 test("damaged again and again, it gives no revision twice; what is moved aside says what was done, and the newest two stay", async () => {
@@ -233,7 +233,7 @@ test("damaged again and again, it gives no revision twice; what is moved aside s
     expect(recoveriesOf(at.path).map(({ directory }) => directory).sort()).toEqual(kept.sort());
     expect(recoveriesOf(at.path).find(({ directory }) => directory === recovery!.setAside)!.note).toMatchObject({ damage: recovery!.damage, recovered: time, snapshot: { revision: recovery!.snapshot.revision, at: now } });
   }
-}, 30_000);
+}, 180_000);
 
 test("a database of another program or a newer Skiff is left alone, snapshots or not", async () => {
   const at = place();

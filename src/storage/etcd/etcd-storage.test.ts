@@ -43,14 +43,14 @@ function write(storage: EtcdStorage, writers: number): { acknowledged: string[];
   return { acknowledged, unknown, stop: async () => { stopped = true; await all; } };
 }
 
-const atLeast = (list: readonly unknown[], count: number): Promise<void> => eventually(() => expect(list.length).toBeGreaterThanOrEqual(count), { timeout: 25_000 });
+const atLeast = (list: readonly unknown[], count: number): Promise<void> => eventually(() => expect(list.length).toBeGreaterThanOrEqual(count), { timeout: 60_000 });
 
 describe("of three members", () => {
   let etcd: TestEtcd, storage: EtcdStorage;
   beforeEach(async () => {
     etcd = await TestEtcd.start({ members: 3, tls: true });
     storage = await EtcdStorage.open(etcd.clientOptions);
-  }, 30_000);
+  }, 180_000);
   afterEach(async () => {
     await storage.close();
     await etcd[Symbol.asyncDispose]();
@@ -76,7 +76,7 @@ describe("of three members", () => {
     expect(written.unknown).toEqual([]);
     await watch.stop();
     await etcd.signal(0, "SIGCONT");
-  }, 60_000);
+  }, 180_000);
 
   test("without a majority writes are refused in bounded time; with it back all goes on by itself", async () => {
     const watch = collect(storage), written = write(storage, 4);
@@ -89,17 +89,17 @@ describe("of three members", () => {
     etcd.startMember(1);
     etcd.startMember(2);
     await etcd.ready(1);
-    expect(await eventually(() => storage.create(pod("after"), bytes("x")), { timeout: 20_000, interval: 100 })).toBeGreaterThan(0);
+    expect(await eventually(() => storage.create(pod("after"), bytes("x")), { timeout: 60_000, interval: 100 })).toBeGreaterThan(0);
     written.unknown.push("meanwhile");
     written.acknowledged.push("after");
     await mustBeWhole(watch, written);
     await watch.stop();
-  }, 90_000);
+  }, 180_000);
 });
 
 describe("on one member", () => {
   let etcd: TestEtcd, client: EtcdClient;
-  beforeAll(async () => { etcd = await TestEtcd.start({ flags: ["--quota-backend-bytes=16777216"] }); }, 30_000);
+  beforeAll(async () => { etcd = await TestEtcd.start({ flags: ["--quota-backend-bytes=16777216"] }); }, 180_000);
   afterAll(() => etcd[Symbol.asyncDispose]());
   beforeEach(async () => {
     await etcd.wipe();
@@ -173,7 +173,7 @@ describe("on one member", () => {
     await Promise.all([storage.close(), direct.close()]);
     for (const socket of sockets) socket.destroy();
     relay.close();
-  }, 30_000);
+  }, 180_000);
 
   test("revisions go on where the cluster was before it moved here", async () => {
     const offset = 5_000_000;
@@ -232,7 +232,7 @@ describe("on one member", () => {
 
 describe("what is not taken into use", () => {
   let etcd: TestEtcd, other: TestEtcd, plain: TestEtcd;
-  beforeAll(async () => { [etcd, other, plain] = await Promise.all([TestEtcd.start({ tls: true }), TestEtcd.start({ tls: true }), TestEtcd.start()]); }, 30_000);
+  beforeAll(async () => { [etcd, other, plain] = await Promise.all([TestEtcd.start({ tls: true }), TestEtcd.start({ tls: true }), TestEtcd.start()]); }, 180_000);
   afterAll(() => Promise.all([etcd, other, plain].map((each) => each[Symbol.asyncDispose]())));
   const open = (subject: TestEtcd, change: object): Promise<string> =>
     EtcdStorage.open({ ...subject.clientOptions, ...change }).then((storage) => storage.close().then(() => "opened"), (error: StorageError) => error.message);
@@ -263,12 +263,12 @@ describe("what is not taken into use", () => {
     const over = Bun.sleep(3500).then(() => plain.signal(0, "SIGCONT"));
     expect(await open(plain, { beforeNew: () => { throw new Error("it has answered"); } })).toBe("it has answered");
     await over;
-  }, 20_000);
+  }, 180_000);
 
   test("one under a name that its certificate hasn't", async () => {
     await using elsewhere = await TestEtcd.start({ tls: true, names: ["10.0.0.5", "etcd.example"] });
     expect(await open(elsewhere, {})).toContain("is not for 127.0.0.1: use a name or address that is in it");
-  }, 30_000);
+  }, 180_000);
 
   test("one without TLS by https, and one with it by http", async () => {
     expect(await open(plain, { ...endpoint(plain.urls[0]!.replace("http:", "https:"), {}), tls: {} })).toContain("doesn't speak TLS");
@@ -284,7 +284,7 @@ describe("what is not taken into use", () => {
   test("members of different clusters", async () => {
     await using second = await TestEtcd.start();
     expect(await open(plain, { endpoints: [...plain.clientOptions.endpoints, ...second.clientOptions.endpoints] })).toContain("belong to different etcd clusters");
-  }, 30_000);
+  }, 180_000);
 
   test("what holds other things, is half moved, or is a newer Skiff's; nothing is changed", async () => {
     const client = new EtcdClient(plain.clientOptions);

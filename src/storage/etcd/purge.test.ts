@@ -28,4 +28,4 @@ test("what was overwritten is in no member's database, known here or not; while 
   expect(storage.compactedRevision).toBeGreaterThanOrEqual(overwritten);
   expect(holding()).toEqual([]);
   await storage.close();
-}, 60_000);
+}, 180_000);

@@ -6,7 +6,7 @@ import { EtcdStorage } from "./etcd-storage.ts";
 import { reclaimRoom } from "./reclaim-room.ts";
 
 let etcd: TestEtcd;
-beforeAll(async () => { etcd = await TestEtcd.start({ flags: ["--quota-backend-bytes=4000000"] }); }, 30_000);
+beforeAll(async () => { etcd = await TestEtcd.start({ flags: ["--quota-backend-bytes=4000000"] }); }, 180_000);
 afterAll(() => etcd[Symbol.asyncDispose]());
 
 test("a database that is full takes writes again after a deletion, when its room is reclaimed", async () => {
@@ -26,4 +26,4 @@ test("a database that is full takes writes again after a deletion, when its room
   expect((await storage.status()).alarms).toEqual([]);
   client.close();
   await storage.close();
-}, 30_000);
+}, 180_000);

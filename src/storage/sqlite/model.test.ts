@@ -87,4 +87,4 @@ test.each([1, 2, 3, 4, 5, 6])("every revision that is remembered reads as it was
   expect(file.query("SELECT (SELECT count(*) FROM log) AS rows, (SELECT count(*) FROM current) AS current").get()).toEqual({ rows: current.size, current: current.size });
   file.close();
   rmSync(directory, { recursive: true });
-}, 60_000);
+}, 180_000);

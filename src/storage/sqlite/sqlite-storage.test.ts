@@ -130,7 +130,7 @@ test("every acknowledged write survives SIGKILL, and revisions never go back", a
   expect(storage.revision).toBeGreaterThanOrEqual(newest);
   const found = new Map((await storage.list("/registry/")).items.map((item) => [item.key, item.revision]));
   for (const [name, revision] of acknowledged) expect(found.get(name)).toBe(revision);
-}, 30_000);
+}, 180_000);
 
 test("after a crash numbering goes on behind every revision that may have been given", async () => {
   const storage = await open();
@@ -257,7 +257,7 @@ test("compaction gives way to writes and shrinks the file", async () => {
   await storage.compact(revision);
   await storage.close();
   expect(statSync(path).size).toBeLessThan(4 << 20);
-}, 30_000);
+}, 180_000);
 
 test("the log is begun anew again and again, whatever is read between the writes", async () => {
   const storage = await open();
@@ -332,7 +332,7 @@ test("volatile updates don't touch the disk, and a crash takes them back, but no
   const reopened = await open();
   expect(await reopened.get(key("a"))).toMatchObject({ revision: last, value: value(100) });
   expect(reopened.revision).toBe(last);
-}, 30_000);
+}, 180_000);
 
 test("a crash takes volatile keys back; who has seen them is told to look anew", async () => {
   const storage = await open();
