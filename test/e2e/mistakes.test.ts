@@ -101,7 +101,7 @@ describe("identities", () => {
 
 describe("starting", () => {
   /** Runs a second server to its end, which should come soon. */
-  const start = (...flags: string[]): Promise<Outcome> => outcomeOf(network.inside([skiffExecutable(), "server", "--config", file("config.yaml"), "--node-name", "node-2", "--disable-agent", "--write-kubeconfig", file("second.yaml"), "--data-dir", file("second"), ...flags]), { timeoutMs: 20_000 });
+  const start = (...flags: string[]): Promise<Outcome> => outcomeOf(network.inside([skiffExecutable(), "server", "--config", file("config.yaml"), "--node-name", "node-2", "--disable-agent", "--write-kubeconfig", file("second.yaml"), "--data-dir", file("second"), ...flags]), { timeoutMs: 60_000 });
 
   test("on a port that is taken", async () => {
     const { exitCode, stderr } = await start("--https-listen-port", "6443");
@@ -124,7 +124,7 @@ describe("starting", () => {
     expect(stderr).toMatch(/skiff: the data directory .*a-file\/below can't be written \(ENOTDIR\): make it writable, run as root, or choose another with --data-dir/);
     mkdirSync(file("sealed"));
     chmodSync(file("sealed"), 0o555);
-    const unprivileged = await outcomeOf(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", skiffExecutable(), "server", "--disable-agent", "--node-ip", "127.0.0.1", "--data-dir", file("sealed/data")], { timeoutMs: 20_000 });
+    const unprivileged = await outcomeOf(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", skiffExecutable(), "server", "--disable-agent", "--node-ip", "127.0.0.1", "--data-dir", file("sealed/data")], { timeoutMs: 60_000 });
     expect(unprivileged.exitCode).toBe(1);
     expect(unprivileged.stderr).toContain("can be read by root alone: run this as root");
   });
@@ -151,7 +151,7 @@ test("two instances run side by side, each with pods of its own", async () => {
   try {
     expect(second.layout.instance).not.toBe(skiff.layout.instance);
     for (const each of [skiff, second]) await each.kubectl.apply(pod("twin", shell("sleep 1000")));
-    for (const each of [skiff, second]) await each.kubectl("wait", "--for=condition=Ready", "pod/twin", "--timeout=60s");
+    for (const each of [skiff, second]) await each.kubectl("wait", "--for=condition=Ready", "pod/twin", "--timeout=120s");
     expect((await second.kubectl.get("pod", "twin")).status.podIP).toStartWith("10.52.");
     expect((await skiff.kubectl.get("pod", "twin")).status.podIP).toStartWith("10.42.");
     expect((await second.kubectl.items("nodes")).map(({ metadata }) => metadata.name)).toEqual(["node-b"]);

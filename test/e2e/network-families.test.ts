@@ -5,7 +5,7 @@ import type { KubeJson } from "../support/kubectl.ts";
 import { startCluster, type TestCluster } from "../support/node/cluster.ts";
 import type { TestNodeOptions } from "../support/node/test-node.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(240_000);
 
 const families = { IPv4: { pods: "10.42.0.0/16", services: "10.43.0.0/16" }, IPv6: { pods: "fd00:42::/56", services: "fd00:43::/112" } };
 type Family = keyof typeof families;
@@ -24,7 +24,7 @@ async function answersTo(cluster: TestCluster, addresses: readonly string[]): Pr
       await eventually(async () => {
         expect(`${url} from ${member.name}: ${await member.node.run(["curl", "-sS", "--max-time", "3", url])}`).toStartWith(`${url} from ${member.name}: web-`);
         expect(`${url} from web-${member.name}: ${await cluster.kubectl("exec", `web-${member.name}`, "--", "timeout", "3", "wget", "-q", "-O-", url)}`).toStartWith(`${url} from web-${member.name}: web-`);
-      }, { timeout: 20_000, interval: 200 });
+      }, { interval: 200 });
     }
   }
 }
@@ -39,7 +39,7 @@ describe.each<[string, Family[], TestNodeOptions]>([
     await using cluster = await startCluster({ server: { flags, machine }, agents: [{ machine: { ...machine, segment: "remote" } }] });
     const { kubectl } = cluster, names = ["server", "agent-1"];
     await kubectl.apply(...names.map(web), { apiVersion: "v1", kind: "Service", metadata: { name: "web" }, spec: { ipFamilyPolicy: "PreferDualStack", selector: { app: "web" }, ports: [{ port: 80 }] } });
-    await kubectl("wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s");
+    await kubectl("wait", "--for=condition=Ready", "pod", "--all", "--timeout=120s");
     for (const { metadata, spec, status } of await kubectl.items("nodes")) {
       expect([metadata.name, spec.podCIDRs.map(familyOf), status.addresses.filter(({ type }: KubeJson) => type === "InternalIP").map(({ address }: KubeJson) => familyOf(address))]).toEqual([metadata.name, order, order]);
     }
@@ -51,9 +51,9 @@ describe.each<[string, Family[], TestNodeOptions]>([
     expect(service.spec.clusterIPs.map(familyOf)).toEqual(order);
     expect((await kubectl.get("service", "kubernetes", "-n", "default")).spec.clusterIPs.map(familyOf)).toEqual(order.slice(0, 1));
     await answersTo(cluster, [...pods.flatMap(({ status }) => status.podIPs.map(({ ip }: KubeJson) => ip)), ...service.spec.clusterIPs]);
-    expect(await kubectl("exec", "web-agent-1", "--", "timeout", "5", "wget", "-q", "-O-", "http://web/")).toStartWith("web-");
+    await eventually(async () => expect(await kubectl("exec", "web-agent-1", "--", "timeout", "5", "wget", "-q", "-O-", "http://web/")).toStartWith("web-"), { interval: 200 });
     // Out of the cluster: with the node's address.
-    expect(await kubectl("exec", "web-agent-1", "--", "ping", "-c", "1", "-W", "3", order[0] === "IPv4" ? cluster.fabric.outsideIp : "fd77::1")).toContain("1 packets received");
+    expect(await kubectl("exec", "web-agent-1", "--", "ping", "-c", "1", "-W", "20", order[0] === "IPv4" ? cluster.fabric.outsideIp : "fd77::1")).toContain("1 packets received");
     await kubectl("logs", "web-agent-1");
   });
 });

@@ -18,7 +18,7 @@ test("the README's example works as written", async () => {
     const made = Bun.spawnSync([process.execPath, join(root, maker)]);
     expect(made.stderr.toString()).toBe("");
     await skiff.importImage("localhost/busybox:1", made.stdout);
-    const said = await output(skiff.network.inside(["bash", "-euc", example]), { env: { KUBECONFIG: skiff.kubeconfig, HOME: skiff.directory }, timeoutMs: 90_000 });
+    const said = await output(skiff.network.inside(["bash", "-euc", example]), { env: { KUBECONFIG: skiff.kubeconfig, HOME: skiff.directory }, timeoutMs: 150_000 });
     expect(said).toContain("deployment.apps/hello created\nservice/hello created\n");
     expect(said).toContain('deployment "hello" successfully rolled out\n');
     // By ClusterIP from the node, and by name from another pod.
@@ -26,4 +26,4 @@ test("the README's example works as written", async () => {
   } finally {
     skiff.dispose();
   }
-}, 120_000);
+}, 240_000);

@@ -44,6 +44,6 @@ test("a backup of several servers is restored on one, and the others join again"
   expect(await revisionOf(0, "after-the-restore")).toBeGreaterThan(before);
   rmSync(servers.dataDir(1), { recursive: true });
   // What was restored says that the other runs; that ends by itself.
-  await eventually(() => servers.start(1, ...servers.joining()), { timeout: 60_000, interval: 2000 });
+  await eventually(() => servers.start(1, ...servers.joining()), { interval: 2000 });
   expect(await servers.configMaps(1)).toEqual(["after-the-restore", "from-the-file", "in-etcd"]);
 });

@@ -9,7 +9,7 @@ const skiff = await skiffForThisFile();
 const { kubectl } = skiff;
 
 const sleeper = (mounts: object[], rest: object = {}): ReturnType<typeof shell> => shell("sleep 1000", { volumeMounts: mounts as never, ...rest });
-const ready = (name: string): Promise<string> => kubectl("wait", "--for=condition=Ready", `pod/${name}`, "--timeout=60s");
+const ready = (name: string): Promise<string> => kubectl("wait", "--for=condition=Ready", `pod/${name}`, "--timeout=120s");
 const cat = (name: string, path: string): Promise<string> => kubectl("exec", name, "--", "cat", path);
 
 test("emptyDir lives as long as its pod, on disk or in memory", async () => {
@@ -35,7 +35,7 @@ test("a ConfigMap's files change when it does, all at once; single keys, modes a
   await ready("pages");
   expect(await kubectl("exec", "pages", "--", "sh", "-c", "ls /all /some; cat /all/index.html /some/deep/file /single; stat -Lc %a /some/deep/file")).toBe("/all:\nindex.html\nother\n\n/some:\ndeep\nonetwoone400\n");
   await kubectl("patch", "configmap", "page", "--type=merge", "-p", '{"data":{"index.html":"changed","other":null,"third":"3"}}');
-  await eventually(async () => expect(await kubectl("exec", "pages", "--", "sh", "-c", "ls /all; cat /all/index.html")).toBe("index.html\nthird\nchanged"), { timeout: 90_000, interval: 500 });
+  await eventually(async () => expect(await kubectl("exec", "pages", "--", "sh", "-c", "ls /all; cat /all/index.html")).toBe("index.html\nthird\nchanged"), { timeout: 120_000, interval: 500 });
   expect(await cat("pages", "/single")).toBe("one");
   // As with every volume whose files are the API's.
   expect((await kubectl.outcome(["exec", "pages", "--", "touch", "/all/x"])).stderr).toContain("Read-only file system");
@@ -45,8 +45,8 @@ test("a Secret lies in memory; what is missing holds the pod back unless it is o
   await kubectl.apply(pod("secretive", sleeper([{ name: "secret", mountPath: "/secret", readOnly: true }, { name: "maybe", mountPath: "/maybe" }]), {
     volumes: [{ name: "secret", secret: { secretName: "late", defaultMode: 0o440 } }, { name: "maybe", secret: { secretName: "never", optional: true } }],
   }));
-  await eventually(async () => expect(await kubectl.eventsOf("secretive")).toMatch(/Warning +FailedMount .*secret "late" not found/), { timeout: 20_000, interval: 200 });
-  expect((await kubectl.get("pod", "secretive")).status.containerStatuses[0].state.waiting.reason).toBe("ContainerCreating");
+  await eventually(async () => expect(await kubectl.eventsOf("secretive")).toMatch(/Warning +FailedMount .*secret "late" not found/), { interval: 200 });
+  await eventually(async () => expect((await kubectl.get("pod", "secretive")).status.containerStatuses[0].state.waiting.reason).toBe("ContainerCreating"), { interval: 200 });
   await kubectl("create", "secret", "generic", "late", "--from-literal=key=geheim");
   await ready("secretive");
   expect(await kubectl("exec", "secretive", "--", "sh", "-c", "cat /secret/key; ls /maybe; df -P /secret | tail -1 | cut -d' ' -f1")).toBe("geheimtmpfs\n");
@@ -65,7 +65,7 @@ test("downward API: labels and annotations that follow the pod, and resources", 
   expect(await cat("downward", "/info/name")).toBe("downward");
   expect(await cat("downward", "/info/cpu")).toBe("250");
   await kubectl("label", "pod", "downward", "tier=front");
-  await eventually(async () => expect(await cat("downward", "/info/labels")).toBe('app="downward"\ntier="front"'), { timeout: 90_000, interval: 500 });
+  await eventually(async () => expect(await cat("downward", "/info/labels")).toBe('app="downward"\ntier="front"'), { timeout: 120_000, interval: 500 });
 });
 
 test("projected volumes, and the service account's token opens the API from inside", async () => {
@@ -106,5 +106,5 @@ test("hostPath, in its kinds", async () => {
   expect(await cat("hosted", "/there/file")).toBe("of the host");
   await kubectl("exec", "hosted", "--", "sh", "-c", "echo made > /new/file");
   expect(readFileSync(join(directory, "made/file"), "utf8")).toBe("made\n");
-  await eventually(async () => expect(await kubectl.eventsOf("unhosted")).toContain("FailedMount"), { timeout: 20_000, interval: 200 });
+  await eventually(async () => expect(await kubectl.eventsOf("unhosted")).toContain("FailedMount"), { interval: 200 });
 });
