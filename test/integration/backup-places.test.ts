@@ -111,15 +111,16 @@ test("a place that can be none is told of, and what was to go there stops", asyn
 });
 
 test("a directory that hangs is given up, and nothing more is begun there until it goes on", async () => {
-  const path = join(directory, "hanging"), store = directoryStore(path, { patienceMs: 100 }), silent = `${path} has not answered for 0.1 seconds`;
+  const path = join(directory, "hanging"), store = directoryStore(path, { patienceMs: 500 }), silent = `${path} has not answered for 0.5 seconds`;
   mkdirSync(path);
   const canceled = Promise.withResolvers<void>();
   const never = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => undefined), cancel: () => canceled.resolve() });
   await expect(store.put(named(2), never)).rejects.toThrow(silent);
   await canceled.promise;
-  await eventually(() => store.put(named(3), megabytes(1)));
-  expect((await store.list()).map(({ name }) => name)).toEqual([named(3)]);
-  expect(readdirSync(path)).toEqual([named(3)]);
+  // On a busy disk an attempt may be given up too, and come true later.
+  await eventually(() => store.put(named(3), megabytes(1), { replace: true }));
+  await eventually(async () => expect((await store.list()).map(({ name }) => name)).toEqual([named(3)]));
+  await eventually(() => expect(readdirSync(path)).toEqual([named(3)]));
 });
 
 test("a directory's backups are for root alone, and a full disk leaves those that were there", async () => {

@@ -22,10 +22,16 @@ beforeAll(async () => {
 });
 afterAll(() => plane[Symbol.asyncDispose]());
 
+/** Time passes while it is waited: what is to be tried again has its turn. */
+const soon = <T>(check: () => T | Promise<T>): Promise<T> => eventually(async () => {
+  await clock.advance(10);
+  return check();
+});
+
 async function namespace(): Promise<string> {
   const name = `disruption-${count++}`;
   await plane.client.create(namespaces, { metadata: { name }, spec: {} });
-  await eventually(() => plane.client.get(serviceaccounts, { namespace: name, name: "default" }));
+  await soon(() => plane.client.get(serviceaccounts, { namespace: name, name: "default" }));
   return name;
 }
 const template = { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "c", image: "i" }] } };
@@ -37,7 +43,7 @@ const budget = (namespace: string, spec: Partial<PodDisruptionBudgetSpec>, name 
 const statusOf = async (namespace: string, name = "budget") => structuredClone(await plane.client.get(poddisruptionbudgets, { namespace, name })).status!;
 async function deploy(namespace: string, replicas: number, run = replicas): Promise<Pod[]> {
   await plane.client.create(deployments, { metadata: { name: "web", namespace }, spec: { replicas, selector, template } });
-  await eventually(() => expect(plane.pods(namespace)).toHaveLength(replicas));
+  await soon(() => expect(plane.pods(namespace)).toHaveLength(replicas));
   await plane.runPods(namespace, { ready: run > 0 });
   return plane.pods(namespace);
 }
@@ -56,22 +62,22 @@ describe("a budget", () => {
   test("counts the pods of a Deployment as they become ready, and follows its scale", async () => {
     const ns = await namespace();
     await budget(ns, { minAvailable: "50%" });
-    await eventually(async () => expect(await statusOf(ns)).toMatchObject({ observedGeneration: 1, expectedPods: 0, disruptionsAllowed: 0, conditions: [{ type: "DisruptionAllowed", status: "False", reason: "InsufficientPods" }] }));
-    await eventually(() => expect(told(ns, "NoPods")[0]).toMatchObject({ type: "Normal", message: "No matching pods found", involvedObject: { name: "budget" } }));
+    await soon(async () => expect(await statusOf(ns)).toMatchObject({ observedGeneration: 1, expectedPods: 0, disruptionsAllowed: 0, conditions: [{ type: "DisruptionAllowed", status: "False", reason: "InsufficientPods" }] }));
+    await soon(() => expect(told(ns, "NoPods")[0]).toMatchObject({ type: "Normal", message: "No matching pods found", involvedObject: { name: "budget" } }));
     await deploy(ns, 5);
-    await eventually(async () => expect(await statusOf(ns)).toMatchObject({ expectedPods: 5, desiredHealthy: 3, currentHealthy: 5, disruptionsAllowed: 2, conditions: [{ status: "True", reason: "SufficientPods" }] }));
+    await soon(async () => expect(await statusOf(ns)).toMatchObject({ expectedPods: 5, desiredHealthy: 3, currentHealthy: 5, disruptionsAllowed: 2, conditions: [{ status: "True", reason: "SufficientPods" }] }));
     await plane.client.patch(deployments, { namespace: ns, name: "web" }, { type: "application/merge-patch+json", body: { spec: { replicas: 8 } } });
-    await eventually(async () => expect(await statusOf(ns)).toMatchObject({ expectedPods: 8, desiredHealthy: 4, currentHealthy: 5, disruptionsAllowed: 1 }));
+    await soon(async () => expect(await statusOf(ns)).toMatchObject({ expectedPods: 8, desiredHealthy: 4, currentHealthy: 5, disruptionsAllowed: 1 }));
   });
 
   test("adds up what all controllers of its pods want", async () => {
     const ns = await namespace();
     await deploy(ns, 2);
     await plane.client.create(replicationcontrollers, { metadata: { name: "rc", namespace: ns }, spec: { replicas: 3, selector: { app: "web" }, template } });
-    await eventually(() => expect(plane.pods(ns)).toHaveLength(5));
+    await soon(() => expect(plane.pods(ns)).toHaveLength(5));
     await plane.runPods(ns);
     await budget(ns, { maxUnavailable: 1 });
-    await eventually(async () => expect(await statusOf(ns)).toMatchObject({ expectedPods: 5, desiredHealthy: 4, currentHealthy: 5, disruptionsAllowed: 1 }));
+    await soon(async () => expect(await statusOf(ns)).toMatchObject({ expectedPods: 5, desiredHealthy: 4, currentHealthy: 5, disruptionsAllowed: 1 }));
   });
 
   test("asks any kind with a scale", async () => {
@@ -81,7 +87,7 @@ describe("a budget", () => {
     for (const i of [0, 1, 2]) await plane.client.create(pods, { metadata: { name: `set-${i}`, namespace: ns, labels: { app: "web" }, ownerReferences: [owner] }, spec: template.spec } as never);
     await plane.runPods(ns);
     await budget(ns, { maxUnavailable: "25%" });
-    await eventually(async () => expect(await statusOf(ns)).toMatchObject({ expectedPods: 4, desiredHealthy: 3, currentHealthy: 3, disruptionsAllowed: 0 }));
+    await soon(async () => expect(await statusOf(ns)).toMatchObject({ expectedPods: 4, desiredHealthy: 3, currentHealthy: 3, disruptionsAllowed: 0 }));
   });
 
   test("says which pods nobody controls, and what can't be counted", async () => {
@@ -89,12 +95,12 @@ describe("a budget", () => {
     await plane.client.create(pods, { metadata: { name: "bare", namespace: ns, labels: { app: "web" } }, spec: template.spec } as never);
     await plane.runPods(ns);
     await budget(ns, { maxUnavailable: 1 });
-    await eventually(() => expect(told(ns, "UnmanagedPods")[0]?.message).toStartWith("Pods selected by this PodDisruptionBudget (selector: &LabelSelector{MatchLabels:map[string]string{app: web,},MatchExpressions:[]LabelSelectorRequirement{},}) were found to be unmanaged."));
-    await eventually(async () => expect(await statusOf(ns)).toMatchObject({ expectedPods: 0, disruptionsAllowed: 0, currentHealthy: 1 }));
+    await soon(() => expect(told(ns, "UnmanagedPods")[0]?.message).toStartWith("Pods selected by this PodDisruptionBudget (selector: &LabelSelector{MatchLabels:map[string]string{app: web,},MatchExpressions:[]LabelSelectorRequirement{},}) were found to be unmanaged."));
+    await soon(async () => expect(await statusOf(ns)).toMatchObject({ expectedPods: 0, disruptionsAllowed: 0, currentHealthy: 1 }));
     const owner = { apiVersion: "batch/v1", kind: "Job", name: "job", uid: "u", controller: true };
     await plane.client.create(pods, { metadata: { name: "of-job", namespace: ns, labels: { app: "web" }, ownerReferences: [owner] }, spec: template.spec } as never);
-    await eventually(async () => expect(await statusOf(ns)).toMatchObject({ disruptionsAllowed: 0, conditions: [{ status: "False", reason: "SyncFailed", message: "jobs.batch does not implement the scale subresource" }] }));
-    await eventually(() => expect(told(ns, "CalculateExpectedPodCountFailed")[0]?.message).toBe("Failed to calculate the number of expected pods: jobs.batch does not implement the scale subresource"));
+    await soon(async () => expect(await statusOf(ns)).toMatchObject({ disruptionsAllowed: 0, conditions: [{ status: "False", reason: "SyncFailed", message: "jobs.batch does not implement the scale subresource" }] }));
+    await soon(() => expect(told(ns, "CalculateExpectedPodCountFailed")[0]?.message).toBe("Failed to calculate the number of expected pods: jobs.batch does not implement the scale subresource"));
     expect(await evict(ns, "bare")).toMatchObject({ code: 429, cause: "The disruption budget budget does not allow evicting pods currently because it failed sync: jobs.batch does not implement the scale subresource" });
   });
 
@@ -103,7 +109,7 @@ describe("a budget", () => {
     const [pod] = await deploy(ns, 1);
     await budget(ns, { minAvailable: 0 }, "one");
     await budget(ns, { minAvailable: 0 }, "two");
-    await eventually(() => expect(told(ns, "MultiplePodDisruptionBudgets")[0]).toMatchObject({ message: `Pod "${ns}"/"${pod!.metadata.name}" matches multiple PodDisruptionBudgets.  Chose "one" arbitrarily.`, involvedObject: { kind: "Pod", name: pod!.metadata.name } }));
+    await soon(() => expect(told(ns, "MultiplePodDisruptionBudgets")[0]).toMatchObject({ message: `Pod "${ns}"/"${pod!.metadata.name}" matches multiple PodDisruptionBudgets.  Chose "one" arbitrarily.`, involvedObject: { kind: "Pod", name: pod!.metadata.name } }));
     expect((await evict(ns, pod!.metadata.name!)).code).toBe(500);
   });
 });
@@ -113,11 +119,11 @@ describe("evictions", () => {
     const ns = await namespace();
     const all = await deploy(ns, 3);
     await budget(ns, { minAvailable: 2 });
-    await eventually(async () => expect((await statusOf(ns)).disruptionsAllowed).toBe(1));
+    await soon(async () => expect((await statusOf(ns)).disruptionsAllowed).toBe(1));
     const answers = await Promise.all(all.map((pod) => evict(ns, pod.metadata.name!, { gracePeriodSeconds: 0 })));
     expect(answers.map(({ code }) => code).sort()).toEqual([201, 429, 429]);
     // The one that went is made anew, and counts once it is ready: then the next may go.
-    await eventually(async () => {
+    await soon(async () => {
       await plane.runPods(ns);
       expect(await statusOf(ns)).toMatchObject({ currentHealthy: 3, disruptionsAllowed: 1 });
       expect((await statusOf(ns)).disruptedPods).toBeUndefined();
@@ -131,15 +137,15 @@ describe("evictions", () => {
     const [pod] = await deploy(ns, 2);
     const name = pod!.metadata.name!;
     await budget(ns, { minAvailable: 1 });
-    await eventually(async () => expect((await statusOf(ns)).disruptionsAllowed).toBe(1));
+    await soon(async () => expect((await statusOf(ns)).disruptionsAllowed).toBe(1));
     // The eviction is granted, and the server dies before it deletes the pod.
     const granted = structuredClone(await plane.client.get(poddisruptionbudgets, { namespace: ns, name: "budget" })) as PodDisruptionBudget;
     await plane.client.update(poddisruptionbudgets, { ...granted, status: { ...granted.status!, disruptionsAllowed: 0, disruptedPods: { [name]: new Date(clock.now()).toISOString() } } }, { subresource: "status" });
-    await eventually(async () => expect(await statusOf(ns)).toMatchObject({ currentHealthy: 1, disruptionsAllowed: 0, disruptedPods: { [name]: expect.any(String) } }));
+    await soon(async () => expect(await statusOf(ns)).toMatchObject({ currentHealthy: 1, disruptionsAllowed: 0, disruptedPods: { [name]: expect.any(String) } }));
     await clock.advance(125_000);
-    await eventually(async () => expect(await statusOf(ns)).toMatchObject({ currentHealthy: 2, disruptionsAllowed: 1 }));
+    await soon(async () => expect(await statusOf(ns)).toMatchObject({ currentHealthy: 2, disruptionsAllowed: 1 }));
     expect((await statusOf(ns)).disruptedPods).toBeUndefined();
-    await eventually(() => expect(told(ns, "NotDeleted")[0]).toMatchObject({ type: "Warning", message: `Pod was expected by PDB ${ns}/budget to be deleted but it wasn't`, involvedObject: { name } }));
+    await soon(() => expect(told(ns, "NotDeleted")[0]).toMatchObject({ type: "Warning", message: `Pod was expected by PDB ${ns}/budget to be deleted but it wasn't`, involvedObject: { name } }));
   });
 
   test("whose mark is left on a pod that was spared lose it after two minutes", async () => {
@@ -152,7 +158,7 @@ describe("evictions", () => {
     await clock.advance(100_000);
     expect((await condition()).status).toBe("True");
     await clock.advance(30_000);
-    await eventually(async () => expect(await condition()).toMatchObject({ status: "False" }));
+    await soon(async () => expect(await condition()).toMatchObject({ status: "False" }));
     expect(await condition()).not.toHaveProperty("reason");
   });
 });

@@ -11,7 +11,8 @@ let server: TestApiServer, greedy: KeyPair, kubelet: KeyPair;
 const objects = 3000, lists = 150, needs = 10;
 
 beforeAll(async () => {
-  server = await startApiServer({ totalSeats: 60, maxWatchesPerUser: 3 });
+  // On a busy machine the client, which is in this process too, may need long for so many handshakes.
+  server = await startApiServer({ totalSeats: 60, maxWatchesPerUser: 3, limits: { headerTimeoutMs: 120_000 } });
   const client = server.client();
   await client.create(nodes, { metadata: { name: "n1" }, spec: {} });
   await client.create(clusterrolebindings, { metadata: { name: "greedy" }, roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" }, subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: "greedy" }] });

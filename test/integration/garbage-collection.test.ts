@@ -194,7 +194,7 @@ describe("a namespace", () => {
     const start = performance.now();
     await server.client().delete(namespaces, { name: ns });
     await isGone();
-    expect(performance.now() - start).toBeLessThan(10_000);
+    expect(performance.now() - start).toBeLessThan(30_000);
   });
 
   test("waits for what extension API servers keep, and for those that don't answer", async () => {

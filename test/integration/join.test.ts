@@ -133,7 +133,7 @@ describe("joining", () => {
       const again = machine(server, { directory: edge.directory, token: "", servers: [`https://127.0.0.1:${silent.port}`] });
       const began = performance.now();
       await again.join();
-      expect(performance.now() - began).toBeLessThan(5000);
+      expect(performance.now() - began).toBeLessThan(9000);
       expect(again.membership.current).toEqual(edge.saved());
     } finally {
       silent.stop(true);
@@ -409,7 +409,7 @@ describe("a server that is away", () => {
       const began = performance.now();
       await edge.join();
       expect(edge.membership.servers.current.url).toBe(server.url);
-      expect(performance.now() - began).toBeLessThan(15_000);
+      expect(performance.now() - began).toBeLessThan(30_000);
     } finally {
       silent.stop(true);
     }
