@@ -154,7 +154,15 @@ test("a crashing container backs off and keeps its last run", async () => {
 });
 
 test("out of memory is told as OOMKilled", async () => {
-  await node.createPod("hungry", { restartPolicy: "Never", containers: [{ name: "main", command: ["sh", "-c", "exec tail /dev/zero"], resources: { limits: { memory: "16Mi" } } }] });
+  const out = join(node.rootDir, "eat");
+  mkdirSync(out);
+  await node.createPod("hungry", {
+    restartPolicy: "Never", volumes: [{ name: "eat", hostPath: { path: out } }],
+    containers: [{ name: "main", command: ["sh", "-c", "until [ -e /eat/now ]; do sleep 0.1; done; exec tail /dev/zero"], resources: { limits: { memory: "16Mi" } }, volumeMounts: [{ name: "eat", mountPath: "/eat" }] }],
+  });
+  // containerd listens for it once the container runs: of one that is killed within its first milliseconds it may not hear why.
+  await node.podWhen("hungry", ({ status }) => status?.containerStatuses?.[0]?.state?.running !== undefined);
+  writeFileSync(join(out, "now"), "");
   const pod = await node.podWhen("hungry", terminated("main"));
   expect(pod.status?.containerStatuses?.[0]?.state?.terminated).toMatchObject({ reason: "OOMKilled", exitCode: 137 });
 });
