@@ -57,7 +57,7 @@ test("for a critical pod others make room, and are told why", async () => {
   const { cpu } = (await node.client.get(nodes, { name: nodeName })).status!.allocatable!;
   const asks = (amount: string): PodSpec["containers"] => [{ name: "main", command, resources: { requests: { cpu: amount } } }];
   await node.createPod("bystander", { containers: [{ name: "main", command }] });
-  await node.createPod("victim", { containers: asks(String(cpu)) });
+  await node.createPod("victim", { terminationGracePeriodSeconds: 30, containers: asks(String(cpu)) });
   for (const name of ["bystander", "victim"]) await node.podWhen(name, isReady);
   await node.createPod("important", { containers: asks("500m") });
   expect((await node.podWhen("important", hasFailed)).status!.reason).toBe("OutOfcpu");

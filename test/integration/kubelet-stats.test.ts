@@ -14,7 +14,7 @@ beforeAll(async () => {
   await node.createPod("busy", {
     containers: [
       { name: "worker", command: ["sh", "-c", "dd if=/dev/zero of=/data/file bs=1M count=3; dd if=/dev/zero of=/layer bs=1M count=2; echo ready; while :; do :; done"], resources: { limits: { cpu: "200m", memory: "64Mi" } }, volumeMounts: [{ name: "data", mountPath: "/data" }] },
-      { name: "idle", command: ["sleep", "1000"], livenessProbe: { exec: { command: ["true"] }, periodSeconds: 1 } },
+      { name: "idle", command: ["sleep", "1000"], livenessProbe: { exec: { command: ["true"] }, timeoutSeconds: 20, periodSeconds: 1 } },
     ],
     volumes: [{ name: "data", emptyDir: {} }],
   });

@@ -21,10 +21,10 @@ test("sidecars end after the others, last first; all preStop hooks run at once",
   const { volumes, file } = scratch(node);
   const mounted = { volumeMounts: [{ name: "scratch", mountPath: "/scratch" }] };
   const telling = (name: string) => ({
-    name, ...mounted, command: ["sh", "-c", `trap 'sleep 0.3; echo ${name} ends >> /scratch/told; exit 0' TERM; while :; do sleep 0.05; done`], lifecycle: { preStop: { exec: { command: ["sh", "-c", `echo ${name} is told >> /scratch/told`] } } },
+    name, ...mounted, command: ["sh", "-c", `trap 'until [ $(grep -c told /scratch/told) = 3 ]; do sleep 0.1; done; echo ${name} ends >> /scratch/told; exit 0' TERM; while :; do sleep 0.05; done`], lifecycle: { preStop: { exec: { command: ["sh", "-c", `echo ${name} is told >> /scratch/told`] } } },
   });
   await node.createPod("ordered-end", {
-    volumes, terminationGracePeriodSeconds: 20,
+    volumes, terminationGracePeriodSeconds: 60,
     initContainers: [{ ...telling("first"), restartPolicy: "Always" }, { ...telling("second"), restartPolicy: "Always" }], containers: [telling("main")],
   });
   await node.podWhen("ordered-end", (pod) => running(pod) && pod.status?.initContainerStatuses?.every(({ started }) => started) === true);
@@ -40,7 +40,7 @@ test("a pod that ends is told not ready as soon as its probe says so, and which 
   await node.createPod("leaving", {
     volumes, terminationGracePeriodSeconds: 120,
     containers: [
-      { name: "server", command: ["sh", "-c", "touch /ready; trap 'rm /ready; until [ -e /scratch/leaving-may-end ]; do sleep 0.1; done; exit 0' TERM; while :; do sleep 0.05; done"], volumeMounts: [{ name: "scratch", mountPath: "/scratch" }], readinessProbe: { exec: { command: ["test", "-e", "/ready"] }, periodSeconds: 1, failureThreshold: 1 }, livenessProbe: { exec: { command: ["test", "-e", "/ready"] }, periodSeconds: 1, failureThreshold: 1 } },
+      { name: "server", command: ["sh", "-c", "touch /ready; trap 'rm /ready; until [ -e /scratch/leaving-may-end ]; do sleep 0.1; done; exit 0' TERM; while :; do sleep 0.05; done"], volumeMounts: [{ name: "scratch", mountPath: "/scratch" }], readinessProbe: { exec: { command: ["test", "-e", "/ready"] }, timeoutSeconds: 20, periodSeconds: 1, failureThreshold: 1 }, livenessProbe: { exec: { command: ["test", "-e", "/ready"] }, timeoutSeconds: 20, periodSeconds: 1, failureThreshold: 1 } },
       { name: "quick", command: ["sh", "-c", "trap 'exit 5' TERM; while :; do sleep 0.05; done"] },
     ],
   });

@@ -199,9 +199,9 @@ test("liveness restarts, readiness gates, startup holds both back", async () => 
   await node.createPod("probed", {
     containers: [{
       name: "main", command: ["sh", "-c", "touch /tmp/started; while :; do sleep 0.1; done"],
-      startupProbe: { exec: { command: ["test", "-e", "/tmp/started"] }, periodSeconds: 1, failureThreshold: 10 },
-      livenessProbe: { exec: { command: ["sh", "-c", "! test -e /tmp/sick"] }, periodSeconds: 1, failureThreshold: 1 },
-      readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1, failureThreshold: 1 },
+      startupProbe: { exec: { command: ["test", "-e", "/tmp/started"] }, timeoutSeconds: 20, periodSeconds: 1, failureThreshold: 10 },
+      livenessProbe: { exec: { command: ["sh", "-c", "! test -e /tmp/sick"] }, timeoutSeconds: 20, periodSeconds: 1, failureThreshold: 1 },
+      readinessProbe: { tcpSocket: { port: 8080 }, timeoutSeconds: 20, periodSeconds: 1, failureThreshold: 1 },
     }],
   });
   const unready = await node.podWhen("probed", ({ status }) => status?.containerStatuses?.[0]?.started);
@@ -217,7 +217,7 @@ test("liveness restarts, readiness gates, startup holds both back", async () => 
 
 test("deletion runs preStop, then TERM, within the grace period", async () => {
   await node.createPod("graceful", {
-    terminationGracePeriodSeconds: 10, volumes: [{ name: "out", hostPath: { path: join(node.rootDir, "out"), type: "DirectoryOrCreate" } }],
+    terminationGracePeriodSeconds: 60, volumes: [{ name: "out", hostPath: { path: join(node.rootDir, "out"), type: "DirectoryOrCreate" } }],
     containers: [{
       name: "main", command: ["sh", "-c", "trap 'echo term >> /out/order; exit 0' TERM; while :; do sleep 0.05; done"],
       lifecycle: { postStart: { exec: { command: ["sh", "-c", "echo post >> /out/order"] } }, preStop: { exec: { command: ["sh", "-c", "echo pre >> /out/order"] } } }, volumeMounts: [{ name: "out", mountPath: "/out" }],
@@ -346,7 +346,7 @@ test("a forced deletion frees the name at once; the old pod ends within its own 
 
 test("the host's network, and HTTP probes", async () => {
   await node.createPod("web", {
-    containers: [{ name: "main", command: ["httpd", "-f", "-p", "8081", "-h", "/www"], readinessProbe: { httpGet: { path: "/index.html", port: "http" }, periodSeconds: 1 }, ports: [{ name: "http", containerPort: 8081 }], livenessProbe: { httpGet: { path: "/none", port: 8081 }, periodSeconds: 1, failureThreshold: 100 } }],
+    containers: [{ name: "main", command: ["httpd", "-f", "-p", "8081", "-h", "/www"], readinessProbe: { httpGet: { path: "/index.html", port: "http" }, timeoutSeconds: 20, periodSeconds: 1 }, ports: [{ name: "http", containerPort: 8081 }], livenessProbe: { httpGet: { path: "/none", port: 8081 }, periodSeconds: 1, failureThreshold: 100 } }],
   });
   await node.createPod("host", { hostNetwork: true, containers: [{ name: "main", command: forever }] });
   await node.podWhen("web", ({ status }) => status?.containerStatuses?.[0]?.ready);
