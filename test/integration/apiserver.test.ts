@@ -254,7 +254,7 @@ describe("watches", () => {
   test("initial objects, then changes, then the end that was asked for", async () => {
     const path = "/api/v1/namespaces/default/configmaps", client = server.client(), begun = Promise.withResolvers<void>();
     await client.create(configmaps, { metadata: { name: "watched", namespace: "default" } });
-    const frames = readWatch(server, `${path}?watch=1&timeoutSeconds=3&fieldSelector=metadata.name%3Dwatched`, 9, { onFrame: () => begun.resolve() });
+    const frames = readWatch(server, `${path}?watch=1&timeoutSeconds=5&fieldSelector=metadata.name%3Dwatched`, 9, { onFrame: () => begun.resolve() });
     await begun.promise;
     await client.patch(configmaps, { namespace: "default", name: "watched" }, { type: "application/merge-patch+json", body: { data: { x: "y" } } });
     await client.delete(configmaps, { namespace: "default", name: "watched" });

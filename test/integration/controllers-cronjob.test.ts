@@ -200,4 +200,4 @@ test.each<CronJobSpec["concurrencyPolicy"] & string>(["Forbid", "Replace"])("eac
   expect(total).toBe(12);
   for (let life = 0; life < total; life++) await threeHours([life], policy);
   await threeHours(Array.from({ length: total }, () => 1), policy);
-}, 180_000);
+}, 300_000);

@@ -107,4 +107,4 @@ test.each(Object.keys(scenarios))("%s", async (name) => {
   expect(total).toBeGreaterThan(5);
   for (let life = 0; life < total; life++) await run(plane, clock, title(String(life)), scenario, [life]);
   await run(plane, clock, title("short"), scenario, Array.from({ length: total }, () => 1));
-}, 180_000);
+}, 300_000);
