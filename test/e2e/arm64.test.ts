@@ -12,7 +12,7 @@ import { outcomeOf, type RunningProgram, startProgram } from "../support/running
  * Containers on ARM are the subject of `npm run test:arm64`.
  */
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(360_000);
 
 const executable = join(import.meta.dir, "../../dist/skiff-linux-arm64");
 const emulated = process.arch === "arm64" ? [executable] : ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu", executable];
@@ -29,7 +29,7 @@ function start(): void {
   server = startProgram(network.inside([...emulated, "server", "--disable-agent", "--config", config, "--data-dir", join(directory, "data"), "--write-kubeconfig", kubeconfig]));
 }
 
-const untilReady = (): Promise<unknown> => eventually(() => kubectl("get", "--raw", "/readyz"), { timeout: 90_000, interval: 200 });
+const untilReady = (): Promise<unknown> => eventually(() => kubectl("get", "--raw", "/readyz"), { timeout: 160_000, interval: 200 });
 
 beforeAll(async () => {
   if (!existsSync(executable)) throw new Error(`${executable} is missing: build it with "bun src/build/build.ts skiff-linux-arm64"`);
@@ -53,7 +53,7 @@ test("serves kubectl: objects are written, listed and found again after kill -9"
   expect((await kubectl.items("namespaces")).map(({ metadata }) => metadata.name)).toEqual(expect.arrayContaining(["default", "kube-system"]));
   await kubectl("create", "deployment", "web", "--image=example.com/web", "--replicas=2");
   // Controllers work there too.
-  await eventually(async () => expect(await kubectl.items("pods", "-l", "app=web")).toHaveLength(2), { timeout: 60_000 });
+  await eventually(async () => expect(await kubectl.items("pods", "-l", "app=web")).toHaveLength(2), { timeout: 120_000, interval: 200 });
   const before = (await kubectl.items("pods", "-l", "app=web")).map(({ metadata }) => metadata.uid).toSorted();
 
   await server.stop("SIGKILL");
@@ -63,6 +63,6 @@ test("serves kubectl: objects are written, listed and found again after kill -9"
 });
 
 test("is a client as well", async () => {
-  const { stdout, exitCode } = await outcomeOf(network.inside([...emulated, "kubectl", "--kubeconfig", kubeconfig, "get", "namespaces", "-o", "name"]));
+  const { stdout, exitCode } = await outcomeOf(network.inside([...emulated, "kubectl", "--kubeconfig", kubeconfig, "get", "namespaces", "-o", "name"]), { timeoutMs: 160_000 });
   expect({ exitCode, names: stdout.trim().split("\n") }).toEqual({ exitCode: 0, names: expect.arrayContaining(["namespace/default"]) });
 });
