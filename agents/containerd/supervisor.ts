@@ -157,7 +157,8 @@ export class Containerd {
     let last: unknown;
     while (clock.monotonic() < deadline) {
       signal.throwIfAborted();
-      if (this.#child!.exitCode !== null) break;
+      // One that a signal has ended has no exit code.
+      if (this.#child!.exitCode !== null || this.#child!.signalCode !== null) break;
       try {
         await this.runtime.runtime.version({}, { timeoutMs: 2000, signal });
         return;

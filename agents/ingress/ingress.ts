@@ -121,13 +121,13 @@ export class IngressController {
     }
     const wanted = JSON.stringify([nginxConfig(routes, this.#settings(), 0), [...routes.certificates]]);
     if (wanted !== this.#applied) {
-      const generation = this.#generation + 1;
-      this.#writeCertificates(routes, this.#generation === 0 ? await ownCertificate() : undefined);
+      // Each try has its own: nginx may still take the one of before, when it was waited for no longer.
+      const generation = ++this.#generation;
+      this.#writeCertificates(routes, this.#applied === "" ? await ownCertificate() : undefined);
       await this.#nginx.apply(nginxConfig(routes, this.#settings(), generation), generation, signal).catch((error: Error) => {
         allFail(error.message);
         throw error;
       });
-      this.#generation = generation;
       this.#applied = wanted;
       this.#forgetCertificates(routes);
       log.info("Ingresses are served", { hosts: routes.sites.length, directory });

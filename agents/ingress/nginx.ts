@@ -23,6 +23,9 @@ const restartBackoff = { firstMs: 200, maxMs: 30_000 };
  */
 export class Nginx {
   #child: ReturnType<typeof Bun.spawn> | undefined;
+  /** The child that is known to have answered. */
+  #begun: ReturnType<typeof Bun.spawn> | undefined;
+  #spawning: Promise<void> | undefined;
   /** What the nginx of now has complained of, the last of it. */
   #said: string[] = [];
   /** Of what the log tells already: one that can't start is started again and again. */
@@ -37,10 +40,17 @@ export class Nginx {
     writeFileSync(this.#file("candidate.conf"), config, { mode: 0o600 });
     await this.#test();
     writeFileSync(this.#file("nginx.conf"), config, { mode: 0o600 });
-    if (!this.#child || this.#child.exitCode !== null) {
+    if (!this.#child || hasEnded(this.#child)) {
       await this.#spawn();
-    } else this.#child.kill("SIGHUP");
-    await this.#untilServed(generation, signal);
+    } else {
+      // One that has only begun would end by the signal.
+      if (this.#begun !== this.#child) await this.#untilAnswered(() => true, signal);
+      this.#child.kill("SIGHUP");
+    }
+    if (!await this.#untilAnswered((served) => served === generation, signal)) throw new Error(`nginx did not take the configuration into use: ${this.#said[0] ?? "it said nothing"}`);
+    // Only root speaks to it.
+    chmodSync(statusSocket(directory), 0o600);
+    this.#told.clear();
   }
 
   /** Keeps nginx alive once it has been started, until `signal` aborts, then ends it when its requests have. */
@@ -72,7 +82,14 @@ export class Nginx {
     return join(this.options.directory, name);
   }
 
-  async #spawn(): Promise<void> {
+  /** One at a time: a new configuration may come just when nginx has ended. */
+  #spawn(): Promise<void> {
+    return this.#spawning ??= this.#spawnOne().finally(() => {
+      this.#spawning = undefined;
+    });
+  }
+
+  async #spawnOne(): Promise<void> {
     await this.#stopLeftovers();
     if (this.#stopping) return;
     const { directory, group } = this.options;
@@ -114,21 +131,22 @@ export class Nginx {
     if (await child.exited !== 0) throw new Error(`nginx refuses the configuration: ${said.split("\n").flatMap(problemIn)[0] ?? said.trim()}`);
   }
 
-  async #untilServed(generation: number, signal: AbortSignal): Promise<void> {
+  /** Whether nginx answers with a generation that is wanted, before it ends or takes too long. */
+  async #untilAnswered(isWanted: (generation: number) => boolean, signal: AbortSignal): Promise<boolean> {
     const { clock, directory } = this.options;
     const deadline = clock.monotonic() + takeTimeoutMs;
     while (clock.monotonic() < deadline) {
       signal.throwIfAborted();
-      if (this.#child!.exitCode !== null) break;
-      if (await servedGeneration(directory) === generation) {
-        // Only root speaks to it.
-        chmodSync(statusSocket(directory), 0o600);
-        this.#told.clear();
-        return;
+      const child = this.#child!;
+      if (hasEnded(child)) return false;
+      const served = await servedGeneration(directory);
+      if (served !== undefined) {
+        this.#begun = child;
+        if (isWanted(served)) return true;
       }
       await clock.sleep(20, signal);
     }
-    throw new Error(`nginx did not take the configuration into use: ${this.#said[0] ?? "it said nothing"}`);
+    return false;
   }
 
   /** Of a Skiff that was killed; or workers whose master was, which hold its ports. */
@@ -140,13 +158,16 @@ export class Nginx {
 
   async #end(): Promise<void> {
     const child = this.#child;
-    if (!child || child.exitCode !== null) return;
+    if (!child || hasEnded(child)) return;
     child.kill("SIGQUIT");
     const timer = setTimeout(() => child.kill("SIGTERM"), stopTimeoutMs);
     await child.exited;
     clearTimeout(timer);
   }
 }
+
+/** One that a signal has ended has no exit code. */
+const hasEnded = ({ exitCode, signalCode }: ReturnType<typeof Bun.spawn>): boolean => exitCode !== null || signalCode !== null;
 
 /** What a line of nginx's says is wrong with nginx itself, for who has to mend it. */
 export function problemIn(line: string): string[] {
