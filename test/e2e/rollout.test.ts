@@ -10,8 +10,8 @@ const { kubectl, network } = skiff;
 
 /** Pods that let go gently: endpoints forget them while they still serve. */
 const web = (text: string, strategy: object = { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } }): object =>
-  deployment("web", 3, webServer(`echo ${text} > /www/index.html`, { lifecycle: { preStop: { exec: { command: ["sleep", "1"] } } } }), { terminationGracePeriodSeconds: 3, strategy });
-const rolledOut = (): Promise<string> => kubectl("rollout", "status", "deployment/web", "--timeout=90s");
+  deployment("web", 3, webServer(`echo ${text} > /www/index.html`, { lifecycle: { preStop: { exec: { command: ["sleep", "5"] } } } }), { terminationGracePeriodSeconds: 8, strategy });
+const rolledOut = (): Promise<string> => kubectl("rollout", "status", "deployment/web", "--timeout=120s");
 
 /** Runs `work` while the Service is asked without a pause. */
 async function underLoad(work: (load: RunningProgram) => Promise<unknown>): Promise<LoadReport> {
