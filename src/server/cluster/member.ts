@@ -48,9 +48,9 @@ export class EtcdMember {
     return urlOf(this.options.localAddress, clientPort);
   }
 
-  /** Set once it has ended. */
-  get exitCode(): number | null {
-    return this.#child!.exitCode;
+  /** By itself, or by a signal: then it has no exit code. */
+  get ended(): boolean {
+    return this.#child!.exitCode !== null || this.#child!.signalCode !== null;
   }
 
   /** Throws a `UsageError` when there is no etcd on this machine. */
@@ -83,7 +83,7 @@ export class EtcdMember {
       const began = clock.monotonic();
       if ((await Promise.race([this.#child!.exited, stopped])) === "stop") break;
       if (clock.monotonic() - began > wellAfterMs) backoff.reset();
-      log.warn("etcd ended, starting it again", { exitCode: this.#child!.exitCode, says: this.lastWords(), log: this.#logFile });
+      log.warn("etcd ended, starting it again", { exitCode: this.#child!.exitCode, signal: this.#child!.signalCode, says: this.lastWords(), log: this.#logFile });
       await clock.sleep(backoff.next(), signal).catch(() => undefined);
       if (!signal.aborted) this.#spawn();
     }

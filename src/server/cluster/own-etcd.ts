@@ -172,7 +172,7 @@ export class OwnEtcd {
     const { clock } = this.options;
     for (let waited = 0, told = false; ; waited += pollMs) {
       signal.throwIfAborted();
-      if (this.#member.exitCode !== null) throw new UsageError(`etcd ended at once: ${whyEnded(this.#member.lastWords())}`);
+      if (this.#member.ended) throw new UsageError(`etcd ended at once: ${whyEnded(this.#member.lastWords())}`);
       try {
         const { members = [] } = await client.call("MemberList", {}, { repeatable: true, patienceMs });
         const own = members.find(({ name, peerUrls }) => name === this.options.nodeName || peerUrls.includes(this.#member.peerUrl));
