@@ -7,6 +7,9 @@ const batchWrites = 512;
 /** Revisions left free in front of a commit, for volatile writes that need not wait for it: at least, and as long as they are all used, twice as many as the last time. */
 const fewestFree = 16, mostFree = 1024;
 
+/** Writes of a commit that are answered in one turn of the event loop. */
+const answersAtOnce = 2;
+
 /** A write that has been decided and waits for the disk, or for its turn. */
 export interface Write {
   /** None for a volatile write, unless its resource was never written so. */
@@ -121,7 +124,8 @@ export class WriteQueue {
   #committed(batch: readonly Write[]): void {
     if (batch.length === 0) return;
     this.dependencies.publish(batch, batch.at(-1)!.event.revision);
-    for (const write of batch) this.#settle(write, true).resolve(write.event.revision);
+    for (const write of batch) this.#settle(write, true);
+    answer(batch);
   }
 
   /** With those that needed the disk fail the writes to their keys that were decided as if they had happened. Others have no part in it. */
@@ -139,6 +143,13 @@ export class WriteQueue {
     for (const tell of write.whenSettled ?? []) tell(committed);
     return write;
   }
+}
+
+/** Tells those who wait for the writes, a few in a turn of the event loop: each has work to do then, and who comes to read meanwhile isn't kept waiting by all of it. */
+function answer(batch: readonly Write[], from = 0): void {
+  const next = from + answersAtOnce;
+  for (const { event, resolve } of batch.slice(from, next)) resolve(event.revision);
+  if (next < batch.length) setImmediate(() => answer(batch, next));
 }
 
 /** True when the write was committed. */
