@@ -9,6 +9,8 @@ const fewestFree = 16, mostFree = 1024;
 
 /** Writes of a commit that are answered in one turn of the event loop. */
 const answersAtOnce = 2;
+/** Of the time that a commit took: for as long, at most, the next one waits for what those who are answered write then. */
+const gatherPart = 1 / 4;
 
 /** A write that has been decided and waits for the disk, or for its turn. */
 export interface Write {
@@ -45,8 +47,12 @@ export class WriteQueue {
   #assigned: number;
   /** Revisions up to here may be given without asking the file first. */
   #promised: number;
-  /** Free revisions in front of the commit under way. */
+  /** Free revisions in front of the commit under way, or of the one that gathers. */
   #gap: { next: number; last: number } | undefined;
+  /** Nothing is under way, and what waits isn't begun yet. */
+  #gathering = false;
+  /** Commits whose writes haven't all been answered yet. */
+  #answering = 0;
   #gapSize = fewestFree;
 
   constructor(private readonly dependencies: WriteQueueDependencies) {
@@ -64,7 +70,7 @@ export class WriteQueue {
 
   /** Resolves with the write's revision when it is shown to everybody. */
   push(event: Omit<StorageEvent, "revision">, command: Command | undefined, volatile: boolean): Promise<number> {
-    const free = command || this.#inFlight.has(event.key) ? undefined : this.#takeFromGap();
+    const free = command || this.#inFlight.has(event.key) ? undefined : this.#takeFree();
     return new Promise((resolve, reject) => {
       if (free !== undefined) {
         this.dependencies.publish([{ command, volatile, event: { ...event, revision: free }, gap: 0, resolve, reject }], free);
@@ -74,18 +80,21 @@ export class WriteQueue {
       const write: Write = { command, volatile, event: { ...event, revision: this.#assigned += gap + 1 }, gap, resolve, reject };
       this.#inFlight.set(event.key, write);
       this.#waiting.push(write);
+      if (this.#gathering) this.#gap ??= gapBefore(write);
       this.#draining ??= this.#drain();
     });
   }
 
-  /** Resolves when all has been committed, or has failed. */
+  /** Resolves when all has been committed, or has failed, and was answered. */
   async drained(): Promise<void> {
-    while (this.#draining) await this.#draining;
+    while (this.#draining || this.#answering > 0) await (this.#draining ?? nextTurn());
   }
 
-  #takeFromGap(): number | undefined {
+  /** A revision that a write may be shown with at once. */
+  #takeFree(): number | undefined {
     const gap = this.#gap;
-    return gap && gap.next <= gap.last && gap.next <= this.#promised ? gap.next++ : undefined;
+    if (!gap) return this.#gathering && this.#assigned < this.#promised && !this.dependencies.isDue() ? ++this.#assigned : undefined;
+    return gap.next <= gap.last && gap.next <= this.#promised ? gap.next++ : undefined;
   }
 
   #leaveGap(): void {
@@ -99,17 +108,31 @@ export class WriteQueue {
   async #drain(): Promise<void> {
     // What is written in the same turn shares the first commit.
     await Promise.resolve();
-    while (this.#waiting.length > 0) await this.#commit(this.#waiting.splice(0, batchWrites));
+    while (this.#waiting.length > 0) {
+      const began = performance.now();
+      await this.#commit(this.#waiting.splice(0, batchWrites));
+      const ended = performance.now();
+      if (this.#answering > 0) await this.#gather(ended + (ended - began) * gatherPart);
+    }
     this.#draining = undefined;
+  }
+
+  /** Lets those who are answered write again, so that they share the next commit: where the disk is slow, an fsync less is worth more than to begin at once. */
+  async #gather(deadline: number): Promise<void> {
+    const first = this.#waiting[0];
+    this.#gap = first && gapBefore(first);
+    this.#gathering = true;
+    while (this.#answering > 0 && performance.now() < deadline) await nextTurn();
+    this.#gathering = false;
   }
 
   async #commit(batch: readonly Write[]): Promise<void> {
     const commands = batch.flatMap(({ command, event: { revision } }) => (command ? { ...command, revision } : []));
-    const { event: { revision: first }, gap } = batch[0]!, last = batch.at(-1)!.event.revision;
+    const last = batch.at(-1)!.event.revision;
     try {
       // Volatile writes alone cost the disk a promise now and then.
       if (commands.length > 0 || last > this.#promised || this.dependencies.isDue()) {
-        this.#gap = { next: first - gap, last: first - 1 };
+        this.#gap ??= gapBefore(batch[0]!);
         await this.dependencies.commit(commands, last);
         this.#promised = last + revisionBlock / 2;
       }
@@ -125,7 +148,16 @@ export class WriteQueue {
     if (batch.length === 0) return;
     this.dependencies.publish(batch, batch.at(-1)!.event.revision);
     for (const write of batch) this.#settle(write, true);
-    answer(batch);
+    this.#answer(batch);
+  }
+
+  /** Tells those who wait for the writes, a few in a turn of the event loop: each has work to do then, and who comes to read meanwhile isn't kept waiting by all of it. */
+  #answer(batch: readonly Write[], from = 0): void {
+    const next = from + answersAtOnce;
+    for (const { event, resolve } of batch.slice(from, next)) resolve(event.revision);
+    if (from === 0) this.#answering++;
+    if (next < batch.length) setImmediate(() => this.#answer(batch, next));
+    else this.#answering--;
   }
 
   /** With those that needed the disk fail the writes to their keys that were decided as if they had happened. Others have no part in it. */
@@ -145,12 +177,9 @@ export class WriteQueue {
   }
 }
 
-/** Tells those who wait for the writes, a few in a turn of the event loop: each has work to do then, and who comes to read meanwhile isn't kept waiting by all of it. */
-function answer(batch: readonly Write[], from = 0): void {
-  const next = from + answersAtOnce;
-  for (const { event, resolve } of batch.slice(from, next)) resolve(event.revision);
-  if (next < batch.length) setImmediate(() => answer(batch, next));
-}
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+const gapBefore = ({ event: { revision }, gap }: Write): { next: number; last: number } => ({ next: revision - gap, last: revision - 1 });
 
 /** True when the write was committed. */
 export const settled = (write: Write): Promise<boolean> => new Promise((resolve) => (write.whenSettled ??= []).push(resolve));
