@@ -473,13 +473,14 @@ cgroups() { find /sys/fs/cgroup -depth -type d \( -name "$INSTANCE" -o -path "*/
 stop_service
 # Containers first, so that their shims see them end; then shims and containerd.
 for group in $(cgroups); do
-  [ ! -f "$group/cgroup.procs" ] || xargs -r kill -KILL <"$group/cgroup.procs" 2>/dev/null
+  # It may go at any moment: its last process ends, or the kubelet removes it.
+  { xargs -r kill -KILL <"$group/cgroup.procs"; } 2>/dev/null
 done
 # A server that was killed leaves its etcd behind.
 end_processes $(pids_with "$RUN_DIR/containerd.sock") $(pids_with "$DATA_DIR/agent/containerd/config.toml") $(pids_with "--data-dir=$DATA_DIR/server/db/etcd")
 
 # Mounts below our directories, deepest first. What is mounted twice is listed twice.
-awk '{ print $2 }' /proc/self/mounts | grep -E "^($RUN_DIR|$DATA_DIR|$KUBELET_DIR)/" | sort -r | while read -r mount; do umount "$mount" 2>/dev/null || umount -l "$mount"; done
+awk '{ print $2 }' /proc/self/mounts | grep -E "^($RUN_DIR|$DATA_DIR|$KUBELET_DIR)/" | sort -r | while read -r mount; do umount "$mount" 2>/dev/null || umount -l "$mount" 2>/dev/null; done
 # The kubelet's directory was made a mount of its own where the machine's mounts aren't shared; one that was a disk's before stays.
 while grep -qE "^[^ ]+ [^ ]+ [^ ]+ [^ ]*/${KUBELET_DIR##*/} $KUBELET_DIR " /proc/self/mountinfo && umount "$KUBELET_DIR"; do :; done
 for group in $(cgroups); do rmdir "$group" 2>/dev/null; done
