@@ -1,5 +1,6 @@
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { hasEnded } from "../../src/base/child.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import { ensureFile } from "../../src/base/files.ts";
 import type { Logger } from "../../src/base/log.ts";
@@ -157,8 +158,7 @@ export class Containerd {
     let last: unknown;
     while (clock.monotonic() < deadline) {
       signal.throwIfAborted();
-      // One that a signal has ended has no exit code.
-      if (this.#child!.exitCode !== null || this.#child!.signalCode !== null) break;
+      if (hasEnded(this.#child!)) break;
       try {
         await this.runtime.runtime.version({}, { timeoutMs: 2000, signal });
         return;

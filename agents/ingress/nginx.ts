@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { hasEnded } from "../../src/base/child.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import type { Logger } from "../../src/base/log.ts";
 import type { ProcessGroup } from "./host.ts";
@@ -165,9 +166,6 @@ export class Nginx {
     clearTimeout(timer);
   }
 }
-
-/** One that a signal has ended has no exit code. */
-const hasEnded = ({ exitCode, signalCode }: ReturnType<typeof Bun.spawn>): boolean => exitCode !== null || signalCode !== null;
 
 /** What a line of nginx's says is wrong with nginx itself, for who has to mend it. */
 export function problemIn(line: string): string[] {

@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { processGroup } from "../../agents/ingress/host.ts";
+import { commandLine } from "../support/command-line.ts";
 import { skiffForThisFile } from "../support/e2e.ts";
 import { eventually } from "../support/eventually.ts";
 import type { KubeJson } from "../support/kubectl.ts";
@@ -32,8 +33,7 @@ const answers = (host: string, of: string, code: number, body?: string): Promise
 /** Throws while more of nginx's workers accept connections than there shall be: those of before and those of now. */
 const expectNoOlderWorkers = (): void => expect(accepting()).toBe(1 + Number(/^worker_processes (\d+);$/m.exec(readFileSync(join(skiff.layout.runDir, "ingress/nginx.conf"), "utf8"))?.[1]));
 /** How many processes nginx has that go on: its master, and workers. One that was told to end calls itself "worker process is shutting down"; one that has only begun is called as the master. */
-const accepting = (): number => processGroup(`/${skiff.layout.instance}/ingress`).pids().map(titleOf).filter((title) => title.startsWith("nginx: ") && !title.includes("shutting down")).length;
-const titleOf = (pid: number): string => (existsSync(`/proc/${pid}`) ? readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")[0]! : "");
+const accepting = (): number => processGroup(`/${skiff.layout.instance}/ingress`).pids().map((pid) => commandLine(pid)[0] ?? "").filter((title) => title.startsWith("nginx: ") && !title.includes("shutting down")).length;
 
 /** A server beside the cluster, on the node's own address, behind a Service without a selector. */
 const echoPort = 8099;

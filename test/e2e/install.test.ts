@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostTarget } from "../../src/build/host-target.ts";
 import { layoutOf } from "../../src/server/layout.ts";
+import { commandLine } from "../support/command-line.ts";
 import { eventually } from "../support/eventually.ts";
 import { busyboxImage } from "../support/images.ts";
 import { kubectlFor } from "../support/kubectl.ts";
@@ -112,7 +113,7 @@ test("uninstalling leaves nothing, but for the place where a disk is mounted", a
   expect(await outcomeOf(network.inside(["sh", join(bin, "skiff-uninstall.sh")]), { timeoutMs: 120_000 })).toMatchObject({ exitCode: 0, stdout: "Skiff has been removed.\n", stderr: "" });
   await output(["umount", dataDir]);
   for (const path of [bin, config, dataDir, layout.runDir, logFile]) expect([path, existsSync(path) ? readdirSync(path) : []]).toEqual([path, []]);
-  const commands = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map((pid) => ({ pid, line: commandLine(pid) })).filter(({ line }) => line.includes(dataDir) || line.includes(layout.runDir) || line.includes(join(bin, "skiff")));
+  const commands = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map((pid) => ({ pid, line: commandLine(pid).join(" ") })).filter(({ line }) => line.includes(dataDir) || line.includes(layout.runDir) || line.includes(join(bin, "skiff")));
   expect(commands).toEqual([]);
   expect(readFileSync("/proc/self/mounts", "utf8")).not.toContain(directory);
   expect((await outcomeOf(["find", "/sys/fs/cgroup", "-type", "d", "-name", layout.instance])).stdout).toBe("");
@@ -223,11 +224,3 @@ describe("an agent, or one more server, with all that it needs from the first", 
     for (const path of [there("bin/skiff"), there("config"), node.layout.dataDir]) expect([path, existsSync(path)]).toEqual([path, false]);
   });
 });
-
-function commandLine(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-  } catch {
-    return "";
-  }
-}

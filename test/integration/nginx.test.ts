@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { processGroup } from "../../agents/ingress/host.ts";
@@ -7,6 +7,7 @@ import { statusSocket } from "../../agents/ingress/nginx-config.ts";
 import { Nginx } from "../../agents/ingress/nginx.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { logger } from "../../src/base/log.ts";
+import { commandLine } from "../support/command-line.ts";
 import { eventually } from "../support/eventually.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "skiff-nginx-")), path = `/skiff-nginx-${process.pid}`;
@@ -27,7 +28,7 @@ afterAll(async () => {
 
 const config = (generation: number): string =>
   `daemon off; user root; worker_processes 1; pid "${directory}/nginx.pid"; error_log stderr warn; events { worker_connections 64; } http { access_log off; server { listen unix:${statusSocket(directory)}; location / { return 200 "${generation}\\n"; } } }`;
-const masters = (): number[] => group.pids().filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("nginx: master"));
+const masters = (): number[] => group.pids().filter((pid) => commandLine(pid)[0]?.startsWith("nginx: master"));
 
 test("a configuration that comes when nginx has just been killed is served, by one nginx, however often that happens", async () => {
   const nginx = new Nginx({ clock: systemClock, directory, group, log: logger("test") });

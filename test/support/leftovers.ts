@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
+import { commandLine } from "./command-line.ts";
 import { unmountBelow } from "./containerd.ts";
 
 const cgroups = "/sys/fs/cgroup";
@@ -21,7 +22,7 @@ export function removeLeftovers(instance: string, directories: readonly string[]
 
 function processesNaming(directories: readonly string[]): number[] {
   return readdirSync("/proc").map(Number).filter((pid) => pid > 1 && pid !== process.pid).filter((pid) => {
-    const args = read(`/proc/${pid}/cmdline`).split("\0");
+    const args = commandLine(pid);
     return directories.some((directory) => args.some((arg) => arg === directory || arg.startsWith(`${directory}/`)));
   });
 }

@@ -1,21 +1,13 @@
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { commandLine } from "./command-line.ts";
 import { freePorts } from "./etcd.ts";
 import { eventually } from "./eventually.ts";
 import { type Kubectl, kubectlFor } from "./kubectl.ts";
 import { createNodeNetwork, type NodeNetwork } from "./node-network.ts";
 import { type Outcome, outcomeOf, output } from "./running.ts";
 import { skiffExecutable } from "./skiff.ts";
-
-/** Nothing of a process that has ended, whether or not somebody has waited for it. */
-function commandLine(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
-  } catch {
-    return "";
-  }
-}
 
 const networkAddress = (i: number): string => `192.168.73.${20 + i}`;
 
@@ -128,7 +120,7 @@ export class TestServers implements AsyncDisposable {
 
   /** Until it writes no more: its directory may be deleted then. */
   async #killMember(i: number): Promise<void> {
-    const pid = this.memberPid(i), runs = (): boolean => commandLine(pid!).includes(this.directory);
+    const pid = this.memberPid(i), runs = (): boolean => commandLine(pid!).some((word) => word.includes(this.directory));
     if (!pid || !runs()) return;
     process.kill(pid, "SIGKILL");
     await eventually(() => {

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { Backoff } from "../../base/backoff.ts";
+import { hasEnded } from "../../base/child.ts";
 import type { Clock } from "../../base/clock.ts";
 import { readIfExists, removeIfExists, writeFileAtomic } from "../../base/files.ts";
 import { logger } from "../../base/log.ts";
@@ -48,9 +49,8 @@ export class EtcdMember {
     return urlOf(this.options.localAddress, clientPort);
   }
 
-  /** By itself, or by a signal: then it has no exit code. */
   get ended(): boolean {
-    return this.#child!.exitCode !== null || this.#child!.signalCode !== null;
+    return hasEnded(this.#child!);
   }
 
   /** Throws a `UsageError` when there is no etcd on this machine. */

@@ -16,40 +16,34 @@ export interface OthersLiveDependencies {
 
 /** Whether another server runs, for one that doesn't serve yet: looks at etcd itself, for as long as it takes to see the Lease of one renewed. */
 export async function othersLive({ etcd, nodeName, clock }: OthersLiveDependencies): Promise<boolean> {
-  const client = new EtcdClient({ ...etcd, clock });
-  try {
-    await client.meet();
-    return await isRenewed(async () => {
-      const { kvs = [] } = await client.call("Range", { key: toKey(leasesKey), rangeEnd: endOf(leasesKey), keysOnly: true }, { repeatable: true });
-      return new Map(kvs.map(({ key, modRevision }) => [fromKey(key).slice(leasesKey.length), modRevision] as const).filter(([name]) => name !== nodeName));
-    }, clock);
-  } finally {
-    client.close();
-  }
+  return isRenewed({ etcd, clock }, async (client) => {
+    const { kvs = [] } = await client.call("Range", { key: toKey(leasesKey), rangeEnd: endOf(leasesKey), keysOnly: true }, { repeatable: true });
+    return new Map(kvs.map(({ key, modRevision }) => [fromKey(key).slice(leasesKey.length), modRevision] as const).filter(([name]) => name !== nodeName));
+  });
 }
 
 /** Whether a server of this one's name runs, which isn't this one as it was before: `id` is what that was called, if it was. */
 export async function namesakeLives({ etcd, nodeName, clock, id }: OthersLiveDependencies & { id: string | undefined }): Promise<boolean> {
-  const client = new EtcdClient({ ...etcd, clock });
-  try {
-    await client.meet();
-    return await isRenewed(async () => {
-      const { kvs = [] } = await client.call("Range", { key: toKey(leasesKey + nodeName) }, { repeatable: true });
-      return new Map(kvs.filter(({ value }) => holderOf(value) !== `${nodeName}_${id}`).map(({ modRevision }) => [nodeName, modRevision]));
-    }, clock);
-  } finally {
-    client.close();
-  }
+  return isRenewed({ etcd, clock }, async (client) => {
+    const { kvs = [] } = await client.call("Range", { key: toKey(leasesKey + nodeName) }, { repeatable: true });
+    return new Map(kvs.filter(({ value }) => holderOf(value) !== `${nodeName}_${id}`).map(({ modRevision }) => [nodeName, modRevision]));
+  });
 }
 
 /** True as soon as one of what `look` finds gets another revision, in the time in which a server renews its Lease. */
-async function isRenewed(look: () => Promise<Map<string, number>>, clock: Clock): Promise<boolean> {
-  const before = await look(), until = clock.monotonic() + 2 * renewMs;
-  for (let now = before; now.size > 0 && clock.monotonic() < until; now = await look()) {
-    if ([...now].some(([name, revision]) => before.get(name) !== revision)) return true;
-    await clock.sleep(lookMs);
+async function isRenewed({ etcd, clock }: Pick<OthersLiveDependencies, "etcd" | "clock">, look: (client: EtcdClient) => Promise<Map<string, number>>): Promise<boolean> {
+  const client = new EtcdClient({ ...etcd, clock });
+  try {
+    await client.meet();
+    const before = await look(client), until = clock.monotonic() + 2 * renewMs;
+    for (let now = before; now.size > 0 && clock.monotonic() < until; now = await look(client)) {
+      if ([...now].some(([name, revision]) => before.get(name) !== revision)) return true;
+      await clock.sleep(lookMs);
+    }
+    return false;
+  } finally {
+    client.close();
   }
-  return false;
 }
 
 function holderOf(value: Uint8Array | undefined): unknown {
